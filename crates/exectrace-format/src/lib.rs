@@ -1,1 +1,26 @@
-//! exectrace-format.
+//! Go's execution trace format: what a trace file is made of, writing it, reading it.
+//!
+//! - [`Writer`] makes the bytes of generations from events; it knows no file and no clock.
+//! - [`Event`] and [`EventKind`] are the table of events, from which all else is derived.
+//! - [`SideRecord`] is what the format has no event for, kept in a corner that other tools skip.
+//!
+//! This crate knows nothing of Rust programs, threads or the whereabouts of files.
+
+#![forbid(unsafe_code)]
+
+mod event;
+mod ids;
+mod side;
+pub mod wire;
+mod writer;
+
+pub use event::{
+    Argument, ArgumentType, Event, EventKind, GoStatus, MAX_ARGUMENTS, MAX_EVENT_BYTES, ProcStatus,
+};
+pub use ids::{GoId, ProcId, StackId, StringId, TaskId, ThreadId};
+pub use side::{
+    Inferred, MAX_SIDE_RECORD_BYTES, MAX_SIDE_TEXT_BYTES, SIDE_DATA_MAGIC, SIDE_DATA_VERSION,
+    SideDataError, SideRecord, SideRecords, SideText,
+};
+pub use wire::{ClockSnapshot, END_OF_GENERATION, Version};
+pub use writer::{Frame, GroupCounts, Stream, Writer};
