@@ -1,0 +1,121 @@
+//! A chunk: the block of words that one thread fills and the flush thread reads, at the same time.
+//!
+//! # Protocol
+//!
+//! A chunk has one *producer* (the thread that took it from the pool) and one *consumer* (the flush
+//! thread).
+//!
+//! 1. Only the producer stores words, and only at or above `published`.
+//! 2. The producer stores `published` with Release after the words below it; the consumer loads it
+//!    with Acquire and reads only below it. So every word it reads was stored before.
+//! 3. When a chunk is full the producer takes another, empty one and stores it in `next` with
+//!    Release. From then on it never touches the old chunk again. A consumer that loads a `next`
+//!    with Acquire and then `published` therefore sees the final length.
+//! 4. The consumer goes to `next` when it has read all of the final length, and only then resets
+//!    the old chunk and gives it back to the pool. The pool's queue orders that reset before the
+//!    next producer's first store.
+//!
+//! Words are atomics that are stored and loaded relaxed, which costs what plain words cost and
+//! needs no unsafe code; the order comes from `published` alone.
+
+use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+/// Words in a chunk: with its two header words, 16 KiB.
+///
+/// Small, because a thread that records once holds one for its life; large enough that taking the
+/// next one (some 50 ns) is spread over hundreds of records.
+#[cfg(not(loom))]
+pub(crate) const CHUNK_WORDS: usize = 2046;
+#[cfg(loom)]
+pub(crate) const CHUNK_WORDS: usize = 6;
+
+/// Words at the end of each chunk that only *ends* may use, and only when no other chunk is free:
+/// what a full pool loses first are openings, so that what was opened is still closed.
+#[cfg(not(loom))]
+pub(crate) const RESERVED_WORDS: usize = 64;
+#[cfg(loom)]
+pub(crate) const RESERVED_WORDS: usize = 2;
+
+/// Bytes that a chunk takes of the pool's memory.
+pub(crate) const CHUNK_BYTES: usize = size_of::<Chunk>();
+
+/// One block of words, in the shape that the module's protocol describes.
+#[repr(C)]
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    /// Words that the consumer may read, in `0..=CHUNK_WORDS`.
+    published: AtomicUsize,
+    /// The chunk that continues this one; null while the producer still writes here.
+    next: AtomicPtr<Chunk>,
+    words: [AtomicU64; CHUNK_WORDS],
+}
+
+impl Chunk {
+    #[cfg(loom)]
+    pub(crate) fn new() -> Self {
+        Self {
+            published: AtomicUsize::new(0),
+            next: AtomicPtr::new(std::ptr::null_mut()),
+            words: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+
+    /// Producer: how many words are published, which is where the next record goes.
+    #[inline(always)]
+    pub(crate) fn position(&self) -> usize {
+        // Relaxed: only this thread stores it.
+        self.published.load(Ordering::Relaxed)
+    }
+
+    /// Producer: stores `words` from `at` on, publishing nothing. Words that do not fit are left out.
+    #[inline(always)]
+    pub(crate) fn store(&self, at: usize, words: &[u64]) {
+        if let Some(places) = self.words.get(at..at + words.len()) {
+            for (place, &word) in places.iter().zip(words) {
+                place.store(word, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Producer: makes all words below `position` readable.
+    #[inline(always)]
+    pub(crate) fn publish(&self, position: usize) {
+        self.published.store(position, Ordering::Release);
+    }
+
+    /// Producer: seals this chunk; `next` goes on.
+    pub(crate) fn seal(&self, next: &'static Chunk) {
+        let next = std::ptr::from_ref(next).cast_mut();
+        self.next.store(next, Ordering::Release);
+    }
+
+    /// Consumer: the sealed chunk's continuation.
+    pub(crate) fn next(&self) -> Option<&'static Chunk> {
+        let next = self.next.load(Ordering::Acquire);
+        // SAFETY: `next` is null or came from `&'static Chunk` in `seal`, and chunks are never
+        // freed; all access to them is through atomics.
+        unsafe { next.as_ref() }
+    }
+
+    /// Consumer: words that may be read.
+    #[inline]
+    pub(crate) fn published(&self) -> usize {
+        self.published.load(Ordering::Acquire)
+    }
+
+    /// Consumer (and producer, below its own position): the word at `at`, zero beyond the chunk.
+    #[inline(always)]
+    pub(crate) fn word(&self, at: usize) -> u64 {
+        match self.words.get(at) {
+            Some(word) => word.load(Ordering::Relaxed),
+            None => 0,
+        }
+    }
+
+    /// Consumer: makes a chunk that was read to its end ready for another producer.
+    pub(crate) fn reset(&self) {
+        // Relaxed: the pool's queue publishes the chunk.
+        self.published.store(0, Ordering::Relaxed);
+        self.next.store(std::ptr::null_mut(), Ordering::Relaxed);
+    }
+}

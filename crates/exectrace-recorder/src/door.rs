@@ -1,0 +1,314 @@
+//! A door: the way in for a source of spans and events, such as a `tracing` subscriber.
+//!
+//! A source has its own space of span ids and its own type of static call-site data. Records carry
+//! the door's number, the span's id and the call site's address; what the address means is asked
+//! once per call site, off the record path, through the door's `describe` function.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex};
+
+use crate::fields::Fields;
+use crate::local::{Reservation, record};
+use crate::record::{Kind, MAX_DOORS, head};
+use crate::switch::lock;
+use crate::{clock, is_enabled};
+
+/// What a call site of spans or events says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Callsite {
+    /// The span's name. Not shown for events.
+    pub name: &'static str,
+    /// The subsystem it belongs to, usually the module path.
+    pub target: &'static str,
+    /// How important it is, as shown in the category of a log: `INFO`, `WARN` …
+    pub level: &'static str,
+    /// The function or module it stands in, if known.
+    pub module: Option<&'static str>,
+    /// The source file, if known.
+    pub file: Option<&'static str>,
+    /// The line in it, from 1.
+    pub line: Option<u32>,
+    /// Names of the fields, in the order of their indices.
+    pub fields: Vec<&'static str>,
+    /// Whether it makes spans or events.
+    pub kind: CallsiteKind,
+    /// Which of its spans are user tasks.
+    pub task: TaskRule,
+}
+
+/// What a call site makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallsiteKind {
+    /// Spans.
+    Span,
+    /// Events, whose field `message` is the message.
+    Event,
+    /// Records of the `log` crate: events whose own target and place come in the fields
+    /// `log.target`, `log.module_path`, `log.file` and `log.line`.
+    Log,
+}
+
+/// Which spans of a call site become user tasks; the others are regions of their parent's task.
+///
+/// A boolean field `exectrace.task` of a span decides before this does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TaskRule {
+    /// Those without a parent.
+    #[default]
+    Roots,
+    /// All.
+    Always,
+    /// None.
+    Never,
+}
+
+/// How a new span or an event stands to other spans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parent {
+    /// It was said to have no parent.
+    Root,
+    /// It was said to belong to this span.
+    Explicit(u64),
+    /// It belongs to the span that the thread is in: this one, or none if 0.
+    Current(u64),
+}
+
+impl Parent {
+    #[inline]
+    fn words(self) -> (u64, u64) {
+        match self {
+            Parent::Root => (0, 0),
+            Parent::Explicit(span) => (span, 1 << PARENT_SHIFT),
+            Parent::Current(span) => (span, 2 << PARENT_SHIFT),
+        }
+    }
+
+    /// Reads back what `words` wrote.
+    pub(crate) fn of_words(span: u64, packed: u64) -> Self {
+        match packed >> PARENT_SHIFT & 3 {
+            0 => Parent::Root,
+            1 => Parent::Explicit(span),
+            _ => Parent::Current(span),
+        }
+    }
+}
+
+const PARENT_SHIFT: u32 = 32;
+/// Set in the packed word when some fields did not fit.
+pub(crate) const FIELDS_CUT: u64 = 1 << 40;
+/// Words of fields, in the packed word.
+pub(crate) const FIELD_WORDS_MASK: u64 = 0xffff_ffff;
+
+/// Turns a call site's address into its description. Only the flush thread calls it.
+type Describe = Arc<dyn Fn(usize) -> Callsite + Send + Sync>;
+
+struct Doors {
+    describe: Vec<Option<Describe>>,
+    /// Numbers of closed doors, oldest first: used again as late as possible.
+    closed: VecDeque<u16>,
+}
+
+static DOORS: Mutex<Doors> = Mutex::new(Doors {
+    describe: Vec::new(),
+    closed: VecDeque::new(),
+});
+
+/// Describes the call site at `address` of door `door`.
+pub(crate) fn describe(door: u16, address: u64) -> Option<Callsite> {
+    let describe = lock(&DOORS).describe.get(usize::from(door))?.clone()?;
+    Some(describe(address as usize))
+}
+
+/// There are as many doors as a record can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{MAX_DOORS} sources of spans are in use, and no more can be told apart; drop some first")]
+pub struct TooManyDoors;
+
+/// A source of spans and events whose call sites are described by `&'static T`.
+///
+/// Each method first looks at the switch and then writes one record. A span's id is any number but 0
+/// that is unique among the open spans of this door; it may be used again after the span's end.
+pub struct Door<T: 'static> {
+    number: u16,
+    sites: PhantomData<fn(&'static T)>,
+}
+
+impl<T> fmt::Debug for Door<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Door").field("number", &self.number).finish()
+    }
+}
+
+impl<T: Sync + 'static> Door<T> {
+    /// Opens a door. `describe` is called on the flush thread, once for each call site; it must not
+    /// panic.
+    ///
+    /// # Errors
+    /// [`TooManyDoors`] when 1,023 are open.
+    pub fn open(
+        describe: impl Fn(&'static T) -> Callsite + Send + Sync + 'static,
+    ) -> Result<Self, TooManyDoors> {
+        let describe: Describe = Arc::new(move |address| {
+            // SAFETY: the address comes from a record of this door, and its methods, which are the
+            // only ones to write such records, take a `&'static T` (its provenance was exposed
+            // there). The reference may be used on this thread as T is Sync.
+            describe(unsafe { &*std::ptr::with_exposed_provenance::<T>(address) })
+        });
+        let mut doors = lock(&DOORS);
+        if doors.describe.is_empty() {
+            // Number 0 is for records that belong to no door.
+            doors.describe.push(None);
+        }
+        let number = if doors.describe.len() < MAX_DOORS {
+            doors.describe.push(Some(describe));
+            (doors.describe.len() - 1) as u16
+        } else {
+            let number = doors.closed.pop_front().ok_or(TooManyDoors)?;
+            doors.describe[usize::from(number)] = Some(describe);
+            number
+        };
+        Ok(Self {
+            number,
+            sites: PhantomData,
+        })
+    }
+
+    /// A span was made, with these fields.
+    #[inline]
+    pub fn new_span(
+        &self,
+        span: u64,
+        site: &'static T,
+        parent: Parent,
+        fields: impl FnOnce(&mut Fields<'_>),
+    ) {
+        if is_enabled() {
+            let (parent, packed) = parent.words();
+            let words = [span, address(site), parent];
+            self.with_fields(Kind::SpanNew, words, packed, fields);
+        }
+    }
+
+    /// A span without fields was made: as [`new_span`](Self::new_span), and cheaper.
+    #[inline]
+    pub fn new_span_without_fields(&self, span: u64, site: &'static T, parent: Parent) {
+        if is_enabled() {
+            let (parent, packed) = parent.words();
+            let operands = [span, address(site), parent, packed];
+            record(Kind::SpanNew, self.number, operands);
+        }
+    }
+
+    /// The calling thread entered the span.
+    #[inline]
+    pub fn enter(&self, span: u64) {
+        self.about(Kind::SpanEnter, span);
+    }
+
+    /// The calling thread left the span.
+    #[inline]
+    pub fn exit(&self, span: u64) {
+        self.about(Kind::SpanExit, span);
+    }
+
+    /// The span has ended: for sources that count a span's handles themselves.
+    #[inline]
+    pub fn close(&self, span: u64) {
+        self.about(Kind::SpanClose, span);
+    }
+
+    /// The span has one handle more: for sources that leave the counting to us.
+    #[inline]
+    pub fn clone_handle(&self, span: u64) {
+        self.about(Kind::SpanClone, span);
+    }
+
+    /// One handle of the span was dropped. A span begins with one, and ends with its last.
+    #[inline]
+    pub fn drop_handle(&self, span: u64) {
+        self.about(Kind::SpanDrop, span);
+    }
+
+    #[inline]
+    fn about(&self, kind: Kind, span: u64) {
+        if is_enabled() {
+            record(kind, self.number, [span]);
+        }
+    }
+
+    /// Values of a span's fields became known. The indices are those of its own call site.
+    #[inline]
+    pub fn record(&self, span: u64, fields: impl FnOnce(&mut Fields<'_>)) {
+        if is_enabled() {
+            self.with_fields(Kind::SpanRecord, [span], 0, fields);
+        }
+    }
+
+    /// The span follows from another: a link, not a parent.
+    #[inline]
+    pub fn follows_from(&self, span: u64, followed: u64) {
+        if is_enabled() {
+            record(Kind::SpanFollows, self.number, [span, followed]);
+        }
+    }
+
+    /// An event happened, with these fields.
+    #[inline]
+    pub fn event(
+        &self,
+        site: &'static T,
+        parent: Parent,
+        fields: impl FnOnce(&mut Fields<'_>),
+    ) {
+        if is_enabled() {
+            let (parent, packed) = parent.words();
+            let words = [address(site), parent];
+            self.with_fields(Kind::Event, words, packed, fields);
+        }
+    }
+
+    #[inline]
+    fn with_fields<const N: usize>(
+        &self,
+        kind: Kind,
+        words: [u64; N],
+        packed: u64,
+        fields: impl FnOnce(&mut Fields<'_>),
+    ) {
+        // Room for the first field as well, so that most records need no second look.
+        let Some(mut reservation) = Reservation::begin(N + 4) else {
+            return;
+        };
+        let head = head(kind, self.number, clock::ticks());
+        let mut fits = reservation.push(head);
+        for word in words {
+            fits &= reservation.push(word);
+        }
+        fits &= reservation.push(packed);
+        let before = reservation.length();
+        let mut writer = Fields::new(&mut reservation);
+        fields(&mut writer);
+        let cut = if writer.is_full() { FIELDS_CUT } else { 0 };
+        let field_words = (reservation.length() - before) as u64;
+        if fits {
+            reservation.set(before - 1, packed | cut | field_words);
+            reservation.finish();
+        }
+    }
+}
+
+fn address<T>(site: &'static T) -> u64 {
+    std::ptr::from_ref(site).expose_provenance() as u64
+}
+
+impl<T: 'static> Drop for Door<T> {
+    fn drop(&mut self) {
+        if is_enabled() {
+            record(Kind::DoorClosed, self.number, [0]);
+        }
+        // The description stays: records of this door may still wait to be read.
+        lock(&DOORS).closed.push_back(self.number);
+    }
+}

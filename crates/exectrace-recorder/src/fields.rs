@@ -1,0 +1,350 @@
+//! Field values in a record: copied as they are, or formatted straight into the buffer.
+//!
+//! Each value is one header word and its payload:
+//!
+//! ```text
+//! 63             32 31       24 23             8 7      0
+//! +-----------------+-----------+---------------+--------+
+//! | length in bytes |     0     |  field index  |  type  |
+//! +-----------------+-----------+---------------+--------+
+//! ```
+//!
+//! followed by as many words as the length takes. Numbers are 8 or 16 bytes, little end first; a
+//! text is its bytes, the last word padded with zeros.
+
+use std::fmt::{self, Debug, Display, Write as _};
+
+use crate::local::Reservation;
+
+/// Longest text of one value, in bytes: Go's limit for a string in a trace. Longer ones are cut at a
+/// character boundary.
+pub const MAX_TEXT_BYTES: usize = 1024;
+
+/// What a value is, in its header's lowest byte.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ValueType {
+    U64 = 1,
+    I64 = 2,
+    F64 = 3,
+    Bool = 4,
+    U128 = 5,
+    I128 = 6,
+    /// A string value.
+    Text = 7,
+    /// What a value's own formatting wrote.
+    Formatted = 8,
+    /// A value that must not leave the program.
+    Redacted = 9,
+}
+
+/// Packs a value's header.
+fn value_header(kind: ValueType, index: usize, length_bytes: usize) -> u64 {
+    (length_bytes as u64) << 32 | (index.min(0xffff) as u64) << 8 | kind as u64
+}
+
+/// A value, as the flush thread reads it back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Value<'a> {
+    U64(u64),
+    I64(i64),
+    F64(f64),
+    Bool(bool),
+    U128(u128),
+    I128(i128),
+    Text(&'a str),
+    Formatted(&'a str),
+    Redacted,
+}
+
+/// Writes the values of one record's fields into the thread's buffer.
+///
+/// A field is named by its index among the fields of the call site. Numbers and strings cost a few
+/// nanoseconds each; `debug` and `display` cost what the value's own formatting costs. Nothing is
+/// allocated. Values past the room of a chunk (some 15 KiB) are left out, and the record says so.
+#[derive(Debug)]
+pub struct Fields<'a> {
+    reservation: &'a mut Reservation,
+    full: bool,
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn new(reservation: &'a mut Reservation) -> Self {
+        Self {
+            reservation,
+            full: false,
+        }
+    }
+
+    /// Whether some value did not fit.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full
+    }
+
+    #[inline]
+    fn number(&mut self, kind: ValueType, index: usize, word: u64) {
+        let start = self.reservation.length();
+        let fits = self.reservation.push(value_header(kind, index, 8)) && self.reservation.push(word);
+        self.keep_if(fits, start);
+    }
+
+    fn wide_number(&mut self, kind: ValueType, index: usize, value: u128) {
+        let start = self.reservation.length();
+        let fits = self.reservation.push(value_header(kind, index, 16))
+            && self.reservation.push(value as u64)
+            && self.reservation.push((value >> 64) as u64);
+        self.keep_if(fits, start);
+    }
+
+    #[inline]
+    fn keep_if(&mut self, fits: bool, start: usize) {
+        if !fits {
+            self.reservation.truncate(start);
+            self.full = true;
+        }
+    }
+
+    /// An unsigned integer.
+    #[inline]
+    pub fn u64(&mut self, index: usize, value: u64) {
+        self.number(ValueType::U64, index, value);
+    }
+
+    /// A signed integer.
+    #[inline]
+    pub fn i64(&mut self, index: usize, value: i64) {
+        self.number(ValueType::I64, index, value.cast_unsigned());
+    }
+
+    /// A floating point number.
+    #[inline]
+    pub fn f64(&mut self, index: usize, value: f64) {
+        self.number(ValueType::F64, index, value.to_bits());
+    }
+
+    /// A truth value.
+    #[inline]
+    pub fn bool(&mut self, index: usize, value: bool) {
+        self.number(ValueType::Bool, index, u64::from(value));
+    }
+
+    /// A wide unsigned integer.
+    pub fn u128(&mut self, index: usize, value: u128) {
+        self.wide_number(ValueType::U128, index, value);
+    }
+
+    /// A wide signed integer.
+    pub fn i128(&mut self, index: usize, value: i128) {
+        self.wide_number(ValueType::I128, index, value.cast_unsigned());
+    }
+
+    /// A string, cut at [`MAX_TEXT_BYTES`].
+    #[inline]
+    pub fn str(&mut self, index: usize, value: &str) {
+        self.text(ValueType::Text, index, |text| text.write(value));
+    }
+
+    /// What the value's `Debug` writes, cut at [`MAX_TEXT_BYTES`].
+    pub fn debug(&mut self, index: usize, value: &dyn Debug) {
+        self.formatted(index, format_args!("{value:?}"));
+    }
+
+    /// What the value's `Display` writes, cut at [`MAX_TEXT_BYTES`].
+    pub fn display(&mut self, index: usize, value: &dyn Display) {
+        self.formatted(index, format_args!("{value}"));
+    }
+
+    /// Formatted text, cut at [`MAX_TEXT_BYTES`]. A formatting that fails keeps what it had written.
+    pub fn formatted(&mut self, index: usize, arguments: fmt::Arguments<'_>) {
+        if let Some(text) = arguments.as_str() {
+            self.text(ValueType::Formatted, index, |out| out.write(text));
+            return;
+        }
+        self.text(ValueType::Formatted, index, |out| {
+            // An error here is the value's own: the text writer never fails.
+            let _ = out.write_fmt(arguments);
+        });
+    }
+
+    /// A mark in the place of a value that must not be recorded.
+    pub fn redacted(&mut self, index: usize) {
+        let start = self.reservation.length();
+        let fits = self
+            .reservation
+            .push(value_header(ValueType::Redacted, index, 0));
+        self.keep_if(fits, start);
+    }
+
+    #[inline]
+    fn text(&mut self, kind: ValueType, index: usize, write: impl FnOnce(&mut TextWriter<'_>)) {
+        let start = self.reservation.length();
+        if !self.reservation.push(value_header(kind, index, 0)) {
+            self.keep_if(false, start);
+            return;
+        }
+        let mut writer = TextWriter::new(self.reservation);
+        write(&mut writer);
+        let written = writer.end();
+        match written {
+            Some(length_bytes) => self
+                .reservation
+                .set(start, value_header(kind, index, length_bytes)),
+            None => self.keep_if(false, start),
+        }
+    }
+}
+
+/// Collects bytes into words.
+struct TextWriter<'a> {
+    reservation: &'a mut Reservation,
+    /// Bytes that do not fill a word yet, lowest first.
+    pending: u64,
+    length_bytes: usize,
+    /// The text is as long as it may be: the rest is ignored.
+    cut: bool,
+    /// The buffer had no room.
+    full: bool,
+}
+
+impl<'a> TextWriter<'a> {
+    fn new(reservation: &'a mut Reservation) -> Self {
+        Self {
+            reservation,
+            pending: 0,
+            length_bytes: 0,
+            cut: false,
+            full: false,
+        }
+    }
+
+    fn write(&mut self, text: &str) {
+        if self.cut || self.full {
+            return;
+        }
+        let room = MAX_TEXT_BYTES - self.length_bytes;
+        let mut bytes = text.as_bytes();
+        if bytes.len() > room {
+            bytes = &bytes[..text.floor_boundary(room)];
+            self.cut = true;
+        }
+        self.write_bytes(bytes);
+    }
+
+    fn write_bytes(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let filled = self.length_bytes % 8;
+            if filled == 0 && bytes.len() >= 8 {
+                let (words, rest) = bytes.as_chunks::<8>();
+                for word in words {
+                    self.full |= !self.reservation.push(u64::from_le_bytes(*word));
+                }
+                self.length_bytes += words.len() * 8;
+                bytes = rest;
+                continue;
+            }
+            let taken = bytes.len().min(8 - filled);
+            for (place, &byte) in bytes[..taken].iter().enumerate() {
+                self.pending |= u64::from(byte) << ((filled + place) * 8);
+            }
+            self.length_bytes += taken;
+            bytes = &bytes[taken..];
+            if filled + taken == 8 {
+                self.full |= !self.reservation.push(self.pending);
+                self.pending = 0;
+            }
+        }
+    }
+
+    /// Flushes the last word. Returns the length, or `None` if the buffer had no room.
+    fn end(mut self) -> Option<usize> {
+        if self.length_bytes % 8 != 0 {
+            self.full |= !self.reservation.push(self.pending);
+        }
+        (!self.full).then_some(self.length_bytes)
+    }
+}
+
+impl fmt::Write for TextWriter<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.write(text);
+        Ok(())
+    }
+}
+
+/// `str::floor_char_boundary`, which the oldest supported Rust does not have.
+trait FloorBoundary {
+    fn floor_boundary(&self, at: usize) -> usize;
+}
+
+impl FloorBoundary for str {
+    fn floor_boundary(&self, at: usize) -> usize {
+        let mut at = at.min(self.len());
+        while !self.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    }
+}
+
+/// Reads the values of a record's words back.
+///
+/// `bytes` are the payload words as bytes, so that texts can be borrowed from them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Values<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Values<'a> {
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.bytes.is_empty()
+    }
+}
+
+impl<'a> Iterator for Values<'a> {
+    type Item = (usize, Value<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (header, rest) = self.bytes.split_first_chunk::<8>()?;
+        let header = u64::from_le_bytes(*header);
+        let length = (header >> 32) as usize;
+        let index = (header >> 8 & 0xffff) as usize;
+        let payload = rest.get(..length)?;
+        self.bytes = rest.get(length.next_multiple_of(8)..)?;
+        let word = || payload.first_chunk::<8>().map(|word| u64::from_le_bytes(*word));
+        let wide = || payload.first_chunk::<16>().map(|word| u128::from_le_bytes(*word));
+        let text = || std::str::from_utf8(payload).unwrap_or("");
+        let value = match header as u8 {
+            kind if kind == ValueType::U64 as u8 => Value::U64(word()?),
+            kind if kind == ValueType::I64 as u8 => Value::I64(word()?.cast_signed()),
+            kind if kind == ValueType::F64 as u8 => Value::F64(f64::from_bits(word()?)),
+            kind if kind == ValueType::Bool as u8 => Value::Bool(word()? != 0),
+            kind if kind == ValueType::U128 as u8 => Value::U128(wide()?),
+            kind if kind == ValueType::I128 as u8 => Value::I128(wide()?.cast_signed()),
+            kind if kind == ValueType::Text as u8 => Value::Text(text()),
+            kind if kind == ValueType::Formatted as u8 => Value::Formatted(text()),
+            kind if kind == ValueType::Redacted as u8 => Value::Redacted,
+            _ => return None,
+        };
+        Some((index, value))
+    }
+}
+
+impl Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Value::U64(value) => Display::fmt(&value, f),
+            Value::I64(value) => Display::fmt(&value, f),
+            Value::F64(value) => write!(f, "{value:?}"),
+            Value::Bool(value) => Display::fmt(&value, f),
+            Value::U128(value) => Display::fmt(&value, f),
+            Value::I128(value) => Display::fmt(&value, f),
+            Value::Text(value) => write!(f, "{value:?}"),
+            Value::Formatted(value) => f.write_str(value),
+            Value::Redacted => f.write_str("<redacted>"),
+        }
+    }
+}
