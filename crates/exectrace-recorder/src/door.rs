@@ -137,7 +137,9 @@ pub struct Door<T: 'static> {
 
 impl<T> fmt::Debug for Door<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Door").field("number", &self.number).finish()
+        f.debug_struct("Door")
+            .field("number", &self.number)
+            .finish()
     }
 }
 
@@ -256,12 +258,7 @@ impl<T: Sync + 'static> Door<T> {
 
     /// An event happened, with these fields.
     #[inline]
-    pub fn event(
-        &self,
-        site: &'static T,
-        parent: Parent,
-        fields: impl FnOnce(&mut Fields<'_>),
-    ) {
+    pub fn event(&self, site: &'static T, parent: Parent, fields: impl FnOnce(&mut Fields<'_>)) {
         if is_enabled() {
             let (parent, packed) = parent.words();
             let words = [address(site), parent];

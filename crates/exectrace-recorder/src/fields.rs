@@ -84,7 +84,8 @@ impl<'a> Fields<'a> {
     #[inline]
     fn number(&mut self, kind: ValueType, index: usize, word: u64) {
         let start = self.reservation.length();
-        let fits = self.reservation.push(value_header(kind, index, 8)) && self.reservation.push(word);
+        let fits =
+            self.reservation.push(value_header(kind, index, 8)) && self.reservation.push(word);
         self.keep_if(fits, start);
     }
 
@@ -314,8 +315,16 @@ impl<'a> Iterator for Values<'a> {
         let index = (header >> 8 & 0xffff) as usize;
         let payload = rest.get(..length)?;
         self.bytes = rest.get(length.next_multiple_of(8)..)?;
-        let word = || payload.first_chunk::<8>().map(|word| u64::from_le_bytes(*word));
-        let wide = || payload.first_chunk::<16>().map(|word| u128::from_le_bytes(*word));
+        let word = || {
+            payload
+                .first_chunk::<8>()
+                .map(|word| u64::from_le_bytes(*word))
+        };
+        let wide = || {
+            payload
+                .first_chunk::<16>()
+                .map(|word| u128::from_le_bytes(*word))
+        };
         let text = || std::str::from_utf8(payload).unwrap_or("");
         let value = match header as u8 {
             kind if kind == ValueType::U64 as u8 => Value::U64(word()?),

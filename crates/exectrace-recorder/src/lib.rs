@@ -47,17 +47,33 @@ mod chunk;
 #[cfg(not(loom))]
 mod clock;
 #[cfg(not(loom))]
+mod decode;
+#[cfg(not(loom))]
 mod door;
 #[cfg(not(loom))]
 mod fields;
 #[cfg(not(loom))]
+mod flush;
+#[cfg(not(loom))]
+mod input;
+#[cfg(not(loom))]
 mod local;
+#[cfg(not(loom))]
+mod merge;
+#[cfg(not(loom))]
+mod model;
 mod pool;
 #[cfg(not(loom))]
 mod record;
-mod sync;
+#[cfg(not(loom))]
+mod recording;
+#[cfg(not(loom))]
+mod settings;
+#[cfg(not(loom))]
+mod source;
 #[cfg(not(loom))]
 mod switch;
+mod sync;
 
 #[cfg(not(loom))]
 pub use annotation::{Region, Task, log, log_args, region};
@@ -65,5 +81,11 @@ pub use annotation::{Region, Task, log, log_args, region};
 pub use door::{Callsite, CallsiteKind, Door, Parent, TaskRule, TooManyDoors};
 #[cfg(not(loom))]
 pub use fields::{Fields, MAX_TEXT_BYTES};
+#[cfg(not(loom))]
+pub use flush::note;
+#[cfg(not(loom))]
+pub use recording::{Recording, RecordingOptions, Report, SinkError, StartError, StopError, start};
+#[cfg(not(loom))]
+pub use settings::{Settings, SettingsError};
 #[cfg(not(loom))]
 pub use switch::{is_enabled, on_switch};

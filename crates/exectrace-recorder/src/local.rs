@@ -113,7 +113,7 @@ impl Shared {
 
 /// The number under which the system knows this thread.
 #[cfg(target_os = "linux")]
-fn thread_number() -> u64 {
+pub(crate) fn thread_number() -> u64 {
     // SAFETY: the call takes no arguments and cannot fail.
     let thread = unsafe { libc::gettid() };
     u64::from(thread.unsigned_abs())
@@ -121,7 +121,7 @@ fn thread_number() -> u64 {
 
 /// A number of our own, where the system's is not known how to be asked for.
 #[cfg(not(target_os = "linux"))]
-fn thread_number() -> u64 {
+pub(crate) fn thread_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
@@ -203,13 +203,7 @@ fn with_shared<R>(local: &Local, f: impl FnOnce(&Shared) -> R) -> Option<R> {
 }
 
 /// Writes a record where the fast path could not: takes a chunk, or the reserve, or counts a loss.
-fn write(
-    local: &Local,
-    shared: &Shared,
-    kind: Kind,
-    door: u16,
-    operands: &[u64],
-) -> Option<u64> {
+fn write(local: &Local, shared: &Shared, kind: Kind, door: u16, operands: &[u64]) -> Option<u64> {
     let limit = if kind.is_end() { CHUNK_WORDS } else { SOFT_END };
     let length = 1 + operands.len();
     let chunk = match chunk_with_room(local, shared, length, SOFT_END) {

@@ -6,9 +6,9 @@
 
 use crossbeam_queue::ArrayQueue;
 
-use crate::chunk::Chunk;
 #[cfg(not(loom))]
 use crate::chunk::CHUNK_BYTES;
+use crate::chunk::Chunk;
 
 /// Chunks that wait to be filled, in two queues without locks.
 #[derive(Debug)]
@@ -81,11 +81,5 @@ impl Pool {
     /// Chunks that nobody holds.
     pub(crate) fn free(&self) -> usize {
         self.used.len() + self.fresh.len()
-    }
-
-    /// Chunks there are.
-    #[cfg(not(loom))]
-    pub(crate) fn chunks(&self) -> usize {
-        self.chunks
     }
 }

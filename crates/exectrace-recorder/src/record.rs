@@ -125,9 +125,6 @@ pub(crate) fn ticks_of_head(head: u64, near: u64) -> u64 {
     near.wrapping_add_signed(distance)
 }
 
-/// Bits of a task's number that a record keeps.
-pub(crate) const TASK_BITS: u32 = 48;
-
 /// Packs a task's number with a text's length, which is cut at 65,535 bytes.
 #[inline(always)]
 pub(crate) fn task_and_length(task: u64, length: usize) -> u64 {

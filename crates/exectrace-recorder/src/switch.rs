@@ -25,7 +25,10 @@ static LISTENERS: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
 /// `tracing` call sites learn that they are wanted. A listener must not start or stop recordings.
 pub fn on_switch(listener: fn()) {
     let mut listeners = lock(&LISTENERS);
-    if !listeners.iter().any(|&known| std::ptr::fn_addr_eq(known, listener)) {
+    if !listeners
+        .iter()
+        .any(|&known| std::ptr::fn_addr_eq(known, listener))
+    {
         listeners.push(listener);
     }
 }

@@ -1,0 +1,91 @@
+//! What the model is given: records, decoded.
+//!
+//! Everything static is a reference by now; what the program made is borrowed from the record.
+
+use std::panic::Location;
+
+use crate::door::Parent;
+use crate::fields::{Value, Values};
+
+/// A span among all spans of the process: its door and its id there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct SpanKey {
+    pub(crate) id: u64,
+    pub(crate) door: u16,
+}
+
+/// A call site: its address, and the door that can describe it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct SiteKey {
+    pub(crate) address: u64,
+    pub(crate) door: u16,
+}
+
+/// The fields of a record, and whether some did not fit into it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FieldValues<'a> {
+    pub(crate) values: Values<'a>,
+    pub(crate) cut: bool,
+}
+
+/// One record. See `record` for the kinds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Input<'a> {
+    RegionBegin {
+        /// Names the region on its thread.
+        began: u64,
+        name: &'static str,
+        /// The program's number of the task; 0 is none.
+        task: u64,
+        place: &'static Location<'static>,
+    },
+    RegionEnd {
+        began: u64,
+    },
+    TaskBegin {
+        task: u64,
+        parent: u64,
+        name: &'static str,
+        place: &'static Location<'static>,
+    },
+    TaskEnd {
+        task: u64,
+    },
+    Log {
+        task: u64,
+        category: &'static str,
+        message: Value<'a>,
+        place: &'static Location<'static>,
+    },
+    SpanNew {
+        span: SpanKey,
+        site: SiteKey,
+        parent: Parent,
+        fields: FieldValues<'a>,
+    },
+    SpanEnter(SpanKey),
+    SpanExit(SpanKey),
+    SpanClose(SpanKey),
+    SpanClone(SpanKey),
+    SpanDrop(SpanKey),
+    SpanRecord {
+        span: SpanKey,
+        fields: FieldValues<'a>,
+    },
+    SpanFollows {
+        span: SpanKey,
+        followed: SpanKey,
+    },
+    Event {
+        site: SiteKey,
+        parent: Parent,
+        fields: FieldValues<'a>,
+    },
+    DoorClosed {
+        door: u16,
+    },
+    ThreadEnd,
+    Lost {
+        records: u64,
+    },
+}

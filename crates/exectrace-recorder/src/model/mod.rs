@@ -1,0 +1,680 @@
+//! The model: from records to legal events.
+//!
+//! It keeps a state for each thread, lane, flow, span and user task, and turns whatever arrives into
+//! a sequence of events that every reader accepts: a span closed twice, an end whose begin was lost,
+//! a thread that died. It gives out all ids and sequence numbers, so nothing else needs to know the
+//! format's rules. It has no clock, no thread and no I/O: the same records give the same bytes.
+//!
+//! Records must come in an order in which causes stand before their effects where that can be known;
+//! `merge` sees to it. What still comes out of order is repaired here: see each handler.
+
+mod flow;
+mod lanes;
+mod names;
+mod output;
+mod preamble;
+mod repair;
+mod sites;
+mod spans;
+mod tasks;
+mod text;
+mod threads;
+
+use std::panic::Location;
+
+use exectrace_format::{Event, GoId, GroupCounts, Inferred, SideRecord, StackId, TaskId, ThreadId};
+use rustc_hash::FxHashMap;
+
+use crate::door::{CallsiteKind, Parent, TaskRule};
+use crate::fields::Value;
+use crate::input::{FieldValues, Input, SiteKey, SpanKey};
+
+use flow::{Flow, OpenRegion, RegionKey};
+use lanes::Lanes;
+use names::{FrameId, NameId, Names};
+use output::Output;
+use sites::{SiteId, Sites};
+use spans::{Span, SpanSlot, Spans};
+use tasks::{OpenTask, Tasks};
+use threads::{Thread, Tracer};
+
+pub(crate) use sites::Describe;
+pub(crate) use threads::ThreadIndex;
+
+/// The user task of the tracer's own messages.
+pub(crate) const TRACER_TASK: TaskId = TaskId(1);
+/// The user task of what belongs to no task of the program's. Go's own number for that, 0, would
+/// show as a nameless task that never ends.
+pub(crate) const BACKGROUND_TASK: TaskId = TaskId(2);
+const FIRST_TASK: u64 = 3;
+
+/// What the model counted, for reports and tests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Records that were applied.
+    pub(crate) records: u64,
+    /// Records that threads said were lost.
+    pub(crate) lost: u64,
+    /// Spans, tasks and regions that a full table could not take.
+    pub(crate) untracked: u64,
+    /// Ends and begins that were concluded, not seen.
+    pub(crate) inferred: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Model {
+    output: Output,
+    names: Names,
+    sites: Sites,
+    lanes: Lanes,
+    tracer: Tracer,
+    threads: Vec<Option<Thread>>,
+    spans: Spans,
+    tasks: Tasks,
+    next_task: u64,
+    next_go: u64,
+    /// Clones of handles that were published but not applied yet. While there are any, a span whose
+    /// handles are all dropped as far as the model has come is not at its end.
+    clones_ahead: FxHashMap<SpanKey, u32>,
+    /// How often some thread lost records.
+    losses: u64,
+    counts: Counts,
+    text: String,
+}
+
+impl Model {
+    /// A model that knows nothing but the tracer itself, whose thread is `tracer`.
+    pub(crate) fn new(tracer: ThreadId, describe: Describe) -> Self {
+        let mut names = Names::default();
+        let mut lanes = Lanes::default();
+        let mut output = Output::new();
+        let tracer = Tracer::new(tracer, &mut names, &mut lanes, &mut output);
+        Self {
+            output,
+            names,
+            sites: Sites::new(describe),
+            lanes,
+            tracer,
+            threads: Vec::new(),
+            spans: Spans::default(),
+            tasks: Tasks::default(),
+            next_task: FIRST_TASK,
+            next_go: Tracer::GO.0 + 1,
+            clones_ahead: FxHashMap::default(),
+            losses: 0,
+            counts: Counts::default(),
+            text: String::new(),
+        }
+    }
+
+    /// Begins generation `number` at `time_ns`. What is pending must have been taken.
+    pub(crate) fn begin_generation(&mut self, number: u64, time_ns: u64) {
+        self.output.begin_generation(number, time_ns);
+        self.end_what_losses_left_open();
+    }
+
+    /// Takes the events since the last call as one group.
+    pub(crate) fn finish_group(&mut self, out: &mut Vec<u8>) -> GroupCounts {
+        self.output.writer().finish_group(out)
+    }
+
+    /// The earliest time that the next event can have.
+    pub(crate) fn time_ns(&self) -> u64 {
+        self.output.time_ns()
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Says that a record of this clone was published, and will be applied sooner or later.
+    pub(crate) fn clone_ahead(&mut self, span: SpanKey) {
+        *self.clones_ahead.entry(span).or_default() += 1;
+    }
+
+    /// Whether the span is known, so that a record that names it need not wait for its making.
+    #[inline]
+    pub(crate) fn knows(&self, span: SpanKey) -> bool {
+        self.spans.find(span).is_some()
+    }
+
+    /// Applies one record of a thread.
+    #[inline]
+    pub(crate) fn apply(&mut self, time_ns: u64, thread: ThreadIndex, input: Input<'_>) {
+        self.output.advance(time_ns);
+        self.spans.forget_before(time_ns);
+        self.counts.records += 1;
+        match input {
+            Input::RegionBegin {
+                began,
+                name,
+                task,
+                place,
+            } => self.region_begin(thread, began, name, task, place),
+            Input::RegionEnd { began } => self.region_end(thread, RegionKey::Annotation(began)),
+            Input::TaskBegin {
+                task,
+                parent,
+                name,
+                place,
+            } => self.task_begin(thread, task, parent, name, place),
+            Input::TaskEnd { task } => self.task_end(thread, task),
+            Input::Log {
+                task,
+                category,
+                message,
+                place,
+            } => self.log(thread, task, category, message, place),
+            Input::SpanNew {
+                span,
+                site,
+                parent,
+                fields,
+            } => self.span_new(thread, span, site, parent, fields),
+            Input::SpanEnter(span) => self.span_enter(thread, span),
+            Input::SpanExit(span) => self.region_end(thread, RegionKey::Span(span)),
+            Input::SpanClose(span) => self.span_close(thread, span),
+            Input::SpanClone(span) => self.span_clone(span),
+            Input::SpanDrop(span) => self.span_drop(thread, span),
+            Input::SpanRecord { span, fields } => self.span_record(thread, span, fields),
+            Input::SpanFollows { span, followed } => self.span_follows(thread, span, followed),
+            Input::Event {
+                site,
+                parent,
+                fields,
+            } => self.event(thread, site, parent, fields),
+            Input::DoorClosed { door } => self.door_closed(thread, door),
+            Input::ThreadEnd => self.thread_end(thread),
+            Input::Lost { records } => self.lost(thread, records),
+        }
+    }
+
+    /// Writes a message of the tracer's own, on its own flow.
+    pub(crate) fn note(&mut self, time_ns: u64, category: &'static str, message: &str) {
+        self.output.advance(time_ns);
+        let Self {
+            tracer,
+            names,
+            lanes,
+            output,
+            ..
+        } = self;
+        tracer.log(category, message, names, lanes, output);
+    }
+
+    fn new_task(&mut self) -> TaskId {
+        let task = TaskId(self.next_task);
+        self.next_task += 1;
+        task
+    }
+
+    fn new_go(&mut self) -> GoId {
+        let go = GoId(self.next_go);
+        self.next_go += 1;
+        go
+    }
+
+    /// The trace's id of a task of the annotation API; 0, or one that is not known, is the task of
+    /// the innermost open region.
+    fn task_of(&mut self, thread: ThreadIndex, number: u64) -> TaskId {
+        let generation = self.output.generation();
+        if number != 0
+            && let Some(task) = self.tasks.name(number, generation)
+        {
+            return task;
+        }
+        self.flow_task(thread)
+    }
+
+    fn flow_task(&self, thread: ThreadIndex) -> TaskId {
+        self.flow(thread)
+            .and_then(Flow::task)
+            .unwrap_or(BACKGROUND_TASK)
+    }
+
+    fn region_begin(
+        &mut self,
+        thread: ThreadIndex,
+        began: u64,
+        name: &'static str,
+        task: u64,
+        place: &'static Location<'static>,
+    ) {
+        self.run(thread);
+        let region = OpenRegion {
+            key: RegionKey::Annotation(began),
+            slot: None,
+            task: self.task_of(thread, task),
+            name: self.names.intern_static(name),
+            place: Some(self.names.frame_of_location(place)),
+            depth: 0,
+            suspect: false,
+            generation: self.output.generation(),
+        };
+        self.open_region(thread, region);
+    }
+
+    /// Opens a region on the thread's flow. Returns `false` if it has too many.
+    fn open_region(&mut self, thread: ThreadIndex, region: OpenRegion) -> bool {
+        let Self {
+            threads,
+            names,
+            output,
+            counts,
+            ..
+        } = self;
+        let Some(Some(thread)) = threads.get_mut(thread.0 as usize) else {
+            return false;
+        };
+        let opened = thread.flow.open(region, thread.stream, names, output);
+        if !opened {
+            counts.untracked += 1;
+        }
+        opened
+    }
+
+    fn region_end(&mut self, thread: ThreadIndex, key: RegionKey) {
+        let Some(position) = self.flow(thread).and_then(|flow| flow.find(key)) else {
+            // Its begin was lost, or was before the recording.
+            return;
+        };
+        self.run(thread);
+        let Self {
+            threads,
+            spans,
+            names,
+            output,
+            ..
+        } = self;
+        let Some(Some(thread)) = threads.get_mut(thread.0 as usize) else {
+            return;
+        };
+        let region = &mut thread.flow.regions[position];
+        if region.depth > 0 {
+            region.depth -= 1;
+            return;
+        }
+        let slot = region.slot;
+        thread.flow.close(position, thread.stream, names, output);
+        if let Some(span) = slot.and_then(|slot| spans.get_mut(slot)) {
+            span.entered = span.entered.saturating_sub(1);
+        }
+    }
+
+    fn task_begin(
+        &mut self,
+        thread: ThreadIndex,
+        number: u64,
+        parent: u64,
+        name: &'static str,
+        place: &'static Location<'static>,
+    ) {
+        self.run(thread);
+        let generation = self.output.generation();
+        let parent = self
+            .tasks
+            .name(parent, generation)
+            .unwrap_or(TaskId::BACKGROUND);
+        let open = OpenTask {
+            task: self.new_task(),
+            parent,
+            name: self.names.intern_static(name),
+            began_ns: self.output.time_ns(),
+            losses: self.losses,
+            named: generation,
+        };
+        if self.tasks.begin(number, open) {
+            let place = self.names.frame_of_location(place);
+            self.tell_task_begin(thread, open.task, parent, open.name, place);
+        } else {
+            self.counts.untracked += 1;
+        }
+    }
+
+    fn tell_task_begin(
+        &mut self,
+        thread: ThreadIndex,
+        task: TaskId,
+        parent: TaskId,
+        name: NameId,
+        place: FrameId,
+    ) {
+        let (stream, root) = self.stream_and_root(thread);
+        let name = self.output.name(&mut self.names, name);
+        let stack = self.output.stack(&mut self.names, Some(place), root);
+        let event = Event::UserTaskBegin {
+            task,
+            parent,
+            name,
+            stack,
+        };
+        self.output.event(stream, event);
+    }
+
+    fn task_end(&mut self, thread: ThreadIndex, number: u64) {
+        if let Some(open) = self.tasks.end(number) {
+            self.run(thread);
+            self.tell_task_end(thread, open.task);
+        }
+    }
+
+    fn tell_task_end(&mut self, thread: ThreadIndex, task: TaskId) {
+        let (stream, _) = self.stream_and_root(thread);
+        let stack = StackId::NONE;
+        self.output
+            .event(stream, Event::UserTaskEnd { task, stack });
+    }
+
+    fn log(
+        &mut self,
+        thread: ThreadIndex,
+        task: u64,
+        category: &'static str,
+        message: Value<'_>,
+        place: &'static Location<'static>,
+    ) {
+        self.run(thread);
+        let task = self.task_of(thread, task);
+        let category = self.names.intern_static(category);
+        let place = self.names.frame_of_location(place);
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        text::write_plain(message, &mut text);
+        self.tell_log(thread, task, category, &text, Some(place));
+        self.text = text;
+    }
+
+    fn tell_log(
+        &mut self,
+        thread: ThreadIndex,
+        task: TaskId,
+        category: NameId,
+        text: &str,
+        place: Option<FrameId>,
+    ) {
+        let (stream, root) = self.stream_and_root(thread);
+        let category = self.output.name(&mut self.names, category);
+        let message = self.output.writer().message(text);
+        let stack = self.output.stack(&mut self.names, place, root);
+        let event = Event::UserLog {
+            task,
+            category,
+            message,
+            stack,
+        };
+        self.output.event(stream, event);
+    }
+
+    fn span_new(
+        &mut self,
+        thread: ThreadIndex,
+        key: SpanKey,
+        site_key: SiteKey,
+        parent: Parent,
+        fields: FieldValues<'_>,
+    ) {
+        if let Some(open) = self.spans.find(key) {
+            self.end_span(thread, open, true);
+        }
+        self.run(thread);
+        let site = self.sites.meet(site_key, &mut self.names);
+        let mut span = Span::new(key, site);
+        span.began_ns = self.output.time_ns();
+        span.losses = self.losses;
+        span.named = self.output.generation();
+        let (parent_task, has_parent) = self.parent_task(thread, key.door, parent);
+        span.is_task = self.is_task(site, fields, has_parent);
+        if span.is_task {
+            span.parent = parent_task.unwrap_or(TaskId::BACKGROUND);
+            span.task = self.new_task();
+        } else {
+            span.task = parent_task.unwrap_or(BACKGROUND_TASK);
+        }
+        let (task, parent, is_task) = (span.task, span.parent, span.is_task);
+        if self.spans.insert(span).is_none() {
+            self.counts.untracked += 1;
+            return;
+        }
+        if is_task {
+            let (name, place) = (self.sites.get(site).name, self.sites.get(site).frame);
+            self.tell_task_begin(thread, task, parent, name, place);
+        }
+        if !fields.values.is_empty() {
+            self.tell_fields(thread, site, task, fields);
+        }
+    }
+
+    /// The task a new span or an event belongs to by its parent, and whether it has a parent at all.
+    fn parent_task(
+        &self,
+        thread: ThreadIndex,
+        door: u16,
+        parent: Parent,
+    ) -> (Option<TaskId>, bool) {
+        let task_of = |id| {
+            let slot = self.spans.find(SpanKey { id, door })?;
+            Some(self.spans.get(slot)?.task)
+        };
+        match parent {
+            Parent::Root => (None, false),
+            Parent::Explicit(id) => (task_of(id), true),
+            Parent::Current(id) => {
+                let task = task_of(id).or_else(|| self.flow(thread)?.task());
+                (task, task.is_some() || id != 0)
+            }
+        }
+    }
+
+    fn is_task(&self, site: SiteId, fields: FieldValues<'_>, has_parent: bool) -> bool {
+        let site = self.sites.get(site);
+        for (index, value) in fields.values {
+            if let Value::Bool(is_task) = value
+                && site.is_task_field(index)
+            {
+                return is_task;
+            }
+        }
+        match site.task {
+            TaskRule::Always => true,
+            TaskRule::Never => false,
+            TaskRule::Roots => !has_parent,
+        }
+    }
+
+    /// Tells fields as a log of the span's task, under the span's name.
+    fn tell_fields(
+        &mut self,
+        thread: ThreadIndex,
+        site: SiteId,
+        task: TaskId,
+        fields: FieldValues<'_>,
+    ) {
+        let site = self.sites.get(site);
+        let (name, place) = (site.name, site.frame);
+        let mut text = std::mem::take(&mut self.text);
+        text::write_fields(site, fields, false, &mut text);
+        if !text.is_empty() {
+            self.tell_log(thread, task, name, &text, Some(place));
+        }
+        self.text = text;
+    }
+
+    fn span_enter(&mut self, thread: ThreadIndex, key: SpanKey) {
+        self.run(thread);
+        let slot = self.spans.find(key);
+        let entered = slot
+            .and_then(|slot| self.spans.get(slot))
+            .is_none_or(|span| span.entered > 0);
+        if entered && self.enter_again(thread, RegionKey::Span(key)) {
+            return;
+        }
+        let region = self.stretch(thread, key, slot);
+        if self.open_region(thread, region)
+            && let Some(span) = slot.and_then(|slot| self.spans.get_mut(slot))
+        {
+            span.entered += 1;
+        }
+    }
+
+    /// The region of a stretch in a span, which may be one whose making was not seen.
+    fn stretch(&mut self, thread: ThreadIndex, key: SpanKey, slot: Option<SpanSlot>) -> OpenRegion {
+        let generation = self.output.generation();
+        let mut region = OpenRegion {
+            key: RegionKey::Span(key),
+            slot,
+            task: BACKGROUND_TASK,
+            name: self.tracer.unknown_span,
+            place: None,
+            depth: 0,
+            suspect: false,
+            generation,
+        };
+        if let Some(span) = slot.and_then(|slot| self.spans.get_mut(slot)) {
+            span.named = generation;
+            let site = self.sites.get(span.site);
+            region.task = span.task;
+            region.name = site.name;
+            region.place = Some(site.frame);
+        } else {
+            region.task = self.flow_task(thread);
+            self.infer(Inferred::RegionBegin, region.task.0);
+        }
+        region
+    }
+
+    /// Counts an entry of a span that the flow is in already. Returns `false` if it is not.
+    fn enter_again(&mut self, thread: ThreadIndex, key: RegionKey) -> bool {
+        let Some(flow) = self.flow_mut(thread) else {
+            return false;
+        };
+        let Some(position) = flow.find(key) else {
+            return false;
+        };
+        let region = &mut flow.regions[position];
+        if region.suspect {
+            // Its exit was probably lost: this is a new stretch, and the old one ends with it.
+            return false;
+        }
+        region.depth += 1;
+        true
+    }
+
+    fn span_close(&mut self, thread: ThreadIndex, key: SpanKey) {
+        if let Some(slot) = self.spans.find(key) {
+            self.end_span(thread, slot, false);
+        }
+    }
+
+    fn span_clone(&mut self, key: SpanKey) {
+        if let Some(ahead) = self.clones_ahead.get_mut(&key) {
+            *ahead -= 1;
+            if *ahead == 0 {
+                self.clones_ahead.remove(&key);
+            }
+        }
+        let generation = self.output.generation();
+        if let Some(span) = self.span_mut(key) {
+            span.handles += 1;
+            span.named = generation;
+        }
+    }
+
+    fn span_drop(&mut self, thread: ThreadIndex, key: SpanKey) {
+        let Some(slot) = self.spans.find(key) else {
+            return;
+        };
+        let ahead = !self.clones_ahead.is_empty() && self.clones_ahead.contains_key(&key);
+        if let Some(span) = self.spans.get_mut(slot) {
+            span.handles -= 1;
+            if span.handles <= 0 && !ahead {
+                self.end_span(thread, slot, false);
+            }
+        }
+    }
+
+    /// Ends a span: its user task, if it is one. Regions it still has open end when they are left.
+    fn end_span(&mut self, thread: ThreadIndex, slot: SpanSlot, inferred: bool) {
+        let Some(span) = self.spans.get(slot) else {
+            return;
+        };
+        if span.closed {
+            return;
+        }
+        let (task, is_task) = (span.task, span.is_task);
+        if is_task {
+            self.run(thread);
+            self.tell_task_end(thread, task);
+            if inferred {
+                self.infer(Inferred::TaskEnd, task.0);
+            }
+        }
+        let time_ns = self.output.time_ns();
+        self.spans.close(slot, time_ns);
+    }
+
+    fn span_record(&mut self, thread: ThreadIndex, key: SpanKey, fields: FieldValues<'_>) {
+        let generation = self.output.generation();
+        let Some(span) = self.span_mut(key) else {
+            return;
+        };
+        span.named = generation;
+        let (site, task) = (span.site, span.task);
+        self.run(thread);
+        self.tell_fields(thread, site, task, fields);
+    }
+
+    fn span_follows(&mut self, thread: ThreadIndex, key: SpanKey, followed: SpanKey) {
+        let find = |key| self.spans.get(self.spans.find(key)?);
+        let (Some(span), Some(followed)) = (find(key), find(followed)) else {
+            return;
+        };
+        let (from, to) = (followed.task, span.task);
+        let place = self.sites.get(span.site).frame;
+        let name = self.names.text(self.sites.get(followed.site).name);
+        let message = format!("{name} (task {})", from.0);
+        self.run(thread);
+        let category = self.names.intern_static("follows_from");
+        self.tell_log(thread, to, category, &message, Some(place));
+        let time_ns = self.output.time_ns();
+        self.output.side(&SideRecord::Link { time_ns, from, to });
+    }
+
+    fn event(
+        &mut self,
+        thread: ThreadIndex,
+        site_key: SiteKey,
+        parent: Parent,
+        fields: FieldValues<'_>,
+    ) {
+        self.run(thread);
+        let site_id = self.sites.meet(site_key, &mut self.names);
+        let (task, _) = self.parent_task(thread, site_key.door, parent);
+        let task = task.unwrap_or(BACKGROUND_TASK);
+        let site = self.sites.get(site_id);
+        let is_log = site.callsite.kind == CallsiteKind::Log;
+        let mut text = std::mem::take(&mut self.text);
+        text::write_fields(site, fields, is_log, &mut text);
+        let (mut category, mut place) = (site.category, site.frame);
+        if is_log {
+            let origin = text::LogOrigin::of(site, fields);
+            category = self.names.intern(&origin.category);
+            place = origin.place(&mut self.names);
+        }
+        self.tell_log(thread, task, category, &text, Some(place));
+        self.text = text;
+    }
+
+    fn span_mut(&mut self, key: SpanKey) -> Option<&mut Span> {
+        let slot = self.spans.find(key)?;
+        self.spans.get_mut(slot)
+    }
+
+    /// Notes in the side data that something was concluded, not seen.
+    fn infer(&mut self, what: Inferred, id: u64) {
+        self.counts.inferred += 1;
+        let time_ns = self.output.time_ns();
+        self.output
+            .side(&SideRecord::Inferred { time_ns, what, id });
+    }
+}

@@ -1,0 +1,154 @@
+//! What the model does about records that never came.
+//!
+//! After a loss nothing that was open can be trusted to end: the record of its end may be among the
+//! lost. What is open then becomes *suspect*. A suspect ends at the record of its end, if that comes;
+//! or when nothing has named it for some generations. So no table grows because records were lost.
+
+use exectrace_format::{Inferred, SideRecord};
+use rustc_hash::FxHashSet;
+
+use super::{Model, ThreadIndex};
+
+/// Generations (of about a second) that a suspect may live without being named.
+const SILENT_GENERATIONS: u64 = 3;
+
+impl Model {
+    /// A thread says that it lost records before this moment.
+    pub(super) fn lost(&mut self, thread: ThreadIndex, records: u64) {
+        self.run(thread);
+        self.losses += 1;
+        self.counts.lost += records;
+        let Some(Some(entry)) = self.threads.get_mut(thread.0 as usize) else {
+            return;
+        };
+        for region in &mut entry.flow.regions {
+            region.suspect = true;
+        }
+        let id = entry.id;
+        let message = format!("{records} records lost: the tracer's buffers were full");
+        let category = self.names.intern_static("lost");
+        self.tell_log(thread, super::TRACER_TASK, category, &message, None);
+        let time_ns = self.output.time_ns();
+        self.output.side(&SideRecord::Lost {
+            time_ns,
+            thread: id,
+            records,
+        });
+    }
+
+    /// A source of spans is gone, and with it the handles of all its spans.
+    pub(super) fn door_closed(&mut self, thread: ThreadIndex, door: u16) {
+        let of_door = |(slot, span): (_, &super::Span)| (span.key.door == door).then_some(slot);
+        let open: Vec<_> = self.spans.live().filter_map(of_door).collect();
+        for slot in open {
+            self.end_span(thread, slot, true);
+        }
+    }
+
+    /// At the begin of a generation: ends suspects that nothing has named for long.
+    pub(super) fn end_what_losses_left_open(&mut self) {
+        if self.losses == 0 {
+            return;
+        }
+        self.end_silent_regions();
+        self.end_silent_spans();
+        self.end_silent_tasks();
+    }
+
+    fn is_silent(&self, named: u64) -> bool {
+        named + SILENT_GENERATIONS <= self.output.generation()
+    }
+
+    fn end_silent_regions(&mut self) {
+        for index in 0..self.threads.len() {
+            let thread = ThreadIndex(index as u32);
+            while let Some(position) = self.silent_region(thread) {
+                self.run(thread);
+                let Self {
+                    threads,
+                    spans,
+                    names,
+                    output,
+                    ..
+                } = self;
+                let Some(Some(entry)) = threads.get_mut(index) else {
+                    break;
+                };
+                let region = entry.flow.regions[position];
+                entry.flow.close(position, entry.stream, names, output);
+                if let Some(span) = region.slot.and_then(|slot| spans.get_mut(slot)) {
+                    span.entered = span.entered.saturating_sub(1);
+                }
+                self.infer(Inferred::RegionEnd, region.task.0);
+            }
+        }
+    }
+
+    /// A suspect region of the thread that began long ago.
+    fn silent_region(&self, thread: ThreadIndex) -> Option<usize> {
+        let regions = &self.flow(thread)?.regions;
+        regions
+            .iter()
+            .rposition(|region| region.suspect && self.is_silent(region.generation))
+    }
+
+    fn end_silent_spans(&mut self) {
+        let flows = self.threads.iter().flatten().map(|thread| &thread.flow);
+        let entered: FxHashSet<_> = flows
+            .flat_map(|flow| &flow.regions)
+            .map(|region| region.key)
+            .collect();
+        let silent: Vec<_> = self
+            .spans
+            .live()
+            .filter(|(_, span)| {
+                span.losses < self.losses
+                    && self.is_silent(span.named)
+                    && !entered.contains(&super::RegionKey::Span(span.key))
+            })
+            .map(|(slot, _)| slot)
+            .collect();
+        for slot in silent {
+            self.end_span_on_tracer(slot);
+        }
+    }
+
+    fn end_silent_tasks(&mut self) {
+        let silent: Vec<u64> = self
+            .tasks
+            .iter()
+            .filter(|(_, open)| open.losses < self.losses && self.is_silent(open.named))
+            .map(|(number, _)| number)
+            .collect();
+        for number in silent {
+            if let Some(open) = self.tasks.end(number) {
+                self.end_task_on_tracer(open.task);
+            }
+        }
+    }
+
+    fn end_span_on_tracer(&mut self, slot: super::SpanSlot) {
+        let Some(span) = self.spans.get(slot) else {
+            return;
+        };
+        let (task, is_task) = (span.task, span.is_task);
+        let time_ns = self.output.time_ns();
+        self.spans.close(slot, time_ns);
+        if is_task {
+            self.end_task_on_tracer(task);
+        }
+    }
+
+    /// Ends a task where no thread of the program can be said to have ended it.
+    fn end_task_on_tracer(&mut self, task: exectrace_format::TaskId) {
+        let Self {
+            tracer,
+            names,
+            lanes,
+            output,
+            ..
+        } = self;
+        tracer.end_task(task, names, lanes, output);
+        self.infer(Inferred::TaskEnd, task.0);
+    }
+}

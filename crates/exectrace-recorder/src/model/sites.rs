@@ -1,0 +1,118 @@
+//! Call sites of spans and events: described once, kept as ids.
+
+use rustc_hash::FxHashMap;
+
+use super::names::{FrameId, NameId, Names};
+use crate::door::{Callsite, CallsiteKind, TaskRule};
+use crate::input::SiteKey;
+
+/// A call site that the model knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SiteId(u32);
+
+/// What the model needs of a call site.
+#[derive(Debug)]
+pub(crate) struct Site {
+    /// The span's name.
+    pub(crate) name: NameId,
+    /// Level and target: the category of its events.
+    pub(crate) category: NameId,
+    pub(crate) frame: FrameId,
+    pub(crate) task: TaskRule,
+    pub(crate) callsite: Callsite,
+}
+
+/// The boolean field that makes a span a user task, or keeps it from being one.
+const TASK_FIELD: &str = "exectrace.task";
+
+impl Site {
+    /// The name of a field.
+    pub(crate) fn field(&self, index: usize) -> &'static str {
+        self.callsite.fields.get(index).copied().unwrap_or("?")
+    }
+
+    pub(crate) fn is_task_field(&self, index: usize) -> bool {
+        self.field(index) == TASK_FIELD
+    }
+}
+
+/// Asks a door what stands at an address.
+pub(crate) type Describe = Box<dyn Fn(SiteKey) -> Option<Callsite> + Send>;
+
+/// The call sites that were seen.
+pub(crate) struct Sites {
+    describe: Describe,
+    sites: Vec<Site>,
+    by_key: FxHashMap<SiteKey, SiteId>,
+}
+
+impl std::fmt::Debug for Sites {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sites").field("sites", &self.sites).finish()
+    }
+}
+
+impl Sites {
+    pub(crate) fn new(describe: Describe) -> Self {
+        Self {
+            describe,
+            sites: Vec::new(),
+            by_key: FxHashMap::default(),
+        }
+    }
+
+    /// The call site of a key, which is described when it is met first.
+    #[inline]
+    pub(crate) fn meet(&mut self, key: SiteKey, names: &mut Names) -> SiteId {
+        match self.by_key.get(&key) {
+            Some(&site) => site,
+            None => self.add(key, names),
+        }
+    }
+
+    #[cold]
+    fn add(&mut self, key: SiteKey, names: &mut Names) -> SiteId {
+        let callsite = (self.describe)(key).unwrap_or(Callsite {
+            name: "unknown",
+            target: "unknown",
+            level: "",
+            module: None,
+            file: None,
+            line: None,
+            fields: Vec::new(),
+            kind: CallsiteKind::Span,
+            task: TaskRule::Roots,
+        });
+        let module = callsite.module.unwrap_or(callsite.target);
+        let function = match callsite.kind {
+            CallsiteKind::Span => format!("{module}::{}", callsite.name),
+            CallsiteKind::Event | CallsiteKind::Log => module.to_owned(),
+        };
+        let file = callsite.file.unwrap_or("unknown");
+        let site = Site {
+            name: names.intern(callsite.name),
+            category: names.intern(&category(callsite.level, callsite.target)),
+            frame: names.frame_of(&function, file, callsite.line.unwrap_or(1)),
+            task: callsite.task,
+            callsite,
+        };
+        let id = SiteId(self.sites.len() as u32);
+        self.sites.push(site);
+        self.by_key.insert(key, id);
+        id
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, site: SiteId) -> &Site {
+        &self.sites[site.0 as usize]
+    }
+}
+
+/// The category of a log: level and target.
+pub(crate) fn category(level: &str, target: &str) -> String {
+    if level.is_empty() {
+        target.to_owned()
+    } else {
+        format!("{level} {target}")
+    }
+}

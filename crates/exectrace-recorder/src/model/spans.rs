@@ -1,0 +1,177 @@
+//! The table of live spans.
+//!
+//! A span is found by its key while it lives and for a moment after: counters of different cores
+//! disagree by up to a microsecond, so a record of another thread that names a span may come just
+//! after the record of its end.
+
+use std::collections::VecDeque;
+
+use exectrace_format::TaskId;
+use rustc_hash::FxHashMap;
+
+use super::sites::SiteId;
+use crate::input::SpanKey;
+
+/// Most spans that may live at once, some 100 bytes each. Those beyond are counted and left out.
+pub(crate) const MAX_SPANS: usize = 1 << 20;
+
+/// How long a span is remembered after its end: far more than counters disagree by, far less than
+/// it takes a registry to give its id to another span (8,191 spans on one thread).
+const REMEMBERED_NS: u64 = 20_000;
+
+/// Where a span is kept. Carries a serial, so that it cannot be taken for the next one there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SpanSlot {
+    index: u32,
+    serial: u32,
+}
+
+/// A span.
+#[derive(Debug)]
+pub(crate) struct Span {
+    pub(crate) key: SpanKey,
+    pub(crate) site: SiteId,
+    /// The user task that it is or belongs to.
+    pub(crate) task: TaskId,
+    /// Whether it is that task.
+    pub(crate) is_task: bool,
+    /// The task's parent, if it is one.
+    pub(crate) parent: TaskId,
+    pub(crate) began_ns: u64,
+    /// Handles that exist, for doors that leave the counting to us.
+    pub(crate) handles: i64,
+    /// In how many flows it is entered.
+    pub(crate) entered: u32,
+    pub(crate) closed: bool,
+    /// How many losses there had been when it was made.
+    pub(crate) losses: u64,
+    /// The generation that named it last.
+    pub(crate) named: u64,
+    serial: u32,
+}
+
+/// Spans by key.
+#[derive(Debug, Default)]
+pub(crate) struct Spans {
+    slots: Vec<Option<Span>>,
+    free: Vec<u32>,
+    by_key: FxHashMap<SpanKey, SpanSlot>,
+    next_serial: u32,
+    /// Closed spans that are still remembered, oldest first, with the time of their end.
+    closed: VecDeque<(u64, SpanSlot)>,
+}
+
+impl Spans {
+    /// Spans in the table, those just ended included.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Finds a span by its key.
+    #[inline]
+    pub(crate) fn find(&self, key: SpanKey) -> Option<SpanSlot> {
+        self.by_key.get(&key).copied()
+    }
+
+    /// The span in a slot, if it is still the same.
+    #[inline]
+    pub(crate) fn get(&self, slot: SpanSlot) -> Option<&Span> {
+        let span = self.slots.get(slot.index as usize)?.as_ref()?;
+        (span.serial == slot.serial).then_some(span)
+    }
+
+    /// The span in a slot, to be changed.
+    #[inline]
+    pub(crate) fn get_mut(&mut self, slot: SpanSlot) -> Option<&mut Span> {
+        let span = self.slots.get_mut(slot.index as usize)?.as_mut()?;
+        (span.serial == slot.serial).then_some(span)
+    }
+
+    /// Puts a span in, unless the table is full. Its key must not be in use by a span that lives.
+    pub(crate) fn insert(&mut self, mut span: Span) -> Option<SpanSlot> {
+        let key = span.key;
+        if let Some(remembered) = self.find(key) {
+            self.remove(remembered);
+        }
+        if self.len() >= MAX_SPANS {
+            return None;
+        }
+        self.next_serial = self.next_serial.wrapping_add(1);
+        span.serial = self.next_serial;
+        let index = match self.free.pop() {
+            Some(index) => {
+                self.slots[index as usize] = Some(span);
+                index
+            }
+            None => {
+                self.slots.push(Some(span));
+                self.slots.len() as u32 - 1
+            }
+        };
+        let slot = SpanSlot {
+            index,
+            serial: self.next_serial,
+        };
+        self.by_key.insert(key, slot);
+        Some(slot)
+    }
+
+    /// Marks a span as ended; it is forgotten a little later.
+    pub(crate) fn close(&mut self, slot: SpanSlot, time_ns: u64) {
+        if let Some(span) = self.get_mut(slot) {
+            span.closed = true;
+            self.closed.push_back((time_ns, slot));
+        }
+    }
+
+    /// Forgets spans that ended long enough ago.
+    #[inline]
+    pub(crate) fn forget_before(&mut self, now_ns: u64) {
+        while let Some(&(ended_ns, slot)) = self.closed.front() {
+            if ended_ns + REMEMBERED_NS > now_ns {
+                return;
+            }
+            self.closed.pop_front();
+            self.remove(slot);
+        }
+    }
+
+    fn remove(&mut self, slot: SpanSlot) {
+        if let Some(key) = self.get(slot).map(|span| span.key) {
+            self.slots[slot.index as usize] = None;
+            self.free.push(slot.index);
+            // A newer span may have the key by now.
+            if self.by_key.get(&key) == Some(&slot) {
+                self.by_key.remove(&key);
+            }
+        }
+    }
+
+    /// All spans that have not ended.
+    pub(crate) fn live(&self) -> impl Iterator<Item = (SpanSlot, &Span)> {
+        self.slots.iter().zip(0..).filter_map(|(span, index)| {
+            let span = span.as_ref().filter(|span| !span.closed)?;
+            let serial = span.serial;
+            Some((SpanSlot { index, serial }, span))
+        })
+    }
+}
+
+impl Span {
+    pub(crate) fn new(key: SpanKey, site: SiteId) -> Self {
+        Self {
+            key,
+            site,
+            task: TaskId::BACKGROUND,
+            is_task: false,
+            parent: TaskId::BACKGROUND,
+            began_ns: 0,
+            handles: 1,
+            entered: 0,
+            closed: false,
+            losses: 0,
+            named: 0,
+            serial: 0,
+        }
+    }
+}

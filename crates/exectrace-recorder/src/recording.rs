@@ -1,0 +1,433 @@
+//! Recordings: consumers of the trace, from their start to their stop.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use exectrace_format::Version;
+
+use crate::flush::{self, RecordingId};
+use crate::switch;
+
+/// Starts a recording into a new file at `path`, which is overwritten if it exists.
+///
+/// Returns when records are switched on. See [`RecordingOptions`] for more.
+///
+/// # Errors
+/// See [`StartError`].
+pub fn start(path: impl AsRef<Path>) -> Result<Recording, StartError> {
+    RecordingOptions::new().start_file(path)
+}
+
+/// Is told of a sink's errors.
+pub(crate) type ErrorCallback = Box<dyn Fn(&SinkError) + Send>;
+
+/// How a recording is to be made.
+#[must_use = "options do nothing until a recording is started"]
+pub struct RecordingOptions {
+    version: Version,
+    on_error: Option<ErrorCallback>,
+}
+
+impl fmt::Debug for RecordingOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordingOptions")
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for RecordingOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl RecordingOptions {
+    /// A file for the tools of Go 1.25 and newer; errors are told by [`Recording::stop`] only.
+    pub fn new() -> Self {
+        Self {
+            version: Version::Go125,
+            on_error: None,
+        }
+    }
+
+    /// Writes a file that the tools of Go 1.23 and 1.24 read as well. It lacks the wall clock.
+    pub fn compatible_with_go_1_23(mut self) -> Self {
+        self.version = Version::Go123;
+        self
+    }
+
+    /// Has `callback` told of the sink's errors when they happen.
+    ///
+    /// It runs on the flush thread: it must not start or stop recordings, and while it runs nothing
+    /// is written. A panic in it is caught and ignored.
+    pub fn on_error(mut self, callback: impl Fn(&SinkError) + Send + 'static) -> Self {
+        self.on_error = Some(Box::new(callback));
+        self
+    }
+
+    /// Starts a recording into a new file at `path`, which is overwritten if it exists.
+    ///
+    /// # Errors
+    /// [`StartError::Create`] if the file cannot be made; the others of [`StartError`].
+    pub fn start_file(self, path: impl AsRef<Path>) -> Result<Recording, StartError> {
+        let path = path.as_ref();
+        let file = File::create(path).map_err(|source| StartError::Create {
+            path: path.to_owned(),
+            source,
+        })?;
+        self.start_sink(Sink::File { file, length: 0 })
+    }
+
+    /// Starts a recording into a writer.
+    ///
+    /// Each group of events, ten a second, is one `write_all`, followed by one `flush`. The writer
+    /// is used, and dropped, on the flush thread, where a slow one delays all recordings: what the
+    /// buffers cannot hold meanwhile is dropped and counted.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start_writer(
+        self,
+        writer: impl Write + Send + 'static,
+    ) -> Result<Recording, StartError> {
+        self.start_sink(Sink::Writer(Box::new(writer)))
+    }
+
+    fn start_sink(self, sink: Sink) -> Result<Recording, StartError> {
+        let was_enabled = switch::is_enabled();
+        let output = Output::new(sink, self.version, self.on_error);
+        let id = flush::start(output)?;
+        if !was_enabled {
+            switch::tell_listeners();
+        }
+        Ok(Recording { id: Some(id) })
+    }
+}
+
+/// A recording that runs.
+///
+/// Dropping it stops it; errors then only reach [`RecordingOptions::on_error`]. A recording that
+/// still runs when the process exits in an orderly way is stopped then.
+#[derive(Debug)]
+#[must_use = "a recording stops when it is dropped"]
+pub struct Recording {
+    /// `None` once it was stopped.
+    id: Option<RecordingId>,
+}
+
+impl Recording {
+    /// Stops the recording and returns when all that was recorded is written.
+    ///
+    /// Records made before this call are in the trace. For a file, what the report counts is on the
+    /// disk: the system was told to write it through.
+    ///
+    /// # Errors
+    /// [`StopError`] if the sink failed at any time. What was written before is a valid trace.
+    pub fn stop(mut self) -> Result<Report, StopError> {
+        self.finish()
+    }
+
+    fn finish(&mut self) -> Result<Report, StopError> {
+        let Some(id) = self.id.take() else {
+            return Ok(Report::default());
+        };
+        let result = flush::stop(id);
+        if !switch::is_enabled() {
+            switch::tell_listeners();
+        }
+        result
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        // The callback has the error, if anybody wants it.
+        let _ = self.finish();
+    }
+}
+
+/// What a recording wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Events in the trace.
+    pub events: u64,
+    /// Bytes written.
+    pub bytes: u64,
+    /// Generations begun, the preamble included.
+    pub generations: u64,
+    /// Records that were read from the threads' buffers.
+    pub records: u64,
+    /// Records that were lost because the buffers were full.
+    pub records_dropped: u64,
+    /// Begins and ends that were concluded, not recorded; the trace marks them.
+    pub inferred: u64,
+    /// Spans, tasks and regions left out because a table was full.
+    pub untracked: u64,
+    /// From start to stop.
+    pub duration: Duration,
+    /// The longest time that the sink took for one write.
+    pub slowest_write: Duration,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} events in {} bytes and {} generations, over {:.3?}; {} records, {} dropped",
+            self.events,
+            self.bytes,
+            self.generations,
+            self.duration,
+            self.records,
+            self.records_dropped,
+        )?;
+        if self.slowest_write >= SLOW_WRITE {
+            write!(f, "; a write took {:.1?}", self.slowest_write)?;
+        }
+        Ok(())
+    }
+}
+
+/// A write that takes longer is told to the callback: buffers hold about so much of a busy program.
+const SLOW_WRITE: Duration = Duration::from_secs(1);
+
+/// Why a recording did not start. Nothing was switched on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The file could not be made.
+    #[error("cannot create the trace file {}", path.display())]
+    Create {
+        /// Where it was to be.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The sink did not take the first bytes.
+    #[error("the beginning of the trace could not be written")]
+    Sink(#[source] SinkError),
+    /// The system refused the memory for the buffers.
+    #[error("no memory for buffers of {bytes} bytes; set less with `Settings::memory_bytes`")]
+    Memory {
+        /// How much was asked for.
+        bytes: usize,
+    },
+    /// The system refused a thread.
+    #[error("the flush thread could not be started")]
+    Thread(#[source] io::Error),
+    /// The tracer itself failed.
+    #[error("the tracer failed; please report it")]
+    Internal,
+}
+
+/// What went wrong with a sink.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SinkError {
+    /// It returned an error. The recording ends there.
+    #[error("the trace could not be written further after {bytes} bytes")]
+    Write {
+        /// Bytes of the trace that were written before.
+        bytes: u64,
+        /// What the sink says.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// It panicked. The recording ends there.
+    #[error("the trace's writer panicked after {bytes} bytes")]
+    Panicked {
+        /// Bytes of the trace that were written before.
+        bytes: u64,
+    },
+    /// It took long for one write. The recording goes on; records may have been dropped meanwhile.
+    #[error("the trace's writer blocked for {blocked:.1?}")]
+    Slow {
+        /// How long.
+        blocked: Duration,
+    },
+    /// The tracer itself failed. All recordings end there.
+    #[error("the tracer failed; please report it")]
+    Internal,
+}
+
+/// A recording ended with an error; what was written before it is a valid trace.
+#[derive(Debug, thiserror::Error)]
+#[error("the recording is incomplete: {report}")]
+pub struct StopError {
+    report: Report,
+    #[source]
+    error: SinkError,
+}
+
+impl StopError {
+    pub(crate) fn new(report: Report, error: SinkError) -> Self {
+        Self { report, error }
+    }
+
+    /// What was written until then.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// The first error that ended the recording.
+    #[must_use]
+    pub fn error(&self) -> &SinkError {
+        &self.error
+    }
+}
+
+/// Where a recording's bytes go.
+enum Sink {
+    File {
+        file: File,
+        length: u64,
+    },
+    Writer(Box<dyn Write + Send>),
+    /// It failed, and was dropped.
+    Gone,
+}
+
+/// A recording's end of the flush thread.
+pub(crate) struct Output {
+    sink: Sink,
+    pub(crate) version: Version,
+    on_error: Option<ErrorCallback>,
+    bytes: u64,
+    slowest_write: Duration,
+    error: Option<SinkError>,
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output")
+            .field("version", &self.version)
+            .field("bytes", &self.bytes)
+            .field("error", &self.error)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Output {
+    fn new(sink: Sink, version: Version, on_error: Option<ErrorCallback>) -> Self {
+        Self {
+            sink,
+            version,
+            on_error,
+            bytes: 0,
+            slowest_write: Duration::ZERO,
+            error: None,
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(crate) fn slowest_write(&self) -> Duration {
+        self.slowest_write
+    }
+
+    pub(crate) fn error(&self) -> Option<&SinkError> {
+        self.error.as_ref()
+    }
+
+    /// Writes whole batches with one call. After an error nothing is written any more.
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        if self.error.is_some() || bytes.is_empty() {
+            return;
+        }
+        let begin = Instant::now();
+        match self.attempt(|sink| sink.write_all(bytes)) {
+            Ok(()) => self.bytes += bytes.len() as u64,
+            Err(error) => self.fail(error),
+        }
+        let took = begin.elapsed();
+        self.slowest_write = self.slowest_write.max(took);
+        if took >= SLOW_WRITE {
+            self.tell(&SinkError::Slow { blocked: took });
+        }
+    }
+
+    /// Has what was written kept for good, and gives the sink up.
+    pub(crate) fn close(&mut self) {
+        if self.error.is_none()
+            && let Err(error) = self.attempt(Sink::sync)
+        {
+            self.fail(error);
+        }
+        self.drop_sink();
+    }
+
+    /// Ends the recording for a reason of the tracer's own.
+    pub(crate) fn fail(&mut self, error: SinkError) {
+        self.tell(&error);
+        self.error = Some(error);
+        self.drop_sink();
+    }
+
+    /// Runs a sink's code, which is not ours and may panic.
+    fn attempt(&mut self, f: impl FnOnce(&mut Sink) -> io::Result<()>) -> Result<(), SinkError> {
+        let bytes = self.bytes;
+        match catch_unwind(AssertUnwindSafe(|| f(&mut self.sink))) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(source)) => Err(SinkError::Write {
+                bytes,
+                source: Arc::new(source),
+            }),
+            Err(_) => Err(SinkError::Panicked { bytes }),
+        }
+    }
+
+    fn drop_sink(&mut self) {
+        let sink = std::mem::replace(&mut self.sink, Sink::Gone);
+        // A writer may panic in its destructor as well; nobody could do anything about it.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(sink)));
+    }
+
+    fn tell(&self, error: &SinkError) {
+        if let Some(callback) = &self.on_error {
+            let _ = catch_unwind(AssertUnwindSafe(|| callback(error)));
+        }
+    }
+}
+
+impl Sink {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Sink::File { file, length } => {
+                if let Err(error) = file.write_all(bytes) {
+                    // A group that was written in part is taken back, so that the file stays whole.
+                    let _ = file.set_len(*length);
+                    return Err(error);
+                }
+                *length += bytes.len() as u64;
+                Ok(())
+            }
+            Sink::Writer(writer) => {
+                writer.write_all(bytes)?;
+                writer.flush()
+            }
+            Sink::Gone => Ok(()),
+        }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        match self {
+            Sink::File { file, .. } => match file.sync_data() {
+                // A pipe or a device has nothing to sync.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+                result => result,
+            },
+            Sink::Writer(writer) => writer.flush(),
+            Sink::Gone => Ok(()),
+        }
+    }
+}

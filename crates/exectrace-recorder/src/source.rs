@@ -1,0 +1,193 @@
+//! The records of one thread, as the flush thread reads them.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::chunk::Chunk;
+use crate::decode::{Cursor, Peek};
+use crate::input::{Input, SpanKey};
+use crate::local::{POOL, Shared};
+use crate::merge::Stream;
+use crate::record::Kind;
+
+/// A thread, and how far it was read.
+///
+/// Two cursors walk its chunks. The *looking* one goes first, to all that is published; the *taking*
+/// one gives records to the model, up to where the other has looked and no further.
+#[derive(Debug)]
+pub(crate) struct Source {
+    shared: Arc<Shared>,
+    /// `None` until the thread has its first chunk.
+    cursors: Option<Cursors>,
+    /// The moment of the last look, near which all records lie.
+    near: u64,
+    /// The thread had ended when it was last looked at, so all it wrote was seen.
+    ended: bool,
+    bytes: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Cursors {
+    taking: Cursor,
+    looking: Cursor,
+    /// The record at the taking cursor, once it was looked at.
+    next: Option<Peek>,
+}
+
+impl Source {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            cursors: None,
+            near: 0,
+            ended: false,
+            bytes: Vec::new(),
+        }
+    }
+
+    /// Records that the thread had to drop so far.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.shared.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Looks at all that the thread has published by `now`; `clone` is told of cloned handles.
+    pub(crate) fn look(&mut self, now: u64, mut clone: impl FnMut(SpanKey)) {
+        self.near = now;
+        // Acquire, and before looking: what an ended thread wrote last is seen then.
+        self.ended = self.shared.ended.load(Ordering::Acquire);
+        let Some(cursors) = self.open() else {
+            return;
+        };
+        loop {
+            while let Some(peek) = cursors.looking.peek(now) {
+                if peek.kind == Kind::SpanClone {
+                    clone(cursors.looking.span(&peek));
+                }
+                cursors.looking.advance(&peek);
+            }
+            if cursors.looking.leave_chunk().is_none() {
+                return;
+            }
+        }
+    }
+
+    fn open(&mut self) -> Option<&mut Cursors> {
+        if self.cursors.is_none() {
+            let start = Cursor::at_start_of(self.shared.first.get()?);
+            self.cursors = Some(Cursors {
+                taking: start,
+                looking: start,
+                next: None,
+            });
+        }
+        self.cursors.as_mut()
+    }
+
+    /// Leaves out all that was published.
+    pub(crate) fn skip(&mut self) {
+        self.look(self.near, |_| ());
+        if let Some(cursors) = &mut self.cursors {
+            while cursors.peek(self.near).is_some() {
+                cursors.step();
+            }
+        }
+    }
+
+    /// Whether the thread has ended and all its records were taken.
+    pub(crate) fn is_finished(&mut self) -> bool {
+        let near = self.near;
+        self.ended
+            && self
+                .cursors
+                .as_mut()
+                .is_none_or(|cursors| cursors.peek(near).is_none())
+    }
+
+    /// Gives the chunk back that an ended thread had last.
+    pub(crate) fn give_back_last_chunk(&mut self) {
+        if let Some(cursors) = self.cursors.take() {
+            give_back(cursors.taking.chunk());
+        }
+    }
+}
+
+impl Cursors {
+    /// The next record that was looked at. Gives chunks back that were read to their end.
+    #[inline]
+    fn peek(&mut self, near: u64) -> Option<Peek> {
+        if self.next.is_some() {
+            return self.next;
+        }
+        loop {
+            if self.taking.has_reached(&self.looking) {
+                return None;
+            }
+            if let Some(peek) = self.taking.peek(near) {
+                self.next = Some(peek);
+                return self.next;
+            }
+            give_back(self.taking.leave_chunk()?);
+        }
+    }
+
+    #[inline]
+    fn step(&mut self) {
+        if let Some(peek) = self.next.take() {
+            self.taking.advance(&peek);
+        }
+    }
+}
+
+fn give_back(chunk: &'static Chunk) {
+    if let Some(pool) = POOL.get() {
+        pool.give_back(chunk);
+    }
+}
+
+impl Stream for Source {
+    #[inline]
+    fn peek_ticks(&mut self) -> Option<u64> {
+        let peek = self.cursors.as_mut()?.peek(self.near)?;
+        Some(peek.ticks)
+    }
+
+    #[inline]
+    fn take(&mut self, f: impl FnOnce(u64, Input<'_>)) {
+        let Some(cursors) = &mut self.cursors else {
+            return;
+        };
+        if let Some(peek) = cursors.peek(self.near) {
+            f(peek.ticks, cursors.taking.read(&peek, &mut self.bytes));
+            cursors.step();
+        }
+    }
+
+    #[inline]
+    fn named(&mut self) -> Option<SpanKey> {
+        let cursors = self.cursors.as_mut()?;
+        let peek = cursors.peek(self.near)?;
+        cursors.taking.named(&peek)
+    }
+
+    fn search(&self, span: SpanKey, until: u64) -> Option<usize> {
+        let cursors = self.cursors.as_ref()?;
+        let mut cursor = cursors.taking;
+        let mut records = 0;
+        while !cursor.has_reached(&cursors.looking) {
+            let Some(peek) = cursor.peek(self.near) else {
+                // The chunk left is given back when the taking cursor leaves it.
+                cursor.leave_chunk()?;
+                continue;
+            };
+            if peek.ticks > until {
+                return None;
+            }
+            records += 1;
+            if peek.kind == Kind::SpanNew && cursor.span(&peek) == span {
+                return Some(records);
+            }
+            cursor.advance(&peek);
+        }
+        None
+    }
+}
