@@ -1,0 +1,156 @@
+//! What the Layer and the Subscriber have in common: records of `tracing`'s spans and events.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use exectrace_recorder::{Door, Parent, TooManyDoors, on_switch};
+use tracing_core::span::{Attributes, Record};
+use tracing_core::{Event, Metadata};
+
+use crate::callsites::{self, Site};
+use crate::control::Control;
+use crate::visitor::FieldVisitor;
+use crate::{interest, stack};
+
+/// A source of spans and events: one Layer or one Subscriber.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// `None` when there were too many: then nothing is recorded, and the handle says so.
+    door: Option<Door<Metadata<'static>>>,
+    /// Its number in the threads' stacks. Not used again, unlike a door's.
+    number: u64,
+    control: Arc<Control>,
+}
+
+impl Source {
+    pub(crate) fn new(control: Arc<Control>) -> Self {
+        static NUMBERS: AtomicU64 = AtomicU64::new(1);
+        callsites::mark(&control.redaction);
+        on_switch(interest::rebuild);
+        let describing = Arc::clone(&control);
+        let door = Door::open(move |metadata| describing.describe(metadata));
+        Self {
+            door: door.ok(),
+            // Relaxed: only uniqueness matters.
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            control,
+        }
+    }
+
+    pub(crate) fn control(&self) -> &Arc<Control> {
+        &self.control
+    }
+
+    /// Why it records nothing, if so.
+    pub(crate) fn failure(&self) -> Option<TooManyDoors> {
+        self.door.is_none().then_some(TooManyDoors)
+    }
+
+    #[inline]
+    pub(crate) fn new_span(&self, span: u64, attributes: &Attributes<'_>, site: Site) {
+        let Some(door) = &self.door else { return };
+        let metadata = attributes.metadata();
+        let parent = if attributes.is_contextual() {
+            self.contextual_parent()
+        } else {
+            explicit_parent(attributes.parent().map(|parent| parent.into_u64()))
+        };
+        if metadata.fields().is_empty() {
+            door.new_span_without_fields(span, metadata, parent);
+        } else {
+            door.new_span(span, metadata, parent, |fields| {
+                let redaction = &self.control.redaction;
+                attributes.record(&mut FieldVisitor::new(fields, site.named, redaction));
+            });
+        }
+    }
+
+    #[inline]
+    pub(crate) fn event(&self, event: &Event<'_>) {
+        let Some(door) = &self.door else { return };
+        let metadata = event.metadata();
+        let parent = if event.is_contextual() {
+            self.contextual_parent()
+        } else {
+            explicit_parent(event.parent().map(|parent| parent.into_u64()))
+        };
+        let site = callsites::site(metadata);
+        door.event(metadata, parent, |fields| {
+            let redaction = &self.control.redaction;
+            event.record(&mut FieldVisitor::new(fields, site.named, redaction));
+        });
+    }
+
+    /// Values of a span's fields became known. `site` is the span's.
+    #[inline]
+    pub(crate) fn record(&self, span: u64, values: &Record<'_>, site: Site) {
+        let Some(door) = &self.door else { return };
+        door.record(span, |fields| {
+            let redaction = &self.control.redaction;
+            values.record(&mut FieldVisitor::new(fields, site.named, redaction));
+        });
+    }
+
+    #[inline]
+    pub(crate) fn follows_from(&self, span: u64, followed: u64) {
+        if let Some(door) = &self.door {
+            door.follows_from(span, followed);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn enter(&self, span: u64) {
+        stack::push(self.number, span);
+        if let Some(door) = &self.door {
+            door.enter(span);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn exit(&self, span: u64) {
+        if let Some(door) = &self.door {
+            door.exit(span);
+        }
+        stack::pop(self.number, span);
+    }
+
+    #[inline]
+    pub(crate) fn close(&self, span: u64) {
+        if let Some(door) = &self.door {
+            door.close(span);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn clone_handle(&self, span: u64) {
+        if let Some(door) = &self.door {
+            door.clone_handle(span);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn drop_handle(&self, span: u64) {
+        if let Some(door) = &self.door {
+            door.drop_handle(span);
+        }
+    }
+
+    /// The span of this source that the calling thread is in, or 0.
+    #[inline]
+    pub(crate) fn current(&self) -> u64 {
+        stack::current(self.number)
+    }
+
+    #[inline]
+    fn contextual_parent(&self) -> Parent {
+        Parent::Current(self.current())
+    }
+}
+
+#[inline]
+fn explicit_parent(span: Option<u64>) -> Parent {
+    match span {
+        Some(span) => Parent::Explicit(span),
+        None => Parent::Root,
+    }
+}

@@ -1,0 +1,196 @@
+//! The spans that a thread is in: what a contextual parent is taken from.
+//!
+//! Each thread keeps one stack for all sources (Layers and Subscribers) together, so it needs no
+//! destructor and reaching it is one addition to the thread pointer. An entry is the source's number
+//! and the span's id. Pushes and pops nearly always meet at the top; a pop of anything else takes out
+//! the uppermost entry that matches.
+//!
+//! It is kept also while nothing records: a span may be entered before a recording starts and be the
+//! parent of others in it.
+//!
+//! Entries past [`SHALLOW`] go to a vector, whose growth is the only allocation here.
+
+use std::cell::{Cell, RefCell};
+
+/// Entries kept in place: deeper than programs nest spans, apart from recursion.
+const SHALLOW: usize = 32;
+
+/// (source, span)
+type Entry = (u64, u64);
+
+struct Stack {
+    depth: Cell<usize>,
+    shallow: [Cell<Entry>; SHALLOW],
+}
+
+thread_local! {
+    static STACK: Stack = const {
+        Stack { depth: Cell::new(0), shallow: [const { Cell::new((0, 0)) }; SHALLOW] }
+    };
+    static DEEP: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The calling thread entered `span` of `source`.
+#[inline]
+pub(crate) fn push(source: u64, span: u64) {
+    STACK.with(|stack| {
+        let depth = stack.depth.get();
+        match stack.shallow.get(depth) {
+            Some(place) => {
+                place.set((source, span));
+                stack.depth.set(depth + 1);
+            }
+            None => stack.push_deep((source, span)),
+        }
+    });
+}
+
+/// The calling thread left `span` of `source`. Does nothing if it was not in it.
+#[inline]
+pub(crate) fn pop(source: u64, span: u64) {
+    STACK.with(|stack| {
+        let top = stack.depth.get().wrapping_sub(1);
+        match stack.shallow.get(top) {
+            Some(place) if place.get() == (source, span) => stack.depth.set(top),
+            _ => stack.remove((source, span)),
+        }
+    });
+}
+
+/// The span of `source` that the calling thread entered last and has not left, or 0.
+#[inline]
+pub(crate) fn current(source: u64) -> u64 {
+    STACK.with(|stack| {
+        let top = stack.depth.get().wrapping_sub(1);
+        match stack.shallow.get(top).map(Cell::get) {
+            Some((owner, span)) if owner == source => span,
+            None if top == usize::MAX => 0,
+            _ => stack.find(source),
+        }
+    })
+}
+
+impl Stack {
+    #[cold]
+    fn push_deep(&self, entry: Entry) {
+        // A thread that is past its end has no vector any more; what it enters now has no children.
+        let pushed = DEEP.try_with(|deep| deep.borrow_mut().push(entry));
+        if pushed.is_ok() {
+            self.depth.set(self.depth.get() + 1);
+        }
+    }
+
+    #[cold]
+    fn remove(&self, entry: Entry) {
+        let depth = self.depth.get();
+        if depth > SHALLOW {
+            let removed = DEEP.try_with(|deep| {
+                let mut deep = deep.borrow_mut();
+                let found = deep.iter().rposition(|&other| other == entry);
+                found.is_some_and(|at| {
+                    deep.remove(at);
+                    true
+                })
+            });
+            if removed.unwrap_or(false) {
+                self.depth.set(depth - 1);
+                return;
+            }
+        }
+        let shallow = &self.shallow[..depth.min(SHALLOW)];
+        let Some(found) = shallow.iter().rposition(|place| place.get() == entry) else {
+            return;
+        };
+        for pair in shallow[found..].windows(2) {
+            pair[0].set(pair[1].get());
+        }
+        if depth > SHALLOW {
+            // The lowest of the deep ones takes the place that became free.
+            let lowest = DEEP.try_with(|deep| deep.borrow_mut().remove(0));
+            self.shallow[SHALLOW - 1].set(lowest.unwrap_or((0, 0)));
+        }
+        self.depth.set(depth - 1);
+    }
+
+    #[cold]
+    fn find(&self, source: u64) -> u64 {
+        let depth = self.depth.get();
+        let of_source = |&(owner, _): &Entry| owner == source;
+        if depth > SHALLOW {
+            let found = DEEP.try_with(|deep| deep.borrow().iter().rev().copied().find(of_source));
+            if let Ok(Some((_, span))) = found {
+                return span;
+            }
+        }
+        let shallow = &self.shallow[..depth.min(SHALLOW)];
+        let found = shallow.iter().rev().map(Cell::get).find(of_source);
+        found.map_or(0, |(_, span)| span)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs `test` on a thread of its own, whose stack is empty.
+    fn on_a_new_thread(test: impl FnOnce() + Send) {
+        std::thread::scope(|scope| {
+            scope.spawn(test);
+        });
+    }
+
+    #[test]
+    fn the_current_span_is_the_last_entered_of_its_own_source() {
+        on_a_new_thread(|| {
+            assert_eq!(current(1), 0);
+            push(1, 10);
+            push(2, 20);
+            push(1, 11);
+            push(2, 21);
+            assert_eq!((current(1), current(2), current(3)), (11, 21, 0));
+            pop(1, 11);
+            assert_eq!((current(1), current(2)), (10, 21));
+            pop(1, 99);
+            pop(2, 21);
+            pop(2, 20);
+            assert_eq!((current(1), current(2)), (10, 0));
+        });
+    }
+
+    #[test]
+    fn a_span_entered_twice_is_left_twice() {
+        on_a_new_thread(|| {
+            push(1, 10);
+            push(1, 11);
+            push(1, 10);
+            pop(1, 10);
+            assert_eq!(current(1), 11);
+            pop(1, 11);
+            assert_eq!(current(1), 10);
+            pop(1, 10);
+            assert_eq!(current(1), 0);
+        });
+    }
+
+    #[test]
+    fn deep_recursion_is_followed_down_and_up_in_any_order() {
+        on_a_new_thread(|| {
+            let depth = 3 * SHALLOW as u64;
+            for span in 1..=depth {
+                push(1, span);
+            }
+            // Out of order, from the lower and the upper part.
+            pop(1, 5);
+            pop(1, depth - 3);
+            for span in (1..=depth).rev() {
+                if span != 5 && span != depth - 3 {
+                    assert_eq!(current(1), span);
+                    pop(1, span);
+                }
+            }
+            assert_eq!(current(1), 0);
+            push(2, 7);
+            assert_eq!(current(2), 7);
+        });
+    }
+}

@@ -1,0 +1,110 @@
+//! Takes the values of `tracing` fields over into a record.
+
+use std::error::Error;
+use std::fmt;
+
+use exectrace_recorder::Fields;
+use tracing_core::field::{Field, Visit};
+
+use crate::callsites::mark_of;
+use crate::redaction::Redaction;
+
+/// Writes each value it visits as it is, or as formatted, or as a mark that it is hidden.
+pub(crate) struct FieldVisitor<'a, 'b> {
+    fields: &'a mut Fields<'b>,
+    /// Fields whose names must be looked at (see [`Site::named`](crate::callsites::Site::named)).
+    named: u32,
+    redaction: &'a Redaction,
+}
+
+impl<'a, 'b> FieldVisitor<'a, 'b> {
+    pub(crate) fn new(fields: &'a mut Fields<'b>, named: u32, redaction: &'a Redaction) -> Self {
+        Self {
+            fields,
+            named,
+            redaction,
+        }
+    }
+
+    /// The index to write the value under; `None`, with the mark written, if it is hidden.
+    #[inline]
+    fn shown(&mut self, field: &Field) -> Option<usize> {
+        let index = field.index();
+        if self.named & mark_of(index) != 0 && self.redaction.hides(field.name()) {
+            self.fields.redacted(index);
+            return None;
+        }
+        Some(index)
+    }
+}
+
+impl Visit for FieldVisitor<'_, '_> {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if let Some(index) = self.shown(field) {
+            self.fields.u64(index, value);
+        }
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        if let Some(index) = self.shown(field) {
+            self.fields.i64(index, value);
+        }
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        if let Some(index) = self.shown(field) {
+            self.fields.f64(index, value);
+        }
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        if let Some(index) = self.shown(field) {
+            self.fields.bool(index, value);
+        }
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        if let Some(index) = self.shown(field) {
+            self.fields.u128(index, value);
+        }
+    }
+
+    fn record_i128(&mut self, field: &Field, value: i128) {
+        if let Some(index) = self.shown(field) {
+            self.fields.i128(index, value);
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if let Some(index) = self.shown(field) {
+            self.fields.str(index, value);
+        }
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        if let Some(index) = self.shown(field) {
+            self.fields.display(index, &Causes(value));
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if let Some(index) = self.shown(field) {
+            self.fields.debug(index, value);
+        }
+    }
+}
+
+/// An error and what caused it, outermost first.
+struct Causes<'a>(&'a (dyn Error + 'static));
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
