@@ -1,0 +1,37 @@
+//! The tracer beside a log for people: `fmt` prints what `RUST_LOG` asks for, the trace has it all.
+//!
+//! `RUST_LOG=info cargo run --example with_fmt [FOLDER]` writes `with_fmt.trace` into the folder.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use tracing::{debug, info, info_span};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::prelude::*;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = std::env::args_os().nth(1).map(PathBuf::from);
+    let path = folder
+        .unwrap_or_else(std::env::temp_dir)
+        .join("with_fmt.trace");
+
+    let (layer, handle) = exectrace::layer();
+    let printing = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        // The filter stands at the layer it is for. On the registry, it would filter the trace too.
+        .with_filter(EnvFilter::from_default_env());
+    tracing_subscriber::registry()
+        .with(printing)
+        .with(layer)
+        .try_init()?;
+
+    handle.start(&path)?;
+    for user in ["ada", "grace"] {
+        let _request = info_span!("request", user, password = "never recorded").entered();
+        debug!("looking the user up");
+        info_span!("query").in_scope(|| info!(rows = 3, "found"));
+    }
+    println!("{}", handle.stop()?);
+    println!("trace: {}", path.display());
+    Ok(())
+}
