@@ -1,6 +1,7 @@
 //! Go's execution trace format: what a trace file is made of, writing it, reading it.
 //!
 //! - [`Writer`] makes the bytes of generations from events; it knows no file and no clock.
+//! - [`Reader`] yields the events of a file in their true order, or says where it is damaged.
 //! - [`Event`] and [`EventKind`] are the table of events, from which all else is derived.
 //! - [`SideRecord`] is what the format has no event for, kept in a corner that other tools skip.
 //!
@@ -10,6 +11,7 @@
 
 mod event;
 mod ids;
+mod reader;
 mod side;
 pub mod wire;
 mod writer;
@@ -18,6 +20,11 @@ pub use event::{
     Argument, ArgumentType, Event, EventKind, GoStatus, MAX_ARGUMENTS, MAX_EVENT_BYTES, ProcStatus,
 };
 pub use ids::{GoId, ProcId, StackId, StringId, TaskId, ThreadId};
+pub use reader::{
+    EventError, FramingError, Frontier, GoState, MAX_GENERATION_BYTES, MAX_STATE_BYTES, OrderError,
+    ProcState, RangeScope, ReadCause, ReadError, Reader, StackFrame, StateChange, SyncClock,
+    TableError, TraceEvent, TraceEventKind, TraceTime,
+};
 pub use side::{
     Inferred, MAX_SIDE_RECORD_BYTES, MAX_SIDE_TEXT_BYTES, SIDE_DATA_MAGIC, SIDE_DATA_VERSION,
     SideDataError, SideRecord, SideRecords, SideText,

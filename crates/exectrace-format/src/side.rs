@@ -369,6 +369,22 @@ impl<'a> SideRecords<'a> {
         }
     }
 
+    /// Goes on at a [`position`](Self::position) of the same payload; 0 is the beginning.
+    pub(crate) fn new_at(payload: &'a [u8], position: usize) -> Result<Self, SideDataError> {
+        if position == 0 {
+            return Self::new(payload);
+        }
+        Ok(Self {
+            payload_bytes: payload.len(),
+            rest: payload.get(position..).unwrap_or(&[]),
+        })
+    }
+
+    /// Where in the payload the next record begins.
+    pub(crate) fn position(&self) -> usize {
+        self.payload_bytes - self.rest.len()
+    }
+
     fn take(&mut self) -> Option<SideRecord> {
         let kind = take_uvarint(&mut self.rest)?;
         let length = usize::try_from(take_uvarint(&mut self.rest)?).ok()?;

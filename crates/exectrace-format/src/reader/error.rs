@@ -1,0 +1,411 @@
+//! Why a trace cannot be read: one enum for each layer, wordings close to Go's.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::event::EventKind;
+use crate::ids::{GoId, ProcId, StackId, StringId, TaskId, ThreadId};
+
+/// A trace is damaged or breaks a rule: where, and which.
+#[derive(Debug, Error)]
+pub struct ReadError {
+    /// The byte of the file at which the damaged batch or event begins.
+    pub offset: u64,
+    /// The generation concerned; 0 where none had begun.
+    pub generation: u64,
+    /// What is wrong.
+    #[source]
+    pub cause: ReadCause,
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at byte {}", self.offset)?;
+        if self.generation != 0 {
+            write!(f, ", generation {}", self.generation)?;
+        }
+        write!(f, ": {}", self.cause)
+    }
+}
+
+/// What is wrong with a trace, by the layer that noticed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReadCause {
+    /// The input does not begin with the header of a trace.
+    #[error("bad file format: not a Go execution trace?")]
+    NotATrace,
+    /// The header names a version that this reader does not know.
+    #[error("unknown or unsupported trace version go 1.{0}")]
+    UnsupportedVersion(u64),
+    /// The input failed.
+    #[error("cannot read: {0}")]
+    Io(#[from] std::io::Error),
+    /// The sequence of batches is damaged.
+    #[error(transparent)]
+    Framing(#[from] FramingError),
+    /// A generation lacks something, or one of its tables is damaged.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The bytes of an event are damaged, or name what does not exist.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// The events contradict each other.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+}
+
+/// The sequence of batches is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum FramingError {
+    /// A byte stands where a batch must begin, and is none of its first bytes.
+    #[error("expected batch event, got event {0}")]
+    UnexpectedKind(u8),
+    /// The head of a batch is cut off.
+    #[error("error reading batch {field}: unexpected EOF")]
+    HeadCut {
+        /// The field that is missing.
+        field: &'static str,
+    },
+    /// A number in the head of a batch exceeds 64 bits.
+    #[error("error reading batch {field}: varint overflows a 64-bit integer")]
+    HeadOverflow {
+        /// The field with the number.
+        field: &'static str,
+    },
+    /// The payload of a batch is cut off.
+    #[error("failed to read full batch: read {read} but wanted {wanted}")]
+    PayloadCut {
+        /// Bytes that are there.
+        read: u64,
+        /// Bytes that the head promised.
+        wanted: u64,
+    },
+    /// A batch is larger than the format allows.
+    #[error("invalid batch size {0}, maximum is 65536")]
+    TooLarge(u64),
+    /// Generations are numbered from 1.
+    #[error("invalid generation number 0")]
+    GenerationZero,
+    /// Up to header 25: a batch belongs neither to this generation nor to the next.
+    #[error("generations out of order: {found} after {current}")]
+    OutOfOrder {
+        /// The generation being read.
+        current: u64,
+        /// The generation that the batch names.
+        found: u64,
+    },
+    /// Header 26: a batch of another generation, and this one's end was not marked.
+    #[error("broken trace: missing end-of-generation event, or generations are interleaved")]
+    Interleaved,
+    /// Header 26: the file ends before the end of the generation is marked.
+    #[error("incomplete generation found; trace likely truncated")]
+    Incomplete,
+    /// A generation exceeds [`MAX_GENERATION_BYTES`](crate::MAX_GENERATION_BYTES).
+    #[error("generation larger than {0} bytes")]
+    GenerationTooLarge(u64),
+}
+
+/// A generation lacks something, or one of its tables is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TableError {
+    /// The generation has no frequency.
+    #[error("no frequency event found")]
+    NoFrequency,
+    /// The generation has a second frequency.
+    #[error("found multiple frequency events")]
+    MultipleFrequencies,
+    /// The generation has no snapshot of the clocks.
+    #[error("no clock snapshot event found")]
+    NoClock,
+    /// The generation has a second snapshot of the clocks.
+    #[error("found multiple clock snapshot events")]
+    MultipleClocks,
+    /// A sync batch holds something else.
+    #[error("expected frequency or clock snapshot event, got {0}")]
+    UnexpectedInSync(u8),
+    /// A table holds something else than its entries.
+    #[error("expected {table} event, got {found}")]
+    UnexpectedEntry {
+        /// What the table holds.
+        table: &'static str,
+        /// The byte found instead.
+        found: u8,
+    },
+    /// An entry of a table is cut off, or one of its numbers exceeds 64 bits.
+    #[error("failed to read {table}: unexpected EOF")]
+    EntryCut {
+        /// What the table holds.
+        table: &'static str,
+    },
+    /// A string is longer than the format allows.
+    #[error("invalid string size {0}, maximum is 1024")]
+    StringTooLong(u64),
+    /// A stack has more frames than the format allows.
+    #[error("invalid stack size {0}, maximum is 128")]
+    StackTooDeep(u64),
+    /// A string id is defined twice, or is the 0 that stands for the empty text.
+    #[error("multiple strings with the same ID: {0}")]
+    DuplicateString(StringId),
+    /// A stack id is defined twice, or is the 0 that stands for no stack.
+    #[error("multiple stacks with the same ID: {0}")]
+    DuplicateStack(StackId),
+    /// A frame names a string that the generation does not define.
+    #[error("found invalid {what} string ID {string} for stack {stack}")]
+    FrameString {
+        /// `func` or `file`.
+        what: &'static str,
+        /// The string.
+        string: StringId,
+        /// The stack.
+        stack: StackId,
+    },
+    /// A CPU sample names a stack that the generation does not define.
+    ///
+    /// Go's own reader does not notice; its tools crash.
+    #[error("found invalid stack ID {0} for CPU sample")]
+    SampleStack(StackId),
+}
+
+/// The bytes of an event are damaged, or name what does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum EventError {
+    /// An id beyond the table of events.
+    #[error("found invalid event type: {0}")]
+    UnknownType(u8),
+    /// The id of something that is no timed event.
+    #[error("found event without a timestamp: type={0}")]
+    Untimed(u8),
+    /// A number of the event is cut off or exceeds 64 bits.
+    #[error("found invalid uvarint")]
+    Uvarint,
+    /// The time of the event is cut off or exceeds 64 bits.
+    #[error("found invalid uvarint for timestamp")]
+    TimeUvarint,
+    /// An event that has no place among a thread's events.
+    #[error("bad event type found while ordering: {0}")]
+    Misplaced(u8),
+    /// The event names a string that the generation does not define.
+    #[error("found invalid string ID {id} for event {kind:?}")]
+    UnknownString {
+        /// The string.
+        id: StringId,
+        /// The event.
+        kind: EventKind,
+    },
+    /// The event names a stack that the generation does not define.
+    #[error("found invalid stack ID {id} for event {kind:?}")]
+    UnknownStack {
+        /// The stack.
+        id: StackId,
+        /// The event.
+        kind: EventKind,
+    },
+}
+
+/// The events contradict each other.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum OrderError {
+    /// Every thread waits for something that never happens.
+    #[error("broken trace: failed to advance: frontier: {0}")]
+    FailedToAdvance(Frontier),
+    /// The event needs a thread.
+    #[error("expected a thread but didn't have one ({0:?})")]
+    ExpectedThread(EventKind),
+    /// The event needs a lane.
+    #[error("expected a proc but didn't have one ({0:?})")]
+    ExpectedProc(EventKind),
+    /// The event must not have a lane.
+    #[error("expected no proc but had one ({0:?})")]
+    ExpectedNoProc(EventKind),
+    /// The event needs a flow.
+    #[error("expected a goroutine but didn't have one ({0:?})")]
+    ExpectedGo(EventKind),
+    /// The event must not have a flow.
+    #[error("expected no goroutine but had one ({0:?})")]
+    ExpectedNoGo(EventKind),
+    /// A status code is unknown.
+    #[error("invalid status for goroutine {go}: {status}")]
+    InvalidGoStatus {
+        /// The flow.
+        go: GoId,
+        /// The code.
+        status: u64,
+    },
+    /// A status code is unknown.
+    #[error("invalid status for proc {proc}: {status}")]
+    InvalidProcStatus {
+        /// The lane.
+        proc: ProcId,
+        /// The code.
+        status: u64,
+    },
+    /// A status contradicts what is known.
+    #[error("inconsistent status for goroutine {go}: old {old} vs. new {new}")]
+    InconsistentGo {
+        /// The flow.
+        go: GoId,
+        /// The status so far.
+        old: u8,
+        /// The status told.
+        new: u8,
+    },
+    /// A status contradicts what is known.
+    #[error("inconsistent status for proc {proc}: old {old} vs. new {new}")]
+    InconsistentProc {
+        /// The lane.
+        proc: ProcId,
+        /// The status so far.
+        old: u8,
+        /// The status told.
+        new: u8,
+    },
+    /// A flow cannot appear by its status later than in the first generation.
+    #[error("found goroutine status for new goroutine after the first generation: id={0}")]
+    LateGo(GoId),
+    /// A flow in a system call needs a thread.
+    #[error("found goroutine {0} in syscall without a thread")]
+    SyscallWithoutThread(GoId),
+    /// The thread named has another flow.
+    #[error(
+        "inconsistent thread for syscalling goroutine {go}: thread {thread} has goroutine {found}"
+    )]
+    InconsistentThread {
+        /// The flow.
+        go: GoId,
+        /// The thread.
+        thread: ThreadId,
+        /// The thread's flow.
+        found: GoId,
+    },
+    /// A lane said to be lost in a system call belongs to no thread.
+    #[error("failed to find sched context for proc {0} that's about to be stolen")]
+    LostProc(ProcId),
+    /// The flow concerned does not exist (any more).
+    #[error("event {kind:?} for goroutine ({go}) that doesn't exist")]
+    NoSuchGo {
+        /// The event.
+        kind: EventKind,
+        /// The flow.
+        go: GoId,
+    },
+    /// The lane concerned does not exist.
+    #[error("event {kind:?} for proc ({proc}) that doesn't exist")]
+    NoSuchProc {
+        /// The event.
+        kind: EventKind,
+        /// The lane.
+        proc: ProcId,
+    },
+    /// The flow concerned is in the wrong state.
+    #[error("{kind:?} event for goroutine that's not {expected}")]
+    WrongGoState {
+        /// The event.
+        kind: EventKind,
+        /// The state it needs.
+        expected: &'static str,
+    },
+    /// The lane concerned is in the wrong state.
+    #[error("{kind:?} event for proc that's not {expected}")]
+    WrongProcState {
+        /// The event.
+        kind: EventKind,
+        /// The state it needs.
+        expected: &'static str,
+    },
+    /// A flow is made that exists.
+    #[error("tried to create goroutine ({0}) that already exists")]
+    GoExists(GoId),
+    /// A lane is taken from a thread that does not exist.
+    #[error("stole proc from non-existent thread {0}")]
+    StolenFromNobody(ThreadId),
+    /// A lane is taken from a thread that has another one.
+    #[error("tried to steal proc {proc} from thread {thread}, but got proc {found} instead")]
+    StolenOther {
+        /// The lane to be taken.
+        proc: ProcId,
+        /// The thread.
+        thread: ThreadId,
+        /// The thread's lane.
+        found: ProcId,
+    },
+    /// The sequence number of a system call is wrong.
+    #[error("failed to advance {kind:?}: can't make sequence: {last} -> {found}")]
+    WrongSequence {
+        /// The event.
+        kind: EventKind,
+        /// The last number of that lane in this generation; 0 if it has none.
+        last: u64,
+        /// The number of the event.
+        found: u64,
+    },
+    /// A user task begins that is open.
+    #[error("task ID conflict: {0}")]
+    TaskConflict(TaskId),
+    /// A region ends that is not the innermost one.
+    #[error(
+        "misuse of region in goroutine {go}: region end {{{task} {name}}} when the inner-most active region start event is {{{open_task} {open_name}}}"
+    )]
+    RegionMisuse {
+        /// The flow.
+        go: GoId,
+        /// The task of the region that ends.
+        task: TaskId,
+        /// The name of the region that ends.
+        name: String,
+        /// The task of the innermost region.
+        open_task: TaskId,
+        /// The name of the innermost region.
+        open_name: String,
+    },
+    /// A range begins that is open.
+    #[error("discovered event already in-flight for when starting event {0:?}")]
+    RangeOpen(EventKind),
+    /// A range ends that is not open.
+    #[error("tried to end event {0:?}, but not in-flight")]
+    RangeNotOpen(EventKind),
+    /// A range is said to be open and is not.
+    #[error("resource is missing active range: {0:?}")]
+    RangeMissing(EventKind),
+    /// A garbage collection contradicts what is known of it.
+    #[error("encountered {kind:?} {problem}")]
+    Gc {
+        /// The event.
+        kind: EventKind,
+        /// The contradiction.
+        problem: &'static str,
+    },
+    /// Open flows, lanes, threads, tasks, regions exceed
+    /// [`MAX_STATE_BYTES`](crate::MAX_STATE_BYTES).
+    #[error("more than {0} bytes of state are open at once")]
+    StateTooLarge(u64),
+}
+
+/// The events that the threads of a stuck trace wait with; the first few of them.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Frontier {
+    /// Thread and event.
+    pub waiting: Vec<(ThreadId, EventKind, Vec<u64>)>,
+    /// How many more there are.
+    pub more: usize,
+}
+
+impl fmt::Display for Frontier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (thread, kind, arguments)) in self.waiting.iter().enumerate() {
+            write!(f, "{}{thread} {kind:?}", if index == 0 { "" } else { ", " })?;
+            for (argument, value) in kind.arguments().iter().zip(arguments) {
+                write!(f, " {}={value}", argument.name)?;
+            }
+        }
+        if self.more > 0 {
+            write!(f, " and {} more", self.more)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,309 @@
+//! The reader: strict, streaming, for any bytes.
+//!
+//! Layers, lowest first, one file each:
+//!
+//! 1. `framing`: header and batches;
+//! 2. `generation`: the tables of one generation;
+//! 3. `decode`, `merge`, `order`: events one by one, whose turn it is, and the rules;
+//! 4. `surface`: names, stacks and contexts, as [`TraceEvent`]s.
+//!
+//! A generation is read whole, then played. The rules are those of Go's validating reader: what
+//! it accepts is accepted, what it refuses is refused.
+
+mod decode;
+pub(crate) mod error;
+pub(crate) mod framing;
+mod generation;
+mod id_map;
+mod merge;
+mod order;
+mod surface;
+mod trace_event;
+
+use std::io::Read;
+
+use crate::side::{SideDataError, SideRecords};
+use crate::wire::Version;
+
+pub use error::{EventError, FramingError, Frontier, OrderError, ReadCause, ReadError, TableError};
+pub use generation::MAX_GENERATION_BYTES;
+pub use order::MAX_STATE_BYTES;
+pub use trace_event::{
+    GoState, ProcState, RangeScope, StackFrame, StateChange, SyncClock, TraceEvent, TraceEventKind,
+    TraceTime,
+};
+
+use generation::{Generation, Generations, Next};
+use merge::{Merge, Played};
+use order::{Order, Ordered};
+
+/// Reads a trace, event by event, in their true order.
+///
+/// Everything up to the damage is yielded, then one error, then nothing more. From header 26 on a
+/// generation that is damaged or incomplete is discarded whole; up to header 25 its complete
+/// batches are played first. Memory: one generation (at most [`MAX_GENERATION_BYTES`] of payload
+/// and some times that for its tables) and what is open across generations (at most
+/// [`MAX_STATE_BYTES`]). Time is linear in the file, but for a logarithm of the number of threads.
+///
+/// ```
+/// use exectrace_format::{ClockSnapshot, Reader, TraceEventKind, Version, Writer};
+///
+/// let mut file = Writer::header(Version::Go125).to_vec();
+/// let clock = ClockSnapshot { monotonic_ns: 5, unix_seconds: 1_700_000_000, unix_nanoseconds: 1 };
+/// Writer::sync_batch(Version::Go125, 1, 1_000, clock, &mut file);
+///
+/// let events: Vec<_> = Reader::new(file.as_slice())?.collect::<Result<_, _>>()?;
+/// assert_eq!(events.len(), 2, "one sync at the beginning of the generation, one at the end");
+/// assert!(matches!(events[0].kind, TraceEventKind::Sync { number: 1, clock: Some(_) }));
+/// # Ok::<(), exectrace_format::ReadError>(())
+/// ```
+#[derive(Debug)]
+pub struct Reader<R> {
+    source: Generations<R>,
+    generation: Option<Box<Generation>>,
+    /// What follows the last good batch of the current generation.
+    trailing: Option<ReadError>,
+    /// To be yielded as soon as the queue is empty.
+    damage: Option<ReadError>,
+    merge: Merge,
+    order: Order,
+    side: SideCursor,
+    stage: Stage,
+    syncs: u64,
+    last_ns: i64,
+}
+
+/// The records of side data that are still to be yielded.
+#[derive(Debug, Default)]
+struct SideCursor {
+    batch: usize,
+    /// Where in the batch the next record begins; 0 before its head is checked.
+    position: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// A generation is to be read.
+    Between,
+    /// Side data of the generation come first.
+    Side,
+    Playing,
+    Done,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads the header; the rest is read as it is asked for.
+    ///
+    /// # Errors
+    ///
+    /// The input fails, is no trace, or is of a version other than 22, 23, 25 and 26.
+    pub fn new(input: R) -> Result<Self, ReadError> {
+        Ok(Self {
+            source: Generations::new(input)?,
+            generation: None,
+            trailing: None,
+            damage: None,
+            merge: Merge::default(),
+            order: Order::new(),
+            side: SideCursor::default(),
+            stage: Stage::Between,
+            syncs: 0,
+            last_ns: 0,
+        })
+    }
+
+    /// The version of the file.
+    pub fn version(&self) -> Version {
+        self.source.version()
+    }
+
+    /// The generation that the last event belongs to; 0 before the first.
+    pub fn generation(&self) -> u64 {
+        self.generation
+            .as_ref()
+            .map_or(0, |generation| generation.number)
+    }
+
+    fn advance(&mut self) -> Result<Option<TraceEvent>, ReadError> {
+        loop {
+            if let Some(ordered) = self.order.queue.pop_front() {
+                return self.yield_ordered(ordered).map(Some);
+            }
+            if let Some(damage) = self.damage.take() {
+                return Err(damage);
+            }
+            match self.stage {
+                Stage::Done => return Ok(None),
+                Stage::Between => return self.next_generation().map(Some),
+                Stage::Side => match self.next_side_data() {
+                    Some(event) => return Ok(Some(event)),
+                    None => self.stage = Stage::Playing,
+                },
+                Stage::Playing => {
+                    if let Some(sample) = self.play()? {
+                        return Ok(Some(sample));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads a generation, or finds the end; either is a sync.
+    fn next_generation(&mut self) -> Result<TraceEvent, ReadError> {
+        if let Some(trailing) = self.trailing.take() {
+            self.damage = Some(trailing);
+            self.stage = Stage::Done;
+            return Ok(self.sync(self.last_ns, None));
+        }
+        match self.source.next(self.generation.take()) {
+            Next::Generation(generation, trailing) => {
+                self.trailing = trailing;
+                self.order.begin_generation(generation.number);
+                let generation = self.generation.insert(generation);
+                self.merge.begin(generation, &mut self.order)?;
+                let (time, clock) = (
+                    generation.rate.nanoseconds(generation.min_time),
+                    generation.clock,
+                );
+                self.side = SideCursor::default();
+                self.stage = Stage::Side;
+                Ok(self.sync(time, clock))
+            }
+            Next::End => {
+                self.stage = Stage::Done;
+                Ok(self.sync(self.last_ns, None))
+            }
+            Next::Damaged(damage) => {
+                self.damage = Some(damage);
+                self.stage = Stage::Done;
+                Ok(self.sync(self.last_ns, None))
+            }
+        }
+    }
+
+    /// Lets one event happen, which goes to the queue, or yields a sample.
+    fn play(&mut self) -> Result<Option<TraceEvent>, ReadError> {
+        let Some(generation) = &mut self.generation else {
+            self.stage = Stage::Between;
+            return Ok(None);
+        };
+        match self.merge.step(generation, &mut self.order) {
+            Ok(Played::Event) => Ok(None),
+            Ok(Played::End) => {
+                self.stage = Stage::Between;
+                Ok(None)
+            }
+            Ok(Played::Sample(sample)) => {
+                let time = later(&mut self.last_ns, sample.time);
+                surface::surface_sample(sample, time, generation)
+                    .map(Some)
+                    .map_err(|cause| ReadError {
+                        offset: sample.offset,
+                        generation: generation.number,
+                        cause,
+                    })
+            }
+            // What happened before the damage comes first.
+            Err(damage) => {
+                self.damage = Some(damage);
+                Ok(None)
+            }
+        }
+    }
+
+    fn yield_ordered(&mut self, ordered: Ordered) -> Result<TraceEvent, ReadError> {
+        let time = later(&mut self.last_ns, ordered.event.time);
+        let offset = self.merge.offset();
+        match &mut self.generation {
+            Some(generation) => {
+                surface::surface(ordered, time, generation).map_err(|error| ReadError {
+                    offset,
+                    generation: generation.number,
+                    cause: error.into(),
+                })
+            }
+            None => Ok(self.sync(self.last_ns, None)),
+        }
+    }
+
+    fn sync(&mut self, time_ns: i64, clock: Option<SyncClock>) -> TraceEvent {
+        self.syncs += 1;
+        let kind = TraceEventKind::Sync {
+            number: self.syncs,
+            clock,
+        };
+        bare(later(&mut self.last_ns, time_ns), kind)
+    }
+
+    /// The next record of side data of this generation, which have the time of its sync.
+    fn next_side_data(&mut self) -> Option<TraceEvent> {
+        let generation = self.generation.as_ref()?;
+        let time = TraceTime(self.last_ns);
+        while let Some(place) = generation.side.get(self.side.batch) {
+            let payload = &generation.bytes[place.clone()];
+            let records = SideRecords::new_at(payload, self.side.position);
+            let next = match records {
+                Ok(mut records) => {
+                    let next = records.next();
+                    self.side.position = records.position();
+                    next
+                }
+                // Another program's, as Go's own allocation experiment.
+                Err(SideDataError::Foreign) => None,
+                Err(error) => {
+                    self.side.position = payload.len();
+                    Some(Err(error))
+                }
+            };
+            match next {
+                Some(Ok(record)) => return Some(bare(time, TraceEventKind::SideData(record))),
+                Some(Err(error)) => {
+                    self.side = SideCursor {
+                        batch: self.side.batch + 1,
+                        position: 0,
+                    };
+                    return Some(bare(time, TraceEventKind::UnreadableSideData(error)));
+                }
+                None => {
+                    self.side = SideCursor {
+                        batch: self.side.batch + 1,
+                        position: 0,
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+impl<R: Read> Iterator for Reader<R> {
+    type Item = Result<TraceEvent, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.advance().transpose();
+        if let Some(Err(_)) = next {
+            self.stage = Stage::Done;
+            self.order.queue.clear();
+            self.damage = None;
+        }
+        next
+    }
+}
+
+/// Times only ever rise: one that does not is moved just behind the last.
+fn later(last_ns: &mut i64, time_ns: i64) -> TraceTime {
+    *last_ns = time_ns.max(last_ns.saturating_add(1));
+    TraceTime(*last_ns)
+}
+
+/// An event without context.
+fn bare(time: TraceTime, kind: TraceEventKind) -> TraceEvent {
+    TraceEvent {
+        time,
+        thread: None,
+        proc: None,
+        go: None,
+        stack: None,
+        kind,
+    }
+}

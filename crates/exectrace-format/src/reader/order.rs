@@ -1,0 +1,481 @@
+//! The third layer of reading: the rules. A state machine over flows, lanes and threads.
+//!
+//! [`Order::advance`] is asked whether an event can happen now. It happens, and is put in the
+//! queue; or it waits for a flow, a lane or a collection to reach a certain state, which
+//! [`Wait`] names; or it contradicts what is known. What an event changes is noted in `changes`, so
+//! that the merge retries exactly those who wait for it.
+
+mod annotations;
+mod goes;
+mod procs;
+mod ranges;
+
+use std::collections::VecDeque;
+
+use crate::event::EventKind;
+use crate::ids::{GoId, ProcId};
+
+use super::decode::RawEvent;
+use super::error::{OrderError, ReadCause};
+use super::generation::{Generation, Name};
+use super::id_map::IdMap;
+
+use ranges::{Collector, Range};
+
+/// Most bytes of state that may be open at once across generations: flows, lanes, threads, user
+/// tasks, regions. Some two million flows; Go's own reader has no limit.
+pub const MAX_STATE_BYTES: u64 = 512 << 20;
+
+/// What one entry of a table costs about, with its share of unused slots.
+const ENTRY_BYTES: u64 = 256;
+/// What an open region or range costs, without its name.
+const ITEM_BYTES: u64 = 96;
+
+/// No thread, lane or flow.
+pub(super) const NONE: u64 = u64::MAX;
+
+/// The states of flows on the wire.
+mod go_status {
+    pub(super) const RUNNABLE: u8 = 1;
+    pub(super) const RUNNING: u8 = 2;
+    pub(super) const SYSCALL: u8 = 3;
+    pub(super) const WAITING: u8 = 4;
+    pub(super) const LAST: u64 = 4;
+}
+
+/// The states of lanes on the wire.
+mod proc_status {
+    pub(super) const RUNNING: u8 = 1;
+    pub(super) const IDLE: u8 = 2;
+    pub(super) const SYSCALL: u8 = 3;
+    pub(super) const ABANDONED: u8 = 4;
+    pub(super) const LAST: u64 = 4;
+}
+
+/// Where an event happens; `u64::MAX` is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Context {
+    pub(super) thread: u64,
+    pub(super) proc: u64,
+    pub(super) go: u64,
+}
+
+/// A sequence number within a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seq {
+    generation: u64,
+    number: u64,
+}
+
+impl Seq {
+    fn is_next(self, generation: u64, number: u64) -> bool {
+        self.generation == generation && number == self.number.wrapping_add(1)
+    }
+}
+
+#[derive(Debug)]
+struct Go {
+    status: u8,
+    seq: Seq,
+    ranges: Vec<Range>,
+    /// Open regions: task and name.
+    regions: Vec<(u64, Name)>,
+}
+
+#[derive(Debug)]
+struct Proc {
+    status: u8,
+    seq: Seq,
+    ranges: Vec<Range>,
+    /// The threads bound to it, as indices: one at most, unless the trace is odd.
+    holders: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct Thread {
+    id: u64,
+    proc: u64,
+    go: u64,
+    /// Its place among the holders of `proc`, if it holds one.
+    holder_slot: usize,
+    /// Whether an event of it was tried, or a status named it.
+    known: bool,
+}
+
+/// An open user task.
+#[derive(Debug)]
+struct Task {
+    parent: u64,
+    name: Name,
+}
+
+/// What an event waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Wait {
+    /// The flow's next number is this and its status that.
+    Go { go: u64, seq: u64, status: u8 },
+    /// The lane's next number is this, and it is idle.
+    IdleProc { proc: u64, seq: u64 },
+    /// The lane's next number is this, and it is in a system call.
+    SyscallProc { proc: u64, seq: u64 },
+    /// The lane is not in a system call (or no longer this thread's).
+    ProcLeavesSyscall { proc: u64 },
+    /// This thread has no lane.
+    NoProc { thread: u64 },
+    /// The collector's next number is this.
+    Gc { seq: u64 },
+}
+
+/// What came of trying an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Done,
+    Wait(Wait),
+}
+
+/// What an event changed that others may wait for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Change {
+    /// Exactly this holds now.
+    Holds(Wait),
+    /// Another thread's event changed this thread (an index, see [`Order::thread`]).
+    Thread(usize),
+}
+
+/// What an event is called or belongs to, where its arguments do not say.
+#[derive(Clone, Debug)]
+pub(super) enum Extra {
+    None,
+    /// The state before, of a status event or a stolen lane; `None` if it did not exist.
+    From(Before),
+    /// Parent and name of the task that ends.
+    Task {
+        parent: u64,
+        name: Name,
+    },
+    /// The reason of the stop of the world that ends.
+    Kind(Name),
+}
+
+/// The state before a status event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Before {
+    Undetermined,
+    NotExist,
+    Status(u8),
+}
+
+/// An event that has happened.
+#[derive(Clone, Debug)]
+pub(super) struct Ordered {
+    pub(super) event: RawEvent,
+    pub(super) context: Context,
+    pub(super) extra: Extra,
+}
+
+/// Whether an event needs a lane or flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    Must,
+    May,
+    MustNot,
+}
+use Need::{May, Must, MustNot};
+
+type Outcome = Result<Step, ReadCause>;
+
+/// The state of the traced program.
+#[derive(Debug)]
+pub(super) struct Order {
+    generation: u64,
+    /// The number of the first generation with an event.
+    initial: Option<u64>,
+    goes: IdMap<Go>,
+    procs: IdMap<Proc>,
+    threads: Vec<Thread>,
+    thread_index: IdMap<usize>,
+    tasks: IdMap<Task>,
+    collector: Collector,
+    state_bytes: u64,
+    pub(super) queue: VecDeque<Ordered>,
+    pub(super) changes: Vec<Change>,
+}
+
+/// One event being tried.
+struct Turn<'a> {
+    event: RawEvent,
+    /// The context that the surfaced event has.
+    context: Context,
+    /// The context of the thread afterwards.
+    after: Context,
+    strings: &'a mut Generation,
+}
+
+impl Order {
+    pub(super) fn new() -> Self {
+        Self {
+            generation: 0,
+            initial: None,
+            goes: IdMap::default(),
+            procs: IdMap::default(),
+            threads: Vec::new(),
+            thread_index: IdMap::default(),
+            tasks: IdMap::default(),
+            collector: Collector::default(),
+            state_bytes: 0,
+            queue: VecDeque::new(),
+            changes: Vec::new(),
+        }
+    }
+
+    pub(super) fn begin_generation(&mut self, number: u64) {
+        self.generation = number;
+    }
+
+    /// The index of a thread, for [`advance`](Self::advance); stays the same for good.
+    pub(super) fn thread(&mut self, id: u64) -> usize {
+        *self.thread_index.entry(id).or_insert_with(|| {
+            self.state_bytes += ENTRY_BYTES;
+            self.threads.push(Thread {
+                id,
+                proc: NONE,
+                go: NONE,
+                holder_slot: 0,
+                known: false,
+            });
+            self.threads.len() - 1
+        })
+    }
+
+    /// Tries the next event of a thread.
+    pub(super) fn advance(
+        &mut self,
+        thread: usize,
+        event: RawEvent,
+        strings: &mut Generation,
+    ) -> Outcome {
+        let initial = *self.initial.get_or_insert(self.generation);
+        debug_assert!(initial > 0);
+        let state = &mut self.threads[thread];
+        state.known |= state.id != NONE;
+        let context = Context {
+            thread: state.id,
+            proc: state.proc,
+            go: state.go,
+        };
+        let mut turn = Turn {
+            event,
+            context,
+            after: context,
+            strings,
+        };
+        let step = self.dispatch(&mut turn)?;
+        if step == Step::Done && context.thread != NONE {
+            self.bind(thread, turn.after.proc);
+            self.threads[thread].go = turn.after.go;
+        }
+        if self.state_bytes > MAX_STATE_BYTES {
+            return Err(OrderError::StateTooLarge(MAX_STATE_BYTES).into());
+        }
+        Ok(step)
+    }
+
+    /// Binds a thread to a lane, or to [`NONE`].
+    fn bind(&mut self, thread: usize, proc: u64) {
+        let (before, slot) = (self.threads[thread].proc, self.threads[thread].holder_slot);
+        if before == proc {
+            return;
+        }
+        if let Some(left) = self.procs.get_mut(&before) {
+            left.holders.swap_remove(slot);
+            if let Some(&moved) = left.holders.get(slot) {
+                self.threads[moved].holder_slot = slot;
+            }
+        }
+        if let Some(taken) = self.procs.get_mut(&proc) {
+            self.threads[thread].holder_slot = taken.holders.len();
+            taken.holders.push(thread);
+        }
+        self.threads[thread].proc = proc;
+    }
+
+    fn dispatch(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        use EventKind as K;
+        match turn.event.kind {
+            K::ProcsChange => self.pass(turn, Must, Must),
+            K::ProcStart => self.proc_start(turn),
+            K::ProcStop => self.proc_stop(turn),
+            K::ProcSteal => self.proc_steal(turn),
+            K::ProcStatus => self.proc_status(turn),
+            K::GoCreate => self.go_create(turn, go_status::RUNNABLE),
+            K::GoCreateBlocked => self.go_create(turn, go_status::WAITING),
+            K::GoCreateSyscall => self.go_create_syscall(turn),
+            K::GoStart => self.go_start(turn),
+            K::GoStop => self.go_leave(turn, Some(go_status::RUNNABLE)),
+            K::GoBlock => self.go_leave(turn, Some(go_status::WAITING)),
+            K::GoDestroy => self.go_leave(turn, None),
+            K::GoDestroySyscall => self.go_destroy_syscall(turn),
+            K::GoUnblock => self.go_unblock(turn),
+            K::GoSwitch => self.go_switch(turn, Some(go_status::WAITING)),
+            K::GoSwitchDestroy => self.go_switch(turn, None),
+            K::GoSyscallBegin => self.go_syscall_begin(turn),
+            K::GoSyscallEnd => self.go_syscall_end(turn),
+            K::GoSyscallEndBlocked => self.go_syscall_end_blocked(turn),
+            K::GoStatus | K::GoStatusStack => self.go_status(turn),
+            K::StwBegin => self.stw_begin(turn),
+            K::StwEnd => self.stw_end(turn),
+            K::GcActive => self.gc_active(turn),
+            K::GcBegin => self.gc_begin(turn),
+            K::GcEnd => self.gc_end(turn),
+            K::GcSweepActive => self.sweep_active(turn),
+            K::GcSweepBegin => self.sweep_begin(turn),
+            K::GcSweepEnd => self.sweep_end(turn),
+            K::GcMarkAssistActive => self.assist_active(turn),
+            K::GcMarkAssistBegin => self.assist_begin(turn),
+            K::GcMarkAssistEnd => self.assist_end(turn),
+            K::HeapAlloc | K::HeapGoal => self.pass(turn, Must, May),
+            K::GoLabel | K::UserLog => self.pass(turn, Must, Must),
+            K::UserTaskBegin => self.task_begin(turn),
+            K::UserTaskEnd => self.task_end(turn),
+            K::UserRegionBegin => self.region_begin(turn),
+            K::UserRegionEnd => self.region_end(turn),
+            K::Span
+            | K::SpanAlloc
+            | K::SpanFree
+            | K::HeapObject
+            | K::HeapObjectAlloc
+            | K::HeapObjectFree
+            | K::GoroutineStack
+            | K::GoroutineStackAlloc
+            | K::GoroutineStackFree => self.pass(turn, May, May),
+        }
+    }
+
+    /// An event without state of its own: only its context matters.
+    fn pass(&mut self, turn: &Turn<'_>, proc: Need, go: Need) -> Outcome {
+        turn.needs(proc, go)?;
+        self.emit(turn, Extra::None)
+    }
+
+    fn emit(&mut self, turn: &Turn<'_>, extra: Extra) -> Outcome {
+        self.queue.push_back(Ordered {
+            event: turn.event,
+            context: turn.context,
+            extra,
+        });
+        Ok(Step::Done)
+    }
+
+    fn is_initial(&self) -> bool {
+        self.initial == Some(self.generation)
+    }
+
+    fn fresh_seq(&self) -> Seq {
+        Seq {
+            generation: self.generation,
+            number: 0,
+        }
+    }
+
+    /// The flow on the thread of this turn, which must have one that exists.
+    fn own_go(&mut self, turn: &Turn<'_>) -> Result<&mut Go, OrderError> {
+        let (kind, go) = (turn.event.kind, turn.context.go);
+        self.goes
+            .get_mut(&go)
+            .ok_or(OrderError::NoSuchGo { kind, go: GoId(go) })
+    }
+
+    /// The lane of the thread of this turn, which must have one that exists.
+    fn own_proc(&mut self, turn: &Turn<'_>) -> Result<&mut Proc, OrderError> {
+        let (kind, proc) = (turn.event.kind, turn.context.proc);
+        self.procs.get_mut(&proc).ok_or(OrderError::NoSuchProc {
+            kind,
+            proc: ProcId(proc),
+        })
+    }
+
+    fn insert_go(&mut self, id: u64, status: u8) {
+        let go = Go {
+            status,
+            seq: self.fresh_seq(),
+            ranges: Vec::new(),
+            regions: Vec::new(),
+        };
+        self.goes.insert(id, go);
+        self.state_bytes += ENTRY_BYTES;
+        self.go_changed(id);
+    }
+
+    fn remove_go(&mut self, id: u64) {
+        if let Some(go) = self.goes.remove(&id) {
+            let regions: u64 = go.regions.iter().map(|(_, name)| region_bytes(name)).sum();
+            self.state_bytes -= ENTRY_BYTES + regions + go.ranges.len() as u64 * ITEM_BYTES;
+        }
+    }
+
+    /// Notes that a flow has a new state or number.
+    fn go_changed(&mut self, id: u64) {
+        if let Some(go) = self.goes.get(&id)
+            && go.seq.generation == self.generation
+        {
+            let (seq, status) = (go.seq.number.wrapping_add(1), go.status);
+            self.changes.push(Change::Holds(Wait::Go {
+                go: id,
+                seq,
+                status,
+            }));
+        }
+    }
+
+    /// Notes that a lane has a new state or number.
+    fn proc_changed(&mut self, id: u64) {
+        let Some(proc) = self.procs.get(&id) else {
+            return;
+        };
+        let seq = proc.seq.number.wrapping_add(1);
+        let current = proc.seq.generation == self.generation;
+        match proc.status {
+            proc_status::IDLE if current => {
+                self.changes
+                    .push(Change::Holds(Wait::IdleProc { proc: id, seq }));
+            }
+            proc_status::SYSCALL | proc_status::ABANDONED if current => {
+                self.changes
+                    .push(Change::Holds(Wait::SyscallProc { proc: id, seq }));
+            }
+            _ => {}
+        }
+        if proc.status != proc_status::SYSCALL {
+            self.changes
+                .push(Change::Holds(Wait::ProcLeavesSyscall { proc: id }));
+        }
+    }
+}
+
+fn region_bytes(name: &Name) -> u64 {
+    ITEM_BYTES + name.text.len() as u64
+}
+
+impl Turn<'_> {
+    fn argument(&self, index: usize) -> u64 {
+        self.event.arguments[index]
+    }
+
+    /// Checks the context: a thread is always needed.
+    fn needs(&self, proc: Need, go: Need) -> Result<(), OrderError> {
+        let kind = self.event.kind;
+        if self.context.thread == NONE {
+            return Err(OrderError::ExpectedThread(kind));
+        }
+        match (proc, self.context.proc == NONE) {
+            (Must, true) => return Err(OrderError::ExpectedProc(kind)),
+            (MustNot, false) => return Err(OrderError::ExpectedNoProc(kind)),
+            _ => {}
+        }
+        match (go, self.context.go == NONE) {
+            (Must, true) => Err(OrderError::ExpectedGo(kind)),
+            (MustNot, false) => Err(OrderError::ExpectedNoGo(kind)),
+            _ => Ok(()),
+        }
+    }
+}

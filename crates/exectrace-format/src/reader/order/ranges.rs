@@ -1,0 +1,230 @@
+//! The rules of ranges: garbage collection, its parts, the world stopped.
+
+use crate::event::EventKind;
+
+use super::super::error::OrderError;
+use super::super::generation::Name;
+use super::{Change, Extra, ITEM_BYTES, May, Must, Order, Outcome, Step, Turn, Wait};
+
+/// An open range of a flow or lane.
+#[derive(Debug)]
+pub(super) struct Range {
+    /// The kind of event that began it, or would have.
+    begin: EventKind,
+    /// A subtype: ids of strings are compared here, not texts, as Go's reader does.
+    subtype: u64,
+    name: Option<Name>,
+}
+
+/// What is known of garbage collections.
+#[derive(Debug, Default)]
+pub(super) struct Collector {
+    seq: u64,
+    running: Option<bool>,
+}
+
+/// Begins a range.
+fn begin(ranges: &mut Vec<Range>, range: Range) -> Result<(), OrderError> {
+    if is_open(ranges, range.begin, range.subtype) {
+        return Err(OrderError::RangeOpen(range.begin));
+    }
+    ranges.push(range);
+    Ok(())
+}
+
+/// Takes note of a range said to be open; whether it is new.
+fn confirm(ranges: &mut Vec<Range>, kind: EventKind, initial: bool) -> Result<bool, OrderError> {
+    match (is_open(ranges, kind, 0), initial) {
+        (true, true) => Err(OrderError::RangeOpen(kind)),
+        (false, false) => Err(OrderError::RangeMissing(kind)),
+        (true, false) => Ok(false),
+        (false, true) => {
+            ranges.push(Range {
+                begin: kind,
+                subtype: 0,
+                name: None,
+            });
+            Ok(true)
+        }
+    }
+}
+
+/// Ends the first open range of this kind.
+fn end(ranges: &mut Vec<Range>, kind: EventKind, by: EventKind) -> Result<Range, OrderError> {
+    let index = ranges.iter().position(|range| range.begin == kind);
+    index
+        .map(|index| ranges.swap_remove(index))
+        .ok_or(OrderError::RangeNotOpen(by))
+}
+
+fn is_open(ranges: &[Range], kind: EventKind, subtype: u64) -> bool {
+    ranges
+        .iter()
+        .any(|range| range.begin == kind && range.subtype == subtype)
+}
+
+impl Order {
+    pub(super) fn stw_begin(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        turn.needs(Must, Must)?;
+        let name = turn.name(0)?;
+        let subtype = turn.argument(0);
+        let range = Range {
+            begin: EventKind::StwBegin,
+            subtype,
+            name: Some(name),
+        };
+        begin(&mut self.own_go(turn)?.ranges, range)?;
+        self.state_bytes += ITEM_BYTES;
+        self.emit(turn, Extra::None)
+    }
+
+    pub(super) fn stw_end(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        turn.needs(Must, Must)?;
+        let kind = turn.event.kind;
+        let range = end(&mut self.own_go(turn)?.ranges, EventKind::StwBegin, kind)?;
+        self.state_bytes -= ITEM_BYTES;
+        self.emit(turn, Extra::Kind(range.name.unwrap_or_else(Name::empty)))
+    }
+
+    pub(super) fn gc_active(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        let seq = turn.argument(0);
+        if self.is_initial() {
+            if self.collector.running.is_some() {
+                return Err(gc_problem(
+                    turn,
+                    "after another GC event in the first generation",
+                ));
+            }
+            return self.collect(turn, seq, true);
+        }
+        if seq != self.collector.seq.wrapping_add(1) {
+            return Ok(Step::Wait(Wait::Gc { seq }));
+        }
+        if self.collector.running != Some(true) {
+            return Err(gc_problem(turn, "while GC was not in progress"));
+        }
+        turn.needs(Must, Must)?;
+        self.collect(turn, seq, true)
+    }
+
+    pub(super) fn gc_begin(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        let seq = turn.argument(0);
+        if self.collector.running.is_none() {
+            // The first that is heard of collections is not checked.
+            return self.collect(turn, seq, true);
+        }
+        if seq != self.collector.seq.wrapping_add(1) {
+            return Ok(Step::Wait(Wait::Gc { seq }));
+        }
+        if self.collector.running == Some(true) {
+            return Err(gc_problem(turn, "while GC was already in progress"));
+        }
+        turn.needs(Must, Must)?;
+        self.collect(turn, seq, true)
+    }
+
+    pub(super) fn gc_end(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        let seq = turn.argument(0);
+        if seq != self.collector.seq.wrapping_add(1) {
+            return Ok(Step::Wait(Wait::Gc { seq }));
+        }
+        match self.collector.running {
+            Some(true) => {}
+            Some(false) => return Err(gc_problem(turn, "when GC was not in progress")),
+            None => return Err(gc_problem(turn, "when GC was in an undetermined state")),
+        }
+        turn.needs(Must, Must)?;
+        self.collect(turn, seq, false)
+    }
+
+    fn collect(&mut self, turn: &Turn<'_>, seq: u64, running: bool) -> Outcome {
+        self.collector = Collector {
+            seq,
+            running: Some(running),
+        };
+        self.changes.push(Change::Holds(Wait::Gc {
+            seq: seq.wrapping_add(1),
+        }));
+        self.emit(turn, Extra::None)
+    }
+
+    pub(super) fn sweep_begin(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        turn.needs(Must, May)?;
+        let range = Range {
+            begin: EventKind::GcSweepBegin,
+            subtype: 0,
+            name: None,
+        };
+        begin(&mut self.own_proc(turn)?.ranges, range)?;
+        self.state_bytes += ITEM_BYTES;
+        self.emit(turn, Extra::None)
+    }
+
+    pub(super) fn sweep_active(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        let (initial, kind, id) = (self.is_initial(), turn.event.kind, turn.argument(0));
+        let proc = self.procs.get_mut(&id).ok_or(OrderError::NoSuchProc {
+            kind,
+            proc: crate::ids::ProcId(id),
+        })?;
+        if confirm(&mut proc.ranges, EventKind::GcSweepBegin, initial)? {
+            self.state_bytes += ITEM_BYTES;
+        }
+        self.emit(turn, Extra::None)
+    }
+
+    pub(super) fn sweep_end(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        turn.needs(Must, May)?;
+        let kind = turn.event.kind;
+        end(
+            &mut self.own_proc(turn)?.ranges,
+            EventKind::GcSweepBegin,
+            kind,
+        )?;
+        self.state_bytes -= ITEM_BYTES;
+        self.emit(turn, Extra::None)
+    }
+
+    pub(super) fn assist_begin(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        turn.needs(Must, Must)?;
+        let range = Range {
+            begin: EventKind::GcMarkAssistBegin,
+            subtype: 0,
+            name: None,
+        };
+        begin(&mut self.own_go(turn)?.ranges, range)?;
+        self.state_bytes += ITEM_BYTES;
+        self.emit(turn, Extra::None)
+    }
+
+    pub(super) fn assist_active(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        let (initial, kind, id) = (self.is_initial(), turn.event.kind, turn.argument(0));
+        let go = self.goes.get_mut(&id).ok_or(OrderError::NoSuchGo {
+            kind,
+            go: crate::ids::GoId(id),
+        })?;
+        if confirm(&mut go.ranges, EventKind::GcMarkAssistBegin, initial)? {
+            self.state_bytes += ITEM_BYTES;
+        }
+        self.emit(turn, Extra::None)
+    }
+
+    pub(super) fn assist_end(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        turn.needs(Must, Must)?;
+        let kind = turn.event.kind;
+        end(
+            &mut self.own_go(turn)?.ranges,
+            EventKind::GcMarkAssistBegin,
+            kind,
+        )?;
+        self.state_bytes -= ITEM_BYTES;
+        self.emit(turn, Extra::None)
+    }
+}
+
+fn gc_problem(turn: &Turn<'_>, problem: &'static str) -> super::ReadCause {
+    OrderError::Gc {
+        kind: turn.event.kind,
+        problem,
+    }
+    .into()
+}
