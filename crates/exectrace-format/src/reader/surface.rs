@@ -133,11 +133,11 @@ impl Surfacing<'_> {
             K::ProcStart => self.proc(first, ProcState::Idle, ProcState::Running)?,
             K::ProcStop => self.proc(own.proc, ProcState::Running, ProcState::Idle)?,
             K::ProcSteal => self.proc(first, self.proc_before(), ProcState::Idle)?,
-            K::ProcStatus => proc(
+            K::ProcStatus => self.proc(
                 first,
                 self.proc_before(),
                 ProcState::of_status(second as u8),
-            ),
+            )?,
             K::GoStatus | K::GoStatusStack => {
                 self.go(first, self.go_before(), GoState::of_status(third as u8))?
             }
