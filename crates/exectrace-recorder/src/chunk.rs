@@ -18,6 +18,11 @@
 //! Words are atomics that are stored and loaded relaxed, which costs what plain words cost and
 //! needs no unsafe code; the order comes from `published` alone.
 
+#![allow(
+    unreachable_pub,
+    reason = "under loom the models in `tests/` drive these types from outside"
+)]
+
 use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 /// Words in a chunk: with its two header words, 16 KiB.
@@ -42,7 +47,7 @@ pub(crate) const CHUNK_BYTES: usize = size_of::<Chunk>();
 /// One block of words, in the shape that the module's protocol describes.
 #[repr(C)]
 #[derive(Debug)]
-pub(crate) struct Chunk {
+pub struct Chunk {
     /// Words that the consumer may read, in `0..=CHUNK_WORDS`.
     published: AtomicUsize,
     /// The chunk that continues this one; null while the producer still writes here.
@@ -51,8 +56,10 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
+    /// An empty chunk. Elsewhere than in models, chunks come zeroed from the pool's memory.
     #[cfg(loom)]
-    pub(crate) fn new() -> Self {
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
         Self {
             published: AtomicUsize::new(0),
             next: AtomicPtr::new(std::ptr::null_mut()),
@@ -62,14 +69,14 @@ impl Chunk {
 
     /// Producer: how many words are published, which is where the next record goes.
     #[inline(always)]
-    pub(crate) fn position(&self) -> usize {
+    pub fn position(&self) -> usize {
         // Relaxed: only this thread stores it.
         self.published.load(Ordering::Relaxed)
     }
 
     /// Producer: stores `words` from `at` on, publishing nothing. Words that do not fit are left out.
     #[inline(always)]
-    pub(crate) fn store(&self, at: usize, words: &[u64]) {
+    pub fn store(&self, at: usize, words: &[u64]) {
         if let Some(places) = self.words.get(at..at + words.len()) {
             for (place, &word) in places.iter().zip(words) {
                 place.store(word, Ordering::Relaxed);
@@ -79,12 +86,12 @@ impl Chunk {
 
     /// Producer: makes all words below `position` readable.
     #[inline(always)]
-    pub(crate) fn publish(&self, position: usize) {
+    pub fn publish(&self, position: usize) {
         self.published.store(position, Ordering::Release);
     }
 
     /// Producer: seals this chunk; `next` goes on.
-    pub(crate) fn seal(&self, next: &'static Chunk) {
+    pub fn seal(&self, next: &'static Chunk) {
         let next = std::ptr::from_ref(next).cast_mut();
         self.next.store(next, Ordering::Release);
     }
@@ -112,10 +119,77 @@ impl Chunk {
         }
     }
 
-    /// Consumer: makes a chunk that was read to its end ready for another producer.
-    pub(crate) fn reset(&self) {
+    /// Consumer: makes a chunk that was read to its end ready for another producer (rule 4).
+    pub fn reset(&self) {
         // Relaxed: the pool's queue publishes the chunk.
         self.published.store(0, Ordering::Relaxed);
         self.next.store(std::ptr::null_mut(), Ordering::Relaxed);
+    }
+}
+
+/// The consumer's place in a chain of chunks.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    chunk: &'static Chunk,
+    /// The next word to read.
+    at: usize,
+    /// Words of the chunk that are known to be published.
+    limit: usize,
+}
+
+impl Place {
+    /// The begin of a chain.
+    pub fn at_start_of(chunk: &'static Chunk) -> Self {
+        Self {
+            chunk,
+            at: 0,
+            limit: 0,
+        }
+    }
+
+    /// The chunk that the place is in.
+    pub(crate) fn chunk(&self) -> &'static Chunk {
+        self.chunk
+    }
+
+    /// Whether a word is published here. Records are published whole, so all of its record is.
+    #[inline]
+    pub fn has_word(&mut self) -> bool {
+        if self.at >= self.limit {
+            self.limit = self.chunk.published();
+        }
+        self.at < self.limit
+    }
+
+    /// The word at `offset` from here.
+    #[inline(always)]
+    pub fn word(&self, offset: usize) -> u64 {
+        self.chunk.word(self.at + offset)
+    }
+
+    /// Steps over so many words.
+    #[inline(always)]
+    pub fn advance(&mut self, words: usize) {
+        self.at += words;
+    }
+
+    /// Whether the place is where `other` is, or in the same chunk beyond it.
+    #[inline]
+    pub(crate) fn has_reached(&self, other: &Self) -> bool {
+        std::ptr::eq(self.chunk, other.chunk) && self.at >= other.at
+    }
+
+    /// Goes to the chunk that continues this one, if this one was read to its end.
+    ///
+    /// Returns the chunk that was left.
+    pub fn leave_chunk(&mut self) -> Option<&'static Chunk> {
+        // The next chunk is looked for first: once it is there, `published` is final (rule 3).
+        let next = self.chunk.next()?;
+        if self.at < self.chunk.published() {
+            return None;
+        }
+        let left = self.chunk;
+        *self = Self::at_start_of(next);
+        Some(left)
     }
 }

@@ -6,7 +6,7 @@
 
 use std::panic::Location;
 
-use crate::chunk::Chunk;
+use crate::chunk::{Chunk, Place};
 use crate::door::{FIELD_WORDS_MASK, FIELDS_CUT, Parent};
 use crate::fields::{Value, Values};
 use crate::input::{FieldValues, Input, SiteKey, SpanKey};
@@ -15,11 +15,7 @@ use crate::record::{Kind, door_of_head, split_task_and_length, ticks_of_head};
 /// A place in the records of one thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor {
-    chunk: &'static Chunk,
-    /// The next word to read.
-    at: usize,
-    /// Words of the chunk that may be read.
-    limit: usize,
+    place: Place,
 }
 
 /// What is known of a record without reading all of it.
@@ -35,33 +31,28 @@ pub(crate) struct Peek {
 impl Cursor {
     pub(crate) fn at_start_of(chunk: &'static Chunk) -> Self {
         Self {
-            chunk,
-            at: 0,
-            limit: 0,
+            place: Place::at_start_of(chunk),
         }
     }
 
     /// The chunk that the cursor is in.
     pub(crate) fn chunk(&self) -> &'static Chunk {
-        self.chunk
+        self.place.chunk()
     }
 
     /// Whether the cursor stands where `other` does, or in the same chunk beyond it.
     #[inline]
     pub(crate) fn has_reached(&self, other: &Self) -> bool {
-        std::ptr::eq(self.chunk, other.chunk) && self.at >= other.at
+        self.place.has_reached(&other.place)
     }
 
     /// The record at the cursor, if one was published. `near` is a moment within half a day of it.
     #[inline]
     pub(crate) fn peek(&mut self, near: u64) -> Option<Peek> {
-        if self.at >= self.limit {
-            self.limit = self.chunk.published();
-            if self.at >= self.limit {
-                return None;
-            }
+        if !self.place.has_word() {
+            return None;
         }
-        let head = self.chunk.word(self.at);
+        let head = self.word(0);
         let kind = Kind::of_head(head)?;
         Some(Peek {
             kind,
@@ -75,25 +66,18 @@ impl Cursor {
     ///
     /// Returns the chunk that was left.
     pub(crate) fn leave_chunk(&mut self) -> Option<&'static Chunk> {
-        // The next chunk is looked for first: once it is there, `published` is final.
-        let next = self.chunk.next()?;
-        if self.at < self.chunk.published() {
-            return None;
-        }
-        let left = self.chunk;
-        *self = Self::at_start_of(next);
-        Some(left)
+        self.place.leave_chunk()
     }
 
     /// Steps over a record that was peeked at here.
     #[inline]
     pub(crate) fn advance(&mut self, peek: &Peek) {
-        self.at += peek.length;
+        self.place.advance(peek.length);
     }
 
-    #[inline]
+    #[inline(always)]
     fn word(&self, offset: usize) -> u64 {
-        self.chunk.word(self.at + offset)
+        self.place.word(offset)
     }
 
     /// Words of the record here.

@@ -258,7 +258,7 @@ impl<'a> TextWriter<'a> {
 
     /// Flushes the last word. Returns the length, or `None` if the buffer had no room.
     fn end(mut self) -> Option<usize> {
-        if self.length_bytes % 8 != 0 {
+        if !self.length_bytes.is_multiple_of(8) {
             self.full |= !self.reservation.push(self.pending);
         }
         (!self.full).then_some(self.length_bytes)

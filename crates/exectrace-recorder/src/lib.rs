@@ -62,6 +62,7 @@ mod local;
 mod merge;
 #[cfg(not(loom))]
 mod model;
+#[cfg(not(loom))]
 mod pool;
 #[cfg(not(loom))]
 mod record;
@@ -75,12 +76,25 @@ mod source;
 mod switch;
 mod sync;
 
+#[cfg(loom)]
+#[doc(hidden)]
+pub use chunk::{Chunk, Place};
+
 #[cfg(not(loom))]
 pub use annotation::{Region, Task, log, log_args, region};
 #[cfg(not(loom))]
 pub use door::{Callsite, CallsiteKind, Door, Parent, TaskRule, TooManyDoors};
 #[cfg(not(loom))]
 pub use fields::{Fields, MAX_TEXT_BYTES};
+/// The clock of the record path: for benches that compare with it.
+#[cfg(not(loom))]
+#[doc(hidden)]
+#[inline(always)]
+#[must_use]
+pub fn ticks() -> u64 {
+    clock::ticks()
+}
+
 #[cfg(not(loom))]
 pub use flush::note;
 #[cfg(not(loom))]

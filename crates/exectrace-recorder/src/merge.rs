@@ -19,6 +19,10 @@ use crate::input::{Input, SpanKey};
 /// 3 GHz counter, 100 µs of nanoseconds): many times what counters were seen to disagree by.
 const SEARCH_TICKS: u64 = 100_000;
 
+/// How many threads may wait for each other's records in a row. Real chains are as long as the
+/// threads that pass something on within a microsecond.
+const LONGEST_CHAIN: usize = 16;
+
 /// The records of one thread, in its own order.
 pub(crate) trait Stream {
     /// Ticks of the next record, if there is one.
@@ -67,35 +71,54 @@ fn next_head<S: Stream>(stream: &mut S, index: usize, cut: u64) -> Option<Revers
 
 /// Takes a thread's records up to `until`.
 fn run<S: Stream>(streams: &mut [S], index: usize, until: u64, sink: &mut impl Sink) {
+    let mut waiting = Vec::new();
     while let Some(ticks) = streams[index].peek_ticks() {
         if ticks > until {
             return;
         }
-        if let Some(span) = streams[index].named()
-            && !sink.knows(span)
-        {
-            bring_forward(streams, index, span, ticks + SEARCH_TICKS, sink);
-        }
-        streams[index].take(|ticks, input| sink.apply(ticks, index, input));
+        take_one(streams, index, ticks, &mut waiting, sink);
     }
 }
 
-/// If another thread makes `span` soon, takes that thread's records up to the making.
+/// Takes a thread's next record, after the making of the span that it names.
+///
+/// `waiting` are the threads whose next record waits for this one.
+#[inline]
+fn take_one<S: Stream>(
+    streams: &mut [S],
+    index: usize,
+    ticks: u64,
+    waiting: &mut Vec<usize>,
+    sink: &mut impl Sink,
+) {
+    if let Some(span) = streams[index].named()
+        && !sink.knows(span)
+        && waiting.len() < LONGEST_CHAIN
+    {
+        waiting.push(index);
+        bring_forward(streams, span, ticks + SEARCH_TICKS, waiting, sink);
+        waiting.pop();
+    }
+    streams[index].take(|ticks, input| sink.apply(ticks, index, input));
+}
+
+/// If a thread that does not wait itself makes `span` soon, takes its records up to the making.
 #[cold]
 fn bring_forward<S: Stream>(
     streams: &mut [S],
-    waiting: usize,
     span: SpanKey,
     until: u64,
+    waiting: &mut Vec<usize>,
     sink: &mut impl Sink,
 ) {
     for index in 0..streams.len() {
-        if index == waiting {
+        if waiting.contains(&index) {
             continue;
         }
         if let Some(records) = streams[index].search(span, until) {
             for _ in 0..records {
-                streams[index].take(|ticks, input| sink.apply(ticks, index, input));
+                let ticks = streams[index].peek_ticks().unwrap_or(until);
+                take_one(streams, index, ticks, waiting, sink);
             }
             return;
         }

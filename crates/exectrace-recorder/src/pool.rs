@@ -6,7 +6,6 @@
 
 use crossbeam_queue::ArrayQueue;
 
-#[cfg(not(loom))]
 use crate::chunk::CHUNK_BYTES;
 use crate::chunk::Chunk;
 
@@ -21,7 +20,6 @@ pub(crate) struct Pool {
 }
 
 /// Fewest chunks of a pool: one for each of some threads, and some in flight.
-#[cfg(not(loom))]
 pub(crate) const MIN_CHUNKS: usize = 64;
 
 impl Pool {
@@ -29,7 +27,6 @@ impl Pool {
     ///
     /// Returns `None` if the system refuses the memory. What it gives is never freed: a pool lives
     /// as long as the process.
-    #[cfg(not(loom))]
     pub(crate) fn with_memory(memory_bytes: usize) -> Option<Self> {
         let chunks = (memory_bytes / CHUNK_BYTES).max(MIN_CHUNKS);
         let layout = std::alloc::Layout::array::<Chunk>(chunks).ok()?;

@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_head_gives_back_its_kind_door_and_full_ticks() {
-        for ticks in [1, (1 << 48) - 5, 1 << 48, (3 << 48) + 7] {
+        for ticks in [1_u64, (1 << 48) - 5, 1 << 48, (3 << 48) + 7] {
             for near in [ticks, ticks + 1_000_000, ticks.saturating_sub(1)] {
                 let packed = head(Kind::SpanExit, 1023, ticks);
                 assert_eq!(Kind::of_head(packed), Some(Kind::SpanExit));

@@ -4,6 +4,7 @@ use std::env;
 use std::io::Write;
 use std::panic::Location;
 use std::path::Path;
+use std::sync::Once;
 
 use crate::{Missing, Referee};
 
@@ -56,15 +57,22 @@ fn referee() -> Option<Referee> {
         Err(missing) => {
             let is_required = env::var_os(REQUIRE_VARIABLE).is_some_and(|value| value == "1");
             assert!(may_be_skipped(&missing, is_required), "{missing}");
-            // Not `eprintln!`, which the test harness hides when the test passes.
-            _ = writeln!(
-                std::io::stderr(),
-                "skipped: {}: {missing}",
-                Location::caller()
-            );
+            tell_skipped(&missing, Location::caller());
             None
         }
     }
+}
+
+/// Says once in a process that traces are not judged, and where the first was not.
+fn tell_skipped(missing: &Missing, caller: &Location<'_>) {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        // Not `eprintln!`, which the test harness hides when the test passes.
+        _ = writeln!(
+            std::io::stderr(),
+            "skipped: {caller} and all other judging of traces: {missing}"
+        );
+    });
 }
 
 fn may_be_skipped(missing: &Missing, is_required: bool) -> bool {

@@ -17,6 +17,8 @@ mod repair;
 mod sites;
 mod spans;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod text;
 mod threads;
 

@@ -1,0 +1,195 @@
+//! The model with records of the tests' own: no clock, no threads.
+
+mod exact;
+mod merged;
+mod random;
+
+use exectrace_format::{ClockSnapshot, Reader, TraceEvent, TraceEventKind, Version, Writer};
+
+use super::*;
+use crate::fields::Values;
+
+/// A model, and the files that are made of it.
+pub(super) struct Trial {
+    pub(super) model: Model,
+    generation: u64,
+    /// Files that were begun, at different times.
+    files: Vec<Vec<u8>>,
+}
+
+/// Where the trials' own time begins; before it is room for preambles.
+pub(super) const START_NS: u64 = 1_000_000;
+
+impl Trial {
+    pub(super) fn new() -> Self {
+        let mut trial = Self {
+            model: Model::new(ThreadId(999), Box::new(describe)),
+            generation: 1,
+            files: Vec::new(),
+        };
+        trial.begin_file(START_NS);
+        trial
+    }
+
+    pub(super) fn apply(&mut self, time_ns: u64, thread: u32, input: Input<'_>) {
+        let index = ThreadIndex(thread);
+        if !self.model.has_thread(index) {
+            let name = format!("worker {thread}");
+            let id = ThreadId(u64::from(thread) + 100);
+            self.model.meet(time_ns, index, id, Some(&name));
+        }
+        self.model.apply(time_ns, index, input);
+    }
+
+    /// Ends a group.
+    pub(super) fn group(&mut self) {
+        let mut group = Vec::new();
+        self.model.finish_group(&mut group);
+        for file in &mut self.files {
+            file.extend_from_slice(&group);
+        }
+    }
+
+    /// Ends a group and a generation.
+    pub(super) fn generation(&mut self, time_ns: u64) {
+        self.group();
+        self.generation += 1;
+        let time_ns = time_ns.max(self.model.time_ns());
+        for file in &mut self.files {
+            sync(self.generation, time_ns, file);
+        }
+        self.model.begin_generation(self.generation, time_ns);
+    }
+
+    /// Begins another file, with a preamble, and a generation for all.
+    pub(super) fn begin_file(&mut self, time_ns: u64) {
+        self.group();
+        let mut file = Writer::header(Version::Go125).to_vec();
+        let mut preamble = Vec::new();
+        let about = [("sees", "records".to_owned())];
+        let time_ns = time_ns.max(self.model.time_ns());
+        let (_, begin_ns) = self
+            .model
+            .preamble(self.generation, time_ns, &about, &mut preamble);
+        sync(self.generation, begin_ns, &mut file);
+        file.append(&mut preamble);
+        self.files.push(file);
+        self.generation(time_ns);
+    }
+
+    /// The files, each read by the strict reader.
+    pub(super) fn read(&mut self) -> Vec<Vec<TraceEvent>> {
+        self.group();
+        self.files.iter().map(|file| read(file)).collect()
+    }
+
+    pub(super) fn files(&self) -> &[Vec<u8>] {
+        &self.files
+    }
+}
+
+fn sync(generation: u64, time_ns: u64, out: &mut Vec<u8>) {
+    let clock = ClockSnapshot {
+        monotonic_ns: time_ns,
+        unix_seconds: 1_700_000_000,
+        unix_nanoseconds: 1,
+    };
+    Writer::sync_batch(Version::Go125, generation, time_ns, clock, out);
+}
+
+#[track_caller]
+pub(super) fn read(file: &[u8]) -> Vec<TraceEvent> {
+    let reader = Reader::new(file).expect("a header");
+    reader
+        .map(|event| event.unwrap_or_else(|error| panic!("the file is broken: {error}")))
+        .collect()
+}
+
+/// Call sites of the trials: the address is the number of the site.
+fn describe(site: SiteKey) -> Option<crate::Callsite> {
+    const NAMES: [&str; 4] = ["serve", "parse", "query", "reply"];
+    Some(crate::Callsite {
+        name: NAMES[site.address as usize % NAMES.len()],
+        target: "trial",
+        level: "INFO",
+        module: Some("trial::module"),
+        file: Some("trial.rs"),
+        line: Some(site.address as u32 + 1),
+        fields: vec!["message", "size", "exectrace.task"],
+        kind: if site.address < 4 {
+            CallsiteKind::Span
+        } else {
+            CallsiteKind::Event
+        },
+        task: TaskRule::Roots,
+    })
+}
+
+pub(super) fn span(id: u64) -> SpanKey {
+    SpanKey { id, door: 1 }
+}
+
+pub(super) fn site(address: u64) -> SiteKey {
+    SiteKey { address, door: 1 }
+}
+
+pub(super) fn no_fields() -> FieldValues<'static> {
+    FieldValues {
+        values: Values::of(&[]),
+        cut: false,
+    }
+}
+
+pub(super) fn new(id: u64, name: u64, parent: Parent) -> Input<'static> {
+    Input::SpanNew {
+        span: span(id),
+        site: site(name),
+        parent,
+        fields: no_fields(),
+    }
+}
+
+/// Regions of a file that have an end: name, begin and end, in the order of their ends.
+pub(super) fn regions(events: &[TraceEvent]) -> Vec<(String, u64, u64)> {
+    let mut open: FxHashMap<_, Vec<u64>> = FxHashMap::default();
+    let mut ended = Vec::new();
+    for event in events {
+        match &event.kind {
+            TraceEventKind::RegionBegin { .. } => {
+                open.entry(event.go).or_default().push(ns(event));
+            }
+            TraceEventKind::RegionEnd { name, .. } => {
+                let begin = open.get_mut(&event.go).and_then(Vec::pop);
+                ended.push((name.to_string(), begin.expect("a begin"), ns(event)));
+            }
+            _ => {}
+        }
+    }
+    ended
+}
+
+/// User tasks of the program that have an end: name, parent's name, begin and end.
+pub(super) fn tasks(events: &[TraceEvent]) -> Vec<(String, String, u64, u64)> {
+    let mut open = FxHashMap::default();
+    let mut names: FxHashMap<TaskId, String> = FxHashMap::default();
+    let mut ended = Vec::new();
+    for event in events {
+        match &event.kind {
+            TraceEventKind::TaskBegin { task, parent, name } => {
+                let parent = names.get(parent).cloned().unwrap_or_default();
+                names.insert(*task, name.to_string());
+                open.insert(*task, (parent, ns(event)));
+            }
+            TraceEventKind::TaskEnd { task, .. } => {
+                let (parent, begin) = open.remove(task).expect("a begin");
+                ended.push((names[task].clone(), parent, begin, ns(event)));
+            }
+            _ => {}
+        }
+    }
+    ended
+}
+
+fn ns(event: &TraceEvent) -> u64 {
+    event.time.0.cast_unsigned()
+}

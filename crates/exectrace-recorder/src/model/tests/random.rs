@@ -1,0 +1,228 @@
+//! Any sequence of records gives a trace that the strict reader accepts.
+
+use std::panic::Location;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// One step of a random program.
+#[derive(Clone, Debug)]
+struct Step {
+    thread: u32,
+    /// Nanoseconds since the step before; negative where counters disagree.
+    after_ns: i64,
+    action: Action,
+}
+
+#[derive(Clone, Debug)]
+enum Action {
+    New(u64, u64, Parent),
+    Enter(u64),
+    Exit(u64),
+    Close(u64),
+    Clone(u64),
+    Drop(u64),
+    Record(u64),
+    Follows(u64, u64),
+    Event(Parent),
+    RegionBegin(u64, u64),
+    RegionEnd(u64),
+    TaskBegin(u64, u64),
+    TaskEnd(u64),
+    Log(u64),
+    DoorClosed,
+    ThreadEnd,
+    Lost(u64),
+    Group,
+    Generation,
+    File,
+}
+
+fn parent() -> impl Strategy<Value = Parent> {
+    prop_oneof![
+        Just(Parent::Root),
+        (0..6u64).prop_map(Parent::Explicit),
+        (0..6u64).prop_map(Parent::Current),
+    ]
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let id = || 1..6u64;
+    prop_oneof![
+        8 => (id(), 0..4u64, parent()).prop_map(|(id, site, parent)| Action::New(id, site, parent)),
+        12 => id().prop_map(Action::Enter),
+        12 => id().prop_map(Action::Exit),
+        4 => id().prop_map(Action::Close),
+        2 => id().prop_map(Action::Clone),
+        3 => id().prop_map(Action::Drop),
+        2 => id().prop_map(Action::Record),
+        1 => (id(), id()).prop_map(|(a, b)| Action::Follows(a, b)),
+        3 => parent().prop_map(Action::Event),
+        6 => (0..4u64, 0..4u64).prop_map(|(key, task)| Action::RegionBegin(key, task)),
+        6 => (0..4u64).prop_map(Action::RegionEnd),
+        3 => (id(), 0..6u64).prop_map(|(task, parent)| Action::TaskBegin(task, parent)),
+        3 => id().prop_map(Action::TaskEnd),
+        2 => (0..6u64).prop_map(Action::Log),
+        1 => Just(Action::DoorClosed),
+        2 => Just(Action::ThreadEnd),
+        2 => (1..1000u64).prop_map(Action::Lost),
+        3 => Just(Action::Group),
+        3 => Just(Action::Generation),
+        1 => Just(Action::File),
+    ]
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = (0..4u32, -2_000..20_000i64, action()).prop_map(|(thread, after_ns, action)| Step {
+        thread,
+        after_ns,
+        action,
+    });
+    proptest::collection::vec(step, 0..250)
+}
+
+fn input(action: &Action) -> Option<Input<'static>> {
+    let place = Location::caller();
+    let fields = no_fields();
+    Some(match *action {
+        Action::New(id, name, parent) => new(id, name, parent),
+        Action::Enter(id) => Input::SpanEnter(span(id)),
+        Action::Exit(id) => Input::SpanExit(span(id)),
+        Action::Close(id) => Input::SpanClose(span(id)),
+        Action::Clone(id) => Input::SpanClone(span(id)),
+        Action::Drop(id) => Input::SpanDrop(span(id)),
+        Action::Record(id) => Input::SpanRecord {
+            span: span(id),
+            fields,
+        },
+        Action::Follows(id, other) => Input::SpanFollows {
+            span: span(id),
+            followed: span(other),
+        },
+        Action::Event(parent) => Input::Event {
+            site: site(4),
+            parent,
+            fields,
+        },
+        Action::RegionBegin(began, task) => Input::RegionBegin {
+            began,
+            name: "region",
+            task,
+            place,
+        },
+        Action::RegionEnd(began) => Input::RegionEnd { began },
+        Action::TaskBegin(task, parent) => Input::TaskBegin {
+            task,
+            parent,
+            name: "task",
+            place,
+        },
+        Action::TaskEnd(task) => Input::TaskEnd { task },
+        Action::Log(task) => Input::Log {
+            task,
+            category: "category",
+            message: Value::Text("message"),
+            place,
+        },
+        Action::DoorClosed => Input::DoorClosed { door: 1 },
+        Action::ThreadEnd => Input::ThreadEnd,
+        Action::Lost(records) => Input::Lost { records },
+        Action::Group | Action::Generation | Action::File => return None,
+    })
+}
+
+fn play(steps: &[Step]) -> Trial {
+    let mut trial = Trial::new();
+    let mut now_ns = START_NS;
+    for step in steps {
+        now_ns = now_ns.saturating_add_signed(step.after_ns).max(START_NS);
+        match (&step.action, input(&step.action)) {
+            (_, Some(input)) => trial.apply(now_ns, step.thread, input),
+            (Action::Group, _) => trial.group(),
+            (Action::Generation, _) => trial.generation(now_ns),
+            _ => trial.begin_file(now_ns),
+        }
+    }
+    trial
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn any_sequence_of_records_gives_valid_files(steps in steps()) {
+        let mut trial = play(&steps);
+        let files = trial.read();
+        prop_assert!(files.iter().all(|events| events.len() > 4));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn go_accepts_files_of_any_sequence_of_records(steps in steps()) {
+        let mut trial = play(&steps);
+        trial.group();
+        for file in trial.files() {
+            exectrace_referee::assert_bytes_accepted(file);
+        }
+    }
+}
+
+/// How large the tables are that losses could make grow.
+fn table_sizes(model: &Model) -> usize {
+    let regions = model
+        .threads
+        .iter()
+        .flatten()
+        .map(|thread| thread.flow.regions.len());
+    model.spans.len() + regions.sum::<usize>() + model.clones_ahead.len()
+}
+
+#[test]
+fn no_table_grows_when_a_tenth_of_ten_million_spans_records_is_lost() {
+    const SPANS: u64 = if cfg!(debug_assertions) {
+        1_000_000
+    } else {
+        10_000_000
+    };
+    let mut trial = Trial::new();
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut now_ns = START_NS;
+    let mut lost = 0;
+    let mut most = 0;
+    for number in 1..=SPANS {
+        let thread = (number % 3) as u32;
+        let records = [
+            new(number, number % 4, Parent::Root),
+            Input::SpanEnter(span(number)),
+            Input::SpanExit(span(number)),
+            Input::SpanDrop(span(number)),
+        ];
+        for record in records {
+            now_ns += 250;
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            if random >> 33 < (1 << 31) / 10 {
+                lost += 1;
+            } else {
+                if lost > 0 && random & (1 << 20) == 0 {
+                    trial.apply(now_ns, thread, Input::Lost { records: lost });
+                    lost = 0;
+                }
+                trial.apply(now_ns, thread, record);
+            }
+        }
+        if number % 10_000 == 0 {
+            trial.generation(now_ns);
+            most = most.max(table_sizes(&trial.model));
+            // Only the newest generation is kept: it is enough to see that the rest was written.
+            trial.files[0].truncate(16);
+        }
+    }
+    // A tenth of the spans of the last four generations, and what is open.
+    assert!(most < 20_000, "{most} entries");
+}

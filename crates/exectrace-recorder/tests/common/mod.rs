@@ -1,0 +1,71 @@
+//! What the recorder's tests share.
+#![allow(dead_code, reason = "each test program uses a part")]
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use exectrace_format::{Reader, TraceEvent, TraceEventKind};
+
+/// The tracer is one for the process: tests that record take turns.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A writer whose bytes can be read while it is written.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Shared {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Reads a trace with the strict reader.
+#[track_caller]
+pub(crate) fn read(bytes: &[u8]) -> Vec<TraceEvent> {
+    let reader = Reader::new(bytes).expect("a header");
+    reader
+        .map(|event| event.unwrap_or_else(|error| panic!("the trace is broken: {error}")))
+        .collect()
+}
+
+/// How many regions of this name begin in the trace.
+pub(crate) fn count_regions(events: &[TraceEvent], wanted: &str) -> usize {
+    let is_wanted = |event: &&TraceEvent| matches!(&event.kind, TraceEventKind::RegionBegin { name, .. } if &**name == wanted);
+    events.iter().filter(is_wanted).count()
+}
+
+/// How many user tasks of this name begin in the trace.
+pub(crate) fn count_tasks(events: &[TraceEvent], wanted: &str) -> usize {
+    let is_wanted = |event: &&TraceEvent| matches!(&event.kind, TraceEventKind::TaskBegin { name, .. } if &**name == wanted);
+    events.iter().filter(is_wanted).count()
+}
+
+/// The messages of a category.
+pub(crate) fn messages(events: &[TraceEvent], wanted: &str) -> Vec<String> {
+    let logs = events.iter().filter_map(|event| match &event.kind {
+        TraceEventKind::Log {
+            category, message, ..
+        } if &**category == wanted => Some(message.to_string()),
+        _ => None,
+    });
+    logs.collect()
+}
+
+/// The time of an event, in nanoseconds.
+pub(crate) fn ns(event: &TraceEvent) -> u64 {
+    event.time.0.cast_unsigned()
+}

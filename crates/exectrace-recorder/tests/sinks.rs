@@ -1,0 +1,176 @@
+//! Sinks that fail, block or panic: the program goes on, `stop` and the callback are told.
+
+mod common;
+
+use std::io::{self, Write};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+
+use common::{Shared, count_regions, read, turn};
+use exectrace_recorder::{RecordingOptions, SinkError, StartError, region};
+
+/// Takes some writes, then does what `then` does.
+struct Failing<F> {
+    writes: usize,
+    kept: Shared,
+    then: F,
+}
+
+impl<F: FnMut() -> io::Result<usize>> Write for Failing<F> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.writes == 0 {
+            return (self.then)();
+        }
+        self.writes -= 1;
+        self.kept.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Options whose callback tells the returned list.
+fn told() -> (RecordingOptions, Arc<Mutex<Vec<String>>>) {
+    let errors = Arc::new(Mutex::new(Vec::new()));
+    let callback = {
+        let errors = Arc::clone(&errors);
+        move |error: &SinkError| errors.lock().unwrap().push(error.to_string())
+    };
+    (RecordingOptions::new().on_error(callback), errors)
+}
+
+#[test]
+fn a_missing_folder_is_told_at_the_start_with_its_path() {
+    let _turn = turn();
+    let error = exectrace_recorder::start("/no/such/folder/trace.out").unwrap_err();
+    assert!(matches!(error, StartError::Create { .. }));
+    assert!(error.to_string().contains("/no/such/folder/trace.out"));
+    assert!(!exectrace_recorder::is_enabled());
+}
+
+#[test]
+fn a_sink_that_fails_ends_its_recording_with_a_valid_trace_and_both_are_told() {
+    let _turn = turn();
+    let (options, errors) = told();
+    let kept = Shared::default();
+    let full = || Err(io::Error::from(io::ErrorKind::StorageFull));
+    let sink = Failing {
+        writes: 1,
+        kept: kept.clone(),
+        then: full,
+    };
+    let recording = options.start_writer(sink).unwrap();
+    let healthy = Shared::default();
+    let other = RecordingOptions::new()
+        .start_writer(healthy.clone())
+        .unwrap();
+    drop(region("work"));
+    let error = recording.stop().unwrap_err();
+    assert!(matches!(
+        error.error(),
+        SinkError::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull
+    ));
+    assert_eq!(error.report().bytes, kept.bytes().len() as u64);
+    assert_eq!(errors.lock().unwrap().len(), 1);
+    read(&kept.bytes());
+    // The other recording never noticed.
+    other.stop().unwrap();
+    assert_eq!(count_regions(&read(&healthy.bytes()), "work"), 1);
+}
+
+#[test]
+fn a_full_disk_leaves_a_file_that_holds_whole_groups() {
+    let _turn = turn();
+    // A device that takes nothing, which is how a full disk looks to a writer.
+    let error = exectrace_recorder::start("/dev/full").unwrap_err();
+    assert!(
+        matches!(error, StartError::Sink(SinkError::Write { .. })),
+        "{error}"
+    );
+    assert!(!exectrace_recorder::is_enabled());
+}
+
+#[test]
+fn a_closed_pipe_is_an_error_and_not_a_signal() {
+    let _turn = turn();
+    let (reader, writer) = io::pipe().unwrap();
+    let recording = RecordingOptions::new().start_writer(writer).unwrap();
+    drop(reader);
+    drop(region("work"));
+    let error = recording.stop().unwrap_err();
+    assert!(matches!(
+        error.error(),
+        SinkError::Write { source, .. } if source.kind() == io::ErrorKind::BrokenPipe
+    ));
+}
+
+#[test]
+fn a_sink_that_panics_ends_its_recording_and_nothing_else() {
+    let _turn = turn();
+    let (options, errors) = told();
+    let sink = Failing {
+        writes: 1,
+        kept: Shared::default(),
+        then: || panic!("a writer of the program's own"),
+    };
+    let recording = options.start_writer(sink).unwrap();
+    drop(region("work"));
+    let error = recording.stop().unwrap_err();
+    assert!(matches!(error.error(), SinkError::Panicked { .. }));
+    assert_eq!(errors.lock().unwrap().len(), 1);
+    let next = Shared::default();
+    let recording = RecordingOptions::new().start_writer(next.clone()).unwrap();
+    drop(region("later"));
+    recording.stop().unwrap();
+    assert_eq!(count_regions(&read(&next.bytes()), "later"), 1);
+}
+
+/// Waits for a word before its second write.
+struct Blocking {
+    kept: Shared,
+    entered: Sender<()>,
+    go_on: Receiver<()>,
+}
+
+impl Write for Blocking {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.kept.bytes().is_empty() {
+            let _ = self.entered.send(());
+            let _ = self.go_on.recv();
+        }
+        self.kept.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn while_a_sink_blocks_the_program_goes_on_and_the_loss_is_told() {
+    let _turn = turn();
+    let kept = Shared::default();
+    let (entered, has_entered) = mpsc::channel();
+    let (let_go_on, go_on) = mpsc::channel();
+    let sink = Blocking {
+        kept: kept.clone(),
+        entered,
+        go_on,
+    };
+    let recording = RecordingOptions::new().start_writer(sink).unwrap();
+    drop(region("first"));
+    has_entered.recv().unwrap();
+    // More than the default memory holds: 64 MiB are fewer than 1.5 million regions.
+    for _ in 0..2_000_000 {
+        drop(region("while blocked"));
+    }
+    drop(let_go_on);
+    let report = recording.stop().unwrap();
+    assert!(report.records_dropped > 0);
+    let events = read(&kept.bytes());
+    let kept_regions = count_regions(&events, "while blocked");
+    assert!(kept_regions > 0);
+    assert!(kept_regions as u64 <= 2_000_000 - report.records_dropped / 2);
+    assert!(!common::messages(&events, "lost").is_empty());
+}
