@@ -3,6 +3,7 @@
 //! - [`Writer`] makes the bytes of generations from events; it knows no file and no clock.
 //! - [`Reader`] yields the events of a file in their true order, or says where it is damaged.
 //! - [`Event`] and [`EventKind`] are the table of events, from which all else is derived.
+//! - [`text`] shows the bytes of a trace as lines, and makes bytes of lines again.
 //! - [`SideRecord`] is what the format has no event for, kept in a corner that other tools skip.
 //!
 //! This crate knows nothing of Rust programs, threads or the whereabouts of files.
@@ -13,6 +14,7 @@ mod event;
 mod ids;
 mod reader;
 mod side;
+pub mod text;
 pub mod wire;
 mod writer;
 

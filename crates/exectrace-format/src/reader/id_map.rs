@@ -36,7 +36,7 @@ impl Hasher for IdHasher {
     #[inline]
     fn write_u64(&mut self, value: u64) {
         // The multiplier is the fraction of the golden ratio, odd and without a pattern.
-        let wide = u128::from(self.0 ^ value) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+        let wide = u128::from(self.0 ^ value) * 0x9e37_79b9_7f4a_7c15;
         self.0 = (wide >> 64) as u64 ^ wide as u64;
     }
 
