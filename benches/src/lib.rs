@@ -1,1 +1,38 @@
-//! benches of exectrace.
+//! What recording costs, beside what it would cost at least.
+//!
+//! Two benches stand on this library:
+//!
+//! - `cargo bench -p exectrace-benches --bench record` times spans, events and regions, weighs them
+//!   in the file, and measures the flush thread;
+//! - `cargo bench -p exectrace-benches --bench instructions` counts instructions with callgrind.
+//!
+//! Both print a table and, at its end, each aim with what was measured. `-- --quick` takes seconds,
+//! and its figures are rough.
+//!
+//! # Method
+//!
+//! A process has one global subscriber and one tracer, so each [`Subject`] lives in a process of its
+//! own, for as long as the bench runs. The bench has them work one after the other, a millisecond or
+//! two at a time and in changing order, and compares what was measured in the same turn: on a machine
+//! whose speed changes from minute to minute, that leaves the ratios alone. Times are CPU time of the
+//! thread that records; of all turns the median counts.
+//!
+//! The subjects that record make a recording for each turn, into a sink that throws all away. A turn
+//! is shorter than the tracer's memory, so that no record is dropped; one that drops is an error.
+
+#![forbid(unsafe_code)]
+
+mod baseline;
+mod body;
+mod figures;
+mod helper;
+mod machine;
+mod subject;
+mod work;
+
+pub use body::Body;
+pub use figures::{Verdicts, median, quartiles};
+pub use helper::{Helper, answer_as_helper};
+pub use machine::describe_run;
+pub use subject::Subject;
+pub use work::{FlushCost, run_once};
