@@ -1,0 +1,37 @@
+//! A formatting that itself emits events, under a global subscriber: a scoped one is hidden by
+//! `tracing` from what its callbacks call, so this needs a process of its own.
+
+mod support;
+
+use std::fmt;
+
+use tracing::{info, info_span, warn};
+
+struct Chatty;
+
+impl fmt::Display for Chatty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        warn!("from the inside");
+        let _span = info_span!("inner").entered();
+        f.write_str("chatty")
+    }
+}
+
+#[test]
+fn what_a_formatting_records_is_left_out_and_counted() {
+    let (subscriber, _handle) = exectrace_tracing::subscriber();
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let trace = support::record(|| {
+        info!(value = %Chatty, "first");
+        info_span!("outer").in_scope(|| info!(value = %Chatty, "second"));
+    });
+    for outside in ["first", "second"] {
+        let text = &trace.log(outside).text;
+        assert!(text.contains("value=chatty"), "{text}");
+    }
+    assert_eq!(trace.log("second").task, trace.task("outer").id);
+    assert!(trace.logs("from the inside").is_empty());
+    assert!(trace.regions("inner").is_empty());
+    // Twice an event, and a span made, entered, left and ended.
+    assert_eq!(trace.report.records_dropped, 10);
+}

@@ -1,0 +1,116 @@
+//! Many sources of spans at once, and very many spans.
+
+mod support;
+
+use std::collections::HashSet;
+use std::thread;
+
+use exectrace_tracing::Builder;
+use support::{WAYS, Way, record, record_with, turn};
+use tracing::dispatcher::with_default;
+use tracing::{info, info_span};
+
+#[test]
+fn a_layer_and_a_subscriber_at_once_are_told_apart() {
+    let _turn = turn();
+    let (layer, _first) = Way::Layer.dispatch(Builder::new());
+    let (subscriber, _second) = Way::Subscriber.dispatch(Builder::new());
+    let trace = record(|| {
+        let outer = with_default(&layer, || info_span!("outer").entered());
+        with_default(&subscriber, || {
+            let _inner = info_span!("inner").entered();
+            let _told = info_span!(parent: None, "told").entered();
+            info!("to told");
+        });
+        with_default(&layer, || info!("to outer"));
+        drop(outer);
+        with_default(&subscriber, || {
+            info_span!("apart").in_scope(|| info!("to apart"));
+        });
+    });
+    let (outer, told, apart) = (trace.task("outer"), trace.task("told"), trace.task("apart"));
+    // The sources share the thread's flow: what has no span around it in its own belongs to what
+    // the flow is in.
+    assert_eq!(trace.region("inner").inside, ["outer"]);
+    assert_eq!(trace.region("inner").task, outer.id);
+    assert_eq!(trace.log("to told").task, told.id);
+    assert_eq!(trace.log("to outer").task, outer.id);
+    assert_eq!(trace.log("to apart").task, apart.id);
+}
+
+#[test]
+fn registries_on_parallel_threads_share_ids_but_no_spans() {
+    const SPANS: usize = 300;
+    for way in WAYS {
+        let _turn = turn();
+        // Names are of static text.
+        let programs: [fn(u64); 2] = [
+            |number| info_span!("left", number).in_scope(|| info!("in left {number}.")),
+            |number| info_span!("right", number).in_scope(|| info!("in right {number}.")),
+        ];
+        let trace = record(|| {
+            thread::scope(|scope| {
+                for program in programs {
+                    scope.spawn(move || {
+                        let (dispatch, _handle) = way.dispatch(Builder::new());
+                        with_default(&dispatch, || (0..SPANS as u64).for_each(program));
+                    });
+                }
+            });
+        });
+        for side in ["left", "right"] {
+            let tasks = trace.tasks(side);
+            let ids: HashSet<_> = tasks.iter().map(|task| task.id).collect();
+            assert_eq!(ids.len(), SPANS, "{way:?}");
+            assert_eq!(trace.regions(side).len(), SPANS, "{way:?}");
+            for number in 0..SPANS {
+                let log = trace.log(&format!("in {side} {number}."));
+                assert_eq!(trace.task_name(log.task), side, "{way:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn twenty_thousand_spans_one_after_the_other_are_each_in_the_trace() {
+    const SPANS: usize = 20_000;
+    for way in WAYS {
+        let trace = record_with(way, Builder::new(), || {
+            for _ in 0..SPANS {
+                info_span!("one of many").in_scope(|| {});
+            }
+        });
+        assert_eq!(trace.report.records_dropped, 0, "{way:?}");
+        assert_eq!(trace.tasks("one of many").len(), SPANS, "{way:?}");
+        assert_eq!(trace.regions("one of many").len(), SPANS, "{way:?}");
+        let open = trace.tasks.iter().filter(|task| task.end_ns.is_none());
+        assert!(
+            open.count() <= 2,
+            "{way:?}: all but the tracer's own have ended"
+        );
+    }
+}
+
+#[test]
+fn spans_deeper_than_the_shallow_stack_have_the_right_parents() {
+    fn recurse(depth: u64) {
+        let _span = info_span!("level", depth).entered();
+        if depth < 100 {
+            recurse(depth + 1);
+        }
+        // On the way back up, too, the current span is this one.
+        let _child = info_span!("child", exectrace.task = true).entered();
+    }
+    for way in WAYS {
+        let trace = record_with(way, Builder::new(), || recurse(1));
+        let root = trace.task("level");
+        assert_eq!(trace.regions("level").len(), 100, "{way:?}");
+        assert_eq!(trace.regions("level")[99].inside.len(), 99, "{way:?}");
+        let children = trace.tasks("child");
+        assert_eq!(children.len(), 100, "{way:?}");
+        assert!(
+            children.iter().all(|child| child.parent == root.id),
+            "{way:?}"
+        );
+    }
+}
