@@ -9,13 +9,24 @@ use std::panic::Location;
 use crate::chunk::{Chunk, Place};
 use crate::door::{FIELD_WORDS_MASK, FIELDS_CUT, Parent};
 use crate::fields::{Value, Values};
-use crate::input::{FieldValues, Input, SiteKey, SpanKey};
+use crate::input::{AsyncKey, FieldValues, Input, SiteKey, SpanKey};
 use crate::record::{Kind, door_of_head, split_task_and_length, ticks_of_head};
+use crate::schedule::AsyncTaskKind;
+
+/// Most addresses of a stack, so that its record fits a chunk whatever it says.
+pub(crate) const MAX_STACK_WORDS: usize = 128;
 
 /// A place in the records of one thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor {
     place: Place,
+}
+
+/// Space for what a record holds beside numbers.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    bytes: Vec<u8>,
+    words: Vec<u64>,
 }
 
 /// What is known of a record without reading all of it.
@@ -93,10 +104,18 @@ impl Cursor {
             | Kind::SpanDrop
             | Kind::DoorClosed
             | Kind::ThreadEnd
-            | Kind::Lost => 2,
-            Kind::SpanFollows => 3,
+            | Kind::Lost
+            | Kind::PollBegin
+            | Kind::PollEnd
+            | Kind::AsyncEnd
+            | Kind::Wake
+            | Kind::Park
+            | Kind::Unpark
+            | Kind::WakeBy => 2,
+            Kind::SpanFollows | Kind::PollEndAt | Kind::WakerOf => 3,
+            Kind::StackIs => 3 + (self.word(2) as usize).min(MAX_STACK_WORDS),
             Kind::RegionBegin => 4,
-            Kind::TaskBegin => 5,
+            Kind::TaskBegin | Kind::AsyncSpawn => 5,
             Kind::Log => 5 + ((self.word(4) >> 32) as usize).div_ceil(8),
             Kind::SpanNew => 5 + self.field_words(4),
             Kind::SpanRecord => 3 + self.field_words(2),
@@ -137,13 +156,17 @@ impl Cursor {
         (id != 0).then_some(SpanKey { id, door })
     }
 
-    /// The whole record here. Texts and fields are copied to `bytes` and borrowed from there.
+    /// The whole record here. Texts and fields are copied to `scratch` and borrowed from there.
     #[inline]
-    pub(crate) fn read<'a>(&self, peek: &Peek, bytes: &'a mut Vec<u8>) -> Input<'a> {
+    pub(crate) fn read<'a>(&self, peek: &Peek, scratch: &'a mut Scratch) -> Input<'a> {
         let door = door_of_head(peek.head);
         let span = |offset| SpanKey {
             id: self.word(offset),
             door,
+        };
+        let task = AsyncKey {
+            task: self.word(1),
+            runtime: door,
         };
         match peek.kind {
             Kind::RegionEnd => Input::RegionEnd {
@@ -164,12 +187,59 @@ impl Cursor {
             Kind::Lost => Input::Lost {
                 records: self.word(1),
             },
-            Kind::RegionBegin | Kind::TaskBegin | Kind::Log => self.read_annotation(peek, bytes),
-            Kind::SpanNew | Kind::SpanRecord | Kind::Event => self.read_fields(peek, bytes),
+            Kind::PollBegin => Input::PollBegin(task),
+            Kind::PollEnd => Input::PollEnd { task, stack: 0 },
+            Kind::PollEndAt => Input::PollEnd {
+                task,
+                stack: self.word(2),
+            },
+            Kind::AsyncEnd => Input::AsyncEnd(task),
+            Kind::Wake => Input::Wake(task),
+            Kind::Park => Input::Park {
+                runtime: door,
+                worker: self.word(1),
+            },
+            Kind::Unpark => Input::Unpark {
+                runtime: door,
+                worker: self.word(1),
+            },
+            Kind::WakerOf => Input::WakerOf {
+                task,
+                waker: self.word(2),
+            },
+            Kind::WakeBy => Input::WakeBy {
+                waker: self.word(1),
+            },
+            Kind::StackIs => Input::StackIs {
+                hash: self.word(1),
+                addresses: self.addresses(peek, &mut scratch.words),
+            },
+            Kind::AsyncSpawn => self.read_spawn(peek),
+            Kind::RegionBegin | Kind::TaskBegin | Kind::Log => self.read_annotation(peek, scratch),
+            Kind::SpanNew | Kind::SpanRecord | Kind::Event => self.read_fields(peek, scratch),
         }
     }
 
-    fn read_annotation<'a>(&self, peek: &Peek, bytes: &'a mut Vec<u8>) -> Input<'a> {
+    fn addresses<'a>(&self, peek: &Peek, words: &'a mut Vec<u64>) -> &'a [u64] {
+        words.clear();
+        words.extend((3..peek.length).map(|offset| self.word(offset)));
+        words
+    }
+
+    fn read_spawn(&self, peek: &Peek) -> Input<'static> {
+        let (kind, length) = split_task_and_length(self.word(4));
+        Input::AsyncSpawn {
+            task: AsyncKey {
+                task: self.word(1),
+                runtime: door_of_head(peek.head),
+            },
+            kind: AsyncTaskKind::of_number(kind),
+            place: self.location(2),
+            name: (length > 0).then(|| self.static_text(3, length)),
+        }
+    }
+
+    fn read_annotation<'a>(&self, peek: &Peek, scratch: &'a mut Scratch) -> Input<'a> {
         let (task, length) = split_task_and_length(self.word(2));
         let text = self.static_text(1, length);
         let place = self.location(3);
@@ -190,7 +260,7 @@ impl Cursor {
                 task,
                 category: text,
                 message: self
-                    .values(4, peek.length - 4, bytes)
+                    .values(4, peek.length - 4, scratch)
                     .next()
                     .map_or(Value::Text(""), |(_, value)| value),
                 place,
@@ -198,7 +268,7 @@ impl Cursor {
         }
     }
 
-    fn read_fields<'a>(&self, peek: &Peek, bytes: &'a mut Vec<u8>) -> Input<'a> {
+    fn read_fields<'a>(&self, peek: &Peek, scratch: &'a mut Scratch) -> Input<'a> {
         let door = door_of_head(peek.head);
         let count = match peek.kind {
             Kind::SpanNew => 4,
@@ -207,7 +277,7 @@ impl Cursor {
         };
         let packed = self.word(count);
         let fields = FieldValues {
-            values: self.values(count + 1, peek.length - count - 1, bytes),
+            values: self.values(count + 1, peek.length - count - 1, scratch),
             cut: packed & FIELDS_CUT != 0,
         };
         let span = SpanKey {
@@ -234,7 +304,8 @@ impl Cursor {
         }
     }
 
-    fn values<'a>(&self, offset: usize, words: usize, bytes: &'a mut Vec<u8>) -> Values<'a> {
+    fn values<'a>(&self, offset: usize, words: usize, scratch: &'a mut Scratch) -> Values<'a> {
+        let bytes = &mut scratch.bytes;
         bytes.clear();
         for index in 0..words {
             bytes.extend_from_slice(&self.word(offset + index).to_le_bytes());
@@ -245,7 +316,7 @@ impl Cursor {
     /// The static text whose address stands at `offset`.
     fn static_text(&self, offset: usize, length: usize) -> &'static str {
         let address = std::ptr::with_exposed_provenance::<u8>(self.word(offset) as usize);
-        // SAFETY: the words of these kinds are written by `annotation` alone, from a `&'static str`
+        // SAFETY: the words of these kinds are written by `annotation` and `schedule` alone, from a `&'static str`
         // (its provenance was exposed there) and a length that is at most that of the text.
         let bytes = unsafe { std::slice::from_raw_parts(address, length) };
         match std::str::from_utf8(bytes) {
@@ -257,7 +328,7 @@ impl Cursor {
 
     fn location(&self, offset: usize) -> &'static Location<'static> {
         let address = std::ptr::with_exposed_provenance(self.word(offset) as usize);
-        // SAFETY: the words of these kinds are written by `annotation` alone, from the address of a
+        // SAFETY: the words of these kinds are written by `annotation` and `schedule` alone, from the address of a
         // `&'static Location`, whose provenance was exposed there.
         unsafe { &*address }
     }

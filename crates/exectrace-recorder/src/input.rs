@@ -6,6 +6,7 @@ use std::panic::Location;
 
 use crate::door::Parent;
 use crate::fields::{Value, Values};
+use crate::schedule::AsyncTaskKind;
 
 /// A span among all spans of the process: its door and its id there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +20,13 @@ pub(crate) struct SpanKey {
 pub(crate) struct SiteKey {
     pub(crate) address: u64,
     pub(crate) door: u16,
+}
+
+/// An async task, and the runtime that runs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct AsyncKey {
+    pub(crate) task: u64,
+    pub(crate) runtime: u16,
 }
 
 /// The fields of a record, and whether some did not fit into it.
@@ -87,5 +95,39 @@ pub(crate) enum Input<'a> {
     ThreadEnd,
     Lost {
         records: u64,
+    },
+    AsyncSpawn {
+        task: AsyncKey,
+        kind: AsyncTaskKind,
+        place: &'static Location<'static>,
+        name: Option<&'static str>,
+    },
+    PollBegin(AsyncKey),
+    PollEnd {
+        task: AsyncKey,
+        /// Hash of the stack where it waits; 0 is unknown.
+        stack: u64,
+    },
+    AsyncEnd(AsyncKey),
+    Wake(AsyncKey),
+    Park {
+        runtime: u16,
+        worker: u64,
+    },
+    Unpark {
+        runtime: u16,
+        worker: u64,
+    },
+    WakerOf {
+        task: AsyncKey,
+        waker: u64,
+    },
+    WakeBy {
+        waker: u64,
+    },
+    StackIs {
+        hash: u64,
+        /// Return addresses, leaf first.
+        addresses: &'a [u64],
     },
 }

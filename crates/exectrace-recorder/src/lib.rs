@@ -69,6 +69,8 @@ mod record;
 #[cfg(not(loom))]
 mod recording;
 #[cfg(not(loom))]
+mod schedule;
+#[cfg(not(loom))]
 mod settings;
 #[cfg(not(loom))]
 mod source;
@@ -99,6 +101,11 @@ pub fn ticks() -> u64 {
 pub use flush::note;
 #[cfg(not(loom))]
 pub use recording::{Recording, RecordingOptions, Report, SinkError, StartError, StopError, start};
+#[cfg(not(loom))]
+pub use schedule::{
+    AliveTask, AsyncTaskId, AsyncTaskKind, Census, Runtime, Sampler, StackHash, Worker,
+    add_sampler, set_census,
+};
 #[cfg(not(loom))]
 pub use settings::{Settings, SettingsError};
 #[cfg(not(loom))]

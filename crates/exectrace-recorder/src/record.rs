@@ -26,6 +26,15 @@
 //! | `Event` | site address, parent span, parent kind and words of fields, *fields* |
 //! | `DoorClosed`, `ThreadEnd` | – (one word of zero, so that every record has two) |
 //! | `Lost` | records lost before this one |
+//! | `AsyncSpawn` | async task, location address, name address, kind and name length |
+//! | `PollBegin`, `PollEnd`, `AsyncEnd`, `Wake` | async task |
+//! | `PollEndAt` | async task, hash of the stack where it waits |
+//! | `Park`, `Unpark` | worker |
+//! | `WakerOf` | async task, address that its wakers carry |
+//! | `WakeBy` | address that a waker carries |
+//! | `StackIs` | hash of a stack, number of its addresses, addresses from leaf to root |
+//!
+//! The door of rows about async tasks and workers is the number of the runtime.
 //!
 //! "Task and length" packs a task's number in the upper 48 bits and a text's length in bytes in the
 //! lower 16. *Fields* and *text* are laid out as `fields` says.
@@ -51,10 +60,21 @@ pub(crate) enum Kind {
     DoorClosed = 15,
     ThreadEnd = 16,
     Lost = 17,
+    AsyncSpawn = 18,
+    PollBegin = 19,
+    PollEnd = 20,
+    PollEndAt = 21,
+    AsyncEnd = 22,
+    Wake = 23,
+    Park = 24,
+    Unpark = 25,
+    WakerOf = 26,
+    WakeBy = 27,
+    StackIs = 28,
 }
 
 impl Kind {
-    const ALL: [Kind; 17] = [
+    const ALL: [Kind; 28] = [
         Kind::RegionBegin,
         Kind::RegionEnd,
         Kind::TaskBegin,
@@ -72,6 +92,17 @@ impl Kind {
         Kind::DoorClosed,
         Kind::ThreadEnd,
         Kind::Lost,
+        Kind::AsyncSpawn,
+        Kind::PollBegin,
+        Kind::PollEnd,
+        Kind::PollEndAt,
+        Kind::AsyncEnd,
+        Kind::Wake,
+        Kind::Park,
+        Kind::Unpark,
+        Kind::WakerOf,
+        Kind::WakeBy,
+        Kind::StackIs,
     ];
 
     /// The kind in a head.
@@ -92,6 +123,10 @@ impl Kind {
                 | Kind::SpanDrop
                 | Kind::DoorClosed
                 | Kind::ThreadEnd
+                | Kind::PollEnd
+                | Kind::PollEndAt
+                | Kind::AsyncEnd
+                | Kind::Park
         )
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::chunk::Chunk;
-use crate::decode::{Cursor, Peek};
+use crate::decode::{Cursor, Peek, Scratch};
 use crate::input::{Input, SpanKey};
 use crate::local::{POOL, Shared};
 use crate::merge::Stream;
@@ -23,7 +23,7 @@ pub(crate) struct Source {
     near: u64,
     /// The thread had ended when it was last looked at, so all it wrote was seen.
     ended: bool,
-    bytes: Vec<u8>,
+    scratch: Scratch,
 }
 
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Source {
             cursors: None,
             near: 0,
             ended: false,
-            bytes: Vec::new(),
+            scratch: Scratch::default(),
         }
     }
 
@@ -157,7 +157,7 @@ impl Stream for Source {
             return;
         };
         if let Some(peek) = cursors.peek(self.near) {
-            f(peek.ticks, cursors.taking.read(&peek, &mut self.bytes));
+            f(peek.ticks, cursors.taking.read(&peek, &mut self.scratch));
             cursors.step();
         }
     }

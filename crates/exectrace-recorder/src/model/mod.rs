@@ -189,6 +189,16 @@ impl Model {
             Input::DoorClosed { door } => self.door_closed(thread, door),
             Input::ThreadEnd => self.thread_end(thread),
             Input::Lost { records } => self.lost(thread, records),
+            Input::AsyncSpawn { .. }
+            | Input::PollBegin(_)
+            | Input::PollEnd { .. }
+            | Input::AsyncEnd(_)
+            | Input::Wake(_)
+            | Input::Park { .. }
+            | Input::Unpark { .. }
+            | Input::WakerOf { .. }
+            | Input::WakeBy { .. }
+            | Input::StackIs { .. } => {}
         }
     }
 

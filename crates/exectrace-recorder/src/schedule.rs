@@ -1,0 +1,232 @@
+//! What an async runtime's scheduler does: spawns, polls, wakes, parks.
+//!
+//! The functions here write one record each, after a look at the switch. They say what was observed,
+//! in any order and with gaps; the model makes a legal schedule of it.
+
+use std::panic::Location;
+use std::sync::Mutex;
+
+use crate::is_enabled;
+use crate::local::{record, serial};
+use crate::record::{Kind, MAX_DOORS, task_and_length};
+use crate::switch::lock;
+
+/// An async task: a number that is unique among all async tasks of the process, ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AsyncTaskId(u64);
+
+/// Set in numbers that we gave out ourselves.
+const OWN: u64 = 1 << 63;
+
+impl AsyncTaskId {
+    /// The task that its runtime knows under this number, which it never uses again.
+    #[must_use]
+    pub const fn of_runtime(number: u64) -> Self {
+        Self(number & !OWN)
+    }
+
+    /// A new number, for a task whose runtime's own number is not known.
+    #[must_use]
+    pub fn unique() -> Self {
+        Self(serial() | OWN)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// What an async task is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum AsyncTaskKind {
+    /// A spawned future.
+    Future = 0,
+    /// A closure for the blocking pool. Its one "poll" is its run.
+    Blocking = 1,
+    /// The root future of a `block_on`.
+    Root = 2,
+}
+
+impl AsyncTaskKind {
+    pub(crate) fn of_number(number: u64) -> Self {
+        match number {
+            1 => Self::Blocking,
+            2 => Self::Root,
+            _ => Self::Future,
+        }
+    }
+}
+
+/// A worker of a runtime, by its index there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Worker(pub u32);
+
+static RUNTIMES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// An async runtime of the process.
+///
+/// Cheap to copy. Numbers are never given back: past 1,023 runtimes, further ones share the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Runtime {
+    number: u16,
+}
+
+/// The name of the runtime with this number.
+pub(crate) fn runtime_name(number: u16) -> String {
+    let names = lock(&RUNTIMES);
+    let index = usize::from(number).wrapping_sub(1);
+    names.get(index).cloned().unwrap_or_default()
+}
+
+impl Runtime {
+    /// Registers a runtime under a name, which shows in the names of its workers' lanes.
+    #[must_use]
+    pub fn register(name: impl Into<String>) -> Self {
+        let mut names = lock(&RUNTIMES);
+        if names.len() < MAX_DOORS - 1 {
+            names.push(name.into());
+        }
+        Self {
+            number: names.len() as u16,
+        }
+    }
+
+    /// A task was spawned at `place` by the calling thread, in what it runs at the moment.
+    ///
+    /// `name` is what the program called it, if it did.
+    #[inline]
+    pub fn spawned(
+        self,
+        task: AsyncTaskId,
+        kind: AsyncTaskKind,
+        place: &'static Location<'static>,
+        name: Option<&'static str>,
+    ) {
+        if is_enabled() {
+            let name = name.unwrap_or("");
+            let operands = [
+                task.0,
+                std::ptr::from_ref(place).expose_provenance() as u64,
+                name.as_ptr().expose_provenance() as u64,
+                task_and_length(kind as u64, name.len()),
+            ];
+            record(Kind::AsyncSpawn, self.number, operands);
+        }
+    }
+
+    /// The calling thread begins to poll the task.
+    #[inline]
+    pub fn poll_begins(self, task: AsyncTaskId) {
+        self.about(Kind::PollBegin, task.0);
+    }
+
+    /// The calling thread has polled the task. It waits now, unless it was woken meanwhile or has
+    /// [ended](Self::ended).
+    #[inline]
+    pub fn poll_ends(self, task: AsyncTaskId) {
+        self.about(Kind::PollEnd, task.0);
+    }
+
+    /// As [`poll_ends`](Self::poll_ends), where it is known where the task waits.
+    #[inline]
+    pub fn poll_ends_at(self, task: AsyncTaskId, stack: StackHash) {
+        if is_enabled() {
+            record(Kind::PollEndAt, self.number, [task.0, stack.0]);
+        }
+    }
+
+    /// The task is at its end: it has completed, was aborted, has panicked, or was dropped with its
+    /// runtime. May come in the middle of its last poll, or outside any.
+    #[inline]
+    pub fn ended(self, task: AsyncTaskId) {
+        self.about(Kind::AsyncEnd, task.0);
+    }
+
+    /// The calling thread woke the task.
+    #[inline]
+    pub fn woken(self, task: AsyncTaskId) {
+        self.about(Kind::Wake, task.0);
+    }
+
+    /// The calling thread, as this worker, has nothing to run and goes to sleep.
+    #[inline]
+    pub fn parks(self, worker: Worker) {
+        self.about(Kind::Park, u64::from(worker.0));
+    }
+
+    /// The calling thread, as this worker, has slept and looks for work; also said by a thread that
+    /// becomes a worker.
+    #[inline]
+    pub fn unparks(self, worker: Worker) {
+        self.about(Kind::Unpark, u64::from(worker.0));
+    }
+
+    #[inline]
+    fn about(self, kind: Kind, operand: u64) {
+        if is_enabled() {
+            record(kind, self.number, [operand]);
+        }
+    }
+}
+
+/// A stack of return addresses, by its hash. See `stacks`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StackHash(pub(crate) u64);
+
+/// A task that was alive when a recording started.
+#[derive(Clone, Copy, Debug)]
+pub struct AliveTask {
+    /// Its runtime.
+    pub runtime: Runtime,
+    /// The task.
+    pub task: AsyncTaskId,
+    /// What it is made of.
+    pub kind: AsyncTaskKind,
+    /// Where it was spawned.
+    pub place: &'static Location<'static>,
+    /// What the program called it.
+    pub name: Option<&'static str>,
+}
+
+/// Tells all tasks alive to what it is given.
+pub type Census = fn(&mut dyn FnMut(AliveTask));
+
+static CENSUS: Mutex<Option<Census>> = Mutex::new(None);
+
+/// Sets the function that is asked, when a recording starts, which async tasks are alive.
+///
+/// It runs on the flush thread while tasks are spawned and end on others: it may miss those and may
+/// tell tasks that have just ended.
+pub fn set_census(census: Census) {
+    *lock(&CENSUS) = Some(census);
+}
+
+/// Tells all tasks alive, as far as anybody keeps count of them.
+pub(crate) fn tell_alive(f: &mut dyn FnMut(AliveTask)) {
+    let census = *lock(&CENSUS);
+    if let Some(census) = census {
+        census(f);
+    }
+}
+
+/// A set of numbers that the flush thread asks for ten times a second while something records.
+pub type Sampler = Box<dyn FnMut(&mut dyn FnMut(&str, i64)) + Send>;
+
+static SAMPLERS: Mutex<Vec<Sampler>> = Mutex::new(Vec::new());
+
+/// Adds counters: `sampler` tells name and value of each when it is asked, on the flush thread.
+///
+/// It must be quick and must not record. It is kept for the life of the process.
+pub fn add_sampler(sampler: Sampler) {
+    lock(&SAMPLERS).push(sampler);
+}
+
+/// Asks all samplers.
+pub(crate) fn sample(f: &mut dyn FnMut(&str, i64)) {
+    for sampler in lock(&SAMPLERS).iter_mut() {
+        sampler(f);
+    }
+}

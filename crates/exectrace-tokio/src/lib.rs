@@ -1,0 +1,3 @@
+//! Records a Tokio program's schedule: spawns, polls, wakes, blocks.
+
+#![forbid(unsafe_code)]
