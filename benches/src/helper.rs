@@ -76,10 +76,13 @@ impl Helper {
         count: u64,
     ) -> io::Result<FlushCost> {
         let numbers = self.ask(&format!("load|{}|{threads}|{count}", body.name()))?;
-        let records = numbers.first().copied().ok_or_else(no_answer)?;
+        let [records, dropped, ref time @ ..] = numbers[..] else {
+            return Err(no_answer());
+        };
         Ok(FlushCost {
             records: records as u64,
-            cpu_ns: numbers.get(1).copied(),
+            dropped: dropped as u64,
+            cpu_ns: time.first().copied(),
         })
     }
 
@@ -144,8 +147,12 @@ fn answer(workers: &Workers, order: &str) -> io::Result<String> {
         }
         "load" => {
             let cost = workers.load_flush_thread(body, first as usize, count)?;
+            let (records, dropped) = (cost.records, cost.dropped);
             let cpu_ns = cost.cpu_ns.map(|time| time.to_string());
-            Ok(format!("{} {}", cost.records, cpu_ns.unwrap_or_default()))
+            Ok(format!(
+                "{records} {dropped} {}",
+                cpu_ns.unwrap_or_default()
+            ))
         }
         _ => Err(not_understood()),
     }
