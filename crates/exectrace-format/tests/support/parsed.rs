@@ -131,7 +131,14 @@ fn put_kind(event: &TraceEvent, out: &mut String) -> bool {
                 change_text(*change)
             )
         }
-        K::Experimental { kind, .. } => write!(out, "Experimental Time={time} Name={kind:?}"),
+        K::Experimental { kind, arguments } => {
+            let _ = write!(out, "Experimental Time={time} Name={kind:?}");
+            let values = kind.arguments().iter().zip(arguments);
+            let values: Vec<_> = values
+                .map(|(argument, value)| format!("{}=Value{{Uint64({value})}}", argument.name))
+                .collect();
+            write!(out, " Args=[{}]", values.join(", "))
+        }
         _ => return false,
     };
     true
