@@ -135,7 +135,15 @@ fn put_kind(event: &TraceEvent, out: &mut String) -> bool {
             let _ = write!(out, "Experimental Time={time} Name={kind:?}");
             let values = kind.arguments().iter().zip(arguments);
             let values: Vec<_> = values
-                .map(|(argument, value)| format!("{}=Value{{Uint64({value})}}", argument.name))
+                .map(|(argument, value)| {
+                    let name = match argument.name {
+                        "type_id" => "type",
+                        "pages" => "npages_value",
+                        "class" => "kindclass",
+                        name => name,
+                    };
+                    format!("{name}=Value{{Uint64({value})}}")
+                })
                 .collect();
             write!(out, " Args=[{}]", values.join(", "))
         }
