@@ -286,13 +286,14 @@ impl Order {
         if before == proc {
             return;
         }
-        if let Some(left) = self.procs.get_mut(&before) {
+        // A file may tell of a lane with the number of none, which nobody can hold.
+        if let Some(left) = self.procs.get_mut(&before).filter(|_| before != NONE) {
             left.holders.swap_remove(slot);
             if let Some(&moved) = left.holders.get(slot) {
                 self.threads[moved].holder_slot = slot;
             }
         }
-        if let Some(taken) = self.procs.get_mut(&proc) {
+        if let Some(taken) = self.procs.get_mut(&proc).filter(|_| proc != NONE) {
             self.threads[thread].holder_slot = taken.holders.len();
             taken.holders.push(thread);
         }

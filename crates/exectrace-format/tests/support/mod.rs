@@ -1,6 +1,7 @@
 //! What several tests need: reading a trace to its end, and comparing that with Go.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+pub(crate) mod bodies;
 pub(crate) mod parsed;
 pub(crate) mod random;
 
@@ -161,6 +162,9 @@ fn mutate_bytes(bytes: &mut Vec<u8>, random: &mut Random) {
 }
 
 fn mutate_lines(lines: &mut Vec<String>, random: &mut Random) {
+    if lines.len() < 2 {
+        return;
+    }
     let at = 1 + random.below(lines.len() - 1);
     let other = 1 + random.below(lines.len() - 1);
     match random.below(8) {
