@@ -1,0 +1,7 @@
+//! What is written stands in the file; see the body.
+#![no_main]
+
+#[path = "../../tests/support/bodies.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bodies::round_trip(bytes));

@@ -1,0 +1,58 @@
+//! `SPEC.md` says of events and side records what the code says.
+
+use exectrace_format::{EventKind, SideRecord};
+
+const SPEC: &str = include_str!("../SPEC.md");
+
+/// The rows of the table with this head, as they must be and as they are.
+fn compare(head: &str, expected: &[String]) {
+    let table = SPEC
+        .split_once(head)
+        .unwrap_or_else(|| panic!("no table with the head {head}"))
+        .1;
+    let rows: Vec<&str> = table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .collect();
+    for (row, expected) in rows.iter().zip(expected) {
+        assert_eq!(row, expected);
+    }
+    assert_eq!(
+        rows.len(),
+        expected.len(),
+        "the table should be\n{}",
+        expected.join("\n")
+    );
+}
+
+#[test]
+fn the_table_of_events_is_that_of_the_code() {
+    let row = |kind: &EventKind| {
+        let arguments: Vec<String> = kind
+            .arguments()
+            .iter()
+            .map(|argument| format!("{}: {}", argument.name, argument.ty.name()))
+            .collect();
+        let arguments = if arguments.is_empty() {
+            "–".to_string()
+        } else {
+            arguments.join(", ")
+        };
+        let (id, name) = (kind.id(), kind.name());
+        format!(
+            "| {id} | {name} | {arguments} | {} | {} |",
+            kind.since().number(),
+            kind.meaning()
+        )
+    };
+    let expected: Vec<String> = EventKind::ALL.iter().map(row).collect();
+    compare("| id | name | arguments | since | meaning |", &expected);
+}
+
+#[test]
+fn the_table_of_side_records_is_that_of_the_code() {
+    let row = |(kind, name, fields): &(u64, &str, &str)| format!("| {kind} | {name} | {fields} |");
+    let expected: Vec<String> = SideRecord::KINDS.iter().map(row).collect();
+    compare("| kind | name | fields |", &expected);
+}
