@@ -109,4 +109,4 @@ pub use schedule::{
 #[cfg(not(loom))]
 pub use settings::{Settings, SettingsError};
 #[cfg(not(loom))]
-pub use switch::{is_enabled, on_switch};
+pub use switch::{epoch, is_enabled, on_switch};
