@@ -1,0 +1,73 @@
+//! Switched on and off while threads record.
+
+mod support;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use exectrace_tracing::Builder;
+use support::{Sink, Trace, Way, turn};
+use tracing::info_span;
+
+const SWITCHES: usize = 100;
+
+/// Makes spans that are numbered without a gap, until told to stop.
+fn work(worker: u64, done: &AtomicBool) {
+    let mut number = 0_u64;
+    while !done.load(Ordering::Relaxed) {
+        // Keeps the traces small.
+        for _ in 0..2_000 {
+            std::hint::spin_loop();
+        }
+        number += 1;
+        info_span!("work", worker, number).in_scope(|| {});
+    }
+}
+
+/// The numbers that each worker's spans in the trace have, in order.
+fn numbers(trace: &Trace) -> HashMap<u64, Vec<u64>> {
+    let mut numbers: HashMap<u64, Vec<u64>> = HashMap::new();
+    for log in trace.logs("worker=") {
+        let mut values = log
+            .text
+            .split([' ', '='])
+            .filter_map(|word| word.parse().ok());
+        let worker = values.next().expect("the worker");
+        let number = values.next().expect("the number");
+        numbers.entry(worker).or_default().push(number);
+    }
+    numbers
+}
+
+#[test]
+fn each_recording_has_every_span_from_its_start_to_its_stop() {
+    let _turn = turn();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for (worker, way) in (0..).zip([Way::Subscriber, Way::Subscriber, Way::Layer, Way::Layer]) {
+            let done = &done;
+            scope.spawn(move || {
+                let (dispatch, _handle) = way.dispatch(Builder::new());
+                tracing::dispatcher::with_default(&dispatch, || work(worker, done));
+            });
+        }
+        let mut recorded = 0;
+        for _ in 0..SWITCHES {
+            let sink = Sink::default();
+            let recording = sink.start();
+            thread::yield_now();
+            let report = recording.stop().unwrap();
+            let trace = sink.trace(report);
+            assert_eq!(trace.report.records_dropped, 0);
+            for (worker, numbers) in numbers(&trace) {
+                let first = numbers[0];
+                let gapless: Vec<u64> = (first..first + numbers.len() as u64).collect();
+                assert_eq!(numbers, gapless, "worker {worker}");
+                recorded += numbers.len();
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+        assert!(recorded > SWITCHES, "{recorded}");
+    });
+}
