@@ -1,7 +1,9 @@
 //! Our reader and Go's say the same of traces that were damaged by chance.
 //!
 //! The damage is seeded, so that a failure can be had again. `EXECTRACE_MUTATIONS` sets how many
-//! traces are tried (a few hundred otherwise, at some 20 ms each), `EXECTRACE_SEED` the seed.
+//! traces are tried (a few hundred otherwise, at some 20 ms each), `EXECTRACE_SEED` the seed,
+//! `EXECTRACE_TRACES` the files to damage, separated by `:`, instead of cases; `EXECTRACE_KEEP` is
+//! a folder for the texts of those that are judged otherwise.
 
 mod support;
 
@@ -16,6 +18,16 @@ use support::{agree, mutate, read};
 
 /// Good traces to damage.
 fn originals() -> Vec<Vec<u8>> {
+    if let Some(files) = std::env::var_os("EXECTRACE_TRACES") {
+        let files = std::env::split_paths(&files);
+        return files
+            .map(|file| fs::read(file).expect("a file of EXECTRACE_TRACES"))
+            .collect();
+    }
+    cases()
+}
+
+fn cases() -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     [
         "every_event",
@@ -73,7 +85,7 @@ fn go_agrees_about_damaged_traces() {
 
 #[test]
 fn a_cut_anywhere_yields_what_was_complete_and_no_more_than_one_error() {
-    for bytes in originals() {
+    for bytes in cases() {
         let whole = read(&bytes).events;
         let mut before = 0;
         for length in 0..bytes.len() {

@@ -3,7 +3,6 @@
 //! All payloads of a generation lie in one arena. Strings and stacks are kept as places in it and
 //! become shared values when an event first names them.
 
-use std::io::Read;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,13 +12,10 @@ use crate::wire::{
     take_uvarint,
 };
 
-use super::error::{FramingError, ReadCause, ReadError, TableError};
-use super::framing::{BatchHead, Framing, Item};
+use super::error::TableError;
+use super::framing::BatchHead;
 use super::id_map::{IdMap, IdTable};
 use super::trace_event::{StackFrame, SyncClock, TraceTime};
-
-/// Most payload bytes that one generation may have. Go's are a few megabytes.
-pub const MAX_GENERATION_BYTES: u64 = 4 << 30;
 
 /// Converts units of a file's clock to nanoseconds, as Go's reader does it.
 #[derive(Clone, Copy, Debug)]
@@ -163,9 +159,9 @@ pub(super) struct Generation {
 }
 
 impl Generation {
-    fn new(number: u64) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            number,
+            number: 0,
             rate: ClockRate(1.0),
             clock: None,
             min_time: 0,
@@ -187,8 +183,8 @@ impl Generation {
     }
 
     /// Empties it for the next generation, keeping the memory.
-    fn reset(&mut self, number: u64) {
-        self.number = number;
+    pub(super) fn reset(&mut self) {
+        self.number = 0;
         self.clock = None;
         self.min_time = 0;
         self.bytes.clear();
@@ -253,7 +249,7 @@ impl Generation {
     }
 
     /// Takes in a batch whose payload has just been appended to `bytes`.
-    fn add(&mut self, head: BatchHead, version: Version) -> Result<(), TableError> {
+    pub(super) fn add(&mut self, head: BatchHead, version: Version) -> Result<(), TableError> {
         let place = self.bytes.len() - head.size..self.bytes.len();
         if head.time != 0 && (self.min_time == 0 || head.time < self.min_time) {
             self.min_time = head.time;
@@ -441,7 +437,7 @@ impl Generation {
     }
 
     /// Checks what can only be checked when all batches are there, and converts times.
-    fn finish(&mut self, version: Version) -> Result<(), TableError> {
+    pub(super) fn finish(&mut self, version: Version) -> Result<(), TableError> {
         let frequency = self.units_per_second.ok_or(TableError::NoFrequency)?;
         if version.has_sync_batch() && self.snapshot.is_none() {
             return Err(TableError::NoClock);
@@ -469,170 +465,4 @@ impl Generation {
         }
         Ok(())
     }
-}
-
-/// What came of reading a generation.
-#[derive(Debug)]
-pub(super) enum Next {
-    /// A generation, and what is wrong with the file directly behind its last good batch.
-    Generation(Box<Generation>, Option<ReadError>),
-    /// The file ends, and ends well.
-    End,
-    /// No generation can be had.
-    Damaged(ReadError),
-}
-
-/// Reads generation after generation.
-#[derive(Debug)]
-pub(super) struct Generations<R> {
-    framing: Framing<R>,
-    /// The first batch of the next generation (up to header 25), with its payload.
-    spill: Option<(BatchHead, Vec<u8>)>,
-    first: bool,
-}
-
-impl<R: Read> Generations<R> {
-    pub(super) fn new(input: R) -> Result<Self, ReadError> {
-        let framing = Framing::new(input).map_err(|cause| ReadError {
-            offset: 0,
-            generation: 0,
-            cause,
-        })?;
-        Ok(Self {
-            framing,
-            spill: None,
-            first: true,
-        })
-    }
-
-    pub(super) fn version(&self) -> Version {
-        self.framing.version()
-    }
-
-    /// Reads the next generation, into the memory of `spent` if there is one.
-    pub(super) fn next(&mut self, spent: Option<Box<Generation>>) -> Next {
-        let mut generation = spent.unwrap_or_else(|| Box::new(Generation::new(0)));
-        generation.reset(0);
-        let outcome = if self.version().has_end_of_generation() {
-            self.read_marked(&mut generation)
-        } else {
-            self.read_numbered(&mut generation)
-        };
-        match outcome {
-            Ok(Outcome::Complete(trailing)) => Next::Generation(generation, trailing),
-            Ok(Outcome::End) => Next::End,
-            Err(error) => Next::Damaged(error),
-        }
-    }
-
-    /// Up to header 25: a generation ends where the next number or the file's end is.
-    fn read_numbered(&mut self, generation: &mut Generation) -> Result<Outcome, ReadError> {
-        match self.spill.take() {
-            Some((head, payload)) => {
-                generation.bytes.extend_from_slice(&payload);
-                self.add(generation, head)?;
-            }
-            None if !self.first => return Ok(Outcome::End),
-            None => {}
-        }
-        self.first = false;
-        let trailing = loop {
-            let before = generation.bytes.len();
-            let offset = self.framing.offset();
-            let head = match self.framing.next(&mut generation.bytes) {
-                Ok(Some(Item::Batch(head))) => head,
-                Ok(_) => break None,
-                Err(cause) => {
-                    generation.bytes.truncate(before);
-                    let trailing = ReadError {
-                        offset,
-                        generation: generation.number,
-                        cause,
-                    };
-                    if generation.number == 0 {
-                        return Err(trailing);
-                    }
-                    break Some(trailing);
-                }
-            };
-            let current = generation.number;
-            if current != 0 && head.generation != 0 && head.generation == current.wrapping_add(1) {
-                self.spill = Some((head, generation.bytes.split_off(before)));
-                break None;
-            }
-            if current != 0 && head.generation != 0 && head.generation != current {
-                let found = head.generation;
-                let cause = FramingError::OutOfOrder { current, found }.into();
-                return Err(ReadError {
-                    offset: head.offset,
-                    generation: current,
-                    cause,
-                });
-            }
-            self.add(generation, head)?;
-        };
-        self.finish(generation)?;
-        Ok(Outcome::Complete(trailing))
-    }
-
-    /// Header 26: a generation ends at its mark.
-    fn read_marked(&mut self, generation: &mut Generation) -> Result<Outcome, ReadError> {
-        loop {
-            let offset = self.framing.offset();
-            let located = |generation: &Generation, cause| ReadError {
-                offset,
-                generation: generation.number,
-                cause,
-            };
-            let head = match self.framing.next(&mut generation.bytes) {
-                Ok(Some(Item::Batch(head))) => head,
-                Ok(Some(Item::EndOfGeneration)) => break,
-                Ok(None) if generation.batches.is_empty() => return Ok(Outcome::End),
-                Ok(None) => return Err(located(generation, FramingError::Incomplete.into())),
-                Err(cause) => return Err(located(generation, cause)),
-            };
-            let known = generation.number != 0 && head.generation != 0;
-            if known && head.generation != generation.number {
-                return Err(located(generation, FramingError::Interleaved.into()));
-            }
-            self.add(generation, head)?;
-        }
-        self.finish(generation)?;
-        Ok(Outcome::Complete(None))
-    }
-
-    fn add(&self, generation: &mut Generation, head: BatchHead) -> Result<(), ReadError> {
-        let cause = if head.generation == 0 {
-            FramingError::GenerationZero.into()
-        } else if generation.bytes.len() as u64 > MAX_GENERATION_BYTES {
-            FramingError::GenerationTooLarge(MAX_GENERATION_BYTES).into()
-        } else {
-            generation.number = head.generation;
-            match generation.add(head, self.version()) {
-                Ok(()) => return Ok(()),
-                Err(error) => ReadCause::from(error),
-            }
-        };
-        Err(ReadError {
-            offset: head.offset,
-            generation: generation.number,
-            cause,
-        })
-    }
-
-    fn finish(&self, generation: &mut Generation) -> Result<(), ReadError> {
-        let offset = self.framing.offset();
-        generation
-            .finish(self.version())
-            .map_err(|error| ReadError {
-                offset,
-                generation: generation.number,
-                cause: error.into(),
-            })
-    }
-}
-
-enum Outcome {
-    Complete(Option<ReadError>),
-    End,
 }

@@ -3,7 +3,7 @@
 //! Layers, lowest first, one file each:
 //!
 //! 1. `framing`: header and batches;
-//! 2. `generation`: the tables of one generation;
+//! 2. `generations`: which batches make a generation; `generation`: its tables;
 //! 3. `decode`, `merge`, `order`: events one by one, whose turn it is, and the rules;
 //! 4. `surface`: names, stacks and contexts, as [`TraceEvent`]s.
 //!
@@ -14,6 +14,7 @@ mod decode;
 pub(crate) mod error;
 pub(crate) mod framing;
 mod generation;
+mod generations;
 mod id_map;
 mod merge;
 mod order;
@@ -26,14 +27,15 @@ use crate::side::{SideDataError, SideRecords};
 use crate::wire::Version;
 
 pub use error::{EventError, FramingError, Frontier, OrderError, ReadCause, ReadError, TableError};
-pub use generation::MAX_GENERATION_BYTES;
+pub use generations::MAX_GENERATION_BYTES;
 pub use order::MAX_STATE_BYTES;
 pub use trace_event::{
     GoState, ProcState, RangeScope, StackFrame, StateChange, SyncClock, TraceEvent, TraceEventKind,
     TraceTime,
 };
 
-use generation::{Generation, Generations, Next};
+use generation::Generation;
+use generations::{Generations, Next};
 use merge::{Merge, Played};
 use order::{Order, Ordered};
 

@@ -1,6 +1,6 @@
 //! The top layer of reading: from an event that has happened to what the user sees.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::event::{ArgumentType, EventKind};
 use crate::ids::{GoId, ProcId, StackId, StringId, TaskId, ThreadId};
@@ -91,6 +91,16 @@ fn own_stack(ordered: &Ordered, generation: &mut Generation) -> Option<Arc<[Stac
     }
 }
 
+/// The names of ranges, as Go calls them.
+static RANGE_NAMES: LazyLock<[Arc<str>; 3]> = LazyLock::new(|| {
+    [
+        "GC concurrent mark phase",
+        "GC incremental sweep",
+        "GC mark assist",
+    ]
+    .map(Arc::from)
+});
+
 struct Surfacing<'a> {
     ordered: Ordered,
     generation: &'a mut Generation,
@@ -165,11 +175,7 @@ impl Surfacing<'_> {
         let own = self.ordered.context;
         let proc = RangeScope::Proc(ProcId(own.proc));
         let go = RangeScope::Go(GoId(own.go));
-        let (mark, sweep, assist) = (
-            "GC concurrent mark phase",
-            "GC incremental sweep",
-            "GC mark assist",
-        );
+        let [mark, sweep, assist] = &*RANGE_NAMES;
         Ok(match kind {
             K::StwBegin => {
                 let name = self.name(0)?;
@@ -301,23 +307,23 @@ fn metric(name: &'static str, value: u64) -> TraceEventKind {
     TraceEventKind::Metric { name, value }
 }
 
-fn begin(name: &str, scope: RangeScope) -> TraceEventKind {
+fn begin(name: &Arc<str>, scope: RangeScope) -> TraceEventKind {
     TraceEventKind::RangeBegin {
-        name: name.into(),
+        name: name.clone(),
         scope,
     }
 }
 
-fn active(name: &str, scope: RangeScope) -> TraceEventKind {
+fn active(name: &Arc<str>, scope: RangeScope) -> TraceEventKind {
     TraceEventKind::RangeActive {
-        name: name.into(),
+        name: name.clone(),
         scope,
     }
 }
 
-fn end(name: &str, scope: RangeScope, swept: Option<(u64, u64)>) -> TraceEventKind {
+fn end(name: &Arc<str>, scope: RangeScope, swept: Option<(u64, u64)>) -> TraceEventKind {
     TraceEventKind::RangeEnd {
-        name: name.into(),
+        name: name.clone(),
         scope,
         swept,
     }

@@ -42,7 +42,7 @@ pub enum TextCause {
     /// A text is not closed, or has an unknown escape.
     #[error("unfinished text")]
     Text,
-    /// More repetitions than [`MAX_REPEAT`].
+    /// More than 100 000 repetitions.
     #[error("repeated too often: {0}")]
     Repeat(u64),
 }

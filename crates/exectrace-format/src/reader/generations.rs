@@ -1,0 +1,181 @@
+//! Cuts the sequence of batches into generations.
+//!
+//! Up to header 25 the first batch of the next generation tells that this one is complete; it is
+//! kept aside. From header 26 on a mark does.
+
+use std::io::Read;
+
+use crate::wire::Version;
+
+use super::error::{FramingError, ReadCause, ReadError};
+use super::framing::{BatchHead, Framing, Item};
+use super::generation::Generation;
+
+/// Most payload bytes that one generation may have. Go's are a few megabytes.
+pub const MAX_GENERATION_BYTES: u64 = 4 << 30;
+
+/// What came of reading a generation.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// A generation, and what is wrong with the file directly behind its last good batch.
+    Generation(Box<Generation>, Option<ReadError>),
+    /// The file ends, and ends well.
+    End,
+    /// No generation can be had.
+    Damaged(ReadError),
+}
+
+/// Reads generation after generation.
+#[derive(Debug)]
+pub(super) struct Generations<R> {
+    framing: Framing<R>,
+    /// The first batch of the next generation (up to header 25), with its payload.
+    spill: Option<(BatchHead, Vec<u8>)>,
+    first: bool,
+}
+
+impl<R: Read> Generations<R> {
+    pub(super) fn new(input: R) -> Result<Self, ReadError> {
+        let framing = Framing::new(input).map_err(|cause| ReadError {
+            offset: 0,
+            generation: 0,
+            cause,
+        })?;
+        Ok(Self {
+            framing,
+            spill: None,
+            first: true,
+        })
+    }
+
+    pub(super) fn version(&self) -> Version {
+        self.framing.version()
+    }
+
+    /// Reads the next generation, into the memory of `spent` if there is one.
+    pub(super) fn next(&mut self, spent: Option<Box<Generation>>) -> Next {
+        let mut generation = spent.unwrap_or_else(|| Box::new(Generation::new()));
+        generation.reset();
+        let outcome = if self.version().has_end_of_generation() {
+            self.read_marked(&mut generation)
+        } else {
+            self.read_numbered(&mut generation)
+        };
+        match outcome {
+            Ok(Outcome::Complete(trailing)) => Next::Generation(generation, trailing),
+            Ok(Outcome::End) => Next::End,
+            Err(error) => Next::Damaged(error),
+        }
+    }
+
+    /// Up to header 25: a generation ends where the next number or the file's end is.
+    fn read_numbered(&mut self, generation: &mut Generation) -> Result<Outcome, ReadError> {
+        match self.spill.take() {
+            Some((head, payload)) => {
+                generation.bytes.extend_from_slice(&payload);
+                self.add(generation, head)?;
+            }
+            None if !self.first => return Ok(Outcome::End),
+            None => {}
+        }
+        self.first = false;
+        let trailing = loop {
+            let before = generation.bytes.len();
+            let offset = self.framing.offset();
+            let head = match self.framing.next(&mut generation.bytes) {
+                Ok(Some(Item::Batch(head))) => head,
+                Ok(_) => break None,
+                Err(cause) => {
+                    generation.bytes.truncate(before);
+                    let trailing = ReadError {
+                        offset,
+                        generation: generation.number,
+                        cause,
+                    };
+                    if generation.number == 0 {
+                        return Err(trailing);
+                    }
+                    break Some(trailing);
+                }
+            };
+            let current = generation.number;
+            if current != 0 && head.generation != 0 && head.generation == current.wrapping_add(1) {
+                self.spill = Some((head, generation.bytes.split_off(before)));
+                break None;
+            }
+            if current != 0 && head.generation != 0 && head.generation != current {
+                let found = head.generation;
+                let cause = FramingError::OutOfOrder { current, found }.into();
+                return Err(ReadError {
+                    offset: head.offset,
+                    generation: current,
+                    cause,
+                });
+            }
+            self.add(generation, head)?;
+        };
+        self.finish(generation)?;
+        Ok(Outcome::Complete(trailing))
+    }
+
+    /// Header 26: a generation ends at its mark.
+    fn read_marked(&mut self, generation: &mut Generation) -> Result<Outcome, ReadError> {
+        loop {
+            let offset = self.framing.offset();
+            let located = |generation: &Generation, cause| ReadError {
+                offset,
+                generation: generation.number,
+                cause,
+            };
+            let head = match self.framing.next(&mut generation.bytes) {
+                Ok(Some(Item::Batch(head))) => head,
+                Ok(Some(Item::EndOfGeneration)) => break,
+                Ok(None) if generation.batches.is_empty() => return Ok(Outcome::End),
+                Ok(None) => return Err(located(generation, FramingError::Incomplete.into())),
+                Err(cause) => return Err(located(generation, cause)),
+            };
+            let known = generation.number != 0 && head.generation != 0;
+            if known && head.generation != generation.number {
+                return Err(located(generation, FramingError::Interleaved.into()));
+            }
+            self.add(generation, head)?;
+        }
+        self.finish(generation)?;
+        Ok(Outcome::Complete(None))
+    }
+
+    fn add(&self, generation: &mut Generation, head: BatchHead) -> Result<(), ReadError> {
+        let cause = if head.generation == 0 {
+            FramingError::GenerationZero.into()
+        } else if generation.bytes.len() as u64 > MAX_GENERATION_BYTES {
+            FramingError::GenerationTooLarge(MAX_GENERATION_BYTES).into()
+        } else {
+            generation.number = head.generation;
+            match generation.add(head, self.version()) {
+                Ok(()) => return Ok(()),
+                Err(error) => ReadCause::from(error),
+            }
+        };
+        Err(ReadError {
+            offset: head.offset,
+            generation: generation.number,
+            cause,
+        })
+    }
+
+    fn finish(&self, generation: &mut Generation) -> Result<(), ReadError> {
+        let offset = self.framing.offset();
+        generation
+            .finish(self.version())
+            .map_err(|error| ReadError {
+                offset,
+                generation: generation.number,
+                cause: error.into(),
+            })
+    }
+}
+
+enum Outcome {
+    Complete(Option<ReadError>),
+    End,
+}
