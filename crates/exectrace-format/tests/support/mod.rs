@@ -92,6 +92,10 @@ fn compare(ours: &Outcome, go: &Verdict) -> Result<(), String> {
     if go.accepted && ours.error.as_ref().is_some_and(ends_early) {
         return Ok(());
     }
+    // Go's reader takes any experiment; only what prints its name crashes.
+    if go.message.starts_with("panic: ") && go.message.contains("internal/trace.Event.Sync(") {
+        return Ok(());
+    }
     if go.accepted != ours.error.is_none() {
         return Err(format!("Go says {:?}, we say {:?}", go.message, ours.error));
     }
