@@ -5,55 +5,26 @@
 //! after each change of a filter, it must ask again.
 //!
 //! Two things about that are not plain. While only one subscriber was ever made, `tracing` asks only
-//! the one that is the default *of the calling thread*, which for a scoped default on another thread
-//! would be none, and all call sites would fall silent. And of two threads that rebuild at once, the
-//! one that asked first may store its outdated answers last.
+//! the one that is the default *of the calling thread*; where that is none, as it is outside of a
+//! scoped default and inside its callbacks, all call sites would fall silent. And of two threads
+//! that have it ask at once, the one that got its answers first may store them last.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use tracing_core::dispatcher::{self, Dispatch, WeakDispatch};
+use tracing_core::callsite::rebuild_interest_cache;
+use tracing_core::dispatcher::{self, Dispatch};
 use tracing_core::subscriber::NoSubscriber;
-
-/// Subscribers that we are, or are a part of.
-static DISPATCHES: Mutex<Vec<WeakDispatch>> = Mutex::new(Vec::new());
 
 /// Held while call sites are asked, so that the last answers stored are the latest.
 static REBUILDING: Mutex<()> = Mutex::new(());
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Remembers a subscriber that we are, or are a part of, for as long as it lives.
-pub(crate) fn remember(dispatch: &Dispatch) {
-    let mut dispatches = lock(&DISPATCHES);
-    dispatches.retain(|known| known.upgrade().is_some());
-    dispatches.push(dispatch.downgrade());
-}
-
-/// Has all call sites ask again. Does nothing where there is no subscriber of ours.
+/// Has all call sites asked again, of all subscribers.
 pub(crate) fn rebuild() {
-    let ours = lock(&DISPATCHES).iter().find_map(WeakDispatch::upgrade);
-    let Some(ours) = ours else {
-        return;
-    };
-    let _rebuilding = lock(&REBUILDING);
-    let is_visible = dispatcher::get_default(|current| !current.is::<NoSubscriber>());
-    if is_visible {
-        tracing_core::callsite::rebuild_interest_cache();
-        return;
+    let _rebuilding = REBUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+    let has_default = dispatcher::get_default(|current| !current.is::<NoSubscriber>());
+    if !has_default {
+        // A second subscriber, if for a moment only, has `tracing` go through the list of them.
+        drop(Dispatch::new(NoSubscriber::new()));
     }
-    // No default here, or this thread is inside a callback of it, which hides it and forbids to set
-    // another. A thread of our own can.
-    let helper = std::thread::Builder::new()
-        .name("exectrace-rebuild".to_owned())
-        .spawn(move || {
-            dispatcher::with_default(&ours, tracing_core::callsite::rebuild_interest_cache);
-        });
-    match helper {
-        // A panic in another subscriber's answers is not ours to pass on.
-        Ok(helper) => drop(helper.join()),
-        // Right if there are several subscribers, and the only thing left to try.
-        Err(_) => tracing_core::callsite::rebuild_interest_cache(),
-    }
+    rebuild_interest_cache();
 }

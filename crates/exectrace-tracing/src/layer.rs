@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use tracing_core::span::{Attributes, Id, Record};
-use tracing_core::{Dispatch, Event, Interest, LevelFilter, Metadata, Subscriber};
+use tracing_core::{Event, Interest, LevelFilter, Metadata, Subscriber};
 use tracing_subscriber::filter::Filtered;
 use tracing_subscriber::layer::{self, Context, Layer};
 
 use crate::callsites::{self, Site};
 use crate::control::Control;
-use crate::interest;
 use crate::source::Source;
 
 /// What [`layer`](crate::layer()) returns: the Layer behind its filter.
@@ -34,10 +33,6 @@ impl RecordLayer {
 }
 
 impl<S: Subscriber> Layer<S> for RecordLayer {
-    fn on_register_dispatch(&self, subscriber: &Dispatch) {
-        interest::remember(subscriber);
-    }
-
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         callsites::site(metadata);
         Interest::always()
@@ -128,10 +123,6 @@ impl UnfilteredLayer {
 }
 
 impl<S: Subscriber> Layer<S> for UnfilteredLayer {
-    fn on_register_dispatch(&self, subscriber: &Dispatch) {
-        interest::remember(subscriber);
-    }
-
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         callsites::site(metadata);
         self.control().interest(metadata)

@@ -16,10 +16,9 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing_core::span::{Attributes, Current, Id, Record};
-use tracing_core::{Dispatch, Event, Interest, LevelFilter, Metadata};
+use tracing_core::{Event, Interest, LevelFilter, Metadata};
 
 use crate::callsites::{self, Site};
-use crate::interest;
 use crate::source::Source;
 
 /// A `tracing` subscriber that records, for programs whose spans and events go nowhere else.
@@ -96,10 +95,6 @@ impl Subscriber {
 }
 
 impl tracing_core::Subscriber for Subscriber {
-    fn on_register_dispatch(&self, subscriber: &Dispatch) {
-        interest::remember(subscriber);
-    }
-
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         callsites::site(metadata);
         self.source.control().interest(metadata)

@@ -89,6 +89,25 @@ fn a_switch_on_another_thread_than_the_scoped_defaults_reaches_its_call_sites() 
 }
 
 #[test]
+fn a_switch_elsewhere_reaches_a_layer_that_is_wrapped_and_boxed() {
+    let _turn = turn();
+    let (layer, handle) = exectrace_tracing::layer();
+    let subscriber: Box<dyn Subscriber + Send + Sync> =
+        Box::new(tracing_subscriber::registry().with(Some(vec![layer])));
+    tracing::subscriber::with_default(subscriber, || {
+        let here = || info!("seen");
+        here();
+        let sink = Sink::default();
+        thread::scope(|scope| {
+            let start = || handle.start_with(|| RecordingOptions::new().start_writer(sink.clone()));
+            scope.spawn(start).join().unwrap().unwrap();
+        });
+        here();
+        sink.trace(handle.stop().unwrap()).log("seen");
+    });
+}
+
+#[test]
 fn a_recording_that_is_started_in_a_callback_records() {
     /// Starts recording at the first warning.
     struct Trigger(exectrace_tracing::Handle, Sink);

@@ -5,7 +5,7 @@ mod support;
 use std::collections::HashSet;
 use std::thread;
 
-use exectrace_tracing::Builder;
+use exectrace_tracing::{Builder, HandleError};
 use support::{WAYS, Way, record, record_with, turn};
 use tracing::dispatcher::with_default;
 use tracing::{info, info_span};
@@ -89,6 +89,29 @@ fn twenty_thousand_spans_one_after_the_other_are_each_in_the_trace() {
             "{way:?}: all but the tracer's own have ended"
         );
     }
+}
+
+#[test]
+fn a_source_too_many_records_nothing_and_its_handle_says_so() {
+    let _turn = turn();
+    let sources: Vec<_> = (0..1_023)
+        .map(|_| exectrace_tracing::subscriber())
+        .collect();
+    let (one_more, handle) = exectrace_tracing::subscriber();
+    let refused = handle.start("never made");
+    assert!(
+        matches!(refused, Err(HandleError::TooManySources(_))),
+        "{refused:?}"
+    );
+    let trace = record(|| {
+        tracing::subscriber::with_default(one_more, || info_span!("lost").in_scope(|| {}));
+    });
+    assert!(trace.is_empty_but_for_the_tracer(), "{trace:?}");
+
+    drop(sources);
+    let (another, _handle) = Way::Subscriber.dispatch(Builder::new());
+    let trace = record(|| with_default(&another, || info_span!("kept").in_scope(|| {})));
+    assert_eq!(trace.tasks("kept").len(), 1);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use exectrace_tracing::Builder;
 use support::{Sink, Trace, Way, turn};
 use tracing::info_span;
 
-const SWITCHES: usize = 100;
+const SWITCHES: usize = 40;
 
 /// Makes spans that are numbered without a gap, until told to stop.
 fn work(worker: u64, done: &AtomicBool) {
