@@ -101,7 +101,10 @@ fn begin(file: &mut Vec<u8>, generation: u64) -> Writer {
 ///
 /// The bytes are taken for a list of what to write; whether the events make sense does not matter.
 pub(crate) fn round_trip(bytes: &[u8]) {
-    let mut input = Input(bytes);
+    let mut input = Input {
+        rest: bytes,
+        repeats: 8_000,
+    };
     let mut file = Writer::header(Version::Go125).to_vec();
     let mut writer = begin(&mut file, 1);
     let mut expected: BTreeMap<(u64, u64), Vec<String>> = BTreeMap::new();
@@ -169,7 +172,13 @@ fn write_event(
     let Some(event) = Event::from_arguments(kind, &arguments) else {
         return;
     };
-    for _ in 0..=usize::from(what == 255) * 8_000 {
+    // Once in a while enough of them to fill more than a batch.
+    let repeats = if what == 255 {
+        std::mem::take(&mut input.repeats)
+    } else {
+        0
+    };
+    for _ in 0..=repeats {
         writer.event(stream, time_ns, event);
         lines.push(format!("{} {arguments:?}", kind.name()));
     }
@@ -232,12 +241,16 @@ fn value(kind: EventKind, word: &str) -> u64 {
 }
 
 /// The bytes that are still to be used.
-struct Input<'a>(&'a [u8]);
+struct Input<'a> {
+    rest: &'a [u8],
+    /// How often the next event that is to be repeated is.
+    repeats: usize,
+}
 
 impl Input<'_> {
     fn byte(&mut self) -> Option<u8> {
-        let (&first, rest) = self.0.split_first()?;
-        self.0 = rest;
+        let (&first, rest) = self.rest.split_first()?;
+        self.rest = rest;
         Some(first)
     }
 
