@@ -9,7 +9,7 @@ use std::panic::Location;
 use crate::chunk::{Chunk, Place};
 use crate::door::{FIELD_WORDS_MASK, FIELDS_CUT, Parent};
 use crate::fields::{Value, Values};
-use crate::input::{AsyncKey, FieldValues, Input, SiteKey, SpanKey};
+use crate::input::{Ahead, AsyncKey, FieldValues, Input, SiteKey, SpanKey};
 use crate::record::{Kind, door_of_head, split_task_and_length, ticks_of_head};
 use crate::schedule::AsyncTaskKind;
 
@@ -137,6 +137,40 @@ impl Cursor {
         }
     }
 
+    /// What the model would like to know of the record here before it is applied.
+    #[inline]
+    pub(crate) fn ahead(&self, peek: &Peek) -> Option<Ahead> {
+        let task = || AsyncKey {
+            task: self.word(1),
+            runtime: door_of_head(peek.head),
+        };
+        Some(match peek.kind {
+            Kind::SpanClone => Ahead::Clone(self.span(peek)),
+            Kind::SpanNew => {
+                let site = SiteKey {
+                    address: self.word(2),
+                    door: door_of_head(peek.head),
+                };
+                Ahead::SpanNew(self.span(peek), site)
+            }
+            Kind::SpanEnter => Ahead::SpanEnter(self.span(peek)),
+            Kind::AsyncSpawn => {
+                let (kind, _) = split_task_and_length(self.word(4));
+                if AsyncTaskKind::of_number(kind) != AsyncTaskKind::Blocking {
+                    return None;
+                }
+                Ahead::BlockingSpawn(task())
+            }
+            Kind::PollBegin => Ahead::PollBegin(task()),
+            Kind::PollEnd | Kind::PollEndAt => Ahead::PollEnd,
+            Kind::Park => Ahead::Park(true),
+            Kind::Unpark => Ahead::Park(false),
+            Kind::Wake => Ahead::Wake(task()),
+            Kind::WakeBy => Ahead::WakeBy(self.word(1)),
+            _ => return None,
+        })
+    }
+
     /// The span whose making should come before the record here.
     #[inline]
     pub(crate) fn named(&self, peek: &Peek) -> Option<SpanKey> {
@@ -195,10 +229,7 @@ impl Cursor {
             },
             Kind::AsyncEnd => Input::AsyncEnd(task),
             Kind::Wake => Input::Wake(task),
-            Kind::Park => Input::Park {
-                runtime: door,
-                worker: self.word(1),
-            },
+            Kind::Park => Input::Park,
             Kind::Unpark => Input::Unpark {
                 runtime: door,
                 worker: self.word(1),

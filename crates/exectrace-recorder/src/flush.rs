@@ -17,6 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use exectrace_format::{ClockSnapshot, ThreadId, Writer};
 
+use crate::about;
 use crate::clock::{self, Conversion, Point};
 use crate::input::{Input, SpanKey};
 use crate::local::{self, LOST_ELSEWHERE, NEW_THREADS, POOL, WAKE, WOKEN};
@@ -24,6 +25,7 @@ use crate::merge::{self, Sink};
 use crate::model::{Model, ThreadIndex};
 use crate::pool::Pool;
 use crate::recording::{Output, Report, SinkError, StartError, StopError};
+use crate::schedule;
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::switch::{self, lock};
@@ -245,7 +247,8 @@ impl Flusher {
             sources: Vec::new(),
             identities: Vec::new(),
             free_indices: Vec::new(),
-            next_index: 0,
+            // Index 0 is the tracer's own thread.
+            next_index: 1,
             dropped_by_gone: 0,
             conversion: Conversion::starting_at(point),
             point,
@@ -332,7 +335,8 @@ impl Flusher {
         let model = self.model.get_or_insert_with(|| new_model(id));
         let mut bytes = Writer::header(output.version).to_vec();
         let mut preamble = Vec::new();
-        let (events, begin_ns) = model.preamble(number - 1, point.ns, &about(), &mut preamble);
+        let (events, begin_ns) =
+            model.preamble(number - 1, point.ns, &about::about(), &mut preamble);
         sync_batch(output.version, number - 1, begin_ns, &mut bytes);
         bytes.append(&mut preamble);
         output.write(&bytes);
@@ -447,8 +451,17 @@ impl Flusher {
             // Records that are held hold their chunks: no time for looking ahead.
             self.apply_until(self.point.ticks);
         }
+        self.sample();
         self.write_group();
         self.renew_generation();
+    }
+
+    /// Asks for the counters' values.
+    fn sample(&mut self) {
+        if let Some(model) = &mut self.model {
+            let time_ns = self.point.ns;
+            schedule::sample(&mut |name, value| model.counter(time_ns, name, value));
+        }
     }
 
     /// Applies and writes all that was recorded until now.
@@ -466,8 +479,10 @@ impl Flusher {
         let Some(model) = &mut self.model else {
             return;
         };
-        for source in &mut self.sources {
-            source.look(self.point.ticks, |span| model.clone_ahead(span));
+        for (source, identity) in self.sources.iter_mut().zip(&self.identities) {
+            source.look(self.point.ticks, |ticks, ahead| {
+                model.foresee(self.conversion.to_ns(ticks), identity.index, ahead);
+            });
         }
     }
 
@@ -633,24 +648,12 @@ impl Sink for ModelSink<'_> {
     }
 }
 
+/// A model that knows the async tasks that are alive.
 fn new_model(id: ThreadId) -> Model {
     let describe = |site: crate::input::SiteKey| crate::door::describe(site.door, site.address);
-    Model::new(id, Box::new(describe))
-}
-
-/// What the tracer says of itself at the begin of each trace.
-fn about() -> Vec<(&'static str, String)> {
-    vec![
-        (
-            "version",
-            format!("exectrace {}", env!("CARGO_PKG_VERSION")),
-        ),
-        ("sees", "annotations, spans, events, threads".to_owned()),
-        (
-            "does not see",
-            "polls, wakes and blocking of async tasks; system calls".to_owned(),
-        ),
-    ]
+    let mut model = Model::new(id, Box::new(describe));
+    schedule::tell_alive(&mut |alive| model.adopt(&alive));
+    model
 }
 
 fn sync_batch(

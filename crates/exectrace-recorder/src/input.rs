@@ -110,10 +110,7 @@ pub(crate) enum Input<'a> {
     },
     AsyncEnd(AsyncKey),
     Wake(AsyncKey),
-    Park {
-        runtime: u16,
-        worker: u64,
-    },
+    Park,
     Unpark {
         runtime: u16,
         worker: u64,
@@ -130,4 +127,19 @@ pub(crate) enum Input<'a> {
         /// Return addresses, leaf first.
         addresses: &'a [u64],
     },
+}
+
+/// What is looked at in a record before it is applied.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ahead {
+    Clone(SpanKey),
+    SpanNew(SpanKey, SiteKey),
+    SpanEnter(SpanKey),
+    BlockingSpawn(AsyncKey),
+    PollBegin(AsyncKey),
+    PollEnd,
+    /// Parks, or unparks.
+    Park(bool),
+    Wake(AsyncKey),
+    WakeBy(u64),
 }

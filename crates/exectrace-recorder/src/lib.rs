@@ -42,6 +42,8 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 #[cfg(not(loom))]
+mod about;
+#[cfg(not(loom))]
 mod annotation;
 mod chunk;
 #[cfg(not(loom))]
@@ -82,6 +84,8 @@ mod sync;
 #[doc(hidden)]
 pub use chunk::{Chunk, Place};
 
+#[cfg(not(loom))]
+pub use about::set_capability;
 #[cfg(not(loom))]
 pub use annotation::{Region, Task, log, log_args, region};
 #[cfg(not(loom))]

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use crate::chunk::Chunk;
 use crate::decode::{Cursor, Peek, Scratch};
-use crate::input::{Input, SpanKey};
+use crate::input::{Ahead, Input, SpanKey};
 use crate::local::{POOL, Shared};
 use crate::merge::Stream;
 use crate::record::Kind;
@@ -50,8 +50,8 @@ impl Source {
         self.shared.dropped.load(Ordering::Relaxed)
     }
 
-    /// Looks at all that the thread has published by `now`; `clone` is told of cloned handles.
-    pub(crate) fn look(&mut self, now: u64, mut clone: impl FnMut(SpanKey)) {
+    /// Looks at all that the thread has published by `now`; `ahead` is told of it with its ticks.
+    pub(crate) fn look(&mut self, now: u64, mut ahead: impl FnMut(u64, &Ahead)) {
         self.near = now;
         // Acquire, and before looking: what an ended thread wrote last is seen then.
         self.ended = self.shared.ended.load(Ordering::Acquire);
@@ -60,8 +60,8 @@ impl Source {
         };
         loop {
             while let Some(peek) = cursors.looking.peek(now) {
-                if peek.kind == Kind::SpanClone {
-                    clone(cursors.looking.span(&peek));
+                if let Some(seen) = cursors.looking.ahead(&peek) {
+                    ahead(peek.ticks, &seen);
                 }
                 cursors.looking.advance(&peek);
             }
@@ -85,7 +85,7 @@ impl Source {
 
     /// Leaves out all that was published.
     pub(crate) fn skip(&mut self) {
-        self.look(self.near, |_| ());
+        self.look(self.near, |_, _| ());
         if let Some(cursors) = &mut self.cursors {
             while cursors.peek(self.near).is_some() {
                 cursors.step();

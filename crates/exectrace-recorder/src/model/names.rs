@@ -13,6 +13,22 @@ pub(crate) struct NameId(u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct FrameId(u32);
 
+/// What stands above the root frame of a stack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Leaf {
+    /// Nothing.
+    #[default]
+    None,
+    /// One place.
+    Place(FrameId),
+    /// Some places, leaf first.
+    Chain(ChainId),
+}
+
+/// A sequence of frames that was interned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ChainId(u32);
+
 #[derive(Debug)]
 struct Name {
     text: Box<str>,
@@ -39,6 +55,8 @@ pub(crate) struct Names {
     places: Vec<Place>,
     by_place: FxHashMap<Place, FrameId>,
     by_location: FxHashMap<usize, FrameId>,
+    chains: Vec<Box<[FrameId]>>,
+    by_chain: FxHashMap<Box<[FrameId]>, ChainId>,
 }
 
 /// Distance between the made-up program counters of two frames. Readers know a frame by its counter
@@ -102,6 +120,26 @@ impl Names {
         let frame = self.frame_of(&format!("{file}:{line}"), file, line);
         self.by_location.insert(address, frame);
         frame
+    }
+
+    /// Interns a sequence of frames, leaf first.
+    pub(crate) fn chain_of(&mut self, frames: &[FrameId]) -> ChainId {
+        if let Some(&chain) = self.by_chain.get(frames) {
+            return chain;
+        }
+        let chain = ChainId(self.chains.len() as u32);
+        self.chains.push(frames.into());
+        self.by_chain.insert(frames.into(), chain);
+        chain
+    }
+
+    /// The frames of a leaf, innermost first.
+    pub(crate) fn frames_of(&self, leaf: &Leaf) -> Vec<FrameId> {
+        match *leaf {
+            Leaf::None => Vec::new(),
+            Leaf::Place(frame) => vec![frame],
+            Leaf::Chain(chain) => self.chains[chain.0 as usize].to_vec(),
+        }
     }
 
     /// The id of a name in the writer's generation.

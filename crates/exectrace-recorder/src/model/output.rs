@@ -1,9 +1,9 @@
 //! Where the model's events go: the writer, with a time for each event.
 
-use exectrace_format::{Event, SideRecord, StackId, Stream, StringId, Writer};
+use exectrace_format::{Event, SideRecord, StackId, Stream, StringId, ThreadId, Writer};
 use rustc_hash::FxHashMap;
 
-use super::names::{FrameId, NameId, Names};
+use super::names::{FrameId, Leaf, NameId, Names};
 
 /// Encodes events in the order in which they are given, each later than all before it.
 ///
@@ -17,14 +17,22 @@ pub(crate) struct Output {
     /// Time of the last event.
     last_ns: u64,
     generation: u64,
+    /// There are more lanes than readers were told of.
+    lanes_grew: bool,
+    /// The stream of events that belong to no thread.
+    nobody: Stream,
     /// Stacks of this generation by their leaf and root.
-    stacks: FxHashMap<(Option<FrameId>, FrameId), StackId>,
+    stacks: FxHashMap<(Leaf, FrameId), StackId>,
 }
 
 impl Output {
     pub(crate) fn new() -> Self {
+        let mut writer = Writer::new();
+        let nobody = writer.stream(ThreadId::NONE);
         Self {
-            writer: Writer::new(),
+            writer,
+            nobody,
+            lanes_grew: false,
             now_ns: 1,
             last_ns: 0,
             generation: 0,
@@ -51,6 +59,11 @@ impl Output {
         self.now_ns = time_ns;
     }
 
+    /// The time of the record that is being processed.
+    pub(crate) fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
     /// The time that the next event will have.
     #[inline]
     pub(crate) fn time_ns(&self) -> u64 {
@@ -62,6 +75,21 @@ impl Output {
         let time_ns = self.time_ns();
         self.last_ns = time_ns;
         self.writer.event(stream, time_ns, event);
+    }
+
+    /// Writes an event that belongs to no thread.
+    pub(crate) fn event_of_nobody(&mut self, event: Event) {
+        self.event(self.nobody, event);
+    }
+
+    /// Remembers that the number of lanes is to be told.
+    pub(crate) fn lanes_grew(&mut self) {
+        self.lanes_grew = true;
+    }
+
+    /// Whether the number of lanes is to be told; asked once.
+    pub(crate) fn take_lanes_grew(&mut self) -> bool {
+        std::mem::take(&mut self.lanes_grew)
     }
 
     pub(crate) fn side(&mut self, record: &SideRecord) {
@@ -78,26 +106,24 @@ impl Output {
         names.string_id(name, self.generation, &mut self.writer)
     }
 
-    /// The stack of a place in a flow: the place, then the frame that names the flow.
+    /// The stack of a place in a flow: the leaf, then the frame that names the flow.
     #[inline]
-    pub(crate) fn stack(
-        &mut self,
-        names: &mut Names,
-        leaf: Option<FrameId>,
-        root: FrameId,
-    ) -> StackId {
-        if let Some(&stack) = self.stacks.get(&(leaf, root)) {
-            return stack;
+    pub(crate) fn stack(&mut self, names: &mut Names, leaf: Leaf, root: FrameId) -> StackId {
+        match self.stacks.get(&(leaf, root)) {
+            Some(&stack) => stack,
+            None => self.new_stack(names, leaf, root),
         }
+    }
+
+    fn new_stack(&mut self, names: &mut Names, leaf: Leaf, root: FrameId) -> StackId {
         let generation = self.generation;
-        let root_frame = names.frame(root, generation, &mut self.writer);
-        let stack = match leaf {
-            Some(leaf) => {
-                let leaf_frame = names.frame(leaf, generation, &mut self.writer);
-                self.writer.stack(&[leaf_frame, root_frame])
-            }
-            None => self.writer.stack(&[root_frame]),
-        };
+        let frames: Vec<_> = names
+            .frames_of(&leaf)
+            .into_iter()
+            .chain([root])
+            .map(|frame| names.frame(frame, generation, &mut self.writer))
+            .collect();
+        let stack = self.writer.stack(&frames);
         self.stacks.insert((leaf, root), stack);
         stack
     }

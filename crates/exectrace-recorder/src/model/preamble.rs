@@ -6,12 +6,12 @@
 //! regions, idle lanes.
 
 use exectrace_format::{
-    Event, Frame, GoStatus, ProcId, ProcStatus, SideRecord, StackId, Stream, TaskId, ThreadId,
-    Writer,
+    Event, Frame, GoStatus, ProcStatus, SideRecord, StackId, Stream, TaskId, ThreadId, Writer,
 };
 
-use super::names::{FrameId, NameId};
-use super::threads::{Thread, Tracer};
+use super::flow::{Flow, FlowState};
+use super::names::{FrameId, Leaf, NameId};
+use super::threads::{TRACER_NAME, Thread, ThreadIndex};
 use super::{Model, TRACER_TASK};
 
 /// An open user task, as a preamble tells it.
@@ -53,20 +53,22 @@ impl Model {
             next_ns: begin_ns,
             end_ns,
         };
-        telling.tracer_and_tasks(&tasks, about);
-        for thread in self.threads.iter().flatten() {
+        telling.tracer(&tasks, about);
+        for (_, thread) in self.machine.threads().skip(1) {
             telling.thread(thread);
         }
+        telling.idle_flows();
         telling.idle_lanes();
         (writer.finish_group(out).events, begin_ns)
     }
 
     /// At least as many events as the preamble will have.
     fn preamble_events(&self, tasks: usize) -> u64 {
-        let threads = self.threads.iter().flatten();
-        let for_threads: usize = threads.map(|thread| 2 + thread.flow.regions.len()).sum();
-        let lanes = self.lanes.count_to_tell() as usize;
-        (16 + tasks + for_threads + lanes) as u64
+        let flows = self.machine.flows.iter();
+        // A lane's and a flow's status, its regions, its wait.
+        let for_flows: usize = flows.map(|(_, flow)| 3 + flow.regions.len()).sum();
+        let lanes = self.machine.lanes.count_to_tell() as usize;
+        (32 + tasks + for_flows + lanes) as u64
     }
 
     /// Open tasks of the program, parents before their children: ids are given out in that order.
@@ -97,12 +99,13 @@ impl Telling<'_> {
     }
 
     fn name(&mut self, name: NameId) -> exectrace_format::StringId {
-        self.writer.string(self.model.names.text(name))
+        self.writer.string(self.model.machine.names.text(name))
     }
 
-    fn stack(&mut self, leaf: Option<FrameId>, root: FrameId) -> StackId {
-        let names = &self.model.names;
-        let frames: Vec<Frame> = leaf
+    fn stack(&mut self, leaf: Leaf, root: FrameId) -> StackId {
+        let names = &self.model.machine.names;
+        let frames: Vec<Frame> = names
+            .frames_of(&leaf)
             .into_iter()
             .chain([root])
             .map(|frame| names.frame_elsewhere(frame, self.writer))
@@ -110,13 +113,22 @@ impl Telling<'_> {
         self.writer.stack(&frames)
     }
 
-    /// The tracer's flow tells the tasks, and what the tracer says of itself; then it waits.
-    fn tracer_and_tasks(&mut self, tasks: &[TaskToTell], about: &[(&'static str, String)]) {
-        let tracer = &self.model.tracer;
+    /// The tracer's flow tells the tasks, and what the tracer says of itself. Then, on its lane, each
+    /// flow that has open regions and does not run is shown running, for its regions.
+    fn tracer(&mut self, tasks: &[TaskToTell], about: &[(&'static str, String)]) {
+        let machine = &self.model.machine;
+        let Some((tracer, flow, lane)) = machine.thread(ThreadIndex::TRACER).and_then(|tracer| {
+            let flow = machine.flows.get(tracer.own?)?;
+            Some((tracer, flow, tracer.lane?))
+        }) else {
+            return;
+        };
         let stream = self.writer.stream(tracer.id);
-        let stack = self.stack(None, tracer.flow.root);
-        self.running(stream, tracer.lane, tracer.flow.go, tracer.id, stack);
-        let procs = self.model.lanes.count_to_tell();
+        let stack = self.stack(Leaf::None, flow.root);
+        let status = ProcStatus::Running;
+        self.event(stream, Event::ProcStatus { proc: lane, status });
+        self.running(stream, tracer.id, flow, stack);
+        let procs = machine.lanes.count_to_tell();
         self.event(stream, Event::ProcsChange { procs, stack });
         for (task, name) in Model::OWN_TASKS {
             let name = self.writer.string(name);
@@ -131,9 +143,37 @@ impl Telling<'_> {
             });
         }
         self.about(stream, stack, about);
-        let reason = self.writer.string(Tracer::WAIT);
-        self.event(stream, Event::GoBlock { reason, stack });
+        self.wait(stream, flow);
+        for (_, other) in machine.flows.iter() {
+            if !matches!(other.state, FlowState::Running(_)) && !other.regions.is_empty() {
+                let stack = self.stack(Leaf::None, other.root);
+                self.running(stream, tracer.id, other, stack);
+                self.regions(stream, other);
+                self.wait(stream, other);
+            }
+        }
         self.event(stream, Event::ProcStop);
+    }
+
+    /// A flow that was running stops to do so, the way it last did.
+    fn wait(&mut self, stream: Stream, flow: &Flow) {
+        let (reason, leaf) = flow.wait;
+        let reason = self.name(reason);
+        let stack = self.stack(leaf, flow.root);
+        let event = match flow.state {
+            FlowState::Runnable => Event::GoStop { reason, stack },
+            _ => Event::GoBlock { reason, stack },
+        };
+        self.event(stream, event);
+    }
+
+    fn regions(&mut self, stream: Stream, flow: &Flow) {
+        for region in &flow.regions {
+            let task = region.task;
+            let name = self.name(region.name);
+            let stack = self.stack(region.place, flow.root);
+            self.event(stream, Event::UserRegionBegin { task, name, stack });
+        }
     }
 
     fn about(&mut self, stream: Stream, stack: StackId, about: &[(&'static str, String)]) {
@@ -150,7 +190,7 @@ impl Telling<'_> {
             self.event(stream, event);
         }
         self.writer.side_record(&SideRecord::GeneratedBy {
-            name: Tracer::NAME.into(),
+            name: TRACER_NAME.into(),
             version: env!("CARGO_PKG_VERSION").into(),
         });
         let pairs = about
@@ -177,58 +217,77 @@ impl Telling<'_> {
         self.event(stream, event);
     }
 
-    /// A lane that runs on a thread, and the flow that runs on it.
-    fn running(
-        &mut self,
-        stream: Stream,
-        proc: ProcId,
-        go: exectrace_format::GoId,
-        thread: ThreadId,
-        stack: StackId,
-    ) {
-        let status = ProcStatus::Running;
-        self.event(stream, Event::ProcStatus { proc, status });
-        let status = GoStatus::Running;
+    /// A flow that runs on a thread.
+    fn running(&mut self, stream: Stream, thread: ThreadId, flow: &Flow, stack: StackId) {
         let event = Event::GoStatusStack {
-            go,
+            go: flow.go,
             thread,
-            status,
+            status: GoStatus::Running,
             stack,
         };
         self.event(stream, event);
     }
 
-    /// A thread, its lane, its flow, and the regions open there.
+    /// A thread, the lane it holds, the flow it runs, and the regions open there.
     fn thread(&mut self, thread: &Thread) {
         let stream = self.writer.stream(thread.id);
-        let root = thread.flow.root;
-        let stack = self.stack(None, root);
-        self.running(stream, thread.lane, thread.flow.go, thread.id, stack);
-        for region in &thread.flow.regions {
-            let task = region.task;
-            let name = self.name(region.name);
-            let stack = self.stack(region.place, root);
-            self.event(stream, Event::UserRegionBegin { task, name, stack });
+        if let (Some(lane), true) = (thread.lane, thread.holds) {
+            let status = ProcStatus::Running;
+            self.event(stream, Event::ProcStatus { proc: lane, status });
         }
-        let name = self.model.names.text(thread.name).to_owned();
+        let machine = &self.model.machine;
+        if let Some(flow) = thread
+            .current
+            .and_then(|current| machine.flows.get(current))
+        {
+            let stack = self.stack(Leaf::None, flow.root);
+            self.running(stream, thread.id, flow, stack);
+            self.regions(stream, flow);
+        }
+        let name = machine.names.text(thread.name).to_owned();
         self.writer.side_record(&SideRecord::ThreadName {
             thread: thread.id,
-            name: name.clone().into(),
-        });
-        self.writer.side_record(&SideRecord::ProcName {
-            proc: thread.lane,
             name: name.into(),
         });
     }
 
+    /// Flows that do not run and have no open regions.
+    fn idle_flows(&mut self) {
+        let nobody = self.writer.stream(ThreadId::NONE);
+        for (_, flow) in self.model.machine.flows.iter() {
+            let is_tracer = flow.go == exectrace_format::GoId(1);
+            let status = match flow.state {
+                FlowState::Running(_) => continue,
+                _ if is_tracer || !flow.regions.is_empty() => continue,
+                FlowState::Runnable => GoStatus::Runnable,
+                FlowState::Waiting => GoStatus::Waiting,
+            };
+            let stack = self.stack(Leaf::None, flow.root);
+            let event = Event::GoStatusStack {
+                go: flow.go,
+                thread: ThreadId(0),
+                status,
+                stack,
+            };
+            self.event(nobody, event);
+        }
+    }
+
+    /// Lanes that no thread holds, and the names of all.
     fn idle_lanes(&mut self) {
         let nobody = self.writer.stream(ThreadId::NONE);
-        for proc in self.model.lanes.idle() {
-            if proc == self.model.tracer.lane {
-                continue;
-            }
+        let machine = &self.model.machine;
+        let tracer = machine
+            .thread(ThreadIndex::TRACER)
+            .and_then(|tracer| tracer.lane);
+        for proc in machine.lanes.idle().filter(|&lane| Some(lane) != tracer) {
             let status = ProcStatus::Idle;
             self.event(nobody, Event::ProcStatus { proc, status });
+        }
+        for (proc, name) in machine.lane_names() {
+            let name = machine.names.text(name).to_owned().into();
+            self.writer
+                .side_record(&SideRecord::ProcName { proc, name });
         }
     }
 }

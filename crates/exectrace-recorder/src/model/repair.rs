@@ -7,6 +7,8 @@
 use exectrace_format::{Inferred, SideRecord};
 use rustc_hash::FxHashSet;
 
+use super::flow::FlowState;
+use super::names::Leaf;
 use super::{Model, ThreadIndex};
 
 /// Generations (of about a second) that a suspect may live without being named.
@@ -18,20 +20,22 @@ impl Model {
         self.run(thread);
         self.losses += 1;
         self.counts.lost += records;
-        let Some(Some(entry)) = self.threads.get_mut(thread.0 as usize) else {
+        // What was open on other threads may have been ended by the lost records as well.
+        for flow in self.machine.flows.iter_mut() {
+            for region in &mut flow.regions {
+                region.suspect = true;
+            }
+        }
+        let message = format!("{records} records lost: the tracer's buffers were full");
+        let category = self.machine.names.intern_static("lost");
+        self.tell_log(thread, super::TRACER_TASK, category, &message, Leaf::None);
+        let Some(thread) = self.machine.thread(thread).map(|thread| thread.id) else {
             return;
         };
-        for region in &mut entry.flow.regions {
-            region.suspect = true;
-        }
-        let id = entry.id;
-        let message = format!("{records} records lost: the tracer's buffers were full");
-        let category = self.names.intern_static("lost");
-        self.tell_log(thread, super::TRACER_TASK, category, &message, None);
-        let time_ns = self.output.time_ns();
-        self.output.side(&SideRecord::Lost {
+        let time_ns = self.machine.output.time_ns();
+        self.machine.output.side(&SideRecord::Lost {
             time_ns,
-            thread: id,
+            thread,
             records,
         });
     }
@@ -56,46 +60,37 @@ impl Model {
     }
 
     fn is_silent(&self, named: u64) -> bool {
-        named + SILENT_GENERATIONS <= self.output.generation()
+        named + SILENT_GENERATIONS <= self.machine.output.generation()
     }
 
+    /// Ends suspect regions that began long ago, where their flow runs; else when it runs next.
     fn end_silent_regions(&mut self) {
-        for index in 0..self.threads.len() {
-            let thread = ThreadIndex(index as u32);
-            while let Some(position) = self.silent_region(thread) {
-                self.run(thread);
-                let Self {
-                    threads,
-                    spans,
-                    names,
-                    output,
-                    ..
-                } = self;
-                let Some(Some(entry)) = threads.get_mut(index) else {
-                    break;
-                };
-                let region = entry.flow.regions[position];
-                entry.flow.close(position, entry.stream, names, output);
-                if let Some(span) = region.slot.and_then(|slot| spans.get_mut(slot)) {
-                    span.entered = span.entered.saturating_sub(1);
-                }
-                self.infer(Inferred::RegionEnd, region.task.0);
+        let silent_before = self
+            .machine
+            .output
+            .generation()
+            .saturating_sub(SILENT_GENERATIONS);
+        let mut running = Vec::new();
+        for flow in self.machine.flows.iter_mut() {
+            for region in &mut flow.regions {
+                region.awaits.over |= region.suspect && region.generation <= silent_before;
             }
+            if let (FlowState::Running(thread), true) = (
+                flow.state,
+                flow.regions.iter().any(|region| region.awaits.over),
+            ) {
+                running.push(thread);
+            }
+        }
+        for thread in running {
+            self.close_regions_that_are_over(thread);
         }
     }
 
-    /// A suspect region of the thread that began long ago.
-    fn silent_region(&self, thread: ThreadIndex) -> Option<usize> {
-        let regions = &self.flow(thread)?.regions;
-        regions
-            .iter()
-            .rposition(|region| region.suspect && self.is_silent(region.generation))
-    }
-
     fn end_silent_spans(&mut self) {
-        let flows = self.threads.iter().flatten().map(|thread| &thread.flow);
+        let flows = self.machine.flows.iter();
         let entered: FxHashSet<_> = flows
-            .flat_map(|flow| &flow.regions)
+            .flat_map(|(_, flow)| &flow.regions)
             .map(|region| region.key)
             .collect();
         let silent: Vec<_> = self
@@ -132,7 +127,7 @@ impl Model {
             return;
         };
         let (task, is_task) = (span.task, span.is_task);
-        let time_ns = self.output.time_ns();
+        let time_ns = self.machine.output.time_ns();
         self.spans.close(slot, time_ns);
         if is_task {
             self.end_task_on_tracer(task);
@@ -141,14 +136,9 @@ impl Model {
 
     /// Ends a task where no thread of the program can be said to have ended it.
     fn end_task_on_tracer(&mut self, task: exectrace_format::TaskId) {
-        let Self {
-            tracer,
-            names,
-            lanes,
-            output,
-            ..
-        } = self;
-        tracer.end_task(task, names, lanes, output);
+        self.machine.run(ThreadIndex::TRACER);
+        self.tell_task_end(ThreadIndex::TRACER, task);
+        self.machine.rest_tracer();
         self.infer(Inferred::TaskEnd, task.0);
     }
 }

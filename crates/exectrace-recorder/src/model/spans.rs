@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use exectrace_format::TaskId;
 use rustc_hash::FxHashMap;
 
+use super::flow::FlowId;
 use super::sites::SiteId;
 use crate::input::SpanKey;
 
@@ -40,8 +41,10 @@ pub(crate) struct Span {
     pub(crate) began_ns: u64,
     /// Handles that exist, for doors that leave the counting to us.
     pub(crate) handles: i64,
-    /// In how many flows it is entered.
+    /// In how many flows it is entered, or left until they are polled again.
     pub(crate) entered: u32,
+    /// The flow that entered it last.
+    pub(crate) flow: Option<FlowId>,
     pub(crate) closed: bool,
     /// How many losses there had been when it was made.
     pub(crate) losses: u64,
@@ -168,6 +171,7 @@ impl Span {
             began_ns: 0,
             handles: 1,
             entered: 0,
+            flow: None,
             closed: false,
             losses: 0,
             named: 0,

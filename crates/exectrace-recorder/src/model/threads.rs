@@ -1,149 +1,132 @@
-//! Threads: each that records has a lane and a flow of its own while it lives.
+//! Threads, the lanes they hold and the flows they run.
+//!
+//! [`Machine`] keeps the state that readers check (which thread holds which lane and runs which
+//! flow) and makes the events that change it. Each of its steps is legal from any state: what must
+//! come before is done first.
 
-use exectrace_format::{
-    Event, GoId, GoStatus, ProcId, SideRecord, StackId, Stream, TaskId, ThreadId,
-};
+use exectrace_format::{Event, GoId, GoStatus, ProcId, SideRecord, StackId, Stream, ThreadId};
+use rustc_hash::FxHashMap;
 
-use super::flow::Flow;
+use super::flow::{Flow, FlowId, FlowState, Flows};
 use super::lanes::Lanes;
-use super::names::{FrameId, NameId, Names};
+use super::names::{FrameId, Leaf, NameId, Names};
 use super::output::Output;
-use super::{Model, TRACER_TASK};
 
 /// A thread among those that recorded, by the order in which they were met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ThreadIndex(pub(crate) u32);
 
+impl ThreadIndex {
+    /// The tracer's own thread, which runs only to write its messages.
+    pub(crate) const TRACER: Self = Self(0);
+}
+
 /// What threads without a name are called.
 const UNNAMED: &str = "thread";
-/// The file in the frame that names a flow: there is none.
+/// The file in the frame that names a thread's own flow: there is none.
 const FLOW_FILE: &str = "thread";
+/// What the tracer's thread and its flow are called.
+pub(crate) const TRACER_NAME: &str = "exectrace";
+
+/// A worker of a runtime: the runtime's number and the worker's.
+pub(crate) type WorkerKey = (u16, u64);
 
 /// A thread that recorded.
 #[derive(Debug)]
 pub(crate) struct Thread {
     pub(crate) id: ThreadId,
     pub(crate) name: NameId,
+    /// The frame that names its own flow.
+    pub(crate) root: FrameId,
     pub(crate) stream: Stream,
-    pub(crate) lane: ProcId,
-    pub(crate) flow: Flow,
+    /// Its lane, which runs if `holds` and is idle otherwise.
+    pub(crate) lane: Option<ProcId>,
+    pub(crate) holds: bool,
+    /// The flow that runs on it.
+    pub(crate) current: Option<FlowId>,
+    /// Its own flow, if it needed one.
+    pub(crate) own: Option<FlowId>,
+    /// Flows whose polls were interrupted by the polls of others inside them, outermost first.
+    pub(crate) outer: Vec<FlowId>,
+    /// The worker that it is.
+    pub(crate) worker: Option<WorkerKey>,
+    /// It is asleep, or in the runtime's driver.
+    pub(crate) parked: bool,
 }
 
-/// The tracer's own thread, which runs only to write its messages.
+/// Threads, lanes and flows.
 #[derive(Debug)]
-pub(crate) struct Tracer {
-    pub(crate) id: ThreadId,
-    pub(crate) stream: Stream,
-    pub(crate) lane: ProcId,
-    pub(crate) flow: Flow,
-    /// The name of a span whose making was not seen.
-    pub(crate) unknown_span: NameId,
+pub(crate) struct Machine {
+    pub(crate) output: Output,
+    pub(crate) names: Names,
+    pub(crate) lanes: Lanes,
+    pub(crate) flows: Flows,
+    threads: Vec<Option<Thread>>,
+    /// Lanes of workers, and the thread that has each.
+    workers: FxHashMap<WorkerKey, (ProcId, ThreadIndex)>,
+    /// What lanes are called, by number.
+    lane_names: FxHashMap<ProcId, NameId>,
+    next_go: u64,
+    reasons: Reasons,
 }
 
-impl Tracer {
-    pub(crate) const GO: GoId = GoId(1);
-    pub(crate) const NAME: &str = "exectrace";
-    /// Why the tracer's flow waits.
-    pub(crate) const WAIT: &str = "tracer";
+/// Why flows wait, where the machine itself decides it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reasons {
+    /// A status cannot tell why a flow waits.
+    pub(crate) unknown: NameId,
+    /// A thread's own flow, while the thread polls async tasks.
+    polling: NameId,
+    /// A task inside whose poll another is polled.
+    nested: NameId,
+    /// A flow whose end or wait was not seen.
+    lost: NameId,
+    /// A task whose worker went on on another thread.
+    moved: NameId,
+}
 
-    pub(crate) fn new(
-        id: ThreadId,
-        names: &mut Names,
-        lanes: &mut Lanes,
-        output: &mut Output,
-    ) -> Self {
-        let root = names.frame_of(Self::NAME, FLOW_FILE, 1);
+impl Machine {
+    /// A machine that knows the tracer's thread only, which has lane 1 and flow 1 and waits.
+    pub(crate) fn new(tracer: ThreadId) -> Self {
+        let mut names = Names::default();
+        let mut output = Output::new();
+        let mut lanes = Lanes::default();
+        let mut flows = Flows::default();
+        let reasons = Reasons {
+            unknown: names.intern_static("unknown"),
+            polling: names.intern_static("polling tasks"),
+            nested: names.intern_static("polling an inner task"),
+            lost: names.intern_static("end not seen"),
+            moved: names.intern_static("block_in_place"),
+        };
+        let root = names.frame_of(TRACER_NAME, FLOW_FILE, 1);
+        let wait = names.intern_static("tracer");
+        let own = flows.insert(Flow::new(GoId(1), root, FlowState::Waiting, wait, 0));
+        let thread = Thread {
+            lane: Some(lanes.take().0),
+            own: Some(own),
+            ..Thread::new(
+                tracer,
+                names.intern_static(TRACER_NAME),
+                root,
+                output.writer().stream(tracer),
+            )
+        };
         Self {
-            id,
-            stream: output.writer().stream(id),
-            lane: lanes.take().0,
-            flow: Flow::new(Self::GO, root),
-            unknown_span: names.intern_static("(unknown span)"),
+            output,
+            names,
+            lanes,
+            flows,
+            threads: vec![Some(thread)],
+            workers: FxHashMap::default(),
+            lane_names: FxHashMap::default(),
+            next_go: 2,
+            reasons,
         }
     }
 
-    /// Writes a message to the tracer's user task, on the tracer's flow.
-    pub(crate) fn log(
-        &mut self,
-        category: &'static str,
-        message: &str,
-        names: &mut Names,
-        lanes: &mut Lanes,
-        output: &mut Output,
-    ) {
-        let category = names.intern_static(category);
-        let category = output.name(names, category);
-        let message = output.writer().message(message);
-        self.act(names, lanes, output, |stack| Event::UserLog {
-            task: TRACER_TASK,
-            category,
-            message,
-            stack,
-        });
-    }
-
-    /// Ends a user task on the tracer's flow, where no thread of the program is to be named.
-    pub(crate) fn end_task(
-        &mut self,
-        task: TaskId,
-        names: &mut Names,
-        lanes: &mut Lanes,
-        output: &mut Output,
-    ) {
-        self.act(names, lanes, output, |stack| Event::UserTaskEnd {
-            task,
-            stack,
-        });
-    }
-
-    /// Has the tracer's flow run for one event, which is made with the stack of that flow.
-    fn act(
-        &mut self,
-        names: &mut Names,
-        lanes: &mut Lanes,
-        output: &mut Output,
-        event: impl FnOnce(StackId) -> Event,
-    ) {
-        let stack = output.stack(names, None, self.flow.root);
-        self.start(stack, lanes, output);
-        output.event(self.stream, event(stack));
-        let reason = names.intern_static(Self::WAIT);
-        let reason = output.name(names, reason);
-        output.event(self.stream, Event::GoBlock { reason, stack });
-        lanes.stop(self.lane, self.stream, output);
-    }
-
-    fn start(&mut self, stack: StackId, lanes: &mut Lanes, output: &mut Output) {
-        lanes.start(self.lane, self.stream, output);
-        let go = self.flow.go;
-        if self.flow.told != output.generation() {
-            self.flow.told = output.generation();
-            self.flow.seq = 0;
-            let status = Event::GoStatusStack {
-                go,
-                thread: ThreadId(0),
-                status: GoStatus::Waiting,
-                stack,
-            };
-            output.event(self.stream, status);
-        }
-        let seq = self.flow.next_seq();
-        output.event(self.stream, Event::GoUnblock { go, seq, stack });
-        let seq = self.flow.next_seq();
-        output.event(self.stream, Event::GoStart { go, seq });
-    }
-}
-
-impl Model {
     /// Makes a thread known before its first record.
-    pub(crate) fn meet(
-        &mut self,
-        time_ns: u64,
-        index: ThreadIndex,
-        id: ThreadId,
-        name: Option<&str>,
-    ) {
-        self.output.advance(time_ns);
+    pub(crate) fn meet(&mut self, index: ThreadIndex, id: ThreadId, name: Option<&str>) {
         let place = index.0 as usize;
         if self.threads.len() <= place {
             self.threads.resize_with(place + 1, || None);
@@ -152,148 +135,589 @@ impl Model {
         let root = self.names.frame_of(name, FLOW_FILE, 1);
         let name = self.names.intern(name);
         let stream = self.output.writer().stream(id);
-        self.begin_thread(index, id, name, root, stream);
+        let told = self.names.text(name).to_owned().into();
+        self.output.side(&SideRecord::ThreadName {
+            thread: id,
+            name: told,
+        });
+        self.threads[place] = Some(Thread::new(id, name, root, stream));
     }
 
-    fn begin_thread(
-        &mut self,
-        index: ThreadIndex,
-        id: ThreadId,
-        name: NameId,
-        root: FrameId,
-        stream: Stream,
-    ) {
-        let (lane, is_new) = self.lanes.take();
-        let mut flow = Flow::new(self.new_go(), root);
-        let output = &mut self.output;
-        self.lanes.start(lane, stream, output);
-        flow.told = output.generation();
-        let go = flow.go;
-        let go_stack = output.stack(&mut self.names, None, root);
-        let create = Event::GoCreate {
+    #[inline]
+    pub(crate) fn thread(&self, index: ThreadIndex) -> Option<&Thread> {
+        self.threads.get(index.0 as usize)?.as_ref()
+    }
+
+    #[inline]
+    fn thread_mut(&mut self, index: ThreadIndex) -> Option<&mut Thread> {
+        self.threads.get_mut(index.0 as usize)?.as_mut()
+    }
+
+    /// All threads that live, the tracer's first.
+    pub(crate) fn threads(&self) -> impl Iterator<Item = (ThreadIndex, &Thread)> {
+        let numbered = self.threads.iter().zip(0..);
+        numbered.filter_map(|(thread, index)| Some((ThreadIndex(index), thread.as_ref()?)))
+    }
+
+    /// The flow that runs on a thread.
+    #[inline]
+    pub(crate) fn current(&self, index: ThreadIndex) -> Option<&Flow> {
+        self.flows.get(self.thread(index)?.current?)
+    }
+
+    #[inline]
+    pub(crate) fn current_mut(&mut self, index: ThreadIndex) -> Option<&mut Flow> {
+        let current = self.thread(index)?.current?;
+        self.flows.get_mut(current)
+    }
+
+    /// Whether an async task runs on the thread.
+    #[inline]
+    pub(crate) fn runs_task(&self, index: ThreadIndex) -> bool {
+        self.thread(index)
+            .is_some_and(|thread| thread.current.is_some() && thread.current != thread.own)
+    }
+
+    /// Where a thread's events go.
+    #[inline]
+    pub(crate) fn stream(&self, index: ThreadIndex) -> Option<Stream> {
+        Some(self.thread(index)?.stream)
+    }
+
+    /// The stack of a place in what runs on a thread, or in the thread itself.
+    #[inline]
+    pub(crate) fn stack(&mut self, index: ThreadIndex, leaf: Leaf) -> StackId {
+        let root = match (self.current(index), self.thread(index)) {
+            (Some(flow), _) => flow.root,
+            (None, Some(thread)) => thread.root,
+            (None, None) => return StackId::NONE,
+        };
+        self.output.stack(&mut self.names, leaf, root)
+    }
+
+    /// The id of a name in this generation.
+    #[inline]
+    pub(crate) fn string(&mut self, name: NameId) -> exectrace_format::StringId {
+        self.output.name(&mut self.names, name)
+    }
+
+    /// Writes an event on a thread.
+    #[inline]
+    pub(crate) fn event(&mut self, index: ThreadIndex, event: Event) {
+        if let Some(stream) = self.stream(index) {
+            self.output.event(stream, event);
+        }
+    }
+
+    /// Sees to it that the thread holds a lane and runs a flow, and that this generation knows both:
+    /// that is what annotations need.
+    ///
+    /// Returns `false` if the thread is not known.
+    #[inline]
+    pub(crate) fn run(&mut self, index: ThreadIndex) -> bool {
+        let Some(thread) = self.thread(index) else {
+            return false;
+        };
+        match thread.current {
+            Some(current) => {
+                let generation = self.output.generation();
+                let untold = self.flows.get_mut(current);
+                if untold.is_some_and(|flow| flow.mark_told(generation)) {
+                    self.hold_lane(index);
+                    self.tell_status(index, current, GoStatus::Running);
+                }
+            }
+            None => self.run_own(index),
+        }
+        true
+    }
+
+    /// Has the thread run its own flow.
+    fn run_own(&mut self, index: ThreadIndex) {
+        self.hold_lane(index);
+        let Some(thread) = self.thread(index) else {
+            return;
+        };
+        let (own, root) = (thread.own, thread.root);
+        let own = own.unwrap_or_else(|| self.create(index, root, StackId::NONE));
+        if let Some(thread) = self.thread_mut(index) {
+            thread.own = Some(own);
+        }
+        self.start(index, own, Leaf::None);
+    }
+
+    /// Sees to it that the thread holds a lane, and that this generation knows it.
+    pub(crate) fn hold_lane(&mut self, index: ThreadIndex) {
+        let Some(thread) = self.thread(index) else {
+            return;
+        };
+        let (stream, holds, lane, name) = (thread.stream, thread.holds, thread.lane, thread.name);
+        match lane {
+            Some(lane) if holds => self.lanes.tell(lane, stream, &mut self.output),
+            Some(lane) => {
+                self.lanes.start(lane, stream, &mut self.output);
+                self.set_lane(index, Some(lane), true);
+            }
+            None => {
+                let (lane, is_new) = self.lanes.take();
+                self.lanes.start(lane, stream, &mut self.output);
+                self.set_lane(index, Some(lane), true);
+                self.name_lane(lane, name);
+                if is_new {
+                    self.output.lanes_grew();
+                }
+            }
+        }
+    }
+
+    fn set_lane(&mut self, index: ThreadIndex, lane: Option<ProcId>, holds: bool) {
+        if let Some(thread) = self.thread_mut(index) {
+            thread.lane = lane;
+            thread.holds = holds;
+        }
+    }
+
+    fn name_lane(&mut self, lane: ProcId, name: NameId) {
+        self.lane_names.insert(lane, name);
+        let name = self.names.text(name).to_owned().into();
+        self.output.side(&SideRecord::ProcName { proc: lane, name });
+    }
+
+    /// What each lane is called.
+    pub(crate) fn lane_names(&self) -> impl Iterator<Item = (ProcId, NameId)> {
+        self.lane_names.iter().map(|(&lane, &name)| (lane, name))
+    }
+
+    /// Stops the thread's lane; what ran there must have been stopped.
+    fn stop_lane(&mut self, index: ThreadIndex) {
+        if let Some(thread) = self.thread(index)
+            && let (true, Some(lane)) = (thread.holds, thread.lane)
+        {
+            let stream = thread.stream;
+            self.lanes.tell(lane, stream, &mut self.output);
+            self.lanes.stop(lane, stream, &mut self.output);
+            self.set_lane(index, Some(lane), false);
+        }
+    }
+
+    fn tell_status(&mut self, index: ThreadIndex, id: FlowId, status: GoStatus) {
+        let (Some(stream), Some(flow)) = (self.stream(index), self.flows.get(id)) else {
+            return;
+        };
+        let (go, root) = (flow.go, flow.root);
+        let stack = self.output.stack(&mut self.names, Leaf::None, root);
+        let thread = match status {
+            GoStatus::Running => self.thread(index).map_or(ThreadId(0), |thread| thread.id),
+            _ => ThreadId(0),
+        };
+        let event = Event::GoStatusStack {
+            go,
+            thread,
+            status,
+            stack,
+        };
+        match status {
+            GoStatus::Running => self.output.event(stream, event),
+            // Not on the thread's stream, where it could stand before the lane's status.
+            _ => self.output.event_of_nobody(event),
+        }
+    }
+
+    /// Tells the state of a flow that does not run, if this generation does not know it.
+    fn tell_flow(&mut self, index: ThreadIndex, id: FlowId) {
+        let generation = self.output.generation();
+        let Some(flow) = self.flows.get_mut(id) else {
+            return;
+        };
+        if flow.mark_told(generation) {
+            let status = match flow.state {
+                FlowState::Runnable => GoStatus::Runnable,
+                _ => GoStatus::Waiting,
+            };
+            self.tell_status(index, id, status);
+        }
+    }
+
+    /// Makes a runnable flow, on a thread that holds a lane. `stack` is its maker's.
+    pub(crate) fn create(&mut self, index: ThreadIndex, root: FrameId, stack: StackId) -> FlowId {
+        let go = GoId(self.next_go);
+        self.next_go += 1;
+        let go_stack = self.output.stack(&mut self.names, Leaf::None, root);
+        let event = Event::GoCreate {
             go,
             go_stack,
-            stack: StackId::NONE,
+            stack,
         };
-        output.event(stream, create);
-        let seq = flow.next_seq();
-        output.event(stream, Event::GoStart { go, seq });
-        if is_new {
-            let procs = self.lanes.count_to_tell();
-            let stack = go_stack;
-            output.event(stream, Event::ProcsChange { procs, stack });
-        }
-        self.tell_thread_names(id, lane, name);
-        self.threads[index.0 as usize] = Some(Thread {
-            id,
-            name,
-            stream,
-            lane,
-            flow,
-        });
-    }
-
-    fn tell_thread_names(&mut self, thread: ThreadId, proc: ProcId, name: NameId) {
-        let name = self.names.text(name).to_owned();
-        let names = [
-            SideRecord::ThreadName {
-                thread,
-                name: name.clone().into(),
-            },
-            SideRecord::ProcName {
-                proc,
-                name: name.into(),
-            },
-        ];
-        for record in names {
-            self.output.side(&record);
-        }
-    }
-
-    /// Whether the thread is known and has not ended.
-    pub(crate) fn has_thread(&self, index: ThreadIndex) -> bool {
-        self.flow(index).is_some()
-    }
-
-    #[inline]
-    pub(super) fn flow(&self, index: ThreadIndex) -> Option<&Flow> {
-        let thread = self.threads.get(index.0 as usize)?.as_ref()?;
-        Some(&thread.flow)
-    }
-
-    pub(super) fn flow_mut(&mut self, index: ThreadIndex) -> Option<&mut Flow> {
-        let thread = self.threads.get_mut(index.0 as usize)?.as_mut()?;
-        Some(&mut thread.flow)
-    }
-
-    /// Where a thread's events go, and the frame that names its flow.
-    #[inline]
-    pub(super) fn stream_and_root(&self, index: ThreadIndex) -> (Stream, FrameId) {
-        match self.threads.get(index.0 as usize) {
-            Some(Some(thread)) => (thread.stream, thread.flow.root),
-            // Records of threads that were not met do not come here: `run` returns first.
-            _ => (self.tracer.stream, self.tracer.flow.root),
-        }
-    }
-
-    /// Sees to it that this generation knows that the thread's flow runs on its lane.
-    ///
-    /// The lane before the flow: `go tool trace` crashes on the other order.
-    #[inline]
-    pub(super) fn run(&mut self, index: ThreadIndex) {
+        self.event(index, event);
         let generation = self.output.generation();
-        if let Some(Some(thread)) = self.threads.get_mut(index.0 as usize)
-            && thread.flow.told != generation
+        let wait = self.reasons.unknown;
+        let flow = Flow::new(go, root, FlowState::Runnable, wait, generation);
+        self.flows.insert(flow)
+    }
+
+    /// Takes a flow in that waited before the recording. Only before the first generation.
+    pub(crate) fn adopt(&mut self, root: FrameId) -> FlowId {
+        let go = GoId(self.next_go);
+        self.next_go += 1;
+        let wait = self.reasons.unknown;
+        self.flows
+            .insert(Flow::new(go, root, FlowState::Waiting, wait, 0))
+    }
+
+    /// Makes a waiting flow runnable, from a thread. Returns `false` if it does not wait.
+    pub(crate) fn unblock(&mut self, index: ThreadIndex, id: FlowId, leaf: Leaf) -> bool {
+        let waits = self
+            .flows
+            .get(id)
+            .is_some_and(|flow| flow.state == FlowState::Waiting);
+        if !waits {
+            return false;
+        }
+        self.tell_flow(index, id);
+        let stack = self.stack(index, leaf);
+        if let Some(flow) = self.flows.get_mut(id) {
+            flow.state = FlowState::Runnable;
+            let (go, seq) = (flow.go, flow.next_seq());
+            self.event(index, Event::GoUnblock { go, seq, stack });
+        }
+        true
+    }
+
+    /// Has a flow run on a thread, whatever it and the thread did before.
+    ///
+    /// `waker` is the stack's leaf of a wake that must be concluded, if it waits.
+    pub(crate) fn start(&mut self, index: ThreadIndex, id: FlowId, waker: Leaf) {
+        self.hold_lane(index);
+        if self
+            .thread(index)
+            .is_some_and(|thread| thread.current.is_some())
         {
-            let stack = self.output.stack(&mut self.names, None, thread.flow.root);
-            self.lanes
-                .tell(thread.lane, thread.stream, &mut self.output);
-            thread.flow.told = generation;
-            thread.flow.seq = 0;
-            let status = Event::GoStatusStack {
-                go: thread.flow.go,
-                thread: thread.id,
-                status: GoStatus::Running,
+            self.stop(index, self.reasons.lost, Leaf::None);
+        }
+        if let Some(FlowState::Running(elsewhere)) = self.flows.get(id).map(|flow| flow.state) {
+            self.stop(elsewhere, self.reasons.lost, Leaf::None);
+        }
+        self.unblock(index, id, waker);
+        self.tell_flow(index, id);
+        if let Some(flow) = self.flows.get_mut(id) {
+            flow.state = FlowState::Running(index);
+            let (go, seq) = (flow.go, flow.next_seq());
+            self.event(index, Event::GoStart { go, seq });
+            if let Some(thread) = self.thread_mut(index) {
+                thread.current = Some(id);
+            }
+        }
+        self.tell_lanes(index);
+    }
+
+    /// Tells how many lanes there are, if that has changed: it takes a running flow to do so.
+    fn tell_lanes(&mut self, index: ThreadIndex) {
+        if self.output.take_lanes_grew() {
+            let stack = self.stack(index, Leaf::None);
+            let procs = self.lanes.count_to_tell();
+            self.event(index, Event::ProcsChange { procs, stack });
+        }
+    }
+
+    /// Has the thread's flow wait.
+    pub(crate) fn block(&mut self, index: ThreadIndex, reason: NameId, leaf: Leaf) {
+        if !self.prepare_to_leave(index) {
+            return;
+        }
+        let stack = self.stack(index, leaf);
+        let text = self.string(reason);
+        self.event(
+            index,
+            Event::GoBlock {
+                reason: text,
                 stack,
-            };
-            self.output.event(thread.stream, status);
+            },
+        );
+        self.leave(index, FlowState::Waiting, (reason, leaf));
+    }
+
+    /// Has the thread's flow yield: it could run on.
+    pub(crate) fn stop(&mut self, index: ThreadIndex, reason: NameId, leaf: Leaf) {
+        if !self.prepare_to_leave(index) {
+            return;
+        }
+        let stack = self.stack(index, leaf);
+        let text = self.string(reason);
+        self.event(
+            index,
+            Event::GoStop {
+                reason: text,
+                stack,
+            },
+        );
+        self.leave(index, FlowState::Runnable, (reason, leaf));
+    }
+
+    /// Ends the thread's flow.
+    pub(crate) fn destroy(&mut self, index: ThreadIndex) -> Option<Flow> {
+        if !self.prepare_to_leave(index) {
+            return None;
+        }
+        self.event(index, Event::GoDestroy);
+        let thread = self.thread_mut(index)?;
+        let current = thread.current.take()?;
+        if thread.own == Some(current) {
+            thread.own = None;
+        }
+        self.flows.remove(current)
+    }
+
+    /// Whether a flow runs on the thread; if so, this generation knows it.
+    fn prepare_to_leave(&mut self, index: ThreadIndex) -> bool {
+        self.thread(index)
+            .is_some_and(|thread| thread.current.is_some())
+            && self.run(index)
+    }
+
+    fn leave(&mut self, index: ThreadIndex, state: FlowState, wait: (NameId, Leaf)) {
+        let current = self
+            .thread_mut(index)
+            .and_then(|thread| thread.current.take());
+        if let Some(flow) = current.and_then(|current| self.flows.get_mut(current)) {
+            flow.state = state;
+            flow.wait = wait;
+        }
+    }
+
+    /// Has the thread run a task's flow for a poll; what ran there waits.
+    pub(crate) fn poll(&mut self, index: ThreadIndex, id: FlowId, waker: Leaf) {
+        let Some(thread) = self.thread(index) else {
+            return;
+        };
+        let (current, own) = (thread.current, thread.own);
+        match current {
+            Some(current) if current == id => return self.repeat_poll(index),
+            Some(current) if Some(current) == own => {
+                self.block(index, self.reasons.polling, Leaf::None);
+            }
+            Some(current) => {
+                self.block(index, self.reasons.nested, Leaf::None);
+                if let Some(thread) = self.thread_mut(index) {
+                    thread.outer.push(current);
+                }
+            }
+            None => {}
+        }
+        self.start(index, id, waker);
+    }
+
+    /// A poll begins of the task that is polled already: the end of that poll was lost.
+    fn repeat_poll(&mut self, index: ThreadIndex) {
+        let current = self.thread(index).and_then(|thread| thread.current);
+        self.stop(index, self.reasons.lost, Leaf::None);
+        if let Some(current) = current {
+            self.start(index, current, Leaf::None);
+        }
+    }
+
+    /// After a poll: has the thread go on with what the poll had interrupted, if anything.
+    pub(crate) fn resume_outer(&mut self, index: ThreadIndex) {
+        let Some(thread) = self.thread_mut(index) else {
+            return;
+        };
+        if thread.current.is_some() {
+            return;
+        }
+        while let Some(outer) = self.thread_mut(index).and_then(|thread| thread.outer.pop()) {
+            let waits = self
+                .flows
+                .get(outer)
+                .is_some_and(|flow| flow.state == FlowState::Waiting);
+            if waits {
+                self.start(index, outer, Leaf::None);
+                return;
+            }
+        }
+    }
+
+    /// Forgets a flow where it may be waiting to be resumed.
+    pub(crate) fn forget_outer(&mut self, id: FlowId) {
+        for thread in self.threads.iter_mut().flatten() {
+            if !thread.outer.is_empty() {
+                thread.outer.retain(|&outer| outer != id);
+            }
+        }
+    }
+
+    /// The thread goes to sleep: its lane is idle.
+    pub(crate) fn park(&mut self, index: ThreadIndex) {
+        let Some(thread) = self.thread(index) else {
+            return;
+        };
+        let runs_own = thread.current.is_some() && thread.current == thread.own;
+        if runs_own {
+            self.block(index, self.reasons.polling, Leaf::None);
+        } else {
+            self.stop(index, self.reasons.lost, Leaf::None);
+        }
+        self.stop_lane(index);
+        if let Some(thread) = self.thread_mut(index) {
+            thread.parked = true;
+            thread.outer.clear();
+        }
+    }
+
+    /// The thread, as a worker, wakes up: it takes the worker's lane.
+    pub(crate) fn unpark(&mut self, index: ThreadIndex, worker: WorkerKey, name: &str) {
+        if let Some(thread) = self.thread_mut(index) {
+            thread.parked = false;
+        }
+        match self.workers.get(&worker).copied() {
+            Some((_, holder)) if holder == index => {}
+            Some((lane, holder)) => {
+                self.move_off(holder, lane);
+                self.take_worker_lane(index, worker, lane);
+            }
+            None => {
+                self.become_worker(index, worker, name);
+            }
+        }
+        self.hold_lane(index);
+    }
+
+    /// The thread is the first to be this worker: the lane it has, or a new one, is the worker's.
+    fn become_worker(&mut self, index: ThreadIndex, worker: WorkerKey, name: &str) {
+        let is_other_worker = self
+            .thread(index)
+            .is_some_and(|thread| thread.worker.is_some());
+        if is_other_worker {
+            self.give_up_lane(index);
+        }
+        self.hold_lane(index);
+        let Some(lane) = self.thread(index).and_then(|thread| thread.lane) else {
+            return;
+        };
+        self.workers.insert(worker, (lane, index));
+        if let Some(thread) = self.thread_mut(index) {
+            thread.worker = Some(worker);
+        }
+        let name = self.names.intern(name);
+        self.name_lane(lane, name);
+    }
+
+    /// Another thread goes on as the worker whose lane this one has: it keeps what it runs, on a
+    /// lane of its own.
+    fn move_off(&mut self, index: ThreadIndex, lane: ProcId) {
+        let Some(thread) = self.thread(index) else {
+            return;
+        };
+        if thread.lane != Some(lane) {
+            return;
+        }
+        let current = thread.current;
+        self.stop(index, self.reasons.moved, Leaf::None);
+        self.stop_lane(index);
+        self.set_lane(index, None, false);
+        if let Some(thread) = self.thread_mut(index) {
+            thread.worker = None;
+        }
+        if let Some(current) = current {
+            self.start(index, current, Leaf::None);
+        }
+    }
+
+    fn take_worker_lane(&mut self, index: ThreadIndex, worker: WorkerKey, lane: ProcId) {
+        let current = self.thread(index).and_then(|thread| thread.current);
+        self.stop(index, self.reasons.moved, Leaf::None);
+        self.give_up_lane(index);
+        self.set_lane(index, Some(lane), false);
+        if let Some(thread) = self.thread_mut(index) {
+            thread.worker = Some(worker);
+        }
+        self.workers.insert(worker, (lane, index));
+        if let Some(current) = current {
+            self.start(index, current, Leaf::None);
+        }
+    }
+
+    /// Stops the thread's lane; others may have it unless it is a worker's.
+    fn give_up_lane(&mut self, index: ThreadIndex) {
+        self.stop_lane(index);
+        let Some(thread) = self.thread_mut(index) else {
+            return;
+        };
+        let (lane, worker) = (thread.lane.take(), thread.worker.take());
+        if let (Some(lane), None) = (lane, worker) {
+            self.lanes.give_back(lane);
         }
     }
 
     /// The thread has ended: its flow ends, its lane becomes free.
-    pub(super) fn thread_end(&mut self, index: ThreadIndex) {
-        self.run(index);
-        let Some(thread) = self
-            .threads
-            .get_mut(index.0 as usize)
-            .and_then(Option::take)
-        else {
-            return;
-        };
-        for region in &thread.flow.regions {
-            if let Some(span) = region.slot.and_then(|slot| self.spans.get_mut(slot)) {
-                span.entered = span.entered.saturating_sub(1);
+    pub(crate) fn end_thread(&mut self, index: ThreadIndex) -> Option<Flow> {
+        let own = self.thread(index)?.own;
+        let current = self.thread(index)?.current;
+        if current.is_some() && current != own {
+            self.stop(index, self.reasons.lost, Leaf::None);
+        }
+        let mut ended = None;
+        if let Some(own) = own {
+            self.start_unless_running(index, own);
+            ended = self.destroy(index);
+        }
+        self.free_worker(index);
+        self.give_up_lane(index);
+        let thread = self.threads.get_mut(index.0 as usize)?.take()?;
+        self.output.writer().release(thread.stream);
+        ended
+    }
+
+    /// Nobody is the worker any more that the thread was: its lane is like any other.
+    fn free_worker(&mut self, index: ThreadIndex) {
+        let worker = self.thread(index).and_then(|thread| thread.worker);
+        if let Some(worker) = worker
+            && self
+                .workers
+                .get(&worker)
+                .is_some_and(|(_, holder)| *holder == index)
+        {
+            self.workers.remove(&worker);
+            if let Some(thread) = self.thread_mut(index) {
+                thread.worker = None;
             }
         }
-        self.output.event(thread.stream, Event::GoDestroy);
-        self.lanes
-            .stop(thread.lane, thread.stream, &mut self.output);
-        self.lanes.give_back(thread.lane);
-        self.output.writer().release(thread.stream);
     }
 
-    /// The thread is gone, and its own record of that was lost.
-    pub(crate) fn thread_gone(&mut self, time_ns: u64, index: ThreadIndex) {
-        if self.has_thread(index) {
-            self.output.advance(time_ns);
-            self.thread_end(index);
-            self.infer(exectrace_format::Inferred::State, u64::from(index.0));
+    fn start_unless_running(&mut self, index: ThreadIndex, id: FlowId) {
+        if self.thread(index).and_then(|thread| thread.current) != Some(id) {
+            self.start(index, id, Leaf::None);
         }
     }
 
-    /// The user tasks that the tracer keeps open in every file.
-    pub(super) const OWN_TASKS: [(TaskId, &str); 2] = [
-        (TRACER_TASK, Tracer::NAME),
-        (super::BACKGROUND_TASK, "background"),
-    ];
+    /// The tracer's thread goes back to sleep.
+    pub(crate) fn rest_tracer(&mut self) {
+        let wait = self.names.intern_static("tracer");
+        self.block(ThreadIndex::TRACER, wait, Leaf::None);
+        self.stop_lane(ThreadIndex::TRACER);
+    }
+
+    /// Ends a flow that runs nowhere, on the tracer's thread.
+    pub(crate) fn reap(&mut self, id: FlowId) -> Option<Flow> {
+        self.start(ThreadIndex::TRACER, id, Leaf::None);
+        let flow = self.destroy(ThreadIndex::TRACER);
+        self.stop_lane(ThreadIndex::TRACER);
+        flow
+    }
+}
+
+impl Thread {
+    fn new(id: ThreadId, name: NameId, root: FrameId, stream: Stream) -> Self {
+        Self {
+            id,
+            name,
+            root,
+            stream,
+            lane: None,
+            holds: false,
+            current: None,
+            own: None,
+            outer: Vec::new(),
+            worker: None,
+            parked: false,
+        }
+    }
 }

@@ -158,7 +158,11 @@ fn play(queues: &mut [Queue]) -> Trial {
     while queues.iter().any(|queue| !queue.records.is_empty()) {
         let now = cut + PASS_NS;
         for queue in queues.iter_mut() {
-            queue.look(now, |span| trial.model.clone_ahead(span));
+            queue.look(now, |span| {
+                trial
+                    .model
+                    .foresee(now, ThreadIndex(1), &Ahead::Clone(span));
+            });
         }
         merge(queues, cut, &mut trial);
         trial.group();

@@ -2,12 +2,14 @@
 
 mod exact;
 mod merged;
+mod polled;
 mod random;
 
 use exectrace_format::{ClockSnapshot, Reader, TraceEvent, TraceEventKind, Version, Writer};
 
 use super::*;
 use crate::fields::Values;
+use crate::input::AsyncKey;
 
 /// A model, and the files that are made of it.
 pub(super) struct Trial {
@@ -32,7 +34,8 @@ impl Trial {
     }
 
     pub(super) fn apply(&mut self, time_ns: u64, thread: u32, input: Input<'_>) {
-        let index = ThreadIndex(thread);
+        // Index 0 is the tracer's.
+        let index = ThreadIndex(thread + 1);
         if !self.model.has_thread(index) {
             let name = format!("worker {thread}");
             let id = ThreadId(u64::from(thread) + 100);
@@ -146,6 +149,13 @@ pub(super) fn new(id: u64, name: u64, parent: Parent) -> Input<'static> {
         site: site(name),
         parent,
         fields: no_fields(),
+    }
+}
+
+pub(super) fn task(number: u64) -> AsyncKey {
+    AsyncKey {
+        task: number,
+        runtime: 1,
     }
 }
 

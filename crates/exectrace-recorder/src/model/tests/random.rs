@@ -5,6 +5,7 @@ use std::panic::Location;
 use proptest::prelude::*;
 
 use super::*;
+use crate::schedule::AsyncTaskKind;
 
 /// One step of a random program.
 #[derive(Clone, Debug)]
@@ -34,6 +35,13 @@ enum Action {
     DoorClosed,
     ThreadEnd,
     Lost(u64),
+    Spawn(u64, bool),
+    PollBegin(u64),
+    PollEnd(u64),
+    AsyncEnd(u64),
+    Wake(u64),
+    Park,
+    Unpark(u64),
     Group,
     Generation,
     File,
@@ -67,6 +75,13 @@ fn action() -> impl Strategy<Value = Action> {
         1 => Just(Action::DoorClosed),
         2 => Just(Action::ThreadEnd),
         2 => (1..1000u64).prop_map(Action::Lost),
+        4 => (id(), any::<bool>()).prop_map(|(id, root)| Action::Spawn(id, root)),
+        10 => id().prop_map(Action::PollBegin),
+        10 => id().prop_map(Action::PollEnd),
+        3 => id().prop_map(Action::AsyncEnd),
+        6 => id().prop_map(Action::Wake),
+        3 => Just(Action::Park),
+        4 => (0..3u64).prop_map(Action::Unpark),
         3 => Just(Action::Group),
         3 => Just(Action::Generation),
         1 => Just(Action::File),
@@ -128,6 +143,25 @@ fn input(action: &Action) -> Option<Input<'static>> {
         Action::DoorClosed => Input::DoorClosed { door: 1 },
         Action::ThreadEnd => Input::ThreadEnd,
         Action::Lost(records) => Input::Lost { records },
+        Action::Spawn(id, is_root) => Input::AsyncSpawn {
+            task: task(id),
+            kind: if is_root {
+                AsyncTaskKind::Root
+            } else {
+                AsyncTaskKind::Future
+            },
+            place,
+            name: None,
+        },
+        Action::PollBegin(id) => Input::PollBegin(task(id)),
+        Action::PollEnd(id) => Input::PollEnd {
+            task: task(id),
+            stack: 0,
+        },
+        Action::AsyncEnd(id) => Input::AsyncEnd(task(id)),
+        Action::Wake(id) => Input::Wake(task(id)),
+        Action::Park => Input::Park,
+        Action::Unpark(worker) => Input::Unpark { runtime: 1, worker },
         Action::Group | Action::Generation | Action::File => return None,
     })
 }
@@ -174,10 +208,10 @@ proptest! {
 /// How large the tables are that losses could make grow.
 fn table_sizes(model: &Model) -> usize {
     let regions = model
-        .threads
+        .machine
+        .flows
         .iter()
-        .flatten()
-        .map(|thread| thread.flow.regions.len());
+        .map(|(_, flow)| flow.regions.len());
     model.spans.len() + regions.sum::<usize>() + model.clones_ahead.len()
 }
 

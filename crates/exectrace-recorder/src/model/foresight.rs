@@ -1,0 +1,186 @@
+//! What is known of the records that were published but not applied yet.
+//!
+//! Records are held for a tenth of a second. In that time they can be looked at, thread by thread,
+//! for what the model would like to know earlier: which wake ends a wait that is about to begin, and
+//! which span a task that is being spawned will enter first.
+
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
+
+use super::threads::ThreadIndex;
+use crate::input::{AsyncKey, SiteKey, SpanKey};
+
+/// Who woke a task, as far as it tells what the task waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WakerKind {
+    /// A worker in its runtime's driver: input, output or a timer.
+    Driver,
+    /// Another async task.
+    Task,
+    /// A closure of the blocking pool.
+    Blocking,
+    /// A thread outside the runtimes.
+    Outside,
+}
+
+/// What a wake names: the task, or the address that its wakers carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Waker {
+    Task(u64),
+    Address(u64),
+}
+
+/// The first span that a task enters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FirstSpan {
+    pub(crate) span: SpanKey,
+    /// Its call site, if it was made in the same poll.
+    pub(crate) site: Option<SiteKey>,
+}
+
+/// What a thread does, as far as it was looked at.
+#[derive(Clone, Copy, Debug, Default)]
+struct Looked {
+    parked: bool,
+    polls: Option<u64>,
+    /// The task has entered a span in this poll.
+    entered: bool,
+    made: Option<(SpanKey, SiteKey)>,
+    is_worker: bool,
+    blocking: bool,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Foresight {
+    threads: FxHashMap<ThreadIndex, Looked>,
+    /// Wakes that were not applied yet: when, and by whom.
+    wakes: FxHashMap<Waker, VecDeque<(u64, WakerKind)>>,
+    first_spans: FxHashMap<u64, FirstSpan>,
+    /// Closures for the blocking pool that were not run yet.
+    blocking: rustc_hash::FxHashSet<u64>,
+}
+
+/// Most first spans that are kept for tasks whose spawn never comes.
+const MAX_FIRST_SPANS: usize = 1 << 16;
+
+impl Foresight {
+    /// A closure was handed to the blocking pool.
+    pub(crate) fn blocking_spawned(&mut self, task: AsyncKey) {
+        if self.blocking.len() < MAX_FIRST_SPANS {
+            self.blocking.insert(task.task);
+        }
+    }
+
+    pub(crate) fn poll_begins(&mut self, thread: ThreadIndex, task: AsyncKey) {
+        let blocking = !self.blocking.is_empty() && self.blocking.remove(&task.task);
+        let looked = self.threads.entry(thread).or_default();
+        looked.polls = Some(task.task);
+        looked.entered = false;
+        looked.made = None;
+        looked.blocking = blocking;
+    }
+
+    pub(crate) fn poll_ends(&mut self, thread: ThreadIndex) {
+        let looked = self.threads.entry(thread).or_default();
+        looked.polls = None;
+        looked.blocking = false;
+    }
+
+    pub(crate) fn parks(&mut self, thread: ThreadIndex, parked: bool) {
+        let looked = self.threads.entry(thread).or_default();
+        looked.parked = parked;
+        looked.is_worker = true;
+    }
+
+    pub(crate) fn span_made(&mut self, thread: ThreadIndex, span: SpanKey, site: SiteKey) {
+        if let Some(looked) = self.threads.get_mut(&thread)
+            && looked.polls.is_some()
+            && !looked.entered
+        {
+            looked.made = Some((span, site));
+        }
+    }
+
+    pub(crate) fn span_entered(
+        &mut self,
+        thread: ThreadIndex,
+        span: SpanKey,
+        is_new: impl FnOnce(u64) -> bool,
+    ) {
+        let Some(looked) = self.threads.get_mut(&thread) else {
+            return;
+        };
+        if looked.entered {
+            return;
+        }
+        looked.entered = true;
+        if let Some(task) = looked.polls
+            && self.first_spans.len() < MAX_FIRST_SPANS
+            && is_new(task)
+        {
+            let made = looked.made.filter(|(made, _)| *made == span);
+            let first = FirstSpan {
+                span,
+                site: made.map(|(_, site)| site),
+            };
+            self.first_spans.entry(task).or_insert(first);
+        }
+    }
+
+    pub(crate) fn wake(&mut self, thread: ThreadIndex, time_ns: u64, waker: Waker) {
+        let looked = self.threads.get(&thread).copied().unwrap_or_default();
+        let kind = match looked {
+            Looked { parked: true, .. } => WakerKind::Driver,
+            Looked { blocking: true, .. } => WakerKind::Blocking,
+            Looked { polls: Some(_), .. } => WakerKind::Task,
+            Looked {
+                is_worker: true, ..
+            } => WakerKind::Driver,
+            _ => WakerKind::Outside,
+        };
+        self.wakes
+            .entry(waker)
+            .or_default()
+            .push_back((time_ns, kind));
+    }
+
+    /// A wake was applied: it lies ahead no more.
+    pub(crate) fn wake_applied(&mut self, waker: Waker) {
+        if let Some(ahead) = self.wakes.get_mut(&waker) {
+            ahead.pop_front();
+            if ahead.is_empty() {
+                self.wakes.remove(&waker);
+            }
+        }
+    }
+
+    /// Who will wake the task that is about to wait, if that can be seen.
+    pub(crate) fn next_wake(&self, task: u64, waker: u64, now_ns: u64) -> Option<WakerKind> {
+        let wakes = [Waker::Task(task), Waker::Address(waker)];
+        let ahead = wakes
+            .iter()
+            .filter_map(|waker| self.wakes.get(waker))
+            .flatten();
+        let later = ahead.filter(|(time_ns, _)| *time_ns >= now_ns);
+        later
+            .min_by_key(|(time_ns, _)| *time_ns)
+            .map(|(_, kind)| *kind)
+    }
+
+    /// The first span that a task was seen to enter; forgotten when it is asked for.
+    pub(crate) fn take_first_span(&mut self, task: u64) -> Option<FirstSpan> {
+        self.first_spans.remove(&task)
+    }
+
+    /// Forgets a thread.
+    pub(crate) fn thread_gone(&mut self, thread: ThreadIndex) {
+        self.threads.remove(&thread);
+    }
+
+    /// Forgets tasks' first spans that were not asked for.
+    pub(crate) fn forget_first_spans(&mut self) {
+        self.first_spans.clear();
+    }
+}

@@ -1,0 +1,419 @@
+//! Async tasks: from spawns, polls and wakes to the states of their flows.
+//!
+//! A task is created where it is spawned, runs while it is polled, and waits between a poll and its
+//! wake. What was not seen is concluded: a task that is polled without having been spawned is made
+//! then; one that is polled while it waits was woken just before, and the stack of that wake says
+//! that it was not seen. A task that is woken while it is polled does not wait afterwards.
+
+use std::panic::Location;
+
+use exectrace_format::Inferred;
+use rustc_hash::FxHashMap;
+
+use super::flow::{Flow, FlowId, FlowState};
+use super::foresight::{Foresight, Waker, WakerKind};
+use super::names::{FrameId, Leaf, NameId, Names};
+use super::threads::{ThreadIndex, WorkerKey};
+use super::{Model, SpanKey};
+use crate::input::AsyncKey;
+use crate::schedule::{AliveTask, AsyncTaskKind};
+
+/// Most async tasks that may live at once, some 200 bytes each. Those beyond are counted and left out.
+const MAX_ASYNC_TASKS: usize = 1 << 20;
+
+/// An async task that has not ended.
+#[derive(Debug)]
+pub(super) struct AsyncTask {
+    flow: FlowId,
+    kind: AsyncTaskKind,
+    /// It was woken since its present poll began.
+    woken: bool,
+    /// The address that its wakers carry, if it was told.
+    waker: u64,
+}
+
+/// Where tasks wait, and why, by the hash of the stack.
+#[derive(Clone, Copy, Debug)]
+struct WaitPlace {
+    leaf: Leaf,
+    reason: Option<NameId>,
+    /// Waiting here means to yield: the task could run on.
+    yields: bool,
+}
+
+/// Async tasks, and what was learned of their waits.
+#[derive(Debug)]
+pub(crate) struct AsyncTasks {
+    pub(super) tasks: FxHashMap<u64, AsyncTask>,
+    by_waker: FxHashMap<u64, u64>,
+    places: FxHashMap<u64, WaitPlace>,
+    /// Why a task of this root waited at this leaf last.
+    learned: FxHashMap<(Leaf, FrameId), NameId>,
+    pub(crate) foresight: Foresight,
+    texts: Texts,
+    next_poll: u64,
+}
+
+/// Names that are used again and again.
+#[derive(Clone, Copy, Debug)]
+struct Texts {
+    network: NameId,
+    awaits: NameId,
+    blocking: NameId,
+    woken: NameId,
+    yields: NameId,
+    wake_not_seen: FrameId,
+    unknown_task: FrameId,
+}
+
+impl AsyncTasks {
+    pub(crate) fn new(names: &mut Names) -> Self {
+        let texts = Texts {
+            network: names.intern_static("network"),
+            awaits: names.intern_static("sync (await)"),
+            blocking: names.intern_static("sync (blocking)"),
+            woken: names.intern_static("woken during poll"),
+            yields: names.intern_static("yield"),
+            wake_not_seen: names.frame_of("(wake not seen)", "unknown", 1),
+            unknown_task: names.frame_of("(task from before)", "unknown", 1),
+        };
+        Self {
+            tasks: FxHashMap::default(),
+            by_waker: FxHashMap::default(),
+            places: FxHashMap::default(),
+            learned: FxHashMap::default(),
+            foresight: Foresight::default(),
+            texts,
+            next_poll: 1,
+        }
+    }
+
+    fn reason_of(&self, kind: WakerKind) -> NameId {
+        match kind {
+            WakerKind::Driver => self.texts.network,
+            WakerKind::Blocking => self.texts.blocking,
+            WakerKind::Task | WakerKind::Outside => self.texts.awaits,
+        }
+    }
+}
+
+impl Model {
+    /// Takes in a task that is alive when a recording starts, before anything else is known of it.
+    pub(crate) fn adopt(&mut self, alive: &AliveTask) {
+        let number = alive.task.get();
+        if self.polls.tasks.contains_key(&number) || self.polls.tasks.len() >= MAX_ASYNC_TASKS {
+            return;
+        }
+        let root = self.task_root(alive.name, alive.place, None);
+        let flow = self.machine.adopt(root);
+        self.insert_task(number, flow, alive.kind);
+    }
+
+    fn insert_task(&mut self, number: u64, flow: FlowId, kind: AsyncTaskKind) {
+        let task = AsyncTask {
+            flow,
+            kind,
+            woken: false,
+            waker: 0,
+        };
+        self.polls.tasks.insert(number, task);
+        if let Some(flow) = self.machine.flows.get_mut(flow) {
+            flow.blocking = kind == AsyncTaskKind::Blocking;
+        }
+    }
+
+    /// The frame that names a task: by its name, else its outermost span, else its place.
+    fn task_root(
+        &mut self,
+        name: Option<&str>,
+        place: &'static Location<'static>,
+        span: Option<NameId>,
+    ) -> FrameId {
+        let (file, line) = (place.file(), place.line());
+        let names = &mut self.machine.names;
+        match (name, span) {
+            (Some(name), _) => names.frame_of(name, file, line),
+            (None, Some(span)) => {
+                let name = names.text(span).to_owned();
+                names.frame_of(&name, file, line)
+            }
+            (None, None) => names.frame_of(&format!("{file}:{line}"), file, line),
+        }
+    }
+
+    /// The name of the span that the task will enter first, as far as can be seen ahead.
+    fn foreseen_name(&mut self, number: u64) -> Option<NameId> {
+        let first = self.polls.foresight.take_first_span(number)?;
+        if let Some(site) = first.site {
+            let site = self.sites.meet(site, &mut self.machine.names);
+            return Some(self.sites.get(site).name);
+        }
+        self.name_of_span(first.span)
+    }
+
+    fn name_of_span(&self, span: SpanKey) -> Option<NameId> {
+        let span = self.spans.get(self.spans.find(span)?)?;
+        Some(self.sites.get(span.site).name)
+    }
+
+    pub(super) fn async_spawn(
+        &mut self,
+        thread: ThreadIndex,
+        key: AsyncKey,
+        kind: AsyncTaskKind,
+        place: &'static Location<'static>,
+        name: Option<&'static str>,
+    ) {
+        if self.polls.tasks.contains_key(&key.task) {
+            // It was polled before its spawn was read, or was alive at the start.
+            return;
+        }
+        if self.polls.tasks.len() >= MAX_ASYNC_TASKS {
+            self.counts.untracked += 1;
+            return;
+        }
+        let span = self.foreseen_name(key.task);
+        let root = self.task_root(name, place, span);
+        let is_idle_worker = self
+            .machine
+            .thread(thread)
+            .is_some_and(|thread| thread.worker.is_some() && thread.current.is_none());
+        if is_idle_worker {
+            self.machine.hold_lane(thread);
+        } else {
+            self.run(thread);
+        }
+        let place = self.machine.names.frame_of_location(place);
+        let stack = self.machine.stack(thread, Leaf::Place(place));
+        let flow = self.machine.create(thread, root, stack);
+        self.insert_task(key.task, flow, kind);
+    }
+
+    /// The flow of a task; if its spawn was not seen, it is made now.
+    fn flow_of(&mut self, thread: ThreadIndex, key: AsyncKey) -> Option<FlowId> {
+        if let Some(task) = self.polls.tasks.get(&key.task) {
+            return Some(task.flow);
+        }
+        if self.polls.tasks.len() >= MAX_ASYNC_TASKS {
+            self.counts.untracked += 1;
+            return None;
+        }
+        let root = match self.foreseen_name(key.task) {
+            Some(name) => {
+                let name = self.machine.names.text(name).to_owned();
+                self.machine.names.frame_of(&name, "unknown", 1)
+            }
+            None => self.polls.texts.unknown_task,
+        };
+        self.machine.hold_lane(thread);
+        let stack = exectrace_format::StackId::NONE;
+        let flow = self.machine.create(thread, root, stack);
+        self.insert_task(key.task, flow, AsyncTaskKind::Future);
+        let go = self.machine.flows.get(flow).map_or(0, |flow| flow.go.0);
+        self.infer(Inferred::State, go);
+        Some(flow)
+    }
+
+    pub(super) fn poll_begin(&mut self, thread: ThreadIndex, key: AsyncKey) {
+        let Some(flow) = self.flow_of(thread, key) else {
+            return;
+        };
+        let waker = Leaf::Place(self.polls.texts.wake_not_seen);
+        self.machine.poll(thread, flow, waker);
+        let poll = self.polls.next_poll;
+        self.polls.next_poll += 1;
+        if let Some(task) = self.polls.tasks.get_mut(&key.task) {
+            task.woken = false;
+        }
+        if let Some(flow) = self.machine.flows.get_mut(flow) {
+            flow.poll = poll;
+            flow.just_left = None;
+        }
+        self.close_regions_that_are_over(thread);
+    }
+
+    /// Ends regions whose end came, or was given up, while their flow did not run.
+    pub(super) fn close_regions_that_are_over(&mut self, thread: ThreadIndex) {
+        self.close_regions(thread, |region, _| region.awaits.over);
+    }
+
+    pub(super) fn poll_end(&mut self, thread: ThreadIndex, key: AsyncKey, stack: u64) {
+        let task = self.polls.tasks.get(&key.task);
+        let current = self
+            .machine
+            .thread(thread)
+            .and_then(|thread| thread.current);
+        let flow = task.map(|task| task.flow);
+        if flow.is_none() || flow != current {
+            // It ended in this poll, or the beginning of the poll was lost.
+            self.machine.resume_outer(thread);
+            return;
+        }
+        let (woken, waker) = task.map_or((false, 0), |task| (task.woken, task.waker));
+        // A span that was left in an earlier poll and not entered in this one is no future's.
+        self.close_regions(thread, |region, poll| {
+            let awaits = region.awaits;
+            awaits.polls == 1 && awaits.left_in.is_some_and(|left_in| left_in < poll)
+        });
+        let place = self.polls.places.get(&stack).copied();
+        let leaf = place.map_or(Leaf::None, |place| place.leaf);
+        let texts = self.polls.texts;
+        if woken {
+            let yields = place.is_some_and(|place| place.yields);
+            let reason = if yields { texts.yields } else { texts.woken };
+            self.machine.stop(thread, reason, leaf);
+        } else {
+            let reason = self.wait_reason(thread, key, waker, leaf, place);
+            self.machine.block(thread, reason, leaf);
+        }
+        self.machine.resume_outer(thread);
+    }
+
+    /// Why the task that runs on the thread is about to wait.
+    fn wait_reason(
+        &self,
+        thread: ThreadIndex,
+        key: AsyncKey,
+        waker: u64,
+        leaf: Leaf,
+        place: Option<WaitPlace>,
+    ) -> NameId {
+        if let Some(reason) = place.and_then(|place| place.reason) {
+            return reason;
+        }
+        let now = self.machine.output.now_ns();
+        if let Some(kind) = self.polls.foresight.next_wake(key.task, waker, now) {
+            return self.polls.reason_of(kind);
+        }
+        let root = self.machine.current(thread).map(|flow| flow.root);
+        root.and_then(|root| self.polls.learned.get(&(leaf, root)).copied())
+            .unwrap_or(self.polls.texts.awaits)
+    }
+
+    /// Closes those regions of the thread's flow of which `over` says so, given the present poll.
+    fn close_regions(
+        &mut self,
+        thread: ThreadIndex,
+        over: impl Fn(&super::OpenRegion, u64) -> bool,
+    ) {
+        loop {
+            let position = self.machine.current(thread).and_then(|flow| {
+                let mut regions = flow.regions.iter();
+                regions.rposition(|region| over(region, flow.poll))
+            });
+            match position {
+                Some(position) => self.close_region(thread, position),
+                None => return,
+            }
+        }
+    }
+
+    pub(super) fn async_end(&mut self, thread: ThreadIndex, key: AsyncKey) {
+        let Some(task) = self.polls.tasks.remove(&key.task) else {
+            return;
+        };
+        if task.waker != 0 && self.polls.by_waker.get(&task.waker) == Some(&key.task) {
+            self.polls.by_waker.remove(&task.waker);
+        }
+        self.machine.forget_outer(task.flow);
+        let state = self.machine.flows.get(task.flow).map(|flow| flow.state);
+        let ended = match state {
+            Some(FlowState::Running(on)) => self.machine.destroy(on),
+            Some(_) => self.machine.reap(task.flow),
+            None => None,
+        };
+        self.leave_all(ended);
+        if task.kind == AsyncTaskKind::Root {
+            self.run(thread);
+        }
+    }
+
+    /// The flow is gone: its spans are entered there no more.
+    pub(super) fn leave_all(&mut self, flow: Option<Flow>) {
+        for region in flow.into_iter().flat_map(|flow| flow.regions) {
+            if let Some(span) = region.slot.and_then(|slot| self.spans.get_mut(slot)) {
+                span.entered = span.entered.saturating_sub(1);
+            }
+        }
+    }
+
+    pub(super) fn waker_of(&mut self, key: AsyncKey, waker: u64) {
+        if let Some(task) = self.polls.tasks.get_mut(&key.task) {
+            task.waker = waker;
+            self.polls.by_waker.insert(waker, key.task);
+        }
+    }
+
+    pub(super) fn wake_by(&mut self, thread: ThreadIndex, waker: u64) {
+        self.polls.foresight.wake_applied(Waker::Address(waker));
+        if let Some(&task) = self.polls.by_waker.get(&waker) {
+            self.woken(thread, task);
+        }
+    }
+
+    pub(super) fn wake(&mut self, thread: ThreadIndex, key: AsyncKey) {
+        self.polls.foresight.wake_applied(Waker::Task(key.task));
+        self.woken(thread, key.task);
+    }
+
+    fn woken(&mut self, thread: ThreadIndex, number: u64) {
+        let Some(task) = self.polls.tasks.get_mut(&number) else {
+            return;
+        };
+        let flow = task.flow;
+        if matches!(
+            self.machine.flows.get(flow).map(|flow| flow.state),
+            Some(FlowState::Running(_))
+        ) {
+            task.woken = true;
+            return;
+        }
+        let kind = self.waker_kind(thread);
+        let inside = self
+            .machine
+            .current(thread)
+            .and_then(|flow| flow.regions.last());
+        let leaf = inside.map_or(Leaf::None, |region| region.place);
+        if self.machine.unblock(thread, flow, leaf)
+            && let Some(flow) = self.machine.flows.get(flow)
+        {
+            let reason = self.polls.reason_of(kind);
+            self.polls.learned.insert((flow.wait.1, flow.root), reason);
+        }
+    }
+
+    /// What kind of thread or task wakes.
+    fn waker_kind(&self, index: ThreadIndex) -> WakerKind {
+        let Some(thread) = self.machine.thread(index) else {
+            return WakerKind::Outside;
+        };
+        match thread.current {
+            _ if thread.parked => WakerKind::Driver,
+            Some(current) if thread.own != Some(current) => {
+                if self
+                    .machine
+                    .current(index)
+                    .is_some_and(|flow| flow.blocking)
+                {
+                    WakerKind::Blocking
+                } else {
+                    WakerKind::Task
+                }
+            }
+            None if thread.worker.is_some() => WakerKind::Driver,
+            _ => WakerKind::Outside,
+        }
+    }
+
+    pub(super) fn unpark(&mut self, thread: ThreadIndex, worker: WorkerKey) {
+        let (runtime, number) = worker;
+        let name = crate::schedule::runtime_name(runtime);
+        self.machine
+            .unpark(thread, worker, &format!("{name} worker {number}"));
+    }
+
+    /// A stack at which tasks wait became known.
+    pub(super) fn stack_is(&mut self, hash: u64, addresses: &[u64]) {
+        let _ = (hash, addresses);
+    }
+}

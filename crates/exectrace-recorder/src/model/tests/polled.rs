@@ -1,0 +1,374 @@
+//! Async tasks: what the file says of their states is what their scheduler did.
+
+use std::panic::Location;
+
+use exectrace_format::{GoState, StateChange};
+
+use super::*;
+use crate::schedule::AsyncTaskKind;
+
+const T: u64 = START_NS;
+
+fn spawn(number: u64, name: &'static str) -> Input<'static> {
+    Input::AsyncSpawn {
+        task: task(number),
+        kind: AsyncTaskKind::Future,
+        place: Location::caller(),
+        name: Some(name),
+    }
+}
+
+fn begin(number: u64) -> Input<'static> {
+    Input::PollBegin(task(number))
+}
+
+fn end(number: u64) -> Input<'static> {
+    Input::PollEnd {
+        task: task(number),
+        stack: 0,
+    }
+}
+
+fn unpark(worker: u64) -> Input<'static> {
+    Input::Unpark { runtime: 1, worker }
+}
+
+/// The states of the flow of this name: when, which, and why.
+fn states(events: &[TraceEvent], name: &str) -> Vec<(u64, GoState, String)> {
+    let mut wanted = None;
+    let mut states = Vec::new();
+    for event in events {
+        if let TraceEventKind::StateTransition {
+            change: StateChange::Go { go, to, .. },
+            reason,
+            stack,
+        } = &event.kind
+        {
+            let root = stack.as_ref().and_then(|stack| stack.last());
+            if root.is_some_and(|root| &*root.function == name) {
+                wanted = Some(*go);
+            }
+            if wanted == Some(*go) {
+                states.push((ns(event), *to, reason.to_string()));
+            }
+        }
+    }
+    states
+}
+
+/// The states without their times.
+fn what(states: &[(u64, GoState, String)]) -> Vec<(GoState, &str)> {
+    states.iter().map(|(_, to, why)| (*to, &**why)).collect()
+}
+
+use GoState::{NotExist, Runnable, Running, Waiting};
+
+/// Applies records that a flush thread would look at first.
+fn play(trial: &mut Trial, records: &[(u64, u32, Input<'static>)]) {
+    for &(at, thread, input) in records {
+        let index = ThreadIndex(thread + 1);
+        let ahead = match input {
+            Input::PollBegin(task) => Ahead::PollBegin(task),
+            Input::PollEnd { .. } => Ahead::PollEnd,
+            Input::Wake(task) => Ahead::Wake(task),
+            Input::Park => Ahead::Park(true),
+            Input::Unpark { .. } => Ahead::Park(false),
+            Input::SpanNew { span, site, .. } => Ahead::SpanNew(span, site),
+            Input::SpanEnter(span) => Ahead::SpanEnter(span),
+            _ => continue,
+        };
+        trial.model.foresee(T + at, index, &ahead);
+    }
+    for &(at, thread, input) in records {
+        trial.apply(T + at, thread, input);
+    }
+}
+
+#[test]
+fn a_task_waits_between_its_polls_and_runs_on_the_lane_of_the_worker() {
+    let mut trial = Trial::new();
+    let park = Input::Park;
+    play(
+        &mut trial,
+        &[
+            (1_000, 0, spawn(1, "request")),
+            (2_000, 1, unpark(0)),
+            (3_000, 1, begin(1)),
+            (4_000, 1, end(1)),
+            (5_000, 1, park),
+            (6_000, 0, Input::Wake(task(1))),
+            (7_000, 1, unpark(0)),
+            (8_000, 1, begin(1)),
+            (9_000, 1, Input::AsyncEnd(task(1))),
+            (9_100, 1, end(1)),
+        ],
+    );
+    let events = trial.read().remove(0);
+    let found = states(&events, "request");
+    assert_eq!(
+        what(&found),
+        [
+            (Runnable, ""),
+            (Running, ""),
+            (Waiting, "sync (await)"),
+            (Runnable, ""),
+            (Running, ""),
+            (NotExist, ""),
+        ]
+    );
+    let times: Vec<_> = found[1..].iter().map(|state| state.0 - T).collect();
+    assert_eq!(times, [3_000, 4_000, 6_000, 8_000, 9_000]);
+}
+
+#[test]
+fn a_task_that_is_woken_while_it_is_polled_could_run_on() {
+    let mut trial = Trial::new();
+    play(
+        &mut trial,
+        &[
+            (1_000, 0, spawn(1, "busy")),
+            (2_000, 1, unpark(0)),
+            (3_000, 1, begin(1)),
+            (3_500, 0, Input::Wake(task(1))),
+            (4_000, 1, end(1)),
+            (5_000, 1, begin(1)),
+        ],
+    );
+    let events = trial.read().remove(0);
+    assert_eq!(
+        what(&states(&events, "busy"))[1..],
+        [
+            (Running, ""),
+            (Runnable, "woken during poll"),
+            (Running, ""),
+        ]
+    );
+}
+
+#[test]
+fn a_wake_that_was_not_seen_is_put_right_before_the_poll_and_says_so() {
+    let mut trial = Trial::new();
+    play(
+        &mut trial,
+        &[
+            (1_000, 0, spawn(1, "quiet")),
+            (2_000, 1, begin(1)),
+            (3_000, 1, end(1)),
+            (9_000, 1, begin(1)),
+        ],
+    );
+    let events = trial.read().remove(0);
+    let found = states(&events, "quiet");
+    assert_eq!(found[3].0, T + 9_000);
+    assert_eq!(found[3].1, Runnable);
+    let wake = events.iter().find(|event| ns(event) == T + 9_000).unwrap();
+    let leaf = wake.stack.as_ref().unwrap()[0].function.to_string();
+    assert_eq!(leaf, "(wake not seen)");
+}
+
+#[test]
+fn who_will_wake_a_task_tells_why_it_waits() {
+    let mut trial = Trial::new();
+    let park = Input::Park;
+    play(
+        &mut trial,
+        &[
+            (1_000, 0, spawn(1, "reader")),
+            (1_100, 0, spawn(2, "writer")),
+            (2_000, 1, unpark(0)),
+            (3_000, 1, begin(1)),
+            (4_000, 1, end(1)),
+            (4_500, 1, begin(2)),
+            (4_600, 1, end(2)),
+            (5_000, 1, park),
+            // The driver, on the parked worker.
+            (6_000, 1, Input::Wake(task(1))),
+            (7_000, 1, unpark(0)),
+            (8_000, 1, begin(1)),
+            (8_500, 1, Input::Wake(task(2))),
+            (8_600, 1, end(1)),
+        ],
+    );
+    let events = trial.read().remove(0);
+    assert_eq!(what(&states(&events, "reader"))[2], (Waiting, "network"));
+    assert_eq!(
+        what(&states(&events, "writer"))[2],
+        (Waiting, "sync (await)")
+    );
+}
+
+#[test]
+fn a_task_that_is_dropped_unpolled_ends_on_the_tracers_lane() {
+    let mut trial = Trial::new();
+    play(
+        &mut trial,
+        &[
+            (1_000, 0, spawn(1, "aborted")),
+            (2_000, 0, Input::AsyncEnd(task(1))),
+        ],
+    );
+    let events = trial.read().remove(0);
+    assert_eq!(
+        what(&states(&events, "aborted")),
+        [(Runnable, ""), (Running, ""), (NotExist, "")]
+    );
+}
+
+#[test]
+fn a_worker_that_goes_on_elsewhere_leaves_its_task_running_on_a_lane_of_its_own() {
+    let mut trial = Trial::new();
+    play(
+        &mut trial,
+        &[
+            (1_000, 0, spawn(1, "blocks in place")),
+            (2_000, 1, unpark(0)),
+            (3_000, 1, begin(1)),
+            (4_000, 2, unpark(0)),
+            (5_000, 1, end(1)),
+        ],
+    );
+    let events = trial.read().remove(0);
+    let lanes: Vec<_> = events
+        .iter()
+        .filter(|event| [T + 3_000, T + 5_000].contains(&ns(event)))
+        .map(|event| event.proc.map(|lane| lane.0))
+        .collect();
+    let [before, after] = lanes[..] else {
+        panic!("{lanes:?}");
+    };
+    assert!(before.is_some() && after.is_some() && before != after);
+}
+
+#[test]
+fn an_instrumented_future_is_one_region_and_a_scope_in_a_poll_is_its_own() {
+    let mut trial = Trial::new();
+    let enter = |id| Input::SpanEnter(span(id));
+    let exit = |id| Input::SpanExit(span(id));
+    play(
+        &mut trial,
+        &[
+            (1_000, 0, spawn(1, "request")),
+            (1_500, 0, new(1, 0, Parent::Root)),
+            (2_000, 1, begin(1)),
+            (2_100, 1, enter(1)),
+            // A scope within the poll.
+            (2_200, 1, new(2, 1, Parent::Current(1))),
+            (2_300, 1, enter(2)),
+            (2_400, 1, exit(2)),
+            (2_410, 1, Input::SpanClose(span(2))),
+            (2_500, 1, exit(1)),
+            (2_600, 1, end(1)),
+            (5_000, 2, begin(1)),
+            (5_100, 2, enter(1)),
+            (5_500, 2, exit(1)),
+            // The future is dropped inside its span.
+            (5_510, 2, enter(1)),
+            (5_520, 2, exit(1)),
+            (5_530, 2, Input::SpanClose(span(1))),
+            (5_600, 2, Input::AsyncEnd(task(1))),
+        ],
+    );
+    let events = trial.read().remove(0);
+    assert_eq!(
+        regions(&events),
+        [
+            ("parse".to_owned(), T + 2_300, T + 2_410),
+            ("serve".to_owned(), T + 2_100, T + 5_520),
+        ]
+    );
+}
+
+#[test]
+fn a_scope_whose_span_lives_on_ends_when_the_next_poll_does_not_enter_it() {
+    let mut trial = Trial::new();
+    play(
+        &mut trial,
+        &[
+            (1_000, 0, spawn(1, "request")),
+            (1_500, 0, new(1, 0, Parent::Root)),
+            (2_000, 1, begin(1)),
+            (2_100, 1, Input::SpanEnter(span(1))),
+            (2_200, 1, Input::SpanExit(span(1))),
+            (2_600, 1, end(1)),
+            (3_000, 1, begin(1)),
+            (3_500, 1, end(1)),
+            (9_000, 1, begin(1)),
+        ],
+    );
+    let events = trial.read().remove(0);
+    assert_eq!(
+        regions(&events),
+        [("serve".to_owned(), T + 2_100, T + 3_500)]
+    );
+}
+
+#[test]
+fn a_task_is_named_by_the_span_that_it_will_enter_first() {
+    let mut trial = Trial::new();
+    let unnamed = Input::AsyncSpawn {
+        task: task(1),
+        kind: AsyncTaskKind::Future,
+        place: Location::caller(),
+        name: None,
+    };
+    play(
+        &mut trial,
+        &[
+            (1_000, 0, unnamed),
+            (2_000, 1, begin(1)),
+            (2_100, 1, new(1, 2, Parent::Root)),
+            (2_200, 1, Input::SpanEnter(span(1))),
+        ],
+    );
+    let events = trial.read().remove(0);
+    assert_eq!(states(&events, "query")[0].1, Runnable);
+}
+
+#[test]
+fn a_file_begun_late_tells_each_task_with_its_state_and_regions() {
+    let mut trial = Trial::new();
+    play(
+        &mut trial,
+        &[
+            (900, 0, new(1, 0, Parent::Root)),
+            (1_000, 0, spawn(1, "waits")),
+            (1_100, 0, spawn(2, "runs")),
+            (2_000, 1, begin(1)),
+            (2_100, 1, Input::SpanEnter(span(1))),
+            (2_200, 1, Input::SpanExit(span(1))),
+            (2_300, 1, end(1)),
+            (2_400, 1, begin(2)),
+        ],
+    );
+    trial.begin_file(T + 100_000);
+    play(
+        &mut trial,
+        &[
+            (200_000, 1, end(2)),
+            (200_100, 0, Input::Wake(task(1))),
+            (201_000, 1, begin(1)),
+            (201_100, 1, Input::SpanEnter(span(1))),
+        ],
+    );
+    let events = trial.read().remove(1);
+    let waits = states(&events, "waits");
+    // The shared generation tells the state once more.
+    assert_eq!(
+        what(&waits),
+        [
+            (Running, ""),
+            (Waiting, "sync (await)"),
+            (Waiting, ""),
+            (Runnable, ""),
+            (Running, ""),
+        ]
+    );
+    assert_eq!(
+        what(&states(&events, "runs")),
+        [(Running, ""), (Running, ""), (Waiting, "sync (await)")]
+    );
+    let begun = events.iter().filter(|event| {
+        matches!(&event.kind, TraceEventKind::RegionBegin { name, .. } if &**name == "serve")
+    });
+    assert_eq!(begun.count(), 1);
+}
