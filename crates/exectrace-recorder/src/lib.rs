@@ -77,8 +77,12 @@ mod settings;
 #[cfg(not(loom))]
 mod source;
 #[cfg(not(loom))]
+mod stacks;
+#[cfg(not(loom))]
 mod switch;
 mod sync;
+#[cfg(not(loom))]
+mod waker;
 
 #[cfg(loom)]
 #[doc(hidden)]
@@ -113,4 +117,8 @@ pub use schedule::{
 #[cfg(not(loom))]
 pub use settings::{Settings, SettingsError};
 #[cfg(not(loom))]
+pub use stacks::has_frame_pointers;
+#[cfg(not(loom))]
 pub use switch::{epoch, is_enabled, on_switch};
+#[cfg(not(loom))]
+pub use waker::{PollState, observe_poll};

@@ -151,6 +151,14 @@ impl Runtime {
         self.about(Kind::Wake, task.0);
     }
 
+    /// The wakers of the task carry this address, from now on until another task is said to have it.
+    #[cold]
+    pub(crate) fn wakers_carry(self, task: AsyncTaskId, address: usize) {
+        if is_enabled() {
+            record(Kind::WakerOf, self.number, [task.0, address as u64]);
+        }
+    }
+
     /// The calling thread, as this worker, has nothing to run and goes to sleep.
     #[inline]
     pub fn parks(self, worker: Worker) {

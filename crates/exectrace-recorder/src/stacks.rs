@@ -1,0 +1,342 @@
+//! Where a task waits: the stack at the moment when its waker is cloned.
+//!
+//! A leaf future that suspends keeps a clone of the waker, and makes it while everything that leads
+//! to it, from the poll of the task down, is on the native stack. So the clone function of `waker`
+//! calls [`capture`], which walks the frame pointers from there up to the frame that polls
+//! (`walk` says how, and why that is safe), and keeps the return addresses and their hash. When the
+//! poll is over, the hash goes to the caller, and the addresses are told in a record if this thread
+//! has not told them in this epoch.
+//!
+//! # Several clones in one poll
+//!
+//! A task that waits for several things at once clones its waker for each, and the order says
+//! nothing (`timeout` polls what it guards first, `select!` begins anywhere). So up to
+//! [`MAX_STACKS`] stacks of a poll are kept, the first ones and the last, and told as one record,
+//! with [`SEPARATOR`] between them. Which of them counts is decided where names are known:
+//! `resolve`.
+//!
+//! # Protocol
+//!
+//! A thread knows its innermost observed poll by a pointer to a [`Watch`].
+//!
+//! 1. The pointer is null or points to a `Watch` that stands, borrowed by a [`Watching`], in the
+//!    frame of a function that is polling on this thread. A `Watching` is never forgotten and never
+//!    leaves that frame: it is dropped before the function returns or unwinds, and puts back the
+//!    pointer from before. Polls on one thread nest, so that one is valid again then.
+//! 2. Only this module uses the pointer, and never while it runs code that is not its own.
+//! 3. A `Watch` is changed through cells, by its own thread only.
+
+mod walk;
+
+use std::cell::Cell;
+use std::ptr;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use crate::clock;
+use crate::decode::MAX_STACK_WORDS;
+use crate::local::Reservation;
+use crate::record::{Kind, head};
+use walk::ThreadStack;
+
+/// Most addresses of one stack; of a deeper one those nearest to the leaf are kept.
+const MAX_FRAMES: usize = 64;
+/// Most stacks of one poll.
+const MAX_STACKS: u8 = 4;
+/// Stands between stacks in a record: not an address.
+pub(crate) const SEPARATOR: u64 = 0;
+
+/// Words for the stacks of all polls that a thread is in, one inside the other.
+const ARENA_WORDS: usize = 256;
+/// Words before the addresses of a stack in the arena: its hash, and how many addresses follow.
+const STACK_HEAD_WORDS: usize = 2;
+/// With less room than this in the arena no stack is taken.
+const MIN_ROOM_WORDS: usize = STACK_HEAD_WORDS + 8;
+
+/// Hashes that a thread remembers to have told.
+///
+/// Direct-mapped: two that meet in one place are told again in turn, which costs time and nothing else.
+const TOLD_PLACES: usize = 128;
+
+thread_local! {
+    static LOCAL: Local = const { Local::new() };
+}
+
+struct Local {
+    stack: Cell<ThreadStack>,
+    /// The innermost observed poll, or null. See the protocol.
+    innermost: Cell<*const Watch>,
+    arena: [Cell<u64>; ARENA_WORDS],
+    told: [Cell<u64>; TOLD_PLACES],
+}
+
+impl Local {
+    const fn new() -> Self {
+        Self {
+            stack: Cell::new(ThreadStack::UNKNOWN),
+            innermost: Cell::new(ptr::null()),
+            arena: [const { Cell::new(0) }; ARENA_WORDS],
+            told: [const { Cell::new(0) }; TOLD_PLACES],
+        }
+    }
+
+    /// The innermost observed poll.
+    #[inline(always)]
+    fn innermost(&self) -> Option<&Watch> {
+        // SAFETY: by rule 1 it is null or points to a watch that exists, and by rule 2 it does so
+        // for as long as `self` is borrowed here: no caller ends an observed poll meanwhile.
+        unsafe { self.innermost.get().as_ref() }
+    }
+}
+
+/// An observed poll. Stands in the frame of the function that polls.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    /// Data pointer of the waker; clones of other wakers say nothing about this task.
+    data: usize,
+    /// Frame pointer of the frame that this stands in.
+    frame: usize,
+    /// The poll that this one is inside, or null.
+    outer: Cell<*const Watch>,
+    /// Where its stacks begin in the arena, where the last one begins, and where they end.
+    start: Cell<u16>,
+    last: Cell<u16>,
+    end: Cell<u16>,
+    stacks: Cell<u8>,
+}
+
+impl Watch {
+    /// A poll with a waker that carries `data`, by the function that this is compiled into.
+    #[inline(always)]
+    pub(crate) fn new(data: usize) -> Self {
+        Self {
+            data,
+            frame: walk::frame_pointer(),
+            outer: Cell::new(ptr::null()),
+            start: Cell::new(0),
+            last: Cell::new(0),
+            end: Cell::new(0),
+            stacks: Cell::new(0),
+        }
+    }
+}
+
+/// Walks that met something else than a chain of frames up to the poll.
+static BROKEN: AtomicU64 = AtomicU64::new(0);
+
+/// How many times a stack was not taken since the process began, as its chain of frame pointers did
+/// not lead to the poll.
+pub(crate) fn broken_stacks() -> u64 {
+    // Relaxed: a count that guards nothing.
+    BROKEN.load(Ordering::Relaxed)
+}
+
+/// Whether this build keeps frame pointers, which the stacks of waiting tasks need.
+///
+/// `RUSTFLAGS="-C force-frame-pointers=yes"` does that. Measured at the first call, by walking a
+/// chain of known calls, then remembered: later calls cost one load. `false` where the walk is not
+/// implemented: elsewhere than on Linux on x86-64 and AArch64.
+#[must_use]
+pub fn has_frame_pointers() -> bool {
+    const UNKNOWN: u8 = 0;
+    const YES: u8 = 1;
+    const NO: u8 = 2;
+    static KNOWN: AtomicU8 = AtomicU8::new(UNKNOWN);
+    // Relaxed: whoever measures finds the same.
+    match KNOWN.load(Ordering::Relaxed) {
+        YES => true,
+        NO => false,
+        _ => {
+            let found = walk::finds_known_calls();
+            KNOWN.store(if found { YES } else { NO }, Ordering::Relaxed);
+            found
+        }
+    }
+}
+
+/// Has clones of a poll's waker take the stack, while it exists.
+#[derive(Debug)]
+pub(crate) struct Watching<'a> {
+    watch: &'a Watch,
+}
+
+impl<'a> Watching<'a> {
+    /// Begins to watch a poll. `None` where there are no frame pointers.
+    #[inline(always)]
+    pub(crate) fn begin(watch: &'a Watch) -> Option<Self> {
+        if !has_frame_pointers() {
+            return None;
+        }
+        LOCAL.with(|local| {
+            if let Some(outer) = local.innermost() {
+                watch.outer.set(outer);
+                let free = outer.end.get();
+                watch.start.set(free);
+                watch.last.set(free);
+                watch.end.set(free);
+            }
+            local.innermost.set(watch);
+        });
+        Some(Self { watch })
+    }
+
+    /// Ends the watch. Returns the hash of what was taken, and tells it if this thread has not yet.
+    #[inline(always)]
+    pub(crate) fn end(self, epoch: u32) -> Option<u64> {
+        (self.watch.stacks.get() > 0).then(|| tell(self.watch, epoch))
+    }
+}
+
+impl Drop for Watching<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        LOCAL.with(|local| local.innermost.set(self.watch.outer.get()));
+    }
+}
+
+/// Takes the stack of the caller's caller, if `data` is what the waker of the innermost observed
+/// poll carries.
+#[inline(never)]
+pub(crate) fn capture(data: usize) {
+    let own = walk::frame_pointer();
+    LOCAL.with(|local| {
+        let mut stack = local.stack.get();
+        if !stack.is_known() {
+            stack = ThreadStack::of_this_thread();
+            local.stack.set(stack);
+        }
+        let Some(watch) = local.innermost() else {
+            return;
+        };
+        let here = ptr::from_ref(&stack).addr();
+        let limit = ptr::from_ref(watch).addr();
+        // A `frame` below the frame's own variables is no frame pointer.
+        if watch.data == data
+            && stack.contains(here)
+            && stack.contains(limit)
+            && watch.frame >= limit
+        {
+            local.take(watch, own, here, limit);
+        }
+    });
+}
+
+#[inline(never)]
+fn tell(watch: &Watch, epoch: u32) -> u64 {
+    LOCAL.with(|local| local.tell(watch, epoch))
+}
+
+impl Local {
+    /// Adds the stack from the frame at `own` on, leaving out that frame itself.
+    #[inline(always)]
+    fn take(&self, watch: &Watch, own: usize, here: usize, limit: usize) {
+        if watch.stacks.get() == MAX_STACKS {
+            // The last one gives way.
+            watch.end.set(watch.last.get());
+            watch.stacks.set(MAX_STACKS - 1);
+        }
+        let at = usize::from(watch.end.get());
+        let room = ARENA_WORDS - at;
+        if room < MIN_ROOM_WORDS {
+            return;
+        }
+        let mut places = self.arena[at + STACK_HEAD_WORDS..].iter().take(MAX_FRAMES);
+        let (mut hash, mut count) = (0, 0);
+        // SAFETY: `here` is in the frame of the function that this is compiled into, and `limit` is
+        // the address of the watch, which by rule 1 stands in the frame of a function that has not
+        // returned. The caller has seen that both are in the stack that this thread was created with.
+        let complete = unsafe {
+            walk::walk(own, here, limit, watch.frame, |address| {
+                let Some(place) = places.next() else {
+                    return false;
+                };
+                place.set(address);
+                hash = mixed(hash, address);
+                count += 1;
+                true
+            })
+        };
+        if !complete || count == 0 {
+            // Relaxed: a count that guards nothing.
+            BROKEN.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let hash = finished(hash);
+        let last = usize::from(watch.last.get());
+        if watch.stacks.get() > 0 && self.arena[last].get() == hash {
+            return;
+        }
+        self.arena[at].set(hash);
+        self.arena[at + 1].set(count);
+        watch.last.set(at as u16);
+        watch.end.set((at + STACK_HEAD_WORDS) as u16 + count as u16);
+        watch.stacks.set(watch.stacks.get() + 1);
+    }
+
+    /// The hash of all that was taken; has it told if it is new.
+    fn tell(&self, watch: &Watch, epoch: u32) -> u64 {
+        let (mut hash, mut words, mut stacks) = (0, 0, 0);
+        for (own_hash, addresses) in self.stacks(watch) {
+            let with_separator = usize::from(stacks > 0) + addresses.len();
+            if words + with_separator > MAX_STACK_WORDS {
+                break;
+            }
+            words += with_separator;
+            hash = if stacks == 0 {
+                own_hash
+            } else {
+                finished(mixed(hash, own_hash))
+            };
+            stacks += 1;
+        }
+        // The tag differs from that of every other epoch, and is never 0.
+        let tag = hash ^ u64::from(epoch) << 32 | 1;
+        let place = &self.told[(hash >> 32) as usize % TOLD_PLACES];
+        if place.get() != tag && self.record(watch, hash, words, stacks).is_some() {
+            place.set(tag);
+        }
+        hash
+    }
+
+    /// Each stack of a poll: its hash and its addresses.
+    fn stacks(&self, watch: &Watch) -> impl Iterator<Item = (u64, &[Cell<u64>])> {
+        let mut rest = &self.arena[usize::from(watch.start.get())..usize::from(watch.end.get())];
+        std::iter::from_fn(move || {
+            let (stack_head, addresses) = rest.split_first_chunk::<STACK_HEAD_WORDS>()?;
+            let (addresses, next) = addresses.split_at_checked(stack_head[1].get() as usize)?;
+            rest = next;
+            Some((stack_head[0].get(), addresses))
+        })
+    }
+
+    #[cold]
+    fn record(&self, watch: &Watch, hash: u64, words: usize, stacks: usize) -> Option<()> {
+        let mut reservation = Reservation::begin(3 + words)?;
+        let mut fits = reservation.push(head(Kind::StackIs, 0, clock::ticks()))
+            && reservation.push(hash)
+            && reservation.push(words as u64);
+        for (index, (_, addresses)) in self.stacks(watch).take(stacks).enumerate() {
+            if index > 0 {
+                fits = fits && reservation.push(SEPARATOR);
+            }
+            for address in addresses {
+                fits = fits && reservation.push(address.get());
+            }
+        }
+        fits.then(|| reservation.finish())
+    }
+}
+
+/// Odd, with no pattern: the golden ratio's fraction in 64 bits (Knuth, section 6.4).
+const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// One step of the hash. Multiplication carries differences up only, the rotation brings them down.
+#[inline(always)]
+fn mixed(hash: u64, word: u64) -> u64 {
+    (hash.rotate_left(29) ^ word).wrapping_mul(MULTIPLIER)
+}
+
+/// The last step of the hash. Never 0, which means that there is none.
+#[inline(always)]
+fn finished(hash: u64) -> u64 {
+    (hash ^ hash >> 32).max(1)
+}
