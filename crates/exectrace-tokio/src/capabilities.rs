@@ -1,0 +1,56 @@
+//! What this build of the program lets the tracer see.
+
+/// What this build of the program lets the tracer see. See [`capabilities`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// Whether hooks tell of tasks: of all of a runtime that was built with
+    /// [`exectrace`](crate::BuilderExt::exectrace), whoever spawned them. Else only of tasks spawned
+    /// through this crate.
+    pub all_tasks: bool,
+    /// Whether the program was built with `--cfg tokio_unstable`, which brings the hooks.
+    pub tokio_unstable: bool,
+    /// Whether tasks alive are registered, so that a recording knows them from its start.
+    pub live_tasks: bool,
+}
+
+impl Capabilities {
+    /// The same as pairs of a name and a value, in which form a trace has it.
+    #[must_use]
+    pub fn pairs(&self) -> [(&'static str, &'static str); 4] {
+        let yes_no = |yes| if yes { "yes" } else { "no" };
+        [
+            (
+                "tokio.tasks",
+                if self.all_tasks { "all" } else { "wrapped" },
+            ),
+            ("tokio.wakes", "wrapped"),
+            ("tokio.unstable", yes_no(self.tokio_unstable)),
+            ("tokio.live_tasks", yes_no(self.live_tasks)),
+        ]
+    }
+}
+
+/// What this build of the program lets the tracer see.
+///
+/// ```
+/// let seen = exectrace_tokio::capabilities();
+/// assert_eq!(seen.all_tasks, cfg!(tokio_unstable));
+/// ```
+#[must_use]
+pub fn capabilities() -> Capabilities {
+    Capabilities {
+        all_tasks: cfg!(tokio_unstable),
+        tokio_unstable: cfg!(tokio_unstable),
+        live_tasks: crate::alive::is_kept(),
+    }
+}
+
+/// Whether tasks spawned from now on are registered for recordings that start later; they are if this
+/// is never called.
+///
+/// The registry costs some 40 ns a task, also while nothing records, and some 130 bytes a task alive.
+/// Without it, a recording shows the tasks that were alive at its start from their first poll on.
+pub fn keep_live_tasks(keep: bool) {
+    crate::alive::set_kept(keep);
+}

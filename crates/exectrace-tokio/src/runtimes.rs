@@ -1,0 +1,194 @@
+//! The runtimes that we know: what is kept of each, and how one is found again.
+//!
+//! What is kept is leaked, as the recorder's numbers of runtimes are never given back either: some
+//! 2 KiB each, for the first thousand; later ones share two.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use exectrace_recorder::Runtime;
+use tokio::runtime::Handle;
+
+use crate::{numbers, waking};
+
+/// Workers of a runtime whose threads are remembered. Of further ones it is assumed.
+pub(crate) const MAX_CLAIMS: usize = 256;
+
+/// Runtimes that get an entry of their own, one less than the recorder can tell apart.
+const MAX_RUNTIMES: usize = 1_022;
+
+/// What is kept of a runtime.
+#[derive(Debug)]
+pub(crate) struct RuntimeState {
+    pub(crate) runtime: Runtime,
+    pub(crate) name: String,
+    /// Whether it was built with our hooks.
+    pub(crate) is_hooked: bool,
+    /// Its number in Tokio; 0 while no hook has run.
+    tokio_number: AtomicU64,
+    /// For each worker the thread that runs it, by a number of ours.
+    claims: [AtomicU32; MAX_CLAIMS],
+    /// For each worker the epoch in which it was last seen to unpark; 0 once it parks.
+    busy: [AtomicU32; MAX_CLAIMS],
+}
+
+impl RuntimeState {
+    fn new(name: String, is_hooked: bool) -> Self {
+        Self {
+            runtime: Runtime::register(name.as_str()),
+            name,
+            is_hooked,
+            tokio_number: AtomicU64::new(0),
+            claims: [const { AtomicU32::new(0) }; MAX_CLAIMS],
+            busy: [const { AtomicU32::new(0) }; MAX_CLAIMS],
+        }
+    }
+
+    /// Whether hooks tell of its tasks.
+    #[inline]
+    pub(crate) fn has_task_hooks(&self) -> bool {
+        cfg!(tokio_unstable) && self.is_hooked
+    }
+
+    /// Whether the thread still is the one that runs the worker.
+    #[inline]
+    pub(crate) fn is_claimed_by(&self, worker: u32, thread: u32) -> bool {
+        // Relaxed: a thread that polls for a worker has got the worker from its last thread by a
+        // lock of Tokio's.
+        self.claims
+            .get(worker as usize)
+            .is_none_or(|claim| claim.load(Ordering::Relaxed) == thread)
+    }
+
+    /// The thread runs the worker from now on.
+    pub(crate) fn claim(&self, worker: u32, thread: u32) {
+        if let Some(claim) = self.claims.get(worker as usize) {
+            claim.store(thread, Ordering::Relaxed);
+        }
+    }
+
+    /// The worker looks for work, or has parked.
+    pub(crate) fn set_busy(&self, worker: u32, is_busy: bool) {
+        if let Some(busy) = self.busy.get(worker as usize) {
+            let epoch = if is_busy { waking::epoch() } else { 0 };
+            busy.store(epoch, Ordering::Relaxed);
+        }
+    }
+
+    /// Workers that were seen in this epoch and are not parked.
+    pub(crate) fn busy_workers(&self) -> usize {
+        let epoch = waking::epoch();
+        let is_busy = |busy: &&AtomicU32| busy.load(Ordering::Relaxed) == epoch;
+        self.busy.iter().filter(is_busy).count()
+    }
+
+    /// Its number in Tokio; 0 if it is not known yet.
+    pub(crate) fn tokio_number(&self) -> u64 {
+        self.tokio_number.load(Ordering::Acquire)
+    }
+
+    /// Learns which runtime this is the state of, where a hook runs in it.
+    pub(crate) fn identify(&'static self, handle: &Handle) {
+        let number = numbers::of_runtime(handle.id());
+        if self.tokio_number() != number {
+            self.tokio_number.store(number, Ordering::Release);
+        }
+        let slot = slot_of(number);
+        let index = index_of(self);
+        if index != 0 && slot.load(Ordering::Relaxed) != index {
+            slot.store(index, Ordering::Release);
+        }
+    }
+}
+
+/// All states, in the order of their making.
+static STATES: [OnceLock<&'static RuntimeState>; MAX_RUNTIMES] =
+    [const { OnceLock::new() }; MAX_RUNTIMES];
+
+/// How many of them are set; also serialises the setting.
+static COUNT: Mutex<usize> = Mutex::new(0);
+
+/// Where the state of a runtime is, by the low bits of its number in Tokio: its index plus one.
+/// A stranger with the same low bits is told by its number.
+static BY_NUMBER: [AtomicUsize; 1_024] = [const { AtomicUsize::new(0) }; 1_024];
+
+/// For the runtimes past the limit, without and with our hooks.
+static OTHERS: [OnceLock<&'static RuntimeState>; 2] = [const { OnceLock::new() }; 2];
+
+/// Stands for the runtime of a future that was wrapped outside of any.
+pub(crate) fn nowhere() -> &'static RuntimeState {
+    static NOWHERE: OnceLock<&'static RuntimeState> = OnceLock::new();
+    NOWHERE.get_or_init(|| register("tokio".to_owned(), false))
+}
+
+fn slot_of(number: u64) -> &'static AtomicUsize {
+    &BY_NUMBER[number as usize % BY_NUMBER.len()]
+}
+
+/// The index of a state plus one; 0 for one that several runtimes share.
+fn index_of(state: &'static RuntimeState) -> usize {
+    let is_it = |known: &&'static RuntimeState| std::ptr::eq(*known, state);
+    let position = all().position(|known| is_it(&known));
+    position.map_or(0, |index| index + 1)
+}
+
+/// All states that are not shared.
+pub(crate) fn all() -> impl Iterator<Item = &'static RuntimeState> {
+    STATES.iter().map_while(|state| state.get().copied())
+}
+
+/// Makes the state of a new runtime.
+pub(crate) fn register(name: String, is_hooked: bool) -> &'static RuntimeState {
+    waking::count_epochs();
+    let mut count = COUNT.lock().unwrap_or_else(PoisonError::into_inner);
+    let make = |name| &*Box::leak(Box::new(RuntimeState::new(name, is_hooked)));
+    let Some(place) = STATES.get(*count) else {
+        return OTHERS[usize::from(is_hooked)].get_or_init(|| make("others".to_owned()));
+    };
+    *count += 1;
+    place.get_or_init(|| make(name))
+}
+
+/// The state of this runtime, which is made if there is none.
+///
+/// 3 ns for a runtime that was seen before.
+#[inline]
+pub(crate) fn of(handle: &Handle) -> &'static RuntimeState {
+    let number = numbers::of_runtime(handle.id());
+    find(number).unwrap_or_else(|| meet(handle, number))
+}
+
+#[inline]
+fn find(number: u64) -> Option<&'static RuntimeState> {
+    let index = slot_of(number).load(Ordering::Acquire);
+    let state = *STATES.get(index.wrapping_sub(1))?.get()?;
+    (state.tokio_number.load(Ordering::Relaxed) == number).then_some(state)
+}
+
+/// A runtime of which no hook has run yet, or one without our hooks.
+#[cold]
+fn meet(handle: &Handle, number: u64) -> &'static RuntimeState {
+    if let Some(state) = all().find(|state| state.tokio_number() == number && !is_stale(state)) {
+        state.identify(handle);
+        return state;
+    }
+    // `exectrace` gives the runtime's builder its name.
+    let name = handle.name();
+    let is_it = |state: &&'static RuntimeState| {
+        state.is_hooked && state.tokio_number() == 0 && Some(state.name.as_str()) == name
+    };
+    let state = all()
+        .find(is_it)
+        .unwrap_or_else(|| register(name.unwrap_or("tokio").to_owned(), false));
+    state.identify(handle);
+    state
+}
+
+/// Whether another runtime has taken over the number that this one had.
+fn is_stale(state: &'static RuntimeState) -> bool {
+    let index = slot_of(state.tokio_number()).load(Ordering::Acquire);
+    let taker = STATES.get(index.wrapping_sub(1)).and_then(OnceLock::get);
+    taker.is_some_and(|taker| {
+        !std::ptr::eq(*taker, state) && taker.tokio_number() == state.tokio_number()
+    })
+}

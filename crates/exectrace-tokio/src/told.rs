@@ -1,0 +1,117 @@
+//! A task that no hook tells of: what its wrapper tells.
+
+use std::panic::Location;
+
+use exectrace_recorder::{AliveTask, AsyncTaskId, AsyncTaskKind, StackHash};
+
+use crate::runtimes::RuntimeState;
+use crate::{alive, current};
+
+/// A task that is told of from its spawn to its end, which is when this is dropped at the latest.
+#[derive(Debug)]
+pub(crate) struct ToldTask {
+    pub(crate) state: &'static RuntimeState,
+    pub(crate) task: AsyncTaskId,
+    has_ended: bool,
+}
+
+impl ToldTask {
+    /// Tells of a task that is spawned now.
+    pub(crate) fn spawned(
+        state: &'static RuntimeState,
+        task: AsyncTaskId,
+        kind: AsyncTaskKind,
+        place: &'static Location<'static>,
+        name: Option<&'static str>,
+    ) -> Self {
+        alive::insert(AliveTask {
+            runtime: state.runtime,
+            task,
+            kind,
+            place,
+            name,
+        });
+        state.runtime.spawned(task, kind, place, name);
+        Self {
+            state,
+            task,
+            has_ended: false,
+        }
+    }
+
+    /// The task is at its end.
+    pub(crate) fn end(&mut self) {
+        if !self.has_ended {
+            self.has_ended = true;
+            alive::remove(self.task);
+            self.state.runtime.ended(self.task);
+        }
+    }
+
+    /// Tells that the calling thread begins to poll the task. The caller has looked at the switch.
+    ///
+    /// `tokio_number` is the task's number in Tokio, 0 if it has none.
+    #[inline]
+    pub(crate) fn poll(&mut self, tokio_number: u64) -> ToldPoll<'_> {
+        current::tell_worker(self.state);
+        self.run(tokio_number)
+    }
+
+    /// Tells that the calling thread, of the blocking pool, runs the task, on to its end. The caller has looked at the
+    /// switch.
+    pub(crate) fn run(&mut self, tokio_number: u64) -> ToldPoll<'_> {
+        let depth = current::open(tokio_number, true);
+        self.state.runtime.poll_begins(self.task);
+        ToldPoll {
+            task: self,
+            tokio_number,
+            depth,
+            outcome: Outcome::Ended,
+        }
+    }
+}
+
+impl Drop for ToldTask {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// What a poll came to. One that is left by a panic ends its task.
+#[derive(Clone, Copy, Debug)]
+enum Outcome {
+    Ended,
+    Waits(Option<StackHash>),
+}
+
+/// A poll that is under way. Its end is told when this is dropped.
+#[derive(Debug)]
+pub(crate) struct ToldPoll<'a> {
+    task: &'a mut ToldTask,
+    tokio_number: u64,
+    depth: usize,
+    outcome: Outcome,
+}
+
+impl ToldPoll<'_> {
+    /// The task is not at its end; it waits, here if that is known.
+    #[inline]
+    pub(crate) fn waits(&mut self, stack: Option<StackHash>) {
+        self.outcome = Outcome::Waits(stack);
+    }
+}
+
+impl Drop for ToldPoll<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if matches!(self.outcome, Outcome::Ended) {
+            self.task.end();
+        }
+        current::close_to(self.depth, self.tokio_number);
+        let (runtime, task) = (self.task.state.runtime, self.task.task);
+        match self.outcome {
+            Outcome::Waits(Some(stack)) => runtime.poll_ends_at(task, stack),
+            _ => runtime.poll_ends(task),
+        }
+    }
+}
