@@ -178,8 +178,9 @@ macro_rules! events {
         /// A timed event, without its time. `seq` is always the next sequence number of what is named.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[allow(missing_docs, reason = "the doc of each event explains its fields")]
+        #[repr(u8)]
         pub enum Event {
-            $(#[doc = $doc] $name $({ $($field: $ty),* })?,)*
+            $(#[doc = $doc] $name $({ $($field: $ty),* })? = $id,)*
         }
 
         /// The kind of a timed event; its number is the id on the wire.
@@ -243,7 +244,8 @@ macro_rules! events {
             }
 
             /// Hands the arguments, as numbers, to `put`, in the order of the wire.
-            #[inline]
+            // Inlined always: where the kind is known at the call, nothing of the match remains.
+            #[inline(always)]
             pub fn for_each_argument(self, mut put: impl FnMut(u64)) {
                 match self {
                     $(Self::$name $({ $($field),* })? => {

@@ -8,7 +8,7 @@ use crate::event::{Event, MAX_EVENT_BYTES};
 
 use super::batch::{CUT_BYTES, Head};
 
-/// Room for any event, and for the eight bytes that [`Slot::put`] writes at a time.
+/// Room for any event, and for the eight bytes that [`put_long`] writes at a time.
 const SLOT_BYTES: usize = 64;
 const _: () = assert!(MAX_EVENT_BYTES + 8 <= SLOT_BYTES);
 
@@ -140,44 +140,44 @@ impl Slot<'_> {
         self.at = 1;
     }
 
-    /// Writes a uvarint: below 2^56 without a loop.
-    #[inline]
+    /// Writes a uvarint. Most are of one or two bytes.
+    #[inline(always)]
     fn put(&mut self, value: u64) {
         if value < 0x80 {
             self.bytes[self.at & (SLOT_BYTES - 1)] = value as u8;
             self.at += 1;
-        } else if value < 1 << 56 {
-            self.put_8(value);
+        } else if value < 0x4000 {
+            let at = self.at & (SLOT_BYTES - 1);
+            self.bytes[at] = value as u8 | 0x80;
+            self.bytes[(at + 1) & (SLOT_BYTES - 1)] = (value >> 7) as u8;
+            self.at += 2;
         } else {
-            self.put_long(value);
+            self.at = put_long(self.bytes, self.at, value);
         }
     }
+}
 
-    #[inline]
-    fn put_8(&mut self, value: u64) {
+/// Writes a uvarint of three bytes or more at `at`; where it ends. Below 2^56 without a loop.
+#[inline(never)]
+fn put_long(bytes: &mut [u8; SLOT_BYTES], mut at: usize, mut value: u64) -> usize {
+    if value < 1 << 56 {
         // Spread the groups of seven bits to bytes: halves, then quarters, then eighths.
         let mut spread = (value & 0x0fff_ffff) | ((value & 0x00ff_ffff_f000_0000) << 4);
         spread = (spread & 0x0000_3fff_0000_3fff) | ((spread & 0x0fff_c000_0fff_c000) << 2);
         spread = (spread & 0x007f_007f_007f_007f) | ((spread & 0x3f80_3f80_3f80_3f80) << 1);
-        let length = (70 - (value | 1).leading_zeros() as usize) / 7;
+        let length = (70 - value.leading_zeros() as usize) / 7;
         // All bytes but the last have their high bit set.
         let more = 0x8080_8080_8080_8080 & ((1u64 << (8 * (length - 1))) - 1);
-        let at = self.at.min(SLOT_BYTES - 8);
-        if let Some(place) = self.bytes[at..].first_chunk_mut::<8>() {
+        if let Some(place) = bytes[at.min(SLOT_BYTES - 8)..].first_chunk_mut::<8>() {
             *place = (spread | more).to_le_bytes();
         }
-        self.at += length;
+        return at + length;
     }
-
-    #[cold]
-    #[inline(never)]
-    fn put_long(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.bytes[self.at & (SLOT_BYTES - 1)] = value as u8 | 0x80;
-            self.at += 1;
-            value >>= 7;
-        }
-        self.bytes[self.at & (SLOT_BYTES - 1)] = value as u8;
-        self.at += 1;
+    while value >= 0x80 {
+        bytes[at & (SLOT_BYTES - 1)] = value as u8 | 0x80;
+        at += 1;
+        value >>= 7;
     }
+    bytes[at & (SLOT_BYTES - 1)] = value as u8;
+    at + 1
 }
