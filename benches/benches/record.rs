@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use exectrace_benches::{
-    Body, Helper, Subject, Verdicts, answer_as_helper, describe_run, median, quartiles,
+    Body, FlushCost, Helper, Subject, Verdicts, answer_as_helper, describe_run, median, quartiles,
 };
 
 const USAGE: &str = "usage: cargo bench -p exectrace-benches --bench record [-- --quick]";
@@ -20,20 +20,23 @@ struct Effort {
     /// Each has new processes, whose memory lies elsewhere.
     sessions: usize,
     turns: usize,
-    /// Operations on each thread while the flush thread is measured.
+    /// How often the flush thread is measured, and operations on each thread meanwhile.
+    loads: usize,
     load: u64,
 }
 
 const FULL: Effort = Effort {
     sessions: 5,
     turns: 20,
-    load: 500_000,
+    loads: 7,
+    load: 100_000,
 };
 
 const QUICK: Effort = Effort {
     sessions: 1,
     turns: 7,
-    load: 50_000,
+    loads: 3,
+    load: 30_000,
 };
 
 /// Operations of a turn: a millisecond or two, and at most 4 MB of records.
@@ -225,40 +228,62 @@ fn weigh(verdicts: &mut Verdicts) -> io::Result<()> {
     weigh(Body::Event, "event with a field and a message", None)
 }
 
-/// Records a second of the flush thread's CPU time.
+/// What the flush thread is measured with.
+const LOADS: [(Subject, Body); 4] = [
+    (Subject::Annotations, Body::Region),
+    (Subject::Subscriber, Body::Span),
+    (Subject::Subscriber, Body::SpanWithFields),
+    (Subject::Subscriber, Body::Event),
+];
+
+/// Records a second of the flush thread's CPU time: again and again in turn, and then the medians.
 fn load(effort: Effort, verdicts: &mut Verdicts) -> io::Result<()> {
-    println!("\n| flush thread | records | ns a record | million records a second |");
-    println!("|---|---:|---:|---:|");
-    for (subject, body) in [
-        (Subject::Annotations, Body::Region),
-        (Subject::Subscriber, Body::Span),
-        (Subject::Subscriber, Body::SpanWithFields),
-        (Subject::Subscriber, Body::Event),
-    ] {
-        let mut helper = Helper::start(subject)?;
-        for threads in [1, 2] {
-            let cost = helper.load_flush_thread(body, threads, effort.load)?;
-            let what = match threads {
-                1 => format!("{}, 1 thread", body.name()),
-                _ => format!("{}, {threads} threads", body.name()),
-            };
-            let aim = format!("million records a second through the flush thread, {what}");
-            let Some(cpu_ns) = cost.cpu_ns else {
-                verdicts.skipped(&aim, "no /proc/self/task/*/schedstat");
-                continue;
-            };
-            if cost.dropped > 0 {
-                let why = format!("{} records were dropped: too little CPU time", cost.dropped);
-                verdicts.skipped(&aim, &why);
-                continue;
-            }
-            let each = cpu_ns / cost.records as f64;
-            let rate = 1e3 / each;
-            println!("| {what} | {} | {each:.1} | {rate:.1} |", cost.records);
-            if matches!(body, Body::Region | Body::Span) {
-                verdicts.at_least(&aim, rate, 15.0, "");
+    let mut costs: BTreeMap<(Body, usize), Vec<FlushCost>> = BTreeMap::new();
+    let helpers = LOADS.map(|(subject, body)| Ok((Helper::start(subject)?, body)));
+    let mut helpers: Vec<(Helper, Body)> = helpers.into_iter().collect::<io::Result<_>>()?;
+    for _ in 0..effort.loads {
+        for (helper, body) in &mut helpers {
+            for threads in [1, 2] {
+                let cost = helper.load_flush_thread(*body, threads, effort.load)?;
+                costs.entry((*body, threads)).or_default().push(cost);
             }
         }
     }
+    println!("\n| flush thread | records | ns a record | million records a second |");
+    println!("|---|---:|---:|---:|");
+    for (_, body) in LOADS {
+        for threads in [1, 2] {
+            let costs = costs.get(&(body, threads)).map_or(&[][..], Vec::as_slice);
+            print_load(body, threads, costs, verdicts);
+        }
+    }
     Ok(())
+}
+
+fn print_load(body: Body, threads: usize, costs: &[FlushCost], verdicts: &mut Verdicts) {
+    let what = match threads {
+        1 => format!("{}, 1 thread", body.name()),
+        _ => format!("{}, {threads} threads", body.name()),
+    };
+    let aim = format!("million records a second through the flush thread, {what}");
+    let dropped: u64 = costs.iter().map(|cost| cost.dropped).sum();
+    if dropped > 0 {
+        let why = format!("{dropped} records were dropped: too little CPU time");
+        verdicts.skipped(&aim, &why);
+        return;
+    }
+    let each = costs
+        .iter()
+        .filter_map(|cost| Some(cost.cpu_ns? / cost.records as f64));
+    let each = median(&each.collect::<Vec<_>>());
+    if each.is_nan() {
+        verdicts.skipped(&aim, "no /proc/self/task/*/schedstat");
+        return;
+    }
+    let records: u64 = costs.iter().map(|cost| cost.records).sum();
+    let rate = 1e3 / each;
+    println!("| {what} | {records} | {each:.1} | {rate:.1} |");
+    if matches!(body, Body::Region | Body::Span) {
+        verdicts.at_least(&aim, rate, 15.0, "");
+    }
 }
