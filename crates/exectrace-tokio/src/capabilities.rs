@@ -1,5 +1,9 @@
 //! What this build of the program lets the tracer see.
 
+use std::sync::Once;
+
+use exectrace_recorder::{has_frame_pointers, set_capability};
+
 /// What this build of the program lets the tracer see. See [`capabilities`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -10,6 +14,9 @@ pub struct Capabilities {
     pub all_tasks: bool,
     /// Whether the program was built with `--cfg tokio_unstable`, which brings the hooks.
     pub tokio_unstable: bool,
+    /// Whether the program keeps frame pointers, so that it is seen where in its functions a task
+    /// waits: `-C force-frame-pointers=yes`.
+    pub frame_pointers: bool,
     /// Whether tasks alive are registered, so that a recording knows them from its start.
     pub live_tasks: bool,
 }
@@ -17,7 +24,7 @@ pub struct Capabilities {
 impl Capabilities {
     /// The same as pairs of a name and a value, in which form a trace has it.
     #[must_use]
-    pub fn pairs(&self) -> [(&'static str, &'static str); 4] {
+    pub fn pairs(&self) -> [(&'static str, &'static str); 5] {
         let yes_no = |yes| if yes { "yes" } else { "no" };
         [
             (
@@ -26,6 +33,7 @@ impl Capabilities {
             ),
             ("tokio.wakes", "wrapped"),
             ("tokio.unstable", yes_no(self.tokio_unstable)),
+            ("tokio.stacks", yes_no(self.frame_pointers)),
             ("tokio.live_tasks", yes_no(self.live_tasks)),
         ]
     }
@@ -42,7 +50,20 @@ pub fn capabilities() -> Capabilities {
     Capabilities {
         all_tasks: cfg!(tokio_unstable),
         tokio_unstable: cfg!(tokio_unstable),
+        frame_pointers: has_frame_pointers(),
         live_tasks: crate::alive::is_kept(),
+    }
+}
+
+/// Has it written into every trace.
+pub(crate) fn tell() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(tell_again);
+}
+
+fn tell_again() {
+    for (key, value) in capabilities().pairs() {
+        set_capability(key, value);
     }
 }
 
@@ -53,4 +74,5 @@ pub fn capabilities() -> Capabilities {
 /// Without it, a recording shows the tasks that were alive at its start from their first poll on.
 pub fn keep_live_tasks(keep: bool) {
     crate::alive::set_kept(keep);
+    tell_again();
 }

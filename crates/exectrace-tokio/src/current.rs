@@ -6,10 +6,9 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use exectrace_recorder::{StackHash, Worker};
+use exectrace_recorder::{StackHash, Worker, epoch};
 
 use crate::runtimes::RuntimeState;
-use crate::waking;
 
 /// Polls inside polls on one thread that are told apart. Of deeper ones the outermost are kept.
 const MAX_DEPTH: usize = 8;
@@ -19,16 +18,14 @@ const MAX_DEPTH: usize = 8;
 pub(crate) struct OpenPoll {
     /// The task's number in Tokio; 0 if it has none.
     pub(crate) tokio_number: u64,
-    /// Whether a wrapper watches the task's waker.
-    pub(crate) is_observed: bool,
     /// Where the task waits after the poll.
+    #[cfg_attr(not(tokio_unstable), allow(dead_code, reason = "it is for hooks"))]
     pub(crate) stack: Option<StackHash>,
 }
 
 impl OpenPoll {
     const NONE: Self = Self {
         tokio_number: 0,
-        is_observed: false,
         stack: None,
     };
 }
@@ -84,7 +81,7 @@ impl Current {
     /// The worker of the runtime that this thread is known to be.
     #[inline]
     fn told_worker(&self, state: &'static RuntimeState) -> Option<u32> {
-        if self.epoch.get() != waking::epoch() {
+        if self.epoch.get() != epoch() {
             return None;
         }
         if !self
@@ -134,7 +131,7 @@ pub(crate) fn unparks(state: &'static RuntimeState) {
         return;
     };
     CURRENT.with(|current| {
-        current.epoch.set(waking::epoch());
+        current.epoch.set(epoch());
         current.state.set(Some(state));
         current.worker.set(Some(worker));
         state.claim(worker, current.thread());
@@ -174,9 +171,9 @@ fn worker_index() -> Option<u32> {
 
 /// Notes that a poll begins. Returns how many were under way, for [`close_to`].
 #[inline]
-pub(crate) fn open(tokio_number: u64, is_observed: bool) -> usize {
+pub(crate) fn open(tokio_number: u64) -> usize {
     CURRENT.with(|current| {
-        let epoch = waking::epoch();
+        let epoch = epoch();
         if current.open_epoch.replace(epoch) != epoch {
             // What is left was opened in a recording that ended in the middle of a poll.
             current.depth.set(0);
@@ -185,7 +182,6 @@ pub(crate) fn open(tokio_number: u64, is_observed: bool) -> usize {
         if let Some(place) = current.open.get(depth) {
             place.set(OpenPoll {
                 tokio_number,
-                is_observed,
                 stack: None,
             });
             current.depth.set(depth + 1);
@@ -213,30 +209,17 @@ pub(crate) fn depth_if_open(tokio_number: u64) -> Option<usize> {
     })
 }
 
-/// Marks the innermost poll as observed. False if it was before.
-#[inline]
-pub(crate) fn mark_observed(depth: usize) -> bool {
-    change(depth, |open| {
-        !std::mem::replace(&mut open.is_observed, true)
-    })
-}
-
 /// Notes where the task of this poll waits from now on.
 #[inline]
 pub(crate) fn set_stack(depth: usize, stack: Option<StackHash>) {
-    change(depth, |open| open.stack = stack);
-}
-
-fn change<R: Default>(depth: usize, f: impl FnOnce(&mut OpenPoll) -> R) -> R {
     CURRENT.with(|current| {
-        let Some(place) = current.open.get(depth) else {
-            return R::default();
-        };
-        let mut open = place.get();
-        let result = f(&mut open);
-        place.set(open);
-        result
-    })
+        if let Some(place) = current.open.get(depth) {
+            place.set(OpenPoll {
+                stack,
+                ..place.get()
+            });
+        }
+    });
 }
 
 /// The end of a poll that the hooks saw.

@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Handle};
 
 use crate::options::{Options, ThreadHook};
 use crate::runtimes::{self, RuntimeState};
-use crate::{alive, counters, current};
+use crate::{counters, current};
 
 /// Has a runtime traced, from its builder.
 pub trait BuilderExt {
@@ -53,8 +53,6 @@ impl BuilderExt for Builder {
     }
 
     fn exectrace_with(&mut self, name: &str, options: Options) -> &mut Self {
-        alive::answer_census();
-        counters::answer_sampler();
         let state = runtimes::register(name.to_owned(), true);
         self.name(name);
         install(self, state, options);
@@ -205,7 +203,7 @@ mod on_tasks {
         }
         let number = numbers::of_task(meta.id());
         current::tell_worker(state);
-        current::open(number, false);
+        current::open(number);
         state.runtime.poll_begins(AsyncTaskId::of_runtime(number));
     }
 

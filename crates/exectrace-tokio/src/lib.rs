@@ -14,7 +14,6 @@ mod runtimes;
 mod spawn;
 mod told;
 mod traced;
-mod waking;
 
 pub use blocking::{block_in_place, block_on, block_on_handle, spawn_blocking, spawn_blocking_on};
 pub use capabilities::{Capabilities, capabilities, keep_live_tasks};

@@ -6,10 +6,10 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use exectrace_recorder::Runtime;
+use exectrace_recorder::{Runtime, epoch};
 use tokio::runtime::Handle;
 
-use crate::{numbers, waking};
+use crate::{alive, capabilities, counters, numbers};
 
 /// Workers of a runtime whose threads are remembered. Of further ones it is assumed.
 pub(crate) const MAX_CLAIMS: usize = 256;
@@ -70,15 +70,15 @@ impl RuntimeState {
     /// The worker looks for work, or has parked.
     pub(crate) fn set_busy(&self, worker: u32, is_busy: bool) {
         if let Some(busy) = self.busy.get(worker as usize) {
-            let epoch = if is_busy { waking::epoch() } else { 0 };
-            busy.store(epoch, Ordering::Relaxed);
+            let since = if is_busy { epoch() } else { 0 };
+            busy.store(since, Ordering::Relaxed);
         }
     }
 
     /// Workers that were seen in this epoch and are not parked.
     pub(crate) fn busy_workers(&self) -> usize {
-        let epoch = waking::epoch();
-        let is_busy = |busy: &&AtomicU32| busy.load(Ordering::Relaxed) == epoch;
+        let now = epoch();
+        let is_busy = |busy: &&AtomicU32| busy.load(Ordering::Relaxed) == now;
         self.busy.iter().filter(is_busy).count()
     }
 
@@ -139,7 +139,9 @@ pub(crate) fn all() -> impl Iterator<Item = &'static RuntimeState> {
 
 /// Makes the state of a new runtime.
 pub(crate) fn register(name: String, is_hooked: bool) -> &'static RuntimeState {
-    waking::count_epochs();
+    alive::answer_census();
+    counters::answer_sampler();
+    capabilities::tell();
     let mut count = COUNT.lock().unwrap_or_else(PoisonError::into_inner);
     let make = |name| &*Box::leak(Box::new(RuntimeState::new(name, is_hooked)));
     let Some(place) = STATES.get(*count) else {

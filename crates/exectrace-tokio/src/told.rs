@@ -60,7 +60,7 @@ impl ToldTask {
     /// Tells that the calling thread, of the blocking pool, runs the task, on to its end. The caller has looked at the
     /// switch.
     pub(crate) fn run(&mut self, tokio_number: u64) -> ToldPoll<'_> {
-        let depth = current::open(tokio_number, true);
+        let depth = current::open(tokio_number);
         self.state.runtime.poll_begins(self.task);
         ToldPoll {
             task: self,

@@ -13,13 +13,13 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use exectrace_recorder::{AsyncTaskId, AsyncTaskKind, is_enabled};
+use exectrace_recorder::{AsyncTaskId, AsyncTaskKind, PollState, is_enabled, observe_poll};
 use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 
 use crate::runtimes::{self, RuntimeState};
 use crate::told::ToldTask;
-use crate::{current, numbers, waking};
+use crate::{alive, current, numbers};
 
 pin_project! {
     /// A future that tells the tracer of its polls and wakes: what is made a task of.
@@ -40,10 +40,11 @@ pin_project! {
 #[derive(Debug)]
 struct Watch {
     seen_by: SeenBy,
+    /// The runtime, once it is known.
+    state: Option<&'static RuntimeState>,
     /// The task's number in Tokio; 0 if it has none. `None` until its first poll tells.
     tokio_number: Option<u64>,
-    /// The last epoch in which it was told what the task's wakers carry.
-    waker_told: u32,
+    wakes: PollState,
     place: &'static Location<'static>,
     name: Option<&'static str>,
 }
@@ -52,7 +53,7 @@ struct Watch {
 #[derive(Debug)]
 enum SeenBy {
     /// Hooks.
-    Hooks(&'static RuntimeState),
+    Hooks,
     /// The wrapper.
     Wrapper(ToldTask),
     /// It is not known.
@@ -129,13 +130,15 @@ impl<F> Traced<F> {
     fn new(
         future: F,
         seen_by: SeenBy,
+        state: Option<&'static RuntimeState>,
         place: &'static Location<'static>,
         name: Option<&'static str>,
     ) -> Self {
         let watch = Watch {
             seen_by,
+            state,
             tokio_number: None,
-            waker_told: 0,
+            wakes: PollState::new(),
             place,
             name,
         };
@@ -149,7 +152,7 @@ impl<F> Traced<F> {
         name: Option<&'static str>,
     ) -> Self {
         if cfg!(tokio_unstable) {
-            return Self::new(future, SeenBy::Unknown, place, name);
+            return Self::new(future, SeenBy::Unknown, None, place, name);
         }
         Self::told(future, state_here(), AsyncTaskKind::Future, place, name)
     }
@@ -162,7 +165,7 @@ impl<F> Traced<F> {
         name: Option<&'static str>,
     ) -> Self {
         if state.has_task_hooks() {
-            return Self::new(future, SeenBy::Hooks(state), place, name);
+            return Self::new(future, SeenBy::Hooks, Some(state), place, name);
         }
         Self::told(future, state, AsyncTaskKind::Future, place, name)
     }
@@ -185,7 +188,7 @@ impl<F> Traced<F> {
         name: Option<&'static str>,
     ) -> Self {
         let task = ToldTask::spawned(state, AsyncTaskId::unique(), kind, place, name);
-        let mut traced = Self::new(future, SeenBy::Wrapper(task), place, name);
+        let mut traced = Self::new(future, SeenBy::Wrapper(task), Some(state), place, name);
         if kind == AsyncTaskKind::Root {
             // Tokio would give the number of a task around it, if there is one.
             traced.watch.tokio_number = Some(0);
@@ -205,7 +208,7 @@ impl<F> Traced<F> {
         {
             let later = LaterTold::default();
             let seen_by = SeenBy::Later(std::sync::Arc::clone(&later));
-            let spawned = spawn(Self::new(future, seen_by, place, None));
+            let spawned = spawn(Self::new(future, seen_by, None, place, None));
             let number = numbers::of_task(spawned.task_id());
             // No other thread can poll it or drop it meanwhile.
             if !current::spawns::is_last(number)
@@ -254,6 +257,7 @@ impl<F: Future> Future for Traced<F> {
 }
 
 impl Watch {
+    // One call of `f` for all cases, so that the program's code is compiled once.
     #[inline]
     fn poll<T>(
         &mut self,
@@ -266,18 +270,42 @@ impl Watch {
         };
         #[cfg(tokio_unstable)]
         self.settle();
-        if !is_enabled() {
-            return self.poll_off(number, context, f);
+        let state = match self.state {
+            Some(state) => state,
+            None => self.ask_state(),
+        };
+        let is_recorded = is_enabled();
+        let inside = match is_recorded {
+            true => current::depth_if_open(number),
+            false => None,
+        };
+        if is_recorded && inside.is_none() && matches!(self.seen_by, SeenBy::Unknown) {
+            self.meet(state, number);
         }
-        if let Some(depth) = current::depth_if_open(number) {
-            return self.poll_inside(depth, number, context, f);
+        let (task, mut told) = match &mut self.seen_by {
+            SeenBy::Wrapper(told) => match is_recorded && inside.is_none() {
+                true => (told.task, Some(told.poll(number))),
+                false => (told.task, None),
+            },
+            _ => (AsyncTaskId::of_runtime(number), None),
+        };
+        // While nothing records as well: a task may store a waker now, and be woken when something
+        // does.
+        let result = observe_poll(state.runtime, task, &mut self.wakes, context, f);
+        match (&mut told, inside) {
+            (Some(told), _) if result.is_pending() => told.waits(self.wakes.stack()),
+            (None, Some(depth)) if result.is_pending() => {
+                current::set_stack(depth, self.wakes.stack());
+            }
+            _ => {}
         }
-        match &mut self.seen_by {
-            // The recording has begun since the hook ran.
-            SeenBy::Hooks(_) => self.poll_off(number, context, f),
-            SeenBy::Wrapper(task) => poll_told(task, number, &mut self.waker_told, context, f),
-            _ => self.poll_unknown(number, context, f),
+        drop(told);
+        if result.is_ready()
+            && let SeenBy::Wrapper(task) = &mut self.seen_by
+        {
+            task.end();
         }
+        result
     }
 
     /// Which task is being polled.
@@ -287,113 +315,35 @@ impl Watch {
         *self.tokio_number.insert(number)
     }
 
+    /// In which runtime the task is.
+    #[cold]
+    fn ask_state(&mut self) -> &'static RuntimeState {
+        self.state.insert(state_here())
+    }
+
     /// Learns who tells of the task, where that is known now.
     #[cfg(tokio_unstable)]
     #[inline]
     fn settle(&mut self) {
         if let SeenBy::Later(later) = &self.seen_by {
             let told = later.try_lock().ok().and_then(|mut told| told.take());
-            self.seen_by = match told {
-                Some(task) => SeenBy::Wrapper(task),
-                None => SeenBy::Hooks(state_here()),
-            };
+            self.seen_by = told.map_or(SeenBy::Hooks, SeenBy::Wrapper);
         }
     }
 
-    /// The runtime, where it is known.
-    #[inline]
-    fn state(&self) -> Option<&'static RuntimeState> {
-        match &self.seen_by {
-            SeenBy::Hooks(state) => Some(state),
-            SeenBy::Wrapper(task) => Some(task.state),
-            _ => None,
-        }
-    }
-
-    /// While nothing records, wakers are still substituted: a task may store one now and be woken
-    /// when something does.
-    #[inline]
-    fn poll_off<T>(
-        &mut self,
-        number: u64,
-        context: &mut Context<'_>,
-        f: impl FnOnce(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
-        let task = match &self.seen_by {
-            SeenBy::Wrapper(task) => task.task,
-            _ => AsyncTaskId::of_runtime(number),
-        };
-        let Some(state) = self.state() else {
-            return f(context);
-        };
-        let told = &mut self.waker_told;
-        let result = waking::observe_poll(state.runtime, task, told, context, f);
-        if result.is_ready()
-            && let SeenBy::Wrapper(task) = &mut self.seen_by
-        {
-            task.end();
-        }
-        result
-    }
-
-    /// A poll that a hook, or a wrapper around this one, has told of.
-    #[inline]
-    fn poll_inside<T>(
-        &mut self,
-        depth: usize,
-        number: u64,
-        context: &mut Context<'_>,
-        f: impl FnOnce(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
-        if !current::mark_observed(depth) {
-            return f(context);
-        }
-        let state = self.state().unwrap_or_else(runtimes::nowhere);
-        let task = AsyncTaskId::of_runtime(number);
-        let told = &mut self.waker_told;
-        let result = waking::observe_poll(state.runtime, task, told, context, f);
-        if result.is_pending() {
-            current::set_stack(depth, waking::last_stack());
-        }
-        result
-    }
-
-    /// A poll that nobody has told of, of a task that nobody may have told of.
+    /// Learns who tells of the task, at a poll that nobody has told of.
     #[cold]
-    fn poll_unknown<T>(
-        &mut self,
-        number: u64,
-        context: &mut Context<'_>,
-        f: impl FnOnce(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
+    fn meet(&mut self, state: &'static RuntimeState, number: u64) {
         let (task, kind) = match number {
             0 => (AsyncTaskId::unique(), AsyncTaskKind::Root),
             _ => (AsyncTaskId::of_runtime(number), AsyncTaskKind::Future),
         };
-        if number != 0 && crate::alive::contains(task) {
-            // Hooks told of it; the recording has begun since the last of them ran.
-            return f(context);
+        // What is registered was told by hooks. Then records were switched on since the last of them
+        // ran, and the next will tell.
+        if number == 0 || !alive::contains(task) {
+            let (place, name) = (self.place, self.name);
+            let told = ToldTask::spawned(state, task, kind, place, name);
+            self.seen_by = SeenBy::Wrapper(told);
         }
-        let mut task = ToldTask::spawned(state_here(), task, kind, self.place, self.name);
-        let result = poll_told(&mut task, number, &mut self.waker_told, context, f);
-        self.seen_by = SeenBy::Wrapper(task);
-        result
     }
-}
-
-#[inline]
-fn poll_told<T>(
-    task: &mut ToldTask,
-    tokio_number: u64,
-    waker_told: &mut u32,
-    context: &mut Context<'_>,
-    f: impl FnOnce(&mut Context<'_>) -> Poll<T>,
-) -> Poll<T> {
-    let (runtime, number) = (task.state.runtime, task.task);
-    let mut poll = task.poll(tokio_number);
-    let result = waking::observe_poll(runtime, number, waker_told, context, f);
-    if result.is_pending() {
-        poll.waits(waking::last_stack());
-    }
-    result
 }
