@@ -1,0 +1,321 @@
+//! What a stack waits for, by the names of its functions.
+//!
+//! The leaf end of a stack is a run of library functions: what the program awaited, and below that
+//! what it is built of. A barrier waits on a watch channel, which waits on a notify; a channel's
+//! sender waits on a semaphore. So of all functions in the run that the table knows, the *outermost*
+//! one names the reason, the one that the program called. The run ends at the first function that is
+//! not of a known library.
+//!
+//! Two things come before that rule. A task that gives way is not waiting at all, whatever it is
+//! about to wait for: such a function decides at once. And wrappers are not in the table: a receive
+//! under `timeout` is a receive. The timer of the `timeout` itself is told apart, as a
+//! [guard](Wait::is_guard).
+//!
+//! The words are chosen for the profiles of `go tool trace`: what contains `chan`, `sync` or
+//! `select` is in the synchronisation profile, `network` alone is in the network profile, and the
+//! others are in neither.
+
+/// A value or a message from another task.
+pub(crate) const RECEIVE: &str = "chan receive";
+/// Room for a message.
+pub(crate) const SEND: &str = "chan send";
+/// A lock, a permit, a notification.
+pub(crate) const SYNC: &str = "sync";
+/// The end of another task.
+pub(crate) const JOIN: &str = "sync (join)";
+/// A function that the blocking pool runs.
+pub(crate) const BLOCKING: &str = "sync (blocking call)";
+/// Any of several things.
+pub(crate) const SELECT: &str = "select";
+/// A timer.
+pub(crate) const SLEEP: &str = "sleep";
+/// A socket, or what else the kernel tells to be ready.
+pub(crate) const NETWORK: &str = "network";
+/// Nothing: it lets others run.
+pub(crate) const YIELD: &str = "yield";
+
+/// Functions whose name begins with `prefix` and has `word` in what follows.
+struct Rule {
+    prefix: &'static str,
+    word: &'static str,
+    reason: &'static str,
+}
+
+const fn rule(prefix: &'static str, word: &'static str, reason: &'static str) -> Rule {
+    Rule {
+        prefix,
+        word,
+        reason,
+    }
+}
+
+/// The first that fits counts. Names of Tokio 1.54, futures 0.3 and what else is named, shortened
+/// as `names` does.
+const RULES: &[Rule] = &[
+    // Tokio's tasks.
+    rule("tokio::task::yield_now::", "", YIELD),
+    rule("tokio::task::coop::consume_budget", "", YIELD),
+    rule("tokio::task::coop::poll_proceed", "", YIELD),
+    rule("tokio::task::coop::register_waker", "", YIELD),
+    rule("tokio::runtime::", "::defer", YIELD),
+    rule("tokio::runtime::context::defer", "", YIELD),
+    rule("tokio::task::join_set::", "", SELECT),
+    rule("tokio::util::idle_notified_set::", "", SELECT),
+    rule("tokio::runtime::task::", "", JOIN),
+    rule("tokio::runtime::blocking::", "", BLOCKING),
+    rule("tokio::fs::", "", BLOCKING),
+    rule("tokio::io::blocking::", "", BLOCKING),
+    rule("tokio::io::std", "", BLOCKING),
+    rule("tokio::net::addr::", "", BLOCKING),
+    // Tokio's channels and locks.
+    rule("tokio::sync::mpsc::", "Sender::", SEND),
+    rule("tokio::sync::mpsc::", "Permit", SEND),
+    rule("tokio::sync::mpsc::", "Tx::", SEND),
+    rule("tokio::sync::mpsc::", "", RECEIVE),
+    rule("tokio::sync::oneshot::Sender::", "", SEND),
+    rule("tokio::sync::oneshot::", "", RECEIVE),
+    rule("tokio::sync::broadcast::Sender::", "", SEND),
+    rule("tokio::sync::broadcast::", "", RECEIVE),
+    rule("tokio::sync::watch::Sender::", "", SEND),
+    rule("tokio::sync::watch::", "", RECEIVE),
+    rule("tokio::sync::task::", "", RECEIVE),
+    rule("tokio::sync::", "", SYNC),
+    rule("tokio::signal::", "", RECEIVE),
+    rule("tokio::process::", "", SYNC),
+    rule("tokio_util::sync::mpsc::", "", SEND),
+    rule("tokio_util::sync::", "", SYNC),
+    rule("tokio_util::task::task_tracker::", "", SYNC),
+    rule("tokio_util::task::join_map::", "", SELECT),
+    // Tokio's timers and sockets.
+    rule("tokio::time::sleep::", "", SLEEP),
+    rule("tokio::time::interval::", "", SLEEP),
+    rule("tokio::runtime::time", "", SLEEP),
+    rule("tokio_util::time::", "", SLEEP),
+    rule("tokio::runtime::io::", "", NETWORK),
+    rule("tokio::net::", "", NETWORK),
+    rule("tokio::io::poll_evented::", "", NETWORK),
+    rule("tokio::io::async_fd::", "", NETWORK),
+    rule("tokio::io::util::mem::", "write", SEND),
+    rule("tokio::io::util::mem::", "", RECEIVE),
+    // Futures.
+    rule("futures_channel::mpsc::", "Sender", SEND),
+    rule("futures_channel::mpsc::", "", RECEIVE),
+    rule("futures_channel::oneshot::", "Sender::", SEND),
+    rule("futures_channel::oneshot::", "", RECEIVE),
+    rule("futures_util::lock::", "", SYNC),
+    rule("futures_util::stream::futures_", "", SELECT),
+    rule("futures_util::stream::select", "", SELECT),
+    rule("futures_util::stream::stream::buffer", "", SELECT),
+    rule(
+        "futures_util::stream::stream::for_each_concurrent::",
+        "",
+        SELECT,
+    ),
+    rule("futures_util::future::select", "", SELECT),
+    rule("futures_util::future::join", "", SELECT),
+    rule("futures_util::future::try_join", "", SELECT),
+    rule("futures_util::future::try_select", "", SELECT),
+    rule("tokio_stream::stream_map::", "", SELECT),
+    // Other runtimes' and independent primitives.
+    rule("futures_timer::", "", SLEEP),
+    rule("async_io::Timer", "", SLEEP),
+    rule("async_io::", "", NETWORK),
+    rule("async_channel::Send", "", SEND),
+    rule("async_channel::", "", RECEIVE),
+    rule("flume::async::Send", "", SEND),
+    rule("flume::async::", "", RECEIVE),
+    rule("async_lock::", "", SYNC),
+    rule("event_listener::", "", SYNC),
+    rule("futures_intrusive::", "", SYNC),
+];
+
+/// Libraries whose functions stand between a waker and what the program awaited.
+const LIBRARIES: &[&str] = &[
+    "core::",
+    "alloc::",
+    "std::",
+    "tokio::",
+    "tokio_util::",
+    "tokio_stream::",
+    "futures::",
+    "futures_channel::",
+    "futures_core::",
+    "futures_intrusive::",
+    "futures_timer::",
+    "futures_util::",
+    "async_channel::",
+    "async_io::",
+    "async_lock::",
+    "atomic_waker::",
+    "event_listener::",
+    "event_listener_strategy::",
+    "flume::",
+    "pin_project_lite::",
+    "tracing::",
+    "tracing_futures::",
+    "exectrace_recorder::",
+    "exectrace_tokio::",
+];
+
+/// The future behind `timeout` and `timeout_at`.
+const TIMEOUT: &str = "tokio::time::timeout::";
+
+/// What the leaf end of a stack says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wait {
+    /// What it waits for, if that is known.
+    pub(super) reason: Option<&'static str>,
+    /// Which function said so: its index from the leaf.
+    pub(super) resource: Option<usize>,
+    /// How many functions the run of libraries has at the leaf end.
+    pub(super) run: usize,
+    /// Whether this is the timer of a `timeout`: it waits for something else as well.
+    pub(super) is_guard: bool,
+}
+
+/// Whether a function is of a library that stands between a waker and the program.
+pub(super) fn is_library(function: &str) -> bool {
+    LIBRARIES.iter().any(|prefix| function.starts_with(prefix))
+}
+
+/// Whether a function only polls what it was given, several of them or one with a deadline.
+pub(super) fn is_combinator(function: &str) -> bool {
+    function.starts_with(TIMEOUT) || reason_of(function) == Some(SELECT)
+}
+
+fn reason_of(function: &str) -> Option<&'static str> {
+    RULES
+        .iter()
+        .find(|rule| {
+            function
+                .strip_prefix(rule.prefix)
+                .is_some_and(|rest| rest.contains(rule.word))
+        })
+        .map(|rule| rule.reason)
+}
+
+/// What a stack waits for. `functions` are its names, leaf first.
+pub(super) fn wait<'a>(functions: impl Iterator<Item = &'a str>) -> Wait {
+    let mut wait = Wait {
+        reason: None,
+        resource: None,
+        run: 0,
+        is_guard: false,
+    };
+    for (index, function) in functions.enumerate() {
+        if !is_library(function) {
+            break;
+        }
+        wait.run = index + 1;
+        if wait.reason == Some(YIELD) {
+            continue;
+        }
+        if function.starts_with(TIMEOUT) {
+            wait.is_guard |= wait.reason == Some(SLEEP);
+        } else if let Some(reason) = reason_of(function) {
+            wait.reason = Some(reason);
+            wait.resource = Some(index);
+        }
+    }
+    wait
+}
+
+/// What a stack waits for, in one of the words of this module; `None` if its names do not tell.
+///
+/// `functions` are its names, leaf first. A stack that only tells the timer of a `timeout` does not
+/// tell what the task waits for.
+pub(crate) fn block_reason<'a>(functions: impl Iterator<Item = &'a str>) -> Option<&'static str> {
+    let wait = wait(functions);
+    wait.reason.filter(|_| !wait.is_guard)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(functions: &[&str]) -> Option<&'static str> {
+        block_reason(functions.iter().copied())
+    }
+
+    #[test]
+    fn the_outermost_library_function_names_the_reason() {
+        let barrier = [
+            "tokio::sync::notify::Notified::poll_notified",
+            "tokio::sync::watch::changed_impl",
+            "tokio::sync::barrier::Barrier::wait",
+            "app::meet",
+            "tokio::sync::mpsc::bounded::Receiver::recv",
+        ];
+        assert_eq!(reason(&barrier), Some(SYNC));
+        assert_eq!(reason(&barrier[..2]), Some(RECEIVE));
+        let send = [
+            "tokio::sync::batch_semaphore::Acquire::poll",
+            "tokio::sync::mpsc::bounded::Sender::reserve_inner",
+            "app::main",
+        ];
+        assert_eq!(reason(&send), Some(SEND));
+        assert_eq!(reason(&send[..1]), Some(SYNC));
+        let file = [
+            "tokio::runtime::task::harness::can_read_output",
+            "tokio::runtime::task::join::JoinHandle::poll",
+            "tokio::fs::asyncify",
+            "tokio::fs::read::read",
+        ];
+        assert_eq!(reason(&file), Some(BLOCKING));
+        assert_eq!(reason(&file[..2]), Some(JOIN));
+    }
+
+    #[test]
+    fn a_wrapper_has_the_reason_of_what_it_wraps() {
+        let receive = [
+            "tokio::sync::mpsc::chan::Rx::recv",
+            "tokio::time::timeout::Timeout::poll",
+            "app::main",
+        ];
+        assert_eq!(reason(&receive), Some(RECEIVE));
+        let timer = [
+            "tokio::runtime::time::entry::TimerEntry::poll_elapsed",
+            "tokio::time::sleep::Sleep::poll",
+            "tokio::time::timeout::Timeout::poll",
+            "app::main",
+        ];
+        assert_eq!(reason(&timer), None);
+        assert_eq!(reason(&timer[..2]), Some(SLEEP));
+    }
+
+    #[test]
+    fn a_task_that_gives_way_waits_for_nothing() {
+        let functions = [
+            "tokio::runtime::context::defer",
+            "tokio::task::coop::poll_proceed",
+            "tokio::sync::mpsc::chan::Rx::recv",
+        ];
+        assert_eq!(reason(&functions), Some(YIELD));
+    }
+
+    #[test]
+    fn what_a_program_does_itself_has_no_reason() {
+        assert_eq!(
+            reason(&["app::Custom::poll", "tokio::time::sleep::Sleep::poll"]),
+            None
+        );
+        assert_eq!(reason(&["app+0x12", "app+0x34"]), None);
+        assert_eq!(reason(&[]), None);
+    }
+
+    #[test]
+    fn every_reason_lands_in_its_profile() {
+        let sync = |text: &str| {
+            ["chan", "sync", "select"]
+                .iter()
+                .any(|&part| text.contains(part))
+        };
+        for text in [RECEIVE, SEND, SYNC, JOIN, BLOCKING, SELECT] {
+            assert!(sync(text), "{text}");
+        }
+        for text in [SLEEP, YIELD, NETWORK] {
+            assert!(!sync(text), "{text}");
+        }
+        assert_eq!(NETWORK, "network");
+    }
+}

@@ -1,0 +1,153 @@
+//! The table of a module's functions.
+//!
+//! The file is not trusted: what is wrong in it makes names go missing, and nothing else. Of each
+//! function 16 bytes are kept; its name stays in the file until somebody asks for it.
+
+use std::fs::File;
+
+use object::elf::{FileHeader64, PT_LOAD, SHT_DYNSYM, SHT_SYMTAB, STT_FUNC};
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, SectionTable, Sym};
+use object::read::{ReadCache, ReadRef};
+use object::{Endianness, elf};
+
+/// Functions kept of one module: 64 MB. Larger than the largest program known to us, so past it
+/// something is wrong.
+const MAX_FUNCTIONS: usize = 1 << 22;
+/// Most bytes of a symbol that are read; what is longer cannot be made readable, and is cut.
+const MAX_SYMBOL_BYTES: usize = 1 << 14;
+
+/// The functions of a module.
+#[derive(Debug)]
+pub(super) struct Symbols {
+    file: File,
+    segments: Vec<Segment>,
+    /// Sorted by address, which are unique.
+    functions: Vec<Function>,
+    /// Where names begin in the file.
+    names_offset: u64,
+}
+
+/// A part of the file that is mapped.
+#[derive(Debug)]
+struct Segment {
+    offset: u64,
+    size: u64,
+    address: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Function {
+    address: u64,
+    /// In bytes, or 0 if unknown.
+    size: u32,
+    /// Where its name begins, after `names_offset`.
+    name: u32,
+}
+
+impl Symbols {
+    /// Reads what the file says of its functions: the full table if it was not stripped, else that
+    /// for dynamic linking. `None` if it is no module of this kind of machine.
+    pub(super) fn read(file: File) -> Option<Self> {
+        let cache = ReadCache::new(&file);
+        let header = FileHeader64::<Endianness>::parse(&cache).ok()?;
+        let endian = header.endian().ok()?;
+        let segments = header
+            .program_headers(endian, &cache)
+            .ok()?
+            .iter()
+            .filter(|segment| segment.p_type(endian) == PT_LOAD)
+            .map(|segment| Segment {
+                offset: segment.p_offset(endian),
+                size: segment.p_filesz(endian),
+                address: segment.p_vaddr(endian),
+            })
+            .collect();
+        let (functions, names_offset) = header
+            .sections(endian, &cache)
+            .ok()
+            .and_then(|sections| {
+                functions(&sections, endian, &cache, SHT_SYMTAB)
+                    .or_else(|| functions(&sections, endian, &cache, SHT_DYNSYM))
+            })
+            .unwrap_or_default();
+        drop(cache);
+        Some(Self {
+            file,
+            segments,
+            functions,
+            names_offset,
+        })
+    }
+
+    /// The address, as the module counts, of what stands at `offset` in the file.
+    pub(super) fn address_of_offset(&self, offset: u64) -> Option<u64> {
+        self.segments.iter().find_map(|segment| {
+            let inside = offset.checked_sub(segment.offset)?;
+            (inside < segment.size)
+                .then(|| segment.address.checked_add(inside))
+                .flatten()
+        })
+    }
+
+    /// The symbol of the function at `address`, as it stands in the file.
+    pub(super) fn symbol_at(&self, address: u64) -> Option<String> {
+        let after = self
+            .functions
+            .partition_point(|function| function.address <= address);
+        let function = self.functions.get(after.checked_sub(1)?)?;
+        let inside = address - function.address;
+        (function.size == 0 || inside < u64::from(function.size))
+            .then(|| self.text_at(self.names_offset.checked_add(function.name.into())?))
+            .flatten()
+    }
+
+    #[cfg(unix)]
+    fn text_at(&self, mut offset: u64) -> Option<String> {
+        use std::os::unix::fs::FileExt;
+
+        let mut text = Vec::new();
+        let mut part = [0; 256];
+        while text.len() < MAX_SYMBOL_BYTES {
+            let read = self.file.read_at(&mut part, offset).ok()?;
+            let part = part.get(..read)?;
+            let end = part.iter().position(|&byte| byte == 0);
+            text.extend_from_slice(&part[..end.unwrap_or(read)]);
+            if end.is_some() || read == 0 {
+                break;
+            }
+            offset = offset.checked_add(read as u64)?;
+        }
+        (!text.is_empty()).then(|| String::from_utf8_lossy(&text).into_owned())
+    }
+
+    #[cfg(not(unix))]
+    fn text_at(&self, _offset: u64) -> Option<String> {
+        None
+    }
+}
+
+/// The functions in a symbol table, and where their names begin; `None` if there are none.
+fn functions<'a, R: ReadRef<'a>>(
+    sections: &SectionTable<'a, FileHeader64<Endianness>, R>,
+    endian: Endianness,
+    data: R,
+    kind: elf::SectionType,
+) -> Option<(Vec<Function>, u64)> {
+    let table = sections.symbols(endian, data, kind).ok()?;
+    let names = sections.section(table.string_section()).ok()?;
+    let mut functions: Vec<Function> = table
+        .iter()
+        .filter(|symbol| symbol.st_type() == STT_FUNC && symbol.st_value(endian) != 0)
+        .take(MAX_FUNCTIONS)
+        .map(|symbol| Function {
+            address: symbol.st_value(endian),
+            size: u32::try_from(symbol.st_size(endian)).unwrap_or(u32::MAX),
+            name: symbol.st_name(endian),
+        })
+        .collect();
+    // Of several names at one address that of the largest function, which surely reaches over it.
+    functions.sort_unstable_by_key(|function| (function.address, u32::MAX - function.size));
+    functions.dedup_by_key(|function| function.address);
+    functions.shrink_to_fit();
+    (!functions.is_empty()).then(|| (functions, names.sh_offset(endian)))
+}

@@ -1,0 +1,1 @@
+//! The resolver on real stacks, of this program.
