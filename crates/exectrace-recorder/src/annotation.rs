@@ -220,7 +220,7 @@ fn write_log(
     task: u64,
     category: &'static str,
     caller: &'static Location<'static>,
-    text: impl FnOnce(&mut Fields<'_>),
+    text: impl FnOnce(&mut Fields),
 ) {
     // Head, category, task and length, location; then the text's header and at least one word.
     let Some(mut reservation) = Reservation::begin(6) else {
@@ -232,11 +232,11 @@ fn write_log(
         task_and_length(task, category.len()),
         location(caller),
     ];
-    let mut fits = words.iter().all(|&word| reservation.push(word));
-    let mut fields = Fields::new(&mut reservation);
+    let mut fits = reservation.push_all(words);
+    let mut fields = Fields::new(reservation);
     text(&mut fields);
     fits &= !fields.is_full();
     if fits {
-        reservation.finish();
+        fields.into_reservation().finish();
     }
 }

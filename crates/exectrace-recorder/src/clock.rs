@@ -151,8 +151,8 @@ impl Point {
 pub(crate) struct Conversion {
     /// Oldest first; never empty.
     points: Vec<Point>,
-    /// Nanoseconds a tick after the last point, for records newer than it.
-    ns_per_tick: f64,
+    /// Nanoseconds a tick after each point: up to the next one, or as before it for the last.
+    slopes: Vec<f64>,
 }
 
 impl Conversion {
@@ -161,7 +161,7 @@ impl Conversion {
     pub(crate) fn starting_at(point: Point) -> Self {
         Self {
             points: vec![point],
-            ns_per_tick: 1.0,
+            slopes: vec![1.0],
         }
     }
 
@@ -171,11 +171,16 @@ impl Conversion {
         if point.ticks <= last.ticks || point.ns <= last.ns {
             return;
         }
-        self.ns_per_tick = slope(last, point);
+        let ns_per_tick = slope(last, point);
+        if let Some(last) = self.slopes.last_mut() {
+            *last = ns_per_tick;
+        }
         if self.points.len() == Self::KEPT {
             self.points.remove(0);
+            self.slopes.remove(0);
         }
         self.points.push(point);
+        self.slopes.push(ns_per_tick);
     }
 
     pub(crate) fn last(&self) -> Point {
@@ -190,11 +195,9 @@ impl Conversion {
         for index in (0..count).rev() {
             let from = self.points[index];
             if ticks >= from.ticks {
-                let rate = match self.points.get(index + 1) {
-                    Some(&to) => slope(from, to),
-                    None => self.ns_per_tick,
-                };
-                return from.ns + ((ticks - from.ticks) as f64 * rate) as u64;
+                // Through signed numbers, whose conversions are one instruction each.
+                let passed = (ticks - from.ticks).cast_signed() as f64;
+                return from.ns + ((passed * self.slopes[index]) as i64).cast_unsigned();
             }
         }
         // Older than all that is kept: a thread that slept between its clock and its store.

@@ -39,6 +39,23 @@ pub(crate) struct Peek {
     length: usize,
 }
 
+/// Words of records by kind; 0 where it varies.
+static LENGTHS: [u8; 64] = {
+    let mut lengths = [2; 64];
+    lengths[Kind::SpanFollows as usize] = 3;
+    lengths[Kind::PollEndAt as usize] = 3;
+    lengths[Kind::WakerOf as usize] = 3;
+    lengths[Kind::StackIs as usize] = 0;
+    lengths[Kind::RegionBegin as usize] = 4;
+    lengths[Kind::TaskBegin as usize] = 5;
+    lengths[Kind::AsyncSpawn as usize] = 5;
+    lengths[Kind::Log as usize] = 0;
+    lengths[Kind::SpanNew as usize] = 0;
+    lengths[Kind::SpanRecord as usize] = 0;
+    lengths[Kind::Event as usize] = 0;
+    lengths
+};
+
 impl Cursor {
     pub(crate) fn at_start_of(chunk: &'static Chunk) -> Self {
         Self {
@@ -58,7 +75,7 @@ impl Cursor {
     }
 
     /// The record at the cursor, if one was published. `near` is a moment within half a day of it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn peek(&mut self, near: u64) -> Option<Peek> {
         if !self.place.has_word() {
             return None;
@@ -94,24 +111,11 @@ impl Cursor {
     /// Words of the record here.
     #[inline]
     fn length(&self, kind: Kind) -> usize {
+        let fixed = LENGTHS[(kind as usize) & 63];
+        if fixed != 0 {
+            return usize::from(fixed);
+        }
         match kind {
-            Kind::RegionEnd
-            | Kind::TaskEnd
-            | Kind::SpanEnter
-            | Kind::SpanExit
-            | Kind::SpanClose
-            | Kind::SpanClone
-            | Kind::SpanDrop
-            | Kind::DoorClosed
-            | Kind::ThreadEnd
-            | Kind::Lost
-            | Kind::PollBegin
-            | Kind::PollEnd
-            | Kind::AsyncEnd
-            | Kind::Wake
-            | Kind::Park
-            | Kind::Unpark
-            | Kind::WakeBy => 2,
             Kind::SpanFollows | Kind::PollEndAt | Kind::WakerOf => 3,
             Kind::StackIs => 3 + (self.word(2) as usize).min(MAX_STACK_WORDS),
             Kind::RegionBegin => 4,
@@ -120,6 +124,7 @@ impl Cursor {
             Kind::SpanNew => 5 + self.field_words(4),
             Kind::SpanRecord => 3 + self.field_words(2),
             Kind::Event => 4 + self.field_words(3),
+            _ => 2,
         }
     }
 

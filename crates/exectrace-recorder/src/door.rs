@@ -184,7 +184,7 @@ impl<T: Sync + 'static> Door<T> {
         span: u64,
         site: &'static T,
         parent: Parent,
-        fields: impl FnOnce(&mut Fields<'_>),
+        fields: impl FnOnce(&mut Fields),
     ) {
         if is_enabled() {
             let (parent, packed) = parent.words();
@@ -242,7 +242,7 @@ impl<T: Sync + 'static> Door<T> {
 
     /// Values of a span's fields became known. The indices are those of its own call site.
     #[inline]
-    pub fn record(&self, span: u64, fields: impl FnOnce(&mut Fields<'_>)) {
+    pub fn record(&self, span: u64, fields: impl FnOnce(&mut Fields)) {
         if is_enabled() {
             self.with_fields(Kind::SpanRecord, [span], 0, fields);
         }
@@ -258,7 +258,7 @@ impl<T: Sync + 'static> Door<T> {
 
     /// An event happened, with these fields.
     #[inline]
-    pub fn event(&self, site: &'static T, parent: Parent, fields: impl FnOnce(&mut Fields<'_>)) {
+    pub fn event(&self, site: &'static T, parent: Parent, fields: impl FnOnce(&mut Fields)) {
         if is_enabled() {
             let (parent, packed) = parent.words();
             let words = [address(site), parent];
@@ -272,22 +272,21 @@ impl<T: Sync + 'static> Door<T> {
         kind: Kind,
         words: [u64; N],
         packed: u64,
-        fields: impl FnOnce(&mut Fields<'_>),
+        fields: impl FnOnce(&mut Fields),
     ) {
         // Room for the first field as well, so that most records need no second look.
         let Some(mut reservation) = Reservation::begin(N + 4) else {
             return;
         };
         let head = head(kind, self.number, clock::ticks());
-        let mut fits = reservation.push(head);
-        for word in words {
-            fits &= reservation.push(word);
-        }
-        fits &= reservation.push(packed);
+        let fits = reservation.push_all([head])
+            && reservation.push_all(words)
+            && reservation.push_all([packed]);
         let before = reservation.length();
-        let mut writer = Fields::new(&mut reservation);
+        let mut writer = Fields::new(reservation);
         fields(&mut writer);
         let cut = if writer.is_full() { FIELDS_CUT } else { 0 };
+        let mut reservation = writer.into_reservation();
         let field_words = (reservation.length() - before) as u64;
         if fits {
             reservation.set(before - 1, packed | cut | field_words);

@@ -39,6 +39,7 @@ pub(crate) enum ValueType {
 }
 
 /// Packs a value's header.
+#[inline(always)]
 fn value_header(kind: ValueType, index: usize, length_bytes: usize) -> u64 {
     (length_bytes as u64) << 32 | (index.min(0xffff) as u64) << 8 | kind as u64
 }
@@ -63,17 +64,24 @@ pub(crate) enum Value<'a> {
 /// nanoseconds each; `debug` and `display` cost what the value's own formatting costs. Nothing is
 /// allocated. Values past the room of a chunk (some 15 KiB) are left out, and the record says so.
 #[derive(Debug)]
-pub struct Fields<'a> {
-    reservation: &'a mut Reservation,
+pub struct Fields {
+    reservation: Reservation,
     full: bool,
 }
 
-impl<'a> Fields<'a> {
-    pub(crate) fn new(reservation: &'a mut Reservation) -> Self {
+impl Fields {
+    #[inline]
+    pub(crate) fn new(reservation: Reservation) -> Self {
         Self {
             reservation,
             full: false,
         }
+    }
+
+    /// The record, with the values in it.
+    #[inline]
+    pub(crate) fn into_reservation(self) -> Reservation {
+        self.reservation
     }
 
     /// Whether some value did not fit.
@@ -84,8 +92,9 @@ impl<'a> Fields<'a> {
     #[inline]
     fn number(&mut self, kind: ValueType, index: usize, word: u64) {
         let start = self.reservation.length();
-        let fits =
-            self.reservation.push(value_header(kind, index, 8)) && self.reservation.push(word);
+        let fits = self
+            .reservation
+            .push_all([value_header(kind, index, 8), word]);
         self.keep_if(fits, start);
     }
 
@@ -142,7 +151,16 @@ impl<'a> Fields<'a> {
     /// A string, cut at [`MAX_TEXT_BYTES`].
     #[inline]
     pub fn str(&mut self, index: usize, value: &str) {
-        self.text(ValueType::Text, index, |text| text.write(value));
+        if value.len() > MAX_TEXT_BYTES {
+            self.text(ValueType::Text, index, |text| text.write(value));
+            return;
+        }
+        let start = self.reservation.length();
+        let fits = self
+            .reservation
+            .push_all([value_header(ValueType::Text, index, value.len())])
+            && self.reservation.push_text(value.as_bytes());
+        self.keep_if(fits, start);
     }
 
     /// What the value's `Debug` writes, cut at [`MAX_TEXT_BYTES`].
@@ -183,7 +201,7 @@ impl<'a> Fields<'a> {
             self.keep_if(false, start);
             return;
         }
-        let mut writer = TextWriter::new(self.reservation);
+        let mut writer = TextWriter::new(&mut self.reservation);
         write(&mut writer);
         let written = writer.end();
         match written {
@@ -208,6 +226,7 @@ struct TextWriter<'a> {
 }
 
 impl<'a> TextWriter<'a> {
+    #[inline]
     fn new(reservation: &'a mut Reservation) -> Self {
         Self {
             reservation,
@@ -257,6 +276,7 @@ impl<'a> TextWriter<'a> {
     }
 
     /// Flushes the last word. Returns the length, or `None` if the buffer had no room.
+    #[inline]
     fn end(mut self) -> Option<usize> {
         if !self.length_bytes.is_multiple_of(8) {
             self.full |= !self.reservation.push(self.pending);

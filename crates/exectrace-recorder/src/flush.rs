@@ -481,7 +481,7 @@ impl Flusher {
         };
         for (source, identity) in self.sources.iter_mut().zip(&self.identities) {
             source.look(self.point.ticks, |ticks, ahead| {
-                model.foresee(self.conversion.to_ns(ticks), identity.index, ahead);
+                model.foresee(|| self.conversion.to_ns(ticks), identity.index, ahead);
             });
         }
     }

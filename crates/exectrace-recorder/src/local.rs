@@ -151,26 +151,30 @@ impl Drop for ExitGuard {
 /// five hundred records also a chunk change.
 #[inline(always)]
 pub(crate) fn record<const N: usize>(kind: Kind, door: u16, operands: [u64; N]) -> u64 {
-    LOCAL.with(|local| {
-        if let Some(chunk) = local.chunk.get() {
-            let at = chunk.position();
-            let end = at + 1 + N;
-            if end <= SOFT_END {
-                let ticks = clock::ticks();
-                chunk.store(at, &[head(kind, door, ticks)]);
-                chunk.store(at + 1, &operands);
-                chunk.publish(end);
-                return ticks;
-            }
+    if let Some(chunk) = current_chunk() {
+        let at = chunk.position();
+        let end = at + 1 + N;
+        if end <= SOFT_END {
+            let ticks = clock::ticks();
+            chunk.store(at, &[head(kind, door, ticks)]);
+            chunk.store(at + 1, &operands);
+            chunk.publish(end);
+            return ticks;
         }
-        record_slowly(local, kind, door, &operands)
-    })
+    }
+    record_slowly(kind, door, &operands)
+}
+
+#[inline(always)]
+fn current_chunk() -> Option<&'static Chunk> {
+    LOCAL.with(|local| local.chunk.get())
 }
 
 #[cold]
 #[inline(never)]
-fn record_slowly(local: &Local, kind: Kind, door: u16, operands: &[u64]) -> u64 {
-    let outcome = with_shared(local, |shared| write(local, shared, kind, door, operands));
+fn record_slowly(kind: Kind, door: u16, operands: &[u64]) -> u64 {
+    let outcome =
+        LOCAL.with(|local| with_shared(local, |shared| write(local, shared, kind, door, operands)));
     outcome.flatten().unwrap_or_else(clock::ticks)
 }
 
@@ -328,24 +332,25 @@ impl Reservation {
     /// Begins a record that has at least `length` words.
     #[inline]
     pub(crate) fn begin(length: usize) -> Option<Self> {
+        let chunk = match current_chunk() {
+            Some(chunk) if chunk.position() + length <= SOFT_END => chunk,
+            _ => LOCAL.with(|local| Self::chunk_slowly(local, length))?,
+        };
+        let start = chunk.position();
         LOCAL.with(|local| {
-            let chunk = match local.chunk.get() {
-                Some(chunk) if chunk.position() + length <= SOFT_END => chunk,
-                _ => Self::chunk_slowly(local, length)?,
-            };
-            let start = chunk.position();
             local.chunk.set(None);
             local.state.set(State::Building);
-            Some(Self {
-                chunk,
-                start,
-                at: start,
-                finished: false,
-            })
+        });
+        Some(Self {
+            chunk,
+            start,
+            at: start,
+            finished: false,
         })
     }
 
     #[cold]
+    #[inline(never)]
     fn chunk_slowly(local: &Local, length: usize) -> Option<&'static Chunk> {
         with_shared(local, |shared| {
             let chunk = chunk_with_room(local, shared, length, SOFT_END);
@@ -371,6 +376,35 @@ impl Reservation {
         self.chunk.store(self.at, &[word]);
         self.at += 1;
         true
+    }
+
+    /// Adds some words; `false` if there is no room for all.
+    #[inline(always)]
+    pub(crate) fn push_all<const N: usize>(&mut self, words: [u64; N]) -> bool {
+        let end = self.at + N;
+        if end <= SOFT_END {
+            self.chunk.store(self.at, &words);
+            self.at = end;
+            return true;
+        }
+        words.iter().all(|&word| self.push(word))
+    }
+
+    /// Adds a text, padded to words with zeros.
+    #[inline]
+    pub(crate) fn push_text(&mut self, bytes: &[u8]) -> bool {
+        let (words, rest) = bytes.as_chunks::<8>();
+        let mut fits = words
+            .iter()
+            .all(|&word| self.push(u64::from_le_bytes(word)));
+        if !rest.is_empty() {
+            let mut word = 0;
+            for (place, &byte) in rest.iter().enumerate() {
+                word |= u64::from(byte) << (place * 8);
+            }
+            fits &= self.push(word);
+        }
+        fits
     }
 
     /// Replaces the word at `offset` from the record's begin.
@@ -422,14 +456,22 @@ impl Reservation {
 }
 
 impl Drop for Reservation {
+    #[inline]
     fn drop(&mut self) {
         LOCAL.with(|local| {
             local.chunk.set(Some(self.chunk));
             local.state.set(State::Ready);
-            if !self.finished {
-                local.untold.set(local.untold.get() + 1);
-                let _ = GUARD.try_with(|guard| guard.shared.count_dropped());
-            }
         });
+        if !self.finished {
+            count_unfinished();
+        }
     }
+}
+
+#[cold]
+fn count_unfinished() {
+    LOCAL.with(|local| {
+        local.untold.set(local.untold.get() + 1);
+        let _ = GUARD.try_with(|guard| guard.shared.count_dropped());
+    });
 }

@@ -25,14 +25,22 @@ const LONGEST_CHAIN: usize = 16;
 
 /// The records of one thread, in its own order.
 pub(crate) trait Stream {
-    /// Ticks of the next record, if there is one.
-    fn peek_ticks(&mut self) -> Option<u64>;
+    /// What is known of a record without reading all of it.
+    type Head: Copy;
 
-    /// Gives the next record to `f` and steps over it. Does nothing if there is none.
-    fn take(&mut self, f: impl FnOnce(u64, Input<'_>));
+    /// The next record, if there is one, and its ticks.
+    fn head(&mut self) -> Option<(u64, Self::Head)>;
+
+    /// Gives the next record, of which `head` was told, to `f` and steps over it.
+    fn take(&mut self, head: Self::Head, f: impl FnOnce(Input<'_>));
 
     /// The span that the next record names, if it should come after that span's making.
-    fn named(&mut self) -> Option<SpanKey>;
+    fn named(&self, head: Self::Head) -> Option<SpanKey>;
+
+    /// Ticks of the next record, if there is one.
+    fn peek_ticks(&mut self) -> Option<u64> {
+        self.head().map(|(ticks, _)| ticks)
+    }
 
     /// How many records from here on, none later than `until` ticks, include the making of `span`.
     fn search(&self, span: SpanKey, until: u64) -> Option<usize>;
@@ -72,11 +80,11 @@ fn next_head<S: Stream>(stream: &mut S, index: usize, cut: u64) -> Option<Revers
 /// Takes a thread's records up to `until`.
 fn run<S: Stream>(streams: &mut [S], index: usize, until: u64, sink: &mut impl Sink) {
     let mut waiting = Vec::new();
-    while let Some(ticks) = streams[index].peek_ticks() {
+    while let Some((ticks, head)) = streams[index].head() {
         if ticks > until {
             return;
         }
-        take_one(streams, index, ticks, &mut waiting, sink);
+        take_one(streams, index, (ticks, head), &mut waiting, sink);
     }
 }
 
@@ -87,11 +95,11 @@ fn run<S: Stream>(streams: &mut [S], index: usize, until: u64, sink: &mut impl S
 fn take_one<S: Stream>(
     streams: &mut [S],
     index: usize,
-    ticks: u64,
+    (ticks, head): (u64, S::Head),
     waiting: &mut Vec<usize>,
     sink: &mut impl Sink,
 ) {
-    if let Some(span) = streams[index].named()
+    if let Some(span) = streams[index].named(head)
         && !sink.knows(span)
         && waiting.len() < LONGEST_CHAIN
     {
@@ -99,7 +107,7 @@ fn take_one<S: Stream>(
         bring_forward(streams, span, ticks + SEARCH_TICKS, waiting, sink);
         waiting.pop();
     }
-    streams[index].take(|ticks, input| sink.apply(ticks, index, input));
+    streams[index].take(head, |input| sink.apply(ticks, index, input));
 }
 
 /// If a thread that does not wait itself makes `span` soon, takes its records up to the making.
@@ -117,8 +125,10 @@ fn bring_forward<S: Stream>(
         }
         if let Some(records) = streams[index].search(span, until) {
             for _ in 0..records {
-                let ticks = streams[index].peek_ticks().unwrap_or(until);
-                take_one(streams, index, ticks, waiting, sink);
+                let Some(head) = streams[index].head() else {
+                    return;
+                };
+                take_one(streams, index, head, waiting, sink);
             }
             return;
         }

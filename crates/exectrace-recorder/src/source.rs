@@ -30,8 +30,6 @@ pub(crate) struct Source {
 struct Cursors {
     taking: Cursor,
     looking: Cursor,
-    /// The record at the taking cursor, once it was looked at.
-    next: Option<Peek>,
 }
 
 impl Source {
@@ -77,7 +75,6 @@ impl Source {
             self.cursors = Some(Cursors {
                 taking: start,
                 looking: start,
-                next: None,
             });
         }
         self.cursors.as_mut()
@@ -87,8 +84,8 @@ impl Source {
     pub(crate) fn skip(&mut self) {
         self.look(self.near, |_, _| ());
         if let Some(cursors) = &mut self.cursors {
-            while cursors.peek(self.near).is_some() {
-                cursors.step();
+            while let Some(peek) = cursors.peek(self.near) {
+                cursors.taking.advance(&peek);
             }
         }
     }
@@ -113,27 +110,16 @@ impl Source {
 
 impl Cursors {
     /// The next record that was looked at. Gives chunks back that were read to their end.
-    #[inline]
+    #[inline(always)]
     fn peek(&mut self, near: u64) -> Option<Peek> {
-        if self.next.is_some() {
-            return self.next;
-        }
         loop {
             if self.taking.has_reached(&self.looking) {
                 return None;
             }
             if let Some(peek) = self.taking.peek(near) {
-                self.next = Some(peek);
-                return self.next;
+                return Some(peek);
             }
             give_back(self.taking.leave_chunk()?);
-        }
-    }
-
-    #[inline]
-    fn step(&mut self) {
-        if let Some(peek) = self.next.take() {
-            self.taking.advance(&peek);
         }
     }
 }
@@ -145,28 +131,26 @@ fn give_back(chunk: &'static Chunk) {
 }
 
 impl Stream for Source {
-    #[inline]
-    fn peek_ticks(&mut self) -> Option<u64> {
+    type Head = Peek;
+
+    #[inline(always)]
+    fn head(&mut self) -> Option<(u64, Peek)> {
         let peek = self.cursors.as_mut()?.peek(self.near)?;
-        Some(peek.ticks)
+        Some((peek.ticks, peek))
     }
 
-    #[inline]
-    fn take(&mut self, f: impl FnOnce(u64, Input<'_>)) {
+    #[inline(always)]
+    fn take(&mut self, head: Peek, f: impl FnOnce(Input<'_>)) {
         let Some(cursors) = &mut self.cursors else {
             return;
         };
-        if let Some(peek) = cursors.peek(self.near) {
-            f(peek.ticks, cursors.taking.read(&peek, &mut self.scratch));
-            cursors.step();
-        }
+        f(cursors.taking.read(&head, &mut self.scratch));
+        cursors.taking.advance(&head);
     }
 
-    #[inline]
-    fn named(&mut self) -> Option<SpanKey> {
-        let cursors = self.cursors.as_mut()?;
-        let peek = cursors.peek(self.near)?;
-        cursors.taking.named(&peek)
+    #[inline(always)]
+    fn named(&self, head: Peek) -> Option<SpanKey> {
+        self.cursors.as_ref()?.taking.named(&head)
     }
 
     fn search(&self, span: SpanKey, until: u64) -> Option<usize> {

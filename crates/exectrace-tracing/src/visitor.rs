@@ -10,15 +10,15 @@ use crate::callsites::mark_of;
 use crate::redaction::Redaction;
 
 /// Writes each value it visits as it is, or as formatted, or as a mark that it is hidden.
-pub(crate) struct FieldVisitor<'a, 'b> {
-    fields: &'a mut Fields<'b>,
+pub(crate) struct FieldVisitor<'a> {
+    fields: &'a mut Fields,
     /// Fields whose names must be looked at (see [`Site::named`](crate::callsites::Site::named)).
     named: u32,
     redaction: &'a Redaction,
 }
 
-impl<'a, 'b> FieldVisitor<'a, 'b> {
-    pub(crate) fn new(fields: &'a mut Fields<'b>, named: u32, redaction: &'a Redaction) -> Self {
+impl<'a> FieldVisitor<'a> {
+    pub(crate) fn new(fields: &'a mut Fields, named: u32, redaction: &'a Redaction) -> Self {
         Self {
             fields,
             named,
@@ -38,7 +38,7 @@ impl<'a, 'b> FieldVisitor<'a, 'b> {
     }
 }
 
-impl Visit for FieldVisitor<'_, '_> {
+impl Visit for FieldVisitor<'_> {
     fn record_u64(&mut self, field: &Field, value: u64) {
         if let Some(index) = self.shown(field) {
             self.fields.u64(index, value);

@@ -129,7 +129,12 @@ impl Model {
     ///
     /// Each thread's records come here in their order, before any of them is applied.
     #[inline]
-    pub(crate) fn foresee(&mut self, time_ns: u64, thread: ThreadIndex, ahead: &Ahead) {
+    pub(crate) fn foresee(
+        &mut self,
+        time_ns: impl FnOnce() -> u64,
+        thread: ThreadIndex,
+        ahead: &Ahead,
+    ) {
         let foresight = &mut self.polls.foresight;
         match *ahead {
             Ahead::Clone(span) => *self.clones_ahead.entry(span).or_default() += 1,
@@ -142,8 +147,8 @@ impl Model {
             Ahead::PollBegin(task) => foresight.poll_begins(thread, task),
             Ahead::PollEnd => foresight.poll_ends(thread),
             Ahead::Park(parks) => foresight.parks(thread, parks),
-            Ahead::Wake(task) => foresight.wake(thread, time_ns, Waker::Task(task.task)),
-            Ahead::WakeBy(waker) => foresight.wake(thread, time_ns, Waker::Address(waker)),
+            Ahead::Wake(task) => foresight.wake(thread, time_ns(), Waker::Task(task.task)),
+            Ahead::WakeBy(waker) => foresight.wake(thread, time_ns(), Waker::Address(waker)),
         }
     }
 

@@ -4,6 +4,7 @@
 //! disagree by up to a microsecond, so a record of another thread that names a span may come just
 //! after the record of its end.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 use exectrace_format::TaskId;
@@ -59,6 +60,8 @@ pub(crate) struct Spans {
     slots: Vec<Option<Span>>,
     free: Vec<u32>,
     by_key: FxHashMap<SpanKey, SpanSlot>,
+    /// The key that was found last: most records name the span of the record before.
+    recent: Cell<Option<(SpanKey, SpanSlot)>>,
     next_serial: u32,
     /// Closed spans that are still remembered, oldest first, with the time of their end.
     closed: VecDeque<(u64, SpanSlot)>,
@@ -73,7 +76,16 @@ impl Spans {
     /// Finds a span by its key.
     #[inline]
     pub(crate) fn find(&self, key: SpanKey) -> Option<SpanSlot> {
-        self.by_key.get(&key).copied()
+        match self.recent.get() {
+            Some((recent, slot)) if recent == key => Some(slot),
+            _ => self.look_up(key),
+        }
+    }
+
+    fn look_up(&self, key: SpanKey) -> Option<SpanSlot> {
+        let slot = self.by_key.get(&key).copied()?;
+        self.recent.set(Some((key, slot)));
+        Some(slot)
     }
 
     /// The span in a slot, if it is still the same.
@@ -116,6 +128,7 @@ impl Spans {
             serial: self.next_serial,
         };
         self.by_key.insert(key, slot);
+        self.recent.set(Some((key, slot)));
         Some(slot)
     }
 
@@ -146,6 +159,7 @@ impl Spans {
             // A newer span may have the key by now.
             if self.by_key.get(&key) == Some(&slot) {
                 self.by_key.remove(&key);
+                self.recent.set(None);
             }
         }
     }

@@ -40,21 +40,21 @@ impl Queue {
 }
 
 impl Stream for Queue {
-    fn peek_ticks(&mut self) -> Option<u64> {
-        Some(self.next()?.ticks)
+    type Head = Input<'static>;
+
+    fn head(&mut self) -> Option<(u64, Self::Head)> {
+        let next = self.next()?;
+        Some((next.ticks, next.input))
     }
 
-    fn take(&mut self, f: impl FnOnce(u64, Input<'_>)) {
-        if self.next().is_some()
-            && let Some(record) = self.records.pop_front()
-        {
-            self.published -= 1;
-            f(record.ticks, record.input);
-        }
+    fn take(&mut self, head: Self::Head, f: impl FnOnce(Input<'_>)) {
+        self.records.pop_front();
+        self.published -= 1;
+        f(head);
     }
 
-    fn named(&mut self) -> Option<SpanKey> {
-        match self.next()?.input {
+    fn named(&self, head: Self::Head) -> Option<SpanKey> {
+        match head {
             Input::SpanEnter(span) | Input::SpanDrop(span) | Input::SpanClose(span) => Some(span),
             Input::SpanNew {
                 parent: Parent::Explicit(id) | Parent::Current(id),
@@ -161,7 +161,7 @@ fn play(queues: &mut [Queue]) -> Trial {
             queue.look(now, |span| {
                 trial
                     .model
-                    .foresee(now, ThreadIndex(1), &Ahead::Clone(span));
+                    .foresee(|| now, ThreadIndex(1), &Ahead::Clone(span));
             });
         }
         merge(queues, cut, &mut trial);

@@ -77,7 +77,7 @@ fn play(trial: &mut Trial, records: &[(u64, u32, Input<'static>)]) {
             Input::SpanEnter(span) => Ahead::SpanEnter(span),
             _ => continue,
         };
-        trial.model.foresee(T + at, index, &ahead);
+        trial.model.foresee(|| T + at, index, &ahead);
     }
     for &(at, thread, input) in records {
         trial.apply(T + at, thread, input);
