@@ -16,10 +16,17 @@ use super::names::{FrameId, Leaf, NameId, Names};
 use super::threads::{ThreadIndex, WorkerKey};
 use super::{Model, SpanKey};
 use crate::input::AsyncKey;
+use crate::resolve::Resolver;
 use crate::schedule::{AliveTask, AsyncTaskKind};
 
 /// Most async tasks that may live at once, some 200 bytes each. Those beyond are counted and left out.
 const MAX_ASYNC_TASKS: usize = 1 << 20;
+
+/// Most stacks of waiting tasks that are kept, some 200 bytes each; a wait at another has none.
+const MAX_WAIT_PLACES: usize = 1 << 16;
+
+/// The file of a function of which only the name is known.
+const FUNCTION_FILE: &str = "unknown";
 
 /// An async task that has not ended.
 #[derive(Debug)]
@@ -50,6 +57,7 @@ pub(crate) struct AsyncTasks {
     /// Why a task of this root waited at this leaf last.
     learned: FxHashMap<(Leaf, FrameId), NameId>,
     pub(crate) foresight: Foresight,
+    resolver: Resolver,
     texts: Texts,
     next_poll: u64,
 }
@@ -83,6 +91,7 @@ impl AsyncTasks {
             places: FxHashMap::default(),
             learned: FxHashMap::default(),
             foresight: Foresight::default(),
+            resolver: Resolver::new(),
             texts,
             next_poll: 1,
         }
@@ -414,6 +423,25 @@ impl Model {
 
     /// A stack at which tasks wait became known.
     pub(super) fn stack_is(&mut self, hash: u64, addresses: &[u64]) {
-        let _ = (hash, addresses);
+        if self.polls.places.contains_key(&hash) || self.polls.places.len() >= MAX_WAIT_PLACES {
+            return;
+        }
+        let stack = self.polls.resolver.await_stack(addresses);
+        let names = &mut self.machine.names;
+        let frames: Vec<_> = stack
+            .frames
+            .iter()
+            .map(|frame| names.frame_of(&frame.function, FUNCTION_FILE, 1))
+            .collect();
+        let leaf = match frames[..] {
+            [] => Leaf::None,
+            _ => Leaf::Chain(names.chain_of(&frames)),
+        };
+        let place = WaitPlace {
+            leaf,
+            reason: stack.reason.map(|reason| names.intern_static(reason)),
+            yields: stack.reason == Some("yield"),
+        };
+        self.polls.places.insert(hash, place);
     }
 }
