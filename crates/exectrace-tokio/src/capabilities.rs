@@ -43,7 +43,7 @@ impl Capabilities {
 ///
 /// ```
 /// let seen = exectrace_tokio::capabilities();
-/// assert_eq!(seen.all_tasks, cfg!(tokio_unstable));
+/// assert_eq!(seen.all_tasks, seen.tokio_unstable);
 /// ```
 #[must_use]
 pub fn capabilities() -> Capabilities {

@@ -371,6 +371,15 @@ fn a_task_spawned_into_a_runtime_that_has_ended_leaves_nothing_alive() {
     }
 }
 
+/// Waits until so many tasks are alive: one is joined a little before its end is told.
+fn wait_for_alive(runtime: &tokio::runtime::Runtime, tasks: usize) {
+    runtime.block_on(async {
+        while runtime.metrics().num_alive_tasks() > tasks {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
 #[test]
 fn a_recording_that_starts_late_shows_every_task_alive() {
     let _turn = turn();
@@ -388,10 +397,8 @@ fn a_recording_that_starts_late_shows_every_task_alive() {
             .collect();
         runtime.block_on(async {
             drop(spawn_named("gone", async {}).await);
-            for _ in 0..3 {
-                tokio::task::yield_now().await;
-            }
         });
+        wait_for_alive(&runtime, TASKS);
         let silent = record(|| {});
         let sleepers = silent.all("sleeper");
         assert_eq!(sleepers.len(), TASKS, "{workers} workers");
@@ -414,6 +421,7 @@ fn a_recording_that_starts_late_shows_every_task_alive() {
                     task.await.unwrap();
                 }
             });
+            wait_for_alive(&runtime, 0);
         });
         let sleepers = lively.all("sleeper");
         assert_eq!(sleepers.len(), TASKS, "{workers} workers");
