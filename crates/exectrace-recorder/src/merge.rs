@@ -91,7 +91,9 @@ fn run<S: Stream>(streams: &mut [S], index: usize, until: u64, sink: &mut impl S
 /// Takes a thread's next record, after the making of the span that it names.
 ///
 /// `waiting` are the threads whose next record waits for this one.
-#[inline]
+///
+/// Inlined, so that the head stays in registers: through memory it cost a tenth of the flush thread.
+#[inline(always)]
 fn take_one<S: Stream>(
     streams: &mut [S],
     index: usize,
@@ -108,6 +110,18 @@ fn take_one<S: Stream>(
         waiting.pop();
     }
     streams[index].take(head, |input| sink.apply(ticks, index, input));
+}
+
+/// [`take_one`], where it is called from within itself.
+#[inline(never)]
+fn take_brought<S: Stream>(
+    streams: &mut [S],
+    index: usize,
+    head: (u64, S::Head),
+    waiting: &mut Vec<usize>,
+    sink: &mut impl Sink,
+) {
+    take_one(streams, index, head, waiting, sink);
 }
 
 /// If a thread that does not wait itself makes `span` soon, takes its records up to the making.
@@ -128,7 +142,7 @@ fn bring_forward<S: Stream>(
                 let Some(head) = streams[index].head() else {
                     return;
                 };
-                take_one(streams, index, head, waiting, sink);
+                take_brought(streams, index, head, waiting, sink);
             }
             return;
         }

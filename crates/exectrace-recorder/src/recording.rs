@@ -100,12 +100,10 @@ impl RecordingOptions {
     }
 
     fn start_sink(self, sink: Sink) -> Result<Recording, StartError> {
-        let was_enabled = switch::is_enabled();
         let output = Output::new(sink, self.version, self.on_error);
         let id = flush::start(output)?;
-        if !was_enabled {
-            switch::tell_listeners();
-        }
+        // Also if something recorded before: it may have stopped meanwhile.
+        switch::tell_listeners();
         Ok(Recording { id: Some(id) })
     }
 }

@@ -144,8 +144,19 @@ impl Stream for Source {
         let Some(cursors) = &mut self.cursors else {
             return;
         };
-        f(cursors.taking.read(&head, &mut self.scratch));
-        cursors.taking.advance(&head);
+        let taking = &mut cursors.taking;
+        // The most frequent kinds each on a way of their own, on which they stay in registers.
+        match head.kind {
+            Kind::SpanEnter => f(Input::SpanEnter(taking.span(&head))),
+            Kind::SpanExit => f(Input::SpanExit(taking.span(&head))),
+            Kind::SpanClose => f(Input::SpanClose(taking.span(&head))),
+            Kind::SpanDrop => f(Input::SpanDrop(taking.span(&head))),
+            Kind::RegionEnd => f(Input::RegionEnd {
+                began: taking.span(&head).id,
+            }),
+            _ => f(taking.read(&head, &mut self.scratch)),
+        }
+        taking.advance(&head);
     }
 
     #[inline(always)]

@@ -159,7 +159,9 @@ impl Model {
     }
 
     /// Applies one record of a thread.
-    #[inline]
+    ///
+    /// Inlined, so that it is a plain call of the handler where the kind is known.
+    #[inline(always)]
     pub(crate) fn apply(&mut self, time_ns: u64, thread: ThreadIndex, input: Input<'_>) {
         self.machine.output.advance(time_ns);
         self.spans.forget_before(time_ns);
