@@ -28,6 +28,7 @@ use crate::recording::{Output, Report, SinkError, StartError, StopError};
 use crate::schedule;
 use crate::settings::Settings;
 use crate::source::Source;
+use crate::stacks;
 use crate::switch::{self, lock};
 
 /// How often groups are written.
@@ -195,6 +196,7 @@ struct Active {
     dropped_before: u64,
     inferred_before: u64,
     untracked_before: u64,
+    stacks_missed_before: u64,
     begin_ns: u64,
 }
 
@@ -368,6 +370,7 @@ impl Flusher {
             dropped_before: self.dropped(),
             inferred_before: counts.inferred,
             untracked_before: counts.untracked,
+            stacks_missed_before: stacks::broken_stacks(),
             begin_ns: self.point.ns,
         }
     }
@@ -401,6 +404,7 @@ impl Flusher {
             records_dropped: since(self.dropped(), active.dropped_before),
             inferred: since(counts.inferred, active.inferred_before),
             untracked: since(counts.untracked, active.untracked_before),
+            stacks_missed: since(stacks::broken_stacks(), active.stacks_missed_before),
             duration: Duration::from_nanos(self.point.ns.saturating_sub(active.begin_ns)),
             slowest_write: active.output.slowest_write(),
             ..active.report.clone()

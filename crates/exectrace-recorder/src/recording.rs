@@ -168,6 +168,8 @@ pub struct Report {
     pub inferred: u64,
     /// Spans, tasks and regions left out because a table was full.
     pub untracked: u64,
+    /// Waits of async tasks whose stack could not be taken, for want of frame pointers.
+    pub stacks_missed: u64,
     /// From start to stop.
     pub duration: Duration,
     /// The longest time that the sink took for one write.

@@ -54,6 +54,19 @@ pub(crate) struct OpenRegion {
     pub(crate) awaits: Await,
 }
 
+impl OpenRegion {
+    /// The stack of its begin, as leaf and root, in a flow of this root.
+    ///
+    /// Its place alone where that is known: `go tool trace` groups regions by name and *root* frame,
+    /// and a region is the same on whichever flow it runs.
+    pub(crate) fn stack(&self, root: FrameId) -> (Leaf, FrameId) {
+        match self.place {
+            Leaf::Place(place) => (Leaf::None, place),
+            leaf => (leaf, root),
+        }
+    }
+}
+
 /// Whether a span in an async task is inside, or left until the task is polled again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Await {
@@ -162,7 +175,8 @@ impl Flow {
         output: &mut Output,
     ) {
         let name = output.name(names, region.name);
-        let stack = output.stack(names, region.place, self.root);
+        let (leaf, root) = region.stack(self.root);
+        let stack = output.stack(names, leaf, root);
         let task = region.task;
         output.event(stream, Event::UserRegionBegin { task, name, stack });
     }

@@ -171,7 +171,8 @@ impl Telling<'_> {
         for region in &flow.regions {
             let task = region.task;
             let name = self.name(region.name);
-            let stack = self.stack(region.place, flow.root);
+            let (leaf, root) = region.stack(flow.root);
+            let stack = self.stack(leaf, root);
             self.event(stream, Event::UserRegionBegin { task, name, stack });
         }
     }
