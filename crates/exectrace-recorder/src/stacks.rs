@@ -26,6 +26,8 @@
 //! 2. Only this module uses the pointer, and never while it runs code that is not its own.
 //! 3. A `Watch` is changed through cells, by its own thread only.
 
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::cell::Cell;
@@ -125,6 +127,7 @@ static BROKEN: AtomicU64 = AtomicU64::new(0);
 
 /// How many times a stack was not taken since the process began, as its chain of frame pointers did
 /// not lead to the poll.
+#[allow(dead_code, reason = "the report does not tell it yet")]
 pub(crate) fn broken_stacks() -> u64 {
     // Relaxed: a count that guards nothing.
     BROKEN.load(Ordering::Relaxed)
@@ -186,11 +189,25 @@ impl<'a> Watching<'a> {
     }
 }
 
+#[cfg(test)]
+impl Watching<'_> {
+    /// What a record would say.
+    pub(crate) fn words(&self) -> Vec<u64> {
+        LOCAL.with(|local| local.words(self.watch, usize::MAX).collect())
+    }
+}
+
 impl Drop for Watching<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         LOCAL.with(|local| local.innermost.set(self.watch.outer.get()));
     }
+}
+
+/// Whether the thread is in an observed poll. None begins while nothing records.
+#[inline(always)]
+pub(crate) fn is_watching() -> bool {
+    LOCAL.with(|local| !local.innermost.get().is_null())
 }
 
 /// Takes the stack of the caller's caller, if `data` is what the waker of the innermost observed
@@ -308,20 +325,22 @@ impl Local {
         })
     }
 
+    /// What a record says of a poll's first `stacks` stacks.
+    fn words(&self, watch: &Watch, stacks: usize) -> impl Iterator<Item = u64> {
+        let stacks = self.stacks(watch).take(stacks).enumerate();
+        stacks.flat_map(|(index, (_, addresses))| {
+            let separator = (index > 0).then_some(SEPARATOR);
+            separator.into_iter().chain(addresses.iter().map(Cell::get))
+        })
+    }
+
     #[cold]
     fn record(&self, watch: &Watch, hash: u64, words: usize, stacks: usize) -> Option<()> {
         let mut reservation = Reservation::begin(3 + words)?;
-        let mut fits = reservation.push(head(Kind::StackIs, 0, clock::ticks()))
-            && reservation.push(hash)
-            && reservation.push(words as u64);
-        for (index, (_, addresses)) in self.stacks(watch).take(stacks).enumerate() {
-            if index > 0 {
-                fits = fits && reservation.push(SEPARATOR);
-            }
-            for address in addresses {
-                fits = fits && reservation.push(address.get());
-            }
-        }
+        let fits = [head(Kind::StackIs, 0, clock::ticks()), hash, words as u64]
+            .into_iter()
+            .chain(self.words(watch, stacks))
+            .all(|word| reservation.push(word));
         fits.then(|| reservation.finish())
     }
 }

@@ -173,10 +173,9 @@ impl PollState {
 /// its data pointer is null (it names no task), or if eight other kinds of wakers came before it.
 /// Extensions that an unstable compiler lets a context have do not reach `f`.
 ///
-/// While nothing records this costs one to two nanoseconds. While something records, it also keeps
-/// the place of the poll for the walk of the stack, some three nanoseconds; a clone of the waker
-/// inside the poll then costs 10 to 20 more. A panic of `f` passes through, and leaves nothing
-/// behind. Allocates nothing.
+/// While nothing records this costs two nanoseconds, and one more for each wake. While something
+/// records it costs three, a wake ten more, and a clone of the waker inside the poll 17 to 25 more
+/// for the stack. A panic of `f` passes through, and leaves nothing behind. Allocates nothing.
 #[inline]
 pub fn observe_poll<R>(
     runtime: Runtime,
@@ -236,32 +235,23 @@ fn substitute_slowly(
     }
     for (slot, substitute) in ORIGINALS.iter().zip(&SUBSTITUTES) {
         // Relaxed: see the head of the module.
-        let known = slot.load(Ordering::Relaxed);
-        let is_ours = known == wanted
-            || known.is_null()
-                && slot
-                    .compare_exchange(null_mut(), wanted, Ordering::Relaxed, Ordering::Relaxed)
-                    .is_or_becomes(wanted);
-        if is_ours {
+        let mut known = slot.load(Ordering::Relaxed);
+        if known.is_null() {
+            known = match slot.compare_exchange(
+                null_mut(),
+                wanted,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => wanted,
+                Err(other) => other,
+            };
+        }
+        if known == wanted {
             return substitute;
         }
     }
     original
-}
-
-/// The outcome of trying to set a slot that was empty a moment ago.
-trait Claimed {
-    /// Whether the slot holds `wanted` now, whoever put it there.
-    fn is_or_becomes(self, wanted: *mut RawWakerVTable) -> bool;
-}
-
-impl Claimed for Result<*mut RawWakerVTable, *mut RawWakerVTable> {
-    fn is_or_becomes(self, wanted: *mut RawWakerVTable) -> bool {
-        match self {
-            Ok(_) => true,
-            Err(other) => other == wanted,
-        }
-    }
 }
 
 /// The original that a slot's table stands for.
@@ -292,7 +282,7 @@ unsafe fn forward<const SLOT: usize>(data: *const ()) -> Waker {
 /// # Safety
 /// - `data` is that of a waker with this slot's table; it is borrowed.
 unsafe fn clone<const SLOT: usize>(data: *const ()) -> RawWaker {
-    if is_enabled() {
+    if stacks::is_watching() {
         stacks::capture(data.addr());
     }
     // SAFETY: `data` is as `forward` wants, and the waker is forgotten.

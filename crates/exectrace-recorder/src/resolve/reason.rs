@@ -61,6 +61,7 @@ const RULES: &[Rule] = &[
     rule("tokio::runtime::context::defer", "", YIELD),
     rule("tokio::task::join_set::", "", SELECT),
     rule("tokio::util::idle_notified_set::", "", SELECT),
+    rule("tokio::task::local::", "", SELECT),
     rule("tokio::runtime::task::", "", JOIN),
     rule("tokio::runtime::blocking::", "", BLOCKING),
     rule("tokio::fs::", "", BLOCKING),
@@ -78,6 +79,7 @@ const RULES: &[Rule] = &[
     rule("tokio::sync::broadcast::", "", RECEIVE),
     rule("tokio::sync::watch::Sender::", "", SEND),
     rule("tokio::sync::watch::", "", RECEIVE),
+    // Under a receiver that was inlined; what else is built on it stays a function of its own.
     rule("tokio::sync::task::", "", RECEIVE),
     rule("tokio::sync::", "", SYNC),
     rule("tokio::signal::", "", RECEIVE),
@@ -153,7 +155,8 @@ const LIBRARIES: &[&str] = &[
     "pin_project_lite::",
     "tracing::",
     "tracing_futures::",
-    "exectrace_recorder::",
+    "exectrace_recorder::stacks::",
+    "exectrace_recorder::waker::",
     "exectrace_tokio::",
 ];
 

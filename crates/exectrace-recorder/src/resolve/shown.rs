@@ -85,7 +85,7 @@ impl Told {
     }
 
     /// The frame at `place` from the root, from 0 on.
-    fn from_root(&self, place: usize) -> Option<&Frame> {
+    fn counted_from_root(&self, place: usize) -> Option<&Frame> {
         self.frames
             .len()
             .checked_sub(place + 1)
@@ -97,9 +97,12 @@ impl Told {
         let shared = self.shared(other);
         let caller = shared
             .checked_sub(1)
-            .and_then(|place| self.from_root(place));
+            .and_then(|place| self.counted_from_root(place));
         let called_by_poll_fn = caller.is_some_and(|frame| frame.function.starts_with(POLL_FN));
-        match (self.from_root(shared), other.from_root(shared)) {
+        match (
+            self.counted_from_root(shared),
+            other.counted_from_root(shared),
+        ) {
             (Some(mine), Some(others)) if mine.function == others.function => {
                 called_by_poll_fn
                     || mine.function.starts_with(POLL_FN)
@@ -195,7 +198,9 @@ fn imported_as(function: &str) -> String {
     if function.starts_with("tokio::runtime::task::join::JoinHandle") {
         return "tokio::task::JoinHandle".to_owned();
     }
-    if !function.starts_with("tokio::") || function.starts_with("tokio::runtime::") {
+    const PRIVATE: [&str; 3] = ["tokio::runtime::", "tokio::util::", "tokio::sync::task::"];
+    let is_private = PRIVATE.iter().any(|prefix| function.starts_with(prefix));
+    if is_private || !function.starts_with("tokio::") {
         return function.to_owned();
     }
     let segments: Vec<&str> = function.split("::").collect();

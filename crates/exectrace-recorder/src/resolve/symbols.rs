@@ -151,3 +151,108 @@ fn functions<'a, R: ReadRef<'a>>(
     functions.shrink_to_fit();
     (!functions.is_empty()).then(|| (functions, names.sh_offset(endian)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// A module with one segment, at 0x1000 for its bytes from 0 on, and the functions `first` (at
+    /// 0x1010, 16 bytes) and `second` (at 0x1020, of unknown size).
+    fn module() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut put = |words: &[(u64, usize)]| {
+            for &(word, size) in words {
+                bytes.extend_from_slice(&word.to_le_bytes()[..size]);
+            }
+        };
+        put(&[(0x0001_0102_464c_457f, 8), (0, 8)]);
+        let (segments, sections, symbols, names) = (64, 120, 312, 384);
+        put(&[
+            (3, 2),
+            (62, 2),
+            (1, 4),
+            (0, 8),
+            (segments, 8),
+            (sections, 8),
+            (0, 4),
+        ]);
+        put(&[(64, 2), (56, 2), (1, 2), (64, 2), (3, 2), (2, 2)]);
+        // Kind, flags, offset, address twice, size twice, alignment.
+        put(&[
+            (1, 4),
+            (5, 4),
+            (0, 8),
+            (0x1000, 8),
+            (0x1000, 8),
+            (0x100, 8),
+            (0x100, 8),
+            (16, 8),
+        ]);
+        // Name, kind, flags, address, offset, size, link, info, alignment, size of an entry.
+        for [kind, offset, size, link, entry] in [
+            [0, 0, 0, 0, 0],
+            [2, symbols, 72, 2, 24],
+            [3, names, 14, 0, 0],
+        ] {
+            put(&[(0, 4), (kind, 4), (0, 8), (0, 8), (offset, 8), (size, 8)]);
+            put(&[(link, 4), (0, 4), (8, 8), (entry, 8)]);
+        }
+        // Name, kind, visibility, section, address, size.
+        for [name, kind, address, size] in [[0, 0, 0, 0], [1, 18, 0x1010, 16], [7, 18, 0x1020, 0]] {
+            put(&[
+                (name, 4),
+                (kind, 1),
+                (0, 1),
+                (1, 2),
+                (address, 8),
+                (size, 8),
+            ]);
+        }
+        bytes.extend_from_slice(b"\0first\0second\0");
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Option<Symbols> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        Symbols::read(file)
+    }
+
+    #[test]
+    fn a_function_is_found_from_its_first_byte_to_its_last() {
+        let symbols = read(&module()).unwrap();
+        let name = |offset| symbols.symbol_at(symbols.address_of_offset(offset)?);
+        assert_eq!(name(0x0f), None);
+        assert_eq!(name(0x10).as_deref(), Some("first"));
+        assert_eq!(name(0x1f).as_deref(), Some("first"));
+        assert_eq!(name(0x20).as_deref(), Some("second"));
+        assert_eq!(name(0xff).as_deref(), Some("second"));
+        assert_eq!(name(0x100), None, "outside the segment");
+    }
+
+    #[test]
+    fn a_damaged_module_loses_names_and_nothing_else() {
+        let whole = module();
+        let mut seen = 0;
+        let mut ask = |bytes: &[u8]| {
+            if let Some(symbols) = read(bytes) {
+                seen += 1;
+                for place in [0, 0x10, 0x20, 0x1010, u64::MAX] {
+                    let _ = symbols.symbol_at(place);
+                    let _ = symbols.address_of_offset(place);
+                }
+            }
+        };
+        for at in 0..whole.len() {
+            for value in [0, 1, 0x7f, 0xff] {
+                let mut damaged = whole.clone();
+                damaged[at] = value;
+                ask(&damaged);
+            }
+            ask(&whole[..at]);
+        }
+        assert!(seen > whole.len(), "most of these are still read: {seen}");
+    }
+}

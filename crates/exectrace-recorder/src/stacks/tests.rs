@@ -1,0 +1,200 @@
+//! The walk, on stacks and on made-up chains. With and without frame pointers.
+
+use std::ptr;
+
+use super::*;
+
+/// Calls `f` with some frames of its own in between.
+#[inline(never)]
+fn deeper(frames: usize, f: &dyn Fn()) {
+    if frames == 0 {
+        f();
+    } else {
+        deeper(frames - 1, f);
+    }
+    std::hint::black_box(frames);
+}
+
+/// Watches a poll of a task with this data pointer; the stacks of it, in words.
+#[inline(never)]
+fn watched(data: usize, f: impl FnOnce()) -> Vec<u64> {
+    let watch = Watch::new(data);
+    let watching = Watching::begin(&watch);
+    f();
+    watching.map_or_else(Vec::new, |watching| watching.words())
+}
+
+/// Words, where there are frame pointers.
+fn if_walked(words: usize) -> usize {
+    if has_frame_pointers() { words } else { 0 }
+}
+
+#[test]
+fn a_stack_has_the_frames_between_the_poll_and_the_clone() {
+    let shallow = watched(1, || deeper(3, &|| capture(1)));
+    let deep = watched(1, || deeper(10, &|| capture(1)));
+    assert_eq!(deep.len(), shallow.len() + if_walked(7));
+    assert_eq!(deep.is_empty(), !has_frame_pointers());
+    assert!(!deep.contains(&SEPARATOR));
+}
+
+#[test]
+fn a_deep_stack_is_cut_at_its_root_end() {
+    let words = watched(1, || deeper(500, &|| capture(1)));
+    assert_eq!(words.len(), if_walked(MAX_FRAMES));
+}
+
+#[test]
+fn clones_of_other_wakers_are_not_of_this_task() {
+    assert_eq!(watched(1, || deeper(3, &|| capture(2))), []);
+    capture(1);
+}
+
+#[test]
+fn the_first_stacks_of_a_poll_and_the_last_are_kept() {
+    let one = watched(1, || deeper(1, &|| capture(1))).len();
+    let words = watched(1, || {
+        for frames in std::hint::black_box(vec![1, 2, 2, 3, 4, 9]) {
+            deeper(frames, &|| capture(1));
+        }
+    });
+    let lengths: Vec<usize> = words
+        .split(|&word| word == SEPARATOR)
+        .map(<[u64]>::len)
+        .collect();
+    let expected = [one, one + 1, one + 2, one + 8];
+    if has_frame_pointers() {
+        assert_eq!(lengths, expected);
+    } else {
+        assert_eq!(lengths, [0]);
+    }
+}
+
+#[test]
+fn polls_nest_and_a_panic_gives_the_outer_one_its_place_back() {
+    let mut inner = Vec::new();
+    let outer = watched(1, || {
+        deeper(1, &|| capture(1));
+        inner = watched(2, || deeper(5, &|| capture(2)));
+        let panic = std::panic::catch_unwind(|| {
+            let watch = Watch::new(3);
+            let _watching = Watching::begin(&watch);
+            deeper(1, &|| capture(3));
+            std::panic::resume_unwind(Box::new(()));
+        });
+        assert!(panic.is_err());
+        deeper(2, &|| capture(1));
+    });
+    let separators = outer.iter().filter(|&&word| word == SEPARATOR).count();
+    assert_eq!(separators, if_walked(1));
+    assert_eq!(inner.is_empty(), !has_frame_pointers());
+    assert!(!is_watching());
+}
+
+#[test]
+fn many_polls_one_inside_the_other_run_out_of_room_and_of_nothing_else() {
+    fn nest(depth: usize) {
+        if depth > 0 {
+            watched(depth, || {
+                deeper(20, &|| capture(depth));
+                nest(depth - 1);
+            });
+        }
+    }
+    nest(40);
+    assert!(!is_watching());
+    let afterwards = watched(1, || deeper(3, &|| capture(1)));
+    assert_eq!(afterwards.is_empty(), !has_frame_pointers());
+}
+
+#[test]
+fn a_walk_reads_nothing_outside_its_bounds_whatever_the_chain_says() {
+    // Two words each; a chain that leads where no reading is allowed must end there.
+    let mut records = [[0_usize; 2]; 8];
+    let base = ptr::from_ref(&records).addr();
+    let limit = base + size_of_val(&records);
+    let at = |index: usize| base + index * 16;
+    let walked = |first: usize, last: usize, records: &[[usize; 2]; 8]| {
+        let mut found = Vec::new();
+        std::hint::black_box(records);
+        // SAFETY: all between the two addresses is the array, which is live.
+        let complete = unsafe {
+            walk::walk(first, base, limit, last, |address| {
+                found.push(address);
+                true
+            })
+        };
+        (complete, found)
+    };
+    for (index, record) in records.iter_mut().enumerate() {
+        *record = [at(index + 1), 100 + index];
+    }
+    let complete = walked(at(0), at(8), &records);
+    let can_walk = cfg!(all(
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ));
+    let expected: Vec<u64> = (101..108).collect();
+    assert_eq!(
+        complete,
+        if can_walk {
+            (true, expected)
+        } else {
+            (false, Vec::new())
+        }
+    );
+    // Off the end, back, to itself, between words, past either bound, to nowhere.
+    for astray in [
+        limit,
+        at(2),
+        at(3),
+        at(4) + 4,
+        base - 16,
+        limit - 8,
+        0,
+        usize::MAX,
+        8,
+    ] {
+        records[3][0] = astray;
+        let (complete, found) = walked(at(0), at(9), &records);
+        assert!(!complete, "{astray:#x}");
+        assert!(found.len() <= 3, "{astray:#x}: {found:?}");
+    }
+    for first in [base - 16, limit, limit - 8, 1, usize::MAX] {
+        assert_eq!(
+            walked(first, at(9), &records),
+            (false, Vec::new()),
+            "{first:#x}"
+        );
+    }
+}
+
+#[test]
+fn a_thread_is_not_walked_on_a_stack_that_is_not_its_own() {
+    let own = ThreadStack::of_this_thread();
+    let here = 0_u8;
+    assert_eq!(
+        own.contains(ptr::from_ref(&here).addr()),
+        cfg!(target_os = "linux")
+    );
+    let elsewhere = Box::new(0_u8);
+    assert!(!own.contains(ptr::from_ref(&*elsewhere).addr()));
+    let other = std::thread::spawn(ThreadStack::of_this_thread)
+        .join()
+        .unwrap();
+    assert!(!other.contains(ptr::from_ref(&here).addr()));
+}
+
+#[test]
+fn hashes_differ_with_the_stack_and_not_with_the_poll() {
+    let hash = |frames: usize| {
+        let watch = Watch::new(1);
+        let watching = Watching::begin(&watch);
+        deeper(frames, &|| capture(1));
+        watching.and_then(|watching| watching.end(1))
+    };
+    let hashes: Vec<_> = [3, 4, 3].into_iter().map(hash).collect();
+    assert_eq!(hashes[0].is_some(), has_frame_pointers());
+    assert_eq!(hashes[0] == hashes[1], !has_frame_pointers());
+    assert_eq!(hashes[0], hashes[2]);
+}
