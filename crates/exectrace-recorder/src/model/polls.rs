@@ -10,7 +10,7 @@ use std::panic::Location;
 use exectrace_format::Inferred;
 use rustc_hash::FxHashMap;
 
-use super::flow::{Flow, FlowId, FlowState};
+use super::flow::{Flow, FlowId, FlowState, OpenRegion};
 use super::foresight::{Foresight, Waker, WakerKind};
 use super::names::{FrameId, Leaf, NameId, Names};
 use super::threads::{ThreadIndex, WorkerKey};
@@ -300,11 +300,7 @@ impl Model {
     }
 
     /// Closes those regions of the thread's flow of which `over` says so, given the present poll.
-    fn close_regions(
-        &mut self,
-        thread: ThreadIndex,
-        over: impl Fn(&super::OpenRegion, u64) -> bool,
-    ) {
+    fn close_regions(&mut self, thread: ThreadIndex, over: impl Fn(&OpenRegion, u64) -> bool) {
         loop {
             let position = self.machine.current(thread).and_then(|flow| {
                 let mut regions = flow.regions.iter();

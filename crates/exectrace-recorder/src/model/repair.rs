@@ -7,8 +7,9 @@
 use exectrace_format::{Inferred, SideRecord};
 use rustc_hash::FxHashSet;
 
-use super::flow::FlowState;
+use super::flow::{FlowState, RegionKey};
 use super::names::Leaf;
+use super::spans::{Span, SpanSlot};
 use super::{Model, ThreadIndex};
 
 /// Generations (of about a second) that a suspect may live without being named.
@@ -42,7 +43,7 @@ impl Model {
 
     /// A source of spans is gone, and with it the handles of all its spans.
     pub(super) fn door_closed(&mut self, thread: ThreadIndex, door: u16) {
-        let of_door = |(slot, span): (_, &super::Span)| (span.key.door == door).then_some(slot);
+        let of_door = |(slot, span): (_, &Span)| (span.key.door == door).then_some(slot);
         let open: Vec<_> = self.spans.live().filter_map(of_door).collect();
         for slot in open {
             self.end_span(thread, slot, true);
@@ -99,7 +100,7 @@ impl Model {
             .filter(|(_, span)| {
                 span.losses < self.losses
                     && self.is_silent(span.named)
-                    && !entered.contains(&super::RegionKey::Span(span.key))
+                    && !entered.contains(&RegionKey::Span(span.key))
             })
             .map(|(slot, _)| slot)
             .collect();
@@ -122,7 +123,7 @@ impl Model {
         }
     }
 
-    fn end_span_on_tracer(&mut self, slot: super::SpanSlot) {
+    fn end_span_on_tracer(&mut self, slot: SpanSlot) {
         let Some(span) = self.spans.get(slot) else {
             return;
         };

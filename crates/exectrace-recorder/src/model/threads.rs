@@ -63,11 +63,11 @@ pub(crate) struct Machine {
     pub(crate) flows: Flows,
     threads: Vec<Option<Thread>>,
     /// Lanes of workers, and the thread that has each.
-    workers: FxHashMap<WorkerKey, (ProcId, ThreadIndex)>,
+    pub(super) workers: FxHashMap<WorkerKey, (ProcId, ThreadIndex)>,
     /// What lanes are called, by number.
-    lane_names: FxHashMap<ProcId, NameId>,
+    pub(super) lane_names: FxHashMap<ProcId, NameId>,
     next_go: u64,
-    reasons: Reasons,
+    pub(super) reasons: Reasons,
 }
 
 /// Why flows wait, where the machine itself decides it.
@@ -76,13 +76,13 @@ pub(crate) struct Reasons {
     /// A status cannot tell why a flow waits.
     pub(crate) unknown: NameId,
     /// A thread's own flow, while the thread polls async tasks.
-    polling: NameId,
+    pub(super) polling: NameId,
     /// A task inside whose poll another is polled.
-    nested: NameId,
+    pub(super) nested: NameId,
     /// A flow whose end or wait was not seen.
-    lost: NameId,
+    pub(super) lost: NameId,
     /// A task whose worker went on on another thread.
-    moved: NameId,
+    pub(super) moved: NameId,
 }
 
 impl Machine {
@@ -149,7 +149,7 @@ impl Machine {
     }
 
     #[inline]
-    fn thread_mut(&mut self, index: ThreadIndex) -> Option<&mut Thread> {
+    pub(super) fn thread_mut(&mut self, index: ThreadIndex) -> Option<&mut Thread> {
         self.threads.get_mut(index.0 as usize)?.as_mut()
     }
 
@@ -244,60 +244,6 @@ impl Machine {
             thread.own = Some(own);
         }
         self.start(index, own, Leaf::None);
-    }
-
-    /// Sees to it that the thread holds a lane, and that this generation knows it.
-    pub(crate) fn hold_lane(&mut self, index: ThreadIndex) {
-        let Some(thread) = self.thread(index) else {
-            return;
-        };
-        let (stream, holds, lane, name) = (thread.stream, thread.holds, thread.lane, thread.name);
-        match lane {
-            Some(lane) if holds => self.lanes.tell(lane, stream, &mut self.output),
-            Some(lane) => {
-                self.lanes.start(lane, stream, &mut self.output);
-                self.set_lane(index, Some(lane), true);
-            }
-            None => {
-                let (lane, is_new) = self.lanes.take();
-                self.lanes.start(lane, stream, &mut self.output);
-                self.set_lane(index, Some(lane), true);
-                self.name_lane(lane, name);
-                if is_new {
-                    self.output.lanes_grew();
-                }
-            }
-        }
-    }
-
-    fn set_lane(&mut self, index: ThreadIndex, lane: Option<ProcId>, holds: bool) {
-        if let Some(thread) = self.thread_mut(index) {
-            thread.lane = lane;
-            thread.holds = holds;
-        }
-    }
-
-    fn name_lane(&mut self, lane: ProcId, name: NameId) {
-        self.lane_names.insert(lane, name);
-        let name = self.names.text(name).to_owned().into();
-        self.output.side(&SideRecord::ProcName { proc: lane, name });
-    }
-
-    /// What each lane is called.
-    pub(crate) fn lane_names(&self) -> impl Iterator<Item = (ProcId, NameId)> {
-        self.lane_names.iter().map(|(&lane, &name)| (lane, name))
-    }
-
-    /// Stops the thread's lane; what ran there must have been stopped.
-    fn stop_lane(&mut self, index: ThreadIndex) {
-        if let Some(thread) = self.thread(index)
-            && let (true, Some(lane)) = (thread.holds, thread.lane)
-        {
-            let stream = thread.stream;
-            self.lanes.tell(lane, stream, &mut self.output);
-            self.lanes.stop(lane, stream, &mut self.output);
-            self.set_lane(index, Some(lane), false);
-        }
     }
 
     fn tell_status(&mut self, index: ThreadIndex, id: FlowId, status: GoStatus) {
@@ -544,109 +490,6 @@ impl Machine {
         }
     }
 
-    /// The thread goes to sleep: its lane is idle.
-    pub(crate) fn park(&mut self, index: ThreadIndex) {
-        let Some(thread) = self.thread(index) else {
-            return;
-        };
-        let runs_own = thread.current.is_some() && thread.current == thread.own;
-        if runs_own {
-            self.block(index, self.reasons.polling, Leaf::None);
-        } else {
-            self.stop(index, self.reasons.lost, Leaf::None);
-        }
-        self.stop_lane(index);
-        if let Some(thread) = self.thread_mut(index) {
-            thread.parked = true;
-            thread.outer.clear();
-        }
-    }
-
-    /// The thread, as a worker, wakes up: it takes the worker's lane.
-    pub(crate) fn unpark(&mut self, index: ThreadIndex, worker: WorkerKey, name: &str) {
-        if let Some(thread) = self.thread_mut(index) {
-            thread.parked = false;
-        }
-        match self.workers.get(&worker).copied() {
-            Some((_, holder)) if holder == index => {}
-            Some((lane, holder)) => {
-                self.move_off(holder, lane);
-                self.take_worker_lane(index, worker, lane);
-            }
-            None => {
-                self.become_worker(index, worker, name);
-            }
-        }
-        self.hold_lane(index);
-    }
-
-    /// The thread is the first to be this worker: the lane it has, or a new one, is the worker's.
-    fn become_worker(&mut self, index: ThreadIndex, worker: WorkerKey, name: &str) {
-        let is_other_worker = self
-            .thread(index)
-            .is_some_and(|thread| thread.worker.is_some());
-        if is_other_worker {
-            self.give_up_lane(index);
-        }
-        self.hold_lane(index);
-        let Some(lane) = self.thread(index).and_then(|thread| thread.lane) else {
-            return;
-        };
-        self.workers.insert(worker, (lane, index));
-        if let Some(thread) = self.thread_mut(index) {
-            thread.worker = Some(worker);
-        }
-        let name = self.names.intern(name);
-        self.name_lane(lane, name);
-    }
-
-    /// Another thread goes on as the worker whose lane this one has: it keeps what it runs, on a
-    /// lane of its own.
-    fn move_off(&mut self, index: ThreadIndex, lane: ProcId) {
-        let Some(thread) = self.thread(index) else {
-            return;
-        };
-        if thread.lane != Some(lane) {
-            return;
-        }
-        let current = thread.current;
-        self.stop(index, self.reasons.moved, Leaf::None);
-        self.stop_lane(index);
-        self.set_lane(index, None, false);
-        if let Some(thread) = self.thread_mut(index) {
-            thread.worker = None;
-        }
-        if let Some(current) = current {
-            self.start(index, current, Leaf::None);
-        }
-    }
-
-    fn take_worker_lane(&mut self, index: ThreadIndex, worker: WorkerKey, lane: ProcId) {
-        let current = self.thread(index).and_then(|thread| thread.current);
-        self.stop(index, self.reasons.moved, Leaf::None);
-        self.give_up_lane(index);
-        self.set_lane(index, Some(lane), false);
-        if let Some(thread) = self.thread_mut(index) {
-            thread.worker = Some(worker);
-        }
-        self.workers.insert(worker, (lane, index));
-        if let Some(current) = current {
-            self.start(index, current, Leaf::None);
-        }
-    }
-
-    /// Stops the thread's lane; others may have it unless it is a worker's.
-    fn give_up_lane(&mut self, index: ThreadIndex) {
-        self.stop_lane(index);
-        let Some(thread) = self.thread_mut(index) else {
-            return;
-        };
-        let (lane, worker) = (thread.lane.take(), thread.worker.take());
-        if let (Some(lane), None) = (lane, worker) {
-            self.lanes.give_back(lane);
-        }
-    }
-
     /// The thread has ended: its flow ends, its lane becomes free.
     pub(crate) fn end_thread(&mut self, index: ThreadIndex) -> Option<Flow> {
         let own = self.thread(index)?.own;
@@ -664,22 +507,6 @@ impl Machine {
         let thread = self.threads.get_mut(index.0 as usize)?.take()?;
         self.output.writer().release(thread.stream);
         ended
-    }
-
-    /// Nobody is the worker any more that the thread was: its lane is like any other.
-    fn free_worker(&mut self, index: ThreadIndex) {
-        let worker = self.thread(index).and_then(|thread| thread.worker);
-        if let Some(worker) = worker
-            && self
-                .workers
-                .get(&worker)
-                .is_some_and(|(_, holder)| *holder == index)
-        {
-            self.workers.remove(&worker);
-            if let Some(thread) = self.thread_mut(index) {
-                thread.worker = None;
-            }
-        }
     }
 
     fn start_unless_running(&mut self, index: ThreadIndex, id: FlowId) {

@@ -8,8 +8,9 @@ mod random;
 use exectrace_format::{ClockSnapshot, Reader, TraceEvent, TraceEventKind, Version, Writer};
 
 use super::*;
-use crate::fields::Values;
-use crate::input::AsyncKey;
+use crate::door::{CallsiteKind, Parent, TaskRule};
+use crate::fields::{Value, Values};
+use crate::input::{AsyncKey, FieldValues, SiteKey};
 
 /// A model, and the files that are made of it.
 pub(super) struct Trial {

@@ -1,0 +1,219 @@
+//! Records of the annotation API, and the events that all annotations become.
+
+use std::panic::Location;
+
+use exectrace_format::{Event, StackId, TaskId};
+
+use super::flow::{Await, Flow, OpenRegion, RegionKey};
+use super::names::{Leaf, NameId};
+use super::tasks::OpenTask;
+use super::threads::{Machine, ThreadIndex};
+use super::{BACKGROUND_TASK, Model, text};
+use crate::fields::Value;
+
+impl Model {
+    /// The trace's id of a task of the annotation API; 0, or one that is not known, is the task of
+    /// the innermost open region.
+    pub(super) fn task_of(&mut self, thread: ThreadIndex, number: u64) -> TaskId {
+        let generation = self.machine.output.generation();
+        if number != 0
+            && let Some(task) = self.tasks.name(number, generation)
+        {
+            return task;
+        }
+        self.flow_task(thread)
+    }
+
+    pub(super) fn flow_task(&self, thread: ThreadIndex) -> TaskId {
+        self.machine
+            .current(thread)
+            .and_then(Flow::task)
+            .unwrap_or(BACKGROUND_TASK)
+    }
+
+    pub(super) fn region_begin(
+        &mut self,
+        thread: ThreadIndex,
+        began: u64,
+        name: &'static str,
+        task: u64,
+        place: &'static Location<'static>,
+    ) {
+        self.run(thread);
+        let region = OpenRegion {
+            key: RegionKey::Annotation(began),
+            slot: None,
+            task: self.task_of(thread, task),
+            name: self.machine.names.intern_static(name),
+            place: Leaf::Place(self.machine.names.frame_of_location(place)),
+            depth: 0,
+            suspect: false,
+            generation: self.machine.output.generation(),
+            awaits: Await::default(),
+        };
+        self.open_region(thread, region);
+    }
+
+    /// Opens a region on the thread's flow. Returns `false` if it has too many.
+    pub(super) fn open_region(&mut self, thread: ThreadIndex, region: OpenRegion) -> bool {
+        let Some(stream) = self.machine.stream(thread) else {
+            return false;
+        };
+        let current = self
+            .machine
+            .thread(thread)
+            .and_then(|thread| thread.current);
+        let Machine {
+            flows,
+            names,
+            output,
+            ..
+        } = &mut self.machine;
+        let Some(flow) = current.and_then(|current| flows.get_mut(current)) else {
+            return false;
+        };
+        flow.just_left = None;
+        let opened = flow.open(region, stream, names, output);
+        if !opened {
+            self.counts.untracked += 1;
+        }
+        opened
+    }
+
+    pub(super) fn region_end(&mut self, thread: ThreadIndex, began: u64) {
+        let key = RegionKey::Annotation(began);
+        let flow = self.machine.current(thread);
+        // If it is not there, its begin was lost, or was before the recording.
+        if let Some(position) = flow.and_then(|flow| flow.find(key)) {
+            self.close_region(thread, position);
+        }
+    }
+
+    /// Closes a region of the flow that runs on the thread.
+    pub(super) fn close_region(&mut self, thread: ThreadIndex, position: usize) {
+        self.run(thread);
+        let Some(stream) = self.machine.stream(thread) else {
+            return;
+        };
+        let current = self
+            .machine
+            .thread(thread)
+            .and_then(|thread| thread.current);
+        let Machine {
+            flows,
+            names,
+            output,
+            ..
+        } = &mut self.machine;
+        let Some(flow) = current.and_then(|current| flows.get_mut(current)) else {
+            return;
+        };
+        let slot = flow.regions[position].slot;
+        flow.just_left = None;
+        flow.close(position, stream, names, output);
+        if let Some(span) = slot.and_then(|slot| self.spans.get_mut(slot)) {
+            span.entered = span.entered.saturating_sub(1);
+        }
+    }
+
+    pub(super) fn task_begin(
+        &mut self,
+        thread: ThreadIndex,
+        number: u64,
+        parent: u64,
+        name: &'static str,
+        place: &'static Location<'static>,
+    ) {
+        self.run(thread);
+        let generation = self.machine.output.generation();
+        let parent = self
+            .tasks
+            .name(parent, generation)
+            .unwrap_or(TaskId::BACKGROUND);
+        let open = OpenTask {
+            task: self.new_task(),
+            parent,
+            name: self.machine.names.intern_static(name),
+            began_ns: self.machine.output.time_ns(),
+            losses: self.losses,
+            named: generation,
+        };
+        if self.tasks.begin(number, open) {
+            let place = Leaf::Place(self.machine.names.frame_of_location(place));
+            self.tell_task_begin(thread, open.task, parent, open.name, place);
+        } else {
+            self.counts.untracked += 1;
+        }
+    }
+
+    pub(super) fn tell_task_begin(
+        &mut self,
+        thread: ThreadIndex,
+        task: TaskId,
+        parent: TaskId,
+        name: NameId,
+        place: Leaf,
+    ) {
+        let name = self.machine.string(name);
+        let stack = self.machine.stack(thread, place);
+        let event = Event::UserTaskBegin {
+            task,
+            parent,
+            name,
+            stack,
+        };
+        self.machine.event(thread, event);
+    }
+
+    pub(super) fn task_end(&mut self, thread: ThreadIndex, number: u64) {
+        if let Some(open) = self.tasks.end(number) {
+            self.run(thread);
+            self.tell_task_end(thread, open.task);
+        }
+    }
+
+    pub(super) fn tell_task_end(&mut self, thread: ThreadIndex, task: TaskId) {
+        let stack = StackId::NONE;
+        self.machine
+            .event(thread, Event::UserTaskEnd { task, stack });
+    }
+
+    pub(super) fn log(
+        &mut self,
+        thread: ThreadIndex,
+        task: u64,
+        category: &'static str,
+        message: Value<'_>,
+        place: &'static Location<'static>,
+    ) {
+        self.run(thread);
+        let task = self.task_of(thread, task);
+        let category = self.machine.names.intern_static(category);
+        let place = Leaf::Place(self.machine.names.frame_of_location(place));
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        text::write_plain(message, &mut text);
+        self.tell_log(thread, task, category, &text, place);
+        self.text = text;
+    }
+
+    pub(super) fn tell_log(
+        &mut self,
+        thread: ThreadIndex,
+        task: TaskId,
+        category: NameId,
+        text: &str,
+        place: Leaf,
+    ) {
+        let category = self.machine.string(category);
+        let message = self.machine.output.writer().message(text);
+        let stack = self.machine.stack(thread, place);
+        let event = Event::UserLog {
+            task,
+            category,
+            message,
+            stack,
+        };
+        self.machine.event(thread, event);
+    }
+}
