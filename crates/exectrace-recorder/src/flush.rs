@@ -8,25 +8,22 @@
 //!
 //! It is one thread for the process. It records nothing, and it sleeps while nothing records.
 
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use exectrace_format::{ClockSnapshot, ThreadId, Writer};
 
 use crate::about;
-use crate::clock::{self, Conversion, Point};
+use crate::clock::{Conversion, Point};
+use crate::control::{Answer, COMMANDS, Command, RecordingId};
 use crate::input::{Input, SpanKey};
-use crate::local::{self, LOST_ELSEWHERE, NEW_THREADS, POOL, WAKE, WOKEN};
+use crate::local::{LOST_ELSEWHERE, NEW_THREADS, POOL, WOKEN};
 use crate::merge::{self, Sink};
 use crate::model::{Model, ThreadIndex};
-use crate::pool::Pool;
 use crate::recording::{Output, Report, SinkError, StartError, StopError};
 use crate::schedule;
-use crate::settings::Settings;
 use crate::source::Source;
 use crate::stacks;
 use crate::switch::{self, lock};
@@ -37,153 +34,6 @@ const GROUP: Duration = Duration::from_millis(100);
 const GENERATION_NS: u64 = 1_000_000_000;
 /// … or at this size: it bounds what readers must hold in memory.
 const GENERATION_BYTES: usize = 4 << 20;
-/// How long a process that exits waits for its recordings to be written.
-const EXIT_PATIENCE: Duration = Duration::from_secs(5);
-
-/// Names a recording.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RecordingId(u64);
-
-/// What the flush thread is asked to do.
-enum Command {
-    Start(Output, Reply<Result<RecordingId, StartError>>),
-    Stop(RecordingId, Reply<Result<Report, StopError>>),
-    Note(String),
-    FinishAll(Reply<()>),
-}
-
-static COMMANDS: Mutex<Vec<Command>> = Mutex::new(Vec::new());
-
-/// A place for one answer. Not a channel, because it is also waited on while a process exits, when
-/// thread-local state is gone.
-struct Reply<T>(Arc<(Mutex<Option<T>>, Condvar)>);
-
-impl<T> Clone for Reply<T> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<T> Reply<T> {
-    fn new() -> Self {
-        Self(Arc::new((Mutex::new(None), Condvar::new())))
-    }
-
-    fn give(&self, answer: T) {
-        *lock(&self.0.0) = Some(answer);
-        self.0.1.notify_all();
-    }
-
-    fn wait(&self) -> T {
-        let mut place = lock(&self.0.0);
-        loop {
-            if let Some(answer) = place.take() {
-                return answer;
-            }
-            let waited = self.0.1.wait(place);
-            place = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
-        }
-    }
-
-    fn wait_for(&self, patience: Duration) -> Option<T> {
-        let place = lock(&self.0.0);
-        let waited = self
-            .0
-            .1
-            .wait_timeout_while(place, patience, |answer| answer.is_none());
-        let (mut place, _) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
-        place.take()
-    }
-}
-
-/// Starts a recording; returns when records are switched on.
-pub(crate) fn start(output: Output) -> Result<RecordingId, StartError> {
-    ensure_running()?;
-    let reply = Reply::new();
-    send(Command::Start(output, reply.clone()));
-    reply.wait()
-}
-
-/// Stops a recording; returns when all is written.
-pub(crate) fn stop(id: RecordingId) -> Result<Report, StopError> {
-    let reply = Reply::new();
-    send(Command::Stop(id, reply.clone()));
-    reply.wait()
-}
-
-/// Writes a message into all recordings, as a log of the tracer's own user task `exectrace`.
-///
-/// For what a reader of the trace should know about how it was made, such as a change of a filter.
-/// Does nothing while nothing records. Takes a lock: not for the program's own messages.
-pub fn note(text: &str) {
-    if switch::is_enabled() {
-        send(Command::Note(text.to_owned()));
-    }
-}
-
-fn send(command: Command) {
-    lock(&COMMANDS).push(command);
-    if let Some(thread) = WAKE.get() {
-        thread.unpark();
-    }
-}
-
-/// Makes the pool and the flush thread, once.
-fn ensure_running() -> Result<(), StartError> {
-    static STARTING: Mutex<()> = Mutex::new(());
-    let _starting = lock(&STARTING);
-    if WAKE.get().is_some() {
-        return Ok(());
-    }
-    clock::decide();
-    if POOL.get().is_none() {
-        let bytes = Settings::take_into_use().memory();
-        let pool = Pool::with_memory(bytes).ok_or(StartError::Memory { bytes })?;
-        // Cannot be set already: this function holds a lock.
-        let _ = POOL.set(pool);
-    }
-    let started: Reply<ThreadId> = Reply::new();
-    let handle = spawn(started.clone()).map_err(StartError::Thread)?;
-    started.wait();
-    let _ = WAKE.set(handle.thread().clone());
-    at_exit();
-    Ok(())
-}
-
-fn spawn(started: Reply<ThreadId>) -> io::Result<thread::JoinHandle<()>> {
-    thread::Builder::new()
-        .name("exectrace-flush".into())
-        .spawn(move || {
-            local::mute_this_thread();
-            let id = ThreadId(local::thread_number());
-            started.give(id);
-            Flusher::new(id).run();
-        })
-}
-
-/// Has recordings finished when the process exits, and nothing recorded in its forked children.
-#[cfg(unix)]
-fn at_exit() {
-    extern "C" fn finish() {
-        let reply = Reply::new();
-        send(Command::FinishAll(reply.clone()));
-        // The flush thread may be stuck in a sink; the process should end all the same.
-        let _ = reply.wait_for(EXIT_PATIENCE);
-    }
-    extern "C" fn in_child() {
-        // The child has no flush thread, so its records would only fill the pool.
-        switch::set_enabled(false);
-    }
-    // SAFETY: the function lives as long as the program, and touches no thread-local state that has
-    // a destructor.
-    unsafe { libc::atexit(finish) };
-    // SAFETY: the handler only stores to an atomic, which is allowed in a forked child.
-    unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-}
-
-#[cfg(not(unix))]
-fn at_exit() {}
-
 /// A recording, as the flush thread keeps it.
 #[derive(Debug)]
 struct Active {
@@ -210,7 +60,7 @@ struct Identity {
 }
 
 /// The state of the flush thread.
-struct Flusher {
+pub(crate) struct Flusher {
     id: ThreadId,
     /// The threads that recorded, and who they are: two vectors of the same length.
     sources: Vec<Source>,
@@ -242,7 +92,7 @@ struct Generation {
 }
 
 impl Flusher {
-    fn new(id: ThreadId) -> Self {
+    pub(crate) fn new(id: ThreadId) -> Self {
         let point = Point::now();
         Self {
             id,
@@ -267,7 +117,7 @@ impl Flusher {
         }
     }
 
-    fn run(mut self) {
+    pub(crate) fn run(mut self) {
         let mut last = Instant::now();
         loop {
             let commands = std::mem::take(&mut *lock(&COMMANDS));
@@ -597,33 +447,6 @@ impl Flusher {
         };
         if let Some(model) = &mut self.model {
             model.begin_generation(self.generation.number, begin_ns);
-        }
-    }
-}
-
-/// Gives an answer when it goes out of scope, whatever happened until then.
-struct Answer<T> {
-    reply: Reply<T>,
-    answer: Option<T>,
-}
-
-impl<T> Answer<T> {
-    fn new(reply: Reply<T>, otherwise: T) -> Self {
-        Self {
-            reply,
-            answer: Some(otherwise),
-        }
-    }
-
-    fn set(&mut self, answer: T) {
-        self.answer = Some(answer);
-    }
-}
-
-impl<T> Drop for Answer<T> {
-    fn drop(&mut self) {
-        if let Some(answer) = self.answer.take() {
-            self.reply.give(answer);
         }
     }
 }

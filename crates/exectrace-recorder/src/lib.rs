@@ -49,6 +49,8 @@ mod chunk;
 #[cfg(not(loom))]
 mod clock;
 #[cfg(not(loom))]
+mod control;
+#[cfg(not(loom))]
 mod decode;
 #[cfg(not(loom))]
 mod door;
@@ -109,7 +111,7 @@ pub fn ticks() -> u64 {
 }
 
 #[cfg(not(loom))]
-pub use flush::note;
+pub use control::note;
 #[cfg(not(loom))]
 pub use recording::{Recording, RecordingOptions, Report, SinkError, StartError, StopError, start};
 #[cfg(not(loom))]

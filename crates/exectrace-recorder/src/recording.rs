@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use exectrace_format::Version;
 
-use crate::flush::{self, RecordingId};
+use crate::control::{self, RecordingId};
 use crate::switch;
 
 /// Starts a recording into a new file at `path`, which is overwritten if it exists.
@@ -101,7 +101,7 @@ impl RecordingOptions {
 
     fn start_sink(self, sink: Sink) -> Result<Recording, StartError> {
         let output = Output::new(sink, self.version, self.on_error);
-        let id = flush::start(output)?;
+        let id = control::start(output)?;
         // Also if something recorded before: it may have stopped meanwhile.
         switch::tell_listeners();
         Ok(Recording { id: Some(id) })
@@ -135,7 +135,7 @@ impl Recording {
         let Some(id) = self.id.take() else {
             return Ok(Report::default());
         };
-        let result = flush::stop(id);
+        let result = control::stop(id);
         if !switch::is_enabled() {
             switch::tell_listeners();
         }
