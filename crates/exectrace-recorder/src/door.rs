@@ -188,8 +188,8 @@ impl<T: Sync + 'static> Door<T> {
     ) {
         if is_enabled() {
             let (parent, packed) = parent.words();
-            let words = [span, address(site), parent];
-            self.with_fields(Kind::SpanNew, words, packed, fields);
+            let words = [0, span, address(site), parent, packed];
+            self.with_fields(Kind::SpanNew, words, fields);
         }
     }
 
@@ -244,7 +244,7 @@ impl<T: Sync + 'static> Door<T> {
     #[inline]
     pub fn record(&self, span: u64, fields: impl FnOnce(&mut Fields)) {
         if is_enabled() {
-            self.with_fields(Kind::SpanRecord, [span], 0, fields);
+            self.with_fields(Kind::SpanRecord, [0, span, 0], fields);
         }
     }
 
@@ -261,35 +261,33 @@ impl<T: Sync + 'static> Door<T> {
     pub fn event(&self, site: &'static T, parent: Parent, fields: impl FnOnce(&mut Fields)) {
         if is_enabled() {
             let (parent, packed) = parent.words();
-            let words = [address(site), parent];
-            self.with_fields(Kind::Event, words, packed, fields);
+            let words = [0, address(site), parent, packed];
+            self.with_fields(Kind::Event, words, fields);
         }
     }
 
+    /// Writes a record of these words, then its fields. The first word is to be the head; in the last
+    /// one the number of words of fields is filled in.
     #[inline]
     fn with_fields<const N: usize>(
         &self,
         kind: Kind,
-        words: [u64; N],
-        packed: u64,
+        mut words: [u64; N],
         fields: impl FnOnce(&mut Fields),
     ) {
-        // Room for the first field as well, so that most records need no second look.
-        let Some(mut reservation) = Reservation::begin(N + 4) else {
+        // Room for a field as well, so that most records need no second look.
+        let Some(mut reservation) = Reservation::begin(N + 3) else {
             return;
         };
-        let head = head(kind, self.number, clock::ticks());
-        let fits = reservation.push_all([head])
-            && reservation.push_all(words)
-            && reservation.push_all([packed]);
-        let before = reservation.length();
+        words[0] = head(kind, self.number, clock::ticks());
+        let fits = reservation.push_all(words);
         let mut writer = Fields::new(reservation);
         fields(&mut writer);
         let cut = if writer.is_full() { FIELDS_CUT } else { 0 };
         let mut reservation = writer.into_reservation();
-        let field_words = (reservation.length() - before) as u64;
         if fits {
-            reservation.set(before - 1, packed | cut | field_words);
+            let field_words = (reservation.length() - N) as u64;
+            reservation.set(N - 1, words[N - 1] | cut | field_words);
             reservation.finish();
         }
     }

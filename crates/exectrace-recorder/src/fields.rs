@@ -151,16 +151,7 @@ impl Fields {
     /// A string, cut at [`MAX_TEXT_BYTES`].
     #[inline]
     pub fn str(&mut self, index: usize, value: &str) {
-        if value.len() > MAX_TEXT_BYTES {
-            self.text(ValueType::Text, index, |text| text.write(value));
-            return;
-        }
-        let start = self.reservation.length();
-        let fits = self
-            .reservation
-            .push_all([value_header(ValueType::Text, index, value.len())])
-            && self.reservation.push_text(value.as_bytes());
-        self.keep_if(fits, start);
+        self.text(ValueType::Text, index, |text| text.write(value));
     }
 
     /// What the value's `Debug` writes, cut at [`MAX_TEXT_BYTES`].
@@ -216,7 +207,7 @@ impl Fields {
 /// Collects bytes into words.
 struct TextWriter<'a> {
     reservation: &'a mut Reservation,
-    /// Bytes that do not fill a word yet, lowest first.
+    /// The last bytes, as far as they do not fill a word, lowest first.
     pending: u64,
     length_bytes: usize,
     /// The text is as long as it may be: the rest is ignored.
@@ -237,8 +228,9 @@ impl<'a> TextWriter<'a> {
         }
     }
 
+    #[inline]
     fn write(&mut self, text: &str) {
-        if self.cut || self.full {
+        if self.cut {
             return;
         }
         let room = MAX_TEXT_BYTES - self.length_bytes;
@@ -247,42 +239,60 @@ impl<'a> TextWriter<'a> {
             bytes = &bytes[..text.floor_boundary(room)];
             self.cut = true;
         }
-        self.write_bytes(bytes);
+        if !self.length_bytes.is_multiple_of(8) {
+            bytes = self.complete_word(bytes);
+        }
+        let (words, rest) = bytes.as_chunks::<8>();
+        for &word in words {
+            self.push(u64::from_le_bytes(word));
+        }
+        self.pending |= word_of(rest);
+        self.length_bytes += bytes.len();
     }
 
-    fn write_bytes(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let filled = self.length_bytes % 8;
-            if filled == 0 && bytes.len() >= 8 {
-                let (words, rest) = bytes.as_chunks::<8>();
-                for word in words {
-                    self.full |= !self.reservation.push(u64::from_le_bytes(*word));
-                }
-                self.length_bytes += words.len() * 8;
-                bytes = rest;
-                continue;
-            }
-            let taken = bytes.len().min(8 - filled);
-            for (place, &byte) in bytes[..taken].iter().enumerate() {
-                self.pending |= u64::from(byte) << ((filled + place) * 8);
-            }
-            self.length_bytes += taken;
-            bytes = &bytes[taken..];
-            if filled + taken == 8 {
-                self.full |= !self.reservation.push(self.pending);
-                self.pending = 0;
-            }
+    #[inline]
+    fn push(&mut self, word: u64) {
+        self.full |= !self.reservation.push_all([word]);
+    }
+
+    /// Completes the word that was begun, if the bytes suffice, and returns those that are left.
+    fn complete_word<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let filled = self.length_bytes % 8;
+        let (taken, left) = bytes.split_at(bytes.len().min(8 - filled));
+        self.pending |= word_of(taken) << (filled * 8);
+        self.length_bytes += taken.len();
+        if filled + taken.len() == 8 {
+            self.push(self.pending);
+            self.pending = 0;
         }
+        left
     }
 
     /// Flushes the last word. Returns the length, or `None` if the buffer had no room.
     #[inline]
     fn end(mut self) -> Option<usize> {
         if !self.length_bytes.is_multiple_of(8) {
-            self.full |= !self.reservation.push(self.pending);
+            self.push(self.pending);
         }
         (!self.full).then_some(self.length_bytes)
     }
+}
+
+/// At most seven bytes as a word, lowest first.
+///
+/// Two loads that may overlap instead of a loop: texts are short, and most have a rest.
+#[inline]
+fn word_of(bytes: &[u8]) -> u64 {
+    let length = bytes.len();
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        let last = u64::from(u32::from_le_bytes(*last));
+        return u64::from(u32::from_le_bytes(*first)) | last << ((length - 4) * 8);
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<2>(), bytes.last_chunk::<2>()) {
+        let last = u64::from(u16::from_le_bytes(*last));
+        return u64::from(u16::from_le_bytes(*first)) | last << ((length - 2) * 8);
+    }
+    bytes.first().map_or(0, |&byte| u64::from(byte))
 }
 
 impl fmt::Write for TextWriter<'_> {
@@ -374,6 +384,21 @@ impl Display for Value<'_> {
             Value::Text(value) => write!(f, "{value:?}"),
             Value::Formatted(value) => f.write_str(value),
             Value::Redacted => f.write_str("<redacted>"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_of_fewer_than_eight_bytes_has_them_in_order_and_zeros_above() {
+        let bytes = [1, 2, 3, 4, 5, 6, 7];
+        for length in 0..8 {
+            let mut padded = [0; 8];
+            padded[..length].copy_from_slice(&bytes[..length]);
+            assert_eq!(word_of(&bytes[..length]), u64::from_le_bytes(padded));
         }
     }
 }

@@ -390,23 +390,6 @@ impl Reservation {
         words.iter().all(|&word| self.push(word))
     }
 
-    /// Adds a text, padded to words with zeros.
-    #[inline]
-    pub(crate) fn push_text(&mut self, bytes: &[u8]) -> bool {
-        let (words, rest) = bytes.as_chunks::<8>();
-        let mut fits = words
-            .iter()
-            .all(|&word| self.push(u64::from_le_bytes(word)));
-        if !rest.is_empty() {
-            let mut word = 0;
-            for (place, &byte) in rest.iter().enumerate() {
-                word |= u64::from(byte) << (place * 8);
-            }
-            fits &= self.push(word);
-        }
-        fits
-    }
-
     /// Replaces the word at `offset` from the record's begin.
     #[inline]
     pub(crate) fn set(&mut self, offset: usize, word: u64) {
