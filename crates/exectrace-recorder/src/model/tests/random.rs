@@ -217,11 +217,7 @@ fn table_sizes(model: &Model) -> usize {
 
 #[test]
 fn no_table_grows_when_a_tenth_of_ten_million_spans_records_is_lost() {
-    const SPANS: u64 = if cfg!(debug_assertions) {
-        1_000_000
-    } else {
-        10_000_000
-    };
+    const SPANS: u64 = 10_000_000;
     let mut trial = Trial::new();
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut now_ns = START_NS;
