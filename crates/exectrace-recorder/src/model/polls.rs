@@ -267,8 +267,9 @@ impl Model {
         let place = self.polls.places.get(&stack).copied();
         let leaf = place.map_or(Leaf::None, |place| place.leaf);
         let texts = self.polls.texts;
-        if woken {
-            let yields = place.is_some_and(|place| place.yields);
+        let yields = place.is_some_and(|place| place.yields);
+        // Who yields could run on: its wake only comes a little later.
+        if woken || yields {
             let reason = if yields { texts.yields } else { texts.woken };
             self.machine.stop(thread, reason, leaf);
         } else {
