@@ -8,6 +8,11 @@
 //! The index is a table of two words an entry, whose position is the number's lowest bits or a little
 //! further on. Tasks are numbered in turn, so that as many tasks as the table has places nearly
 //! always find one at once. A task that finds none goes to a map behind a lock.
+//!
+//! A task that is spawned into a runtime while that shuts down may end before the hook on its spawn
+//! runs, on another thread or on the same. Then its end finds nothing to remove, and leaves a note,
+//! which the hook on the spawn looks for. Should both just miss each other, the next census finds the
+//! note.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -25,7 +30,7 @@ const PROBES: usize = 8;
 struct Place {
     /// The task's number; 0 if the place is free.
     task: AtomicU64,
-    /// Its key in the slab. Valid for the one who put it there, and a guess for others.
+    /// Its key in the slab plus one; 0 if it is not known yet.
     key: AtomicUsize,
 }
 
@@ -44,6 +49,10 @@ static OVERFLOW: Mutex<Option<HashMap<u64, usize>>> = Mutex::new(None);
 
 /// How many they are, for a look without the lock.
 static OVERFLOWN: AtomicUsize = AtomicUsize::new(0);
+
+/// Tasks whose end found nothing to remove, by their lowest bits: those that ended before they were
+/// registered, and many that never are.
+static NOTES: [AtomicU64; 1 << 10] = [const { AtomicU64::new(0) }; 1 << 10];
 
 static IS_KEPT: AtomicBool = AtomicBool::new(true);
 
@@ -86,7 +95,7 @@ fn index(task: u64, key: usize) {
             place.task.compare_exchange(0, task, old, new).is_ok()
         };
         if free && claim() {
-            place.key.store(key, Ordering::Release);
+            place.key.store(key + 1, Ordering::Release);
             return;
         }
     }
@@ -102,11 +111,15 @@ pub(crate) fn remove(task: AsyncTaskId) -> bool {
     let is_it = |place: &&Place| place.task.load(Ordering::Relaxed) == task;
     let found = places_of(task).find(is_it);
     let key = match found {
-        Some(place) => {
-            let key = place.key.load(Ordering::Acquire);
-            place.task.store(0, Ordering::Release);
-            key
-        }
+        Some(place) => match place.key.load(Ordering::Acquire) {
+            // It is being registered at this moment.
+            0 => return false,
+            key => {
+                place.key.store(0, Ordering::Relaxed);
+                place.task.store(0, Ordering::Release);
+                key - 1
+            }
+        },
         None if OVERFLOWN.load(Ordering::Relaxed) > 0 => {
             let removed = overflow().as_mut().and_then(|tasks| tasks.remove(&task));
             let Some(key) = removed else {
@@ -118,6 +131,26 @@ pub(crate) fn remove(task: AsyncTaskId) -> bool {
         None => return false,
     };
     SLAB.remove(key)
+}
+
+/// As [`remove`], for a task whose spawn may not have been seen yet. Notes it then.
+#[cfg(tokio_unstable)]
+pub(crate) fn remove_or_note(task: AsyncTaskId) -> bool {
+    let is_removed = remove(task);
+    if !is_removed {
+        note_of(task.get()).store(task.get(), Ordering::Release);
+    }
+    is_removed
+}
+
+/// Whether the end of a task was noted.
+#[inline]
+pub(crate) fn has_note(task: AsyncTaskId) -> bool {
+    note_of(task.get()).load(Ordering::Acquire) == task.get()
+}
+
+fn note_of(task: u64) -> &'static AtomicU64 {
+    &NOTES[task as usize % NOTES.len()]
 }
 
 /// Whether a task is registered.
@@ -146,13 +179,18 @@ fn tell(f: &mut dyn FnMut(AliveTask)) {
         if let Some(alive) = SLAB.get(key).map(|entry| *entry)
             && alive.task.get() == task
         {
-            f(alive);
+            match has_note(alive.task) {
+                true => drop(remove(alive.task)),
+                false => f(alive),
+            }
         }
     };
     for place in &INDEX {
         let task = place.task.load(Ordering::Relaxed);
-        if task != 0 {
-            tell_one(task, place.key.load(Ordering::Acquire));
+        if task != 0
+            && let Some(key) = place.key.load(Ordering::Acquire).checked_sub(1)
+        {
+            tell_one(task, key);
         }
     }
     let overflow: Vec<_> = match overflow().as_ref() {

@@ -53,7 +53,6 @@ struct Current {
 struct Spawns {
     name: Cell<Option<&'static str>>,
     last: Cell<u64>,
-    last_ended: Cell<u64>,
 }
 
 thread_local! {
@@ -71,7 +70,6 @@ thread_local! {
             spawns: Spawns {
                 name: Cell::new(None),
                 last: Cell::new(0),
-                last_ended: Cell::new(0),
             },
         }
     };
@@ -278,15 +276,5 @@ pub(crate) mod spawns {
     /// Whether this is the last task that the hook saw spawned on this thread.
     pub(crate) fn is_last(tokio_number: u64) -> bool {
         CURRENT.with(|current| current.spawns.last.get() == tokio_number)
-    }
-
-    /// The hook saw this task end.
-    pub(crate) fn set_last_ended(tokio_number: u64) {
-        CURRENT.with(|current| current.spawns.last_ended.set(tokio_number));
-    }
-
-    /// Whether this is the last task that the hook saw end on this thread.
-    pub(crate) fn is_last_ended(tokio_number: u64) -> bool {
-        CURRENT.with(|current| current.spawns.last_ended.get() == tokio_number)
     }
 }

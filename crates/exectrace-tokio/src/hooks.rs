@@ -180,12 +180,10 @@ mod on_tasks {
         let number = numbers::of_task(meta.id());
         let name = spawns::take_name();
         spawns::set_last(number);
-        if spawns::is_last_ended(number) {
-            // Spawned into a runtime that has shut down: its end was told before its begin.
-            return;
-        }
         let task = AsyncTaskId::of_runtime(number);
         let (kind, place) = (AsyncTaskKind::Future, meta.spawned_at());
+        // Told before it is registered: its end is told after it was found there.
+        state.runtime.spawned(task, kind, place, name);
         alive::insert(AliveTask {
             runtime: state.runtime,
             task,
@@ -193,7 +191,11 @@ mod on_tasks {
             place,
             name,
         });
-        state.runtime.spawned(task, kind, place, name);
+        if alive::has_note(task) {
+            // Spawned into a runtime that shuts down: it has ended already.
+            alive::remove(task);
+            state.runtime.ended(task);
+        }
     }
 
     #[inline]
@@ -226,8 +228,7 @@ mod on_tasks {
     fn ended(state: &'static RuntimeState, meta: &TaskMeta<'_>) {
         let number = numbers::of_task(meta.id());
         let task = AsyncTaskId::of_runtime(number);
-        spawns::set_last_ended(number);
-        if alive::remove(task) || !alive::is_kept() {
+        if alive::remove_or_note(task) || !alive::is_kept() {
             state.runtime.ended(task);
         }
     }

@@ -104,7 +104,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    set.spawn_local(Traced::future(future, state_here(), Location::caller()))
+    set.spawn_local(Traced::local(future, state_here(), Location::caller()))
 }
 
 /// [`JoinSet`]'s functions that spawn, with the tasks traced.
@@ -196,7 +196,7 @@ impl<T: 'static> JoinSetExt<T> for JoinSet<T> {
     where
         F: Future<Output = T> + 'static,
     {
-        let future = Traced::future(future, state_here(), Location::caller());
+        let future = Traced::local(future, state_here(), Location::caller());
         self.spawn_local_on(future, set)
     }
 

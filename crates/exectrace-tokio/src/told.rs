@@ -11,9 +11,11 @@ use crate::{alive, current};
 #[derive(Debug)]
 pub(crate) struct ToldTask {
     pub(crate) state: &'static RuntimeState,
+    /// Its number; that of no task once it has ended.
     pub(crate) task: AsyncTaskId,
-    has_ended: bool,
 }
+
+const ENDED: AsyncTaskId = AsyncTaskId::of_runtime(0);
 
 impl ToldTask {
     /// Tells of a task that is spawned now.
@@ -32,19 +34,15 @@ impl ToldTask {
             name,
         });
         state.runtime.spawned(task, kind, place, name);
-        Self {
-            state,
-            task,
-            has_ended: false,
-        }
+        Self { state, task }
     }
 
     /// The task is at its end.
     pub(crate) fn end(&mut self) {
-        if !self.has_ended {
-            self.has_ended = true;
+        if self.task != ENDED {
             alive::remove(self.task);
             self.state.runtime.ended(self.task);
+            self.task = ENDED;
         }
     }
 
@@ -63,6 +61,7 @@ impl ToldTask {
         let depth = current::open(tokio_number);
         self.state.runtime.poll_begins(self.task);
         ToldPoll {
+            number: self.task,
             task: self,
             tokio_number,
             depth,
@@ -88,6 +87,7 @@ enum Outcome {
 #[derive(Debug)]
 pub(crate) struct ToldPoll<'a> {
     task: &'a mut ToldTask,
+    number: AsyncTaskId,
     tokio_number: u64,
     depth: usize,
     outcome: Outcome,
@@ -108,7 +108,7 @@ impl Drop for ToldPoll<'_> {
             self.task.end();
         }
         current::close_to(self.depth, self.tokio_number);
-        let (runtime, task) = (self.task.state.runtime, self.task.task);
+        let (runtime, task) = (self.task.state.runtime, self.number);
         match self.outcome {
             Outcome::Waits(Some(stack)) => runtime.poll_ends_at(task, stack),
             _ => runtime.poll_ends(task),

@@ -5,15 +5,16 @@
 //! | spawn, polls, end | hooks | wrapper |
 //! | wakes, and where the task waits | wrapper | wrapper |
 //!
-//! Whether hooks see the task is known at its spawn, where that is by us and not onto a local set.
-//! Else it is looked up at each poll: a hook that has just told of a poll of this very task on this
-//! thread has left a mark.
+//! Whether hooks see the task is known at its spawn, where that is by us. Else it is learned at the
+//! first poll: then hooks have registered the task, or never will.
 
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use exectrace_recorder::{AsyncTaskId, AsyncTaskKind, PollState, is_enabled, observe_poll};
+use exectrace_recorder::{
+    AsyncTaskId, AsyncTaskKind, PollState, Runtime, is_enabled, observe_poll,
+};
 use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 
@@ -37,27 +38,27 @@ pin_project! {
 }
 
 /// What is known of the task that the future is.
+///
+/// Kept small: it makes each task's allocation that much larger.
 #[derive(Debug)]
 struct Watch {
     seen_by: SeenBy,
-    /// The runtime, once it is known.
-    state: Option<&'static RuntimeState>,
-    /// The task's number in Tokio; 0 if it has none. `None` until its first poll tells.
-    tokio_number: Option<u64>,
+    /// The task's number in Tokio; 0 if it has none, [`UNASKED`] before its first poll.
+    tokio_number: u64,
     wakes: PollState,
-    place: &'static Location<'static>,
-    name: Option<&'static str>,
 }
+
+const UNASKED: u64 = u64::MAX;
 
 /// Who tells of the task's spawn, polls and end.
 #[derive(Debug)]
 enum SeenBy {
-    /// Hooks.
-    Hooks,
+    /// Hooks, of this runtime.
+    Hooks(&'static RuntimeState),
     /// The wrapper.
     Wrapper(ToldTask),
-    /// It is not known.
-    Unknown,
+    /// It is known at the first poll. The future was wrapped here.
+    Unknown(&'static Location<'static>),
     /// It is known once the task is spawned: the wrapper if something is in it, else hooks.
     #[cfg(tokio_unstable)]
     Later(LaterTold),
@@ -108,8 +109,8 @@ pub trait TracedExt: Future + Sized {
 
     /// As [`instrument`], for a task with a name, which then shows instead of where it is spawned.
     ///
-    /// Where a hook tells of the spawn, the name is not known to it; use
-    /// [`spawn_named`](crate::spawn_named) there.
+    /// With `--cfg tokio_unstable` the name is not used, as a hook that tells of the spawn cannot know
+    /// it: use [`spawn_named`](crate::spawn_named) there.
     #[track_caller]
     fn traced_as(self, name: &'static str) -> Traced<Self> {
         Traced::of_unknown(self, Location::caller(), Some(name))
@@ -127,20 +128,11 @@ pub(crate) fn state_here() -> &'static RuntimeState {
 }
 
 impl<F> Traced<F> {
-    fn new(
-        future: F,
-        seen_by: SeenBy,
-        state: Option<&'static RuntimeState>,
-        place: &'static Location<'static>,
-        name: Option<&'static str>,
-    ) -> Self {
+    fn new(future: F, seen_by: SeenBy) -> Self {
         let watch = Watch {
             seen_by,
-            state,
-            tokio_number: None,
+            tokio_number: UNASKED,
             wakes: PollState::new(),
-            place,
-            name,
         };
         Self { future, watch }
     }
@@ -152,7 +144,7 @@ impl<F> Traced<F> {
         name: Option<&'static str>,
     ) -> Self {
         if cfg!(tokio_unstable) {
-            return Self::new(future, SeenBy::Unknown, None, place, name);
+            return Self::new(future, SeenBy::Unknown(place));
         }
         Self::told(future, state_here(), AsyncTaskKind::Future, place, name)
     }
@@ -165,13 +157,13 @@ impl<F> Traced<F> {
         name: Option<&'static str>,
     ) -> Self {
         if state.has_task_hooks() {
-            return Self::new(future, SeenBy::Hooks, Some(state), place, name);
+            return Self::new(future, SeenBy::Hooks(state));
         }
         Self::told(future, state, AsyncTaskKind::Future, place, name)
     }
 
     /// A future that is about to become a task of a local set.
-    pub(crate) fn future(
+    pub(crate) fn local(
         future: F,
         state: &'static RuntimeState,
         place: &'static Location<'static>,
@@ -188,10 +180,10 @@ impl<F> Traced<F> {
         name: Option<&'static str>,
     ) -> Self {
         let task = ToldTask::spawned(state, AsyncTaskId::unique(), kind, place, name);
-        let mut traced = Self::new(future, SeenBy::Wrapper(task), Some(state), place, name);
+        let mut traced = Self::new(future, SeenBy::Wrapper(task));
         if kind == AsyncTaskKind::Root {
             // Tokio would give the number of a task around it, if there is one.
-            traced.watch.tokio_number = Some(0);
+            traced.watch.tokio_number = 0;
         }
         traced
     }
@@ -208,7 +200,7 @@ impl<F> Traced<F> {
         {
             let later = LaterTold::default();
             let seen_by = SeenBy::Later(std::sync::Arc::clone(&later));
-            let spawned = spawn(Self::new(future, seen_by, None, place, None));
+            let spawned = spawn(Self::new(future, seen_by));
             let number = numbers::of_task(spawned.task_id());
             // No other thread can poll it or drop it meanwhile.
             if !current::spawns::is_last(number)
@@ -251,55 +243,42 @@ impl<F: Future> Future for Traced<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        this.watch
-            .poll(context, |context| this.future.poll(context))
+        if this.watch.is_new() {
+            this.watch.learn();
+        }
+        if is_enabled() {
+            this.watch.poll_on(context, this.future)
+        } else {
+            this.watch.poll_off(context, this.future)
+        }
     }
 }
 
+/// The program's code, compiled once for all ways to get here.
+#[inline(never)]
+fn poll_future<F: Future>(future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
+    future.poll(context)
+}
+
 impl Watch {
-    // One call of `f` for all cases, so that the program's code is compiled once.
+    /// Whether the task, or who tells of it, is not known yet.
     #[inline]
-    fn poll<T>(
+    fn is_new(&self) -> bool {
+        let is_known = matches!(self.seen_by, SeenBy::Hooks(_) | SeenBy::Wrapper(_));
+        self.tokio_number == UNASKED || !is_known
+    }
+
+    /// A poll while nothing records. Wakers are substituted still: a task may store one now, and be
+    /// woken when something records.
+    #[inline]
+    fn poll_off<F: Future>(
         &mut self,
         context: &mut Context<'_>,
-        f: impl FnOnce(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
-        let number = match self.tokio_number {
-            Some(number) => number,
-            None => self.ask_number(),
-        };
-        #[cfg(tokio_unstable)]
-        self.settle();
-        let state = match self.state {
-            Some(state) => state,
-            None => self.ask_state(),
-        };
-        let is_recorded = is_enabled();
-        let inside = match is_recorded {
-            true => current::depth_if_open(number),
-            false => None,
-        };
-        if is_recorded && inside.is_none() && matches!(self.seen_by, SeenBy::Unknown) {
-            self.meet(state, number);
-        }
-        let (task, mut told) = match &mut self.seen_by {
-            SeenBy::Wrapper(told) => match is_recorded && inside.is_none() {
-                true => (told.task, Some(told.poll(number))),
-                false => (told.task, None),
-            },
-            _ => (AsyncTaskId::of_runtime(number), None),
-        };
-        // While nothing records as well: a task may store a waker now, and be woken when something
-        // does.
-        let result = observe_poll(state.runtime, task, &mut self.wakes, context, f);
-        match (&mut told, inside) {
-            (Some(told), _) if result.is_pending() => told.waits(self.wakes.stack()),
-            (None, Some(depth)) if result.is_pending() => {
-                current::set_stack(depth, self.wakes.stack());
-            }
-            _ => {}
-        }
-        drop(told);
+        future: Pin<&mut F>,
+    ) -> Poll<F::Output> {
+        let (runtime, task) = self.task();
+        let f = |context: &mut Context<'_>| poll_future(future, context);
+        let result = observe_poll(runtime, task, &mut self.wakes, context, f);
         if result.is_ready()
             && let SeenBy::Wrapper(task) = &mut self.seen_by
         {
@@ -308,42 +287,81 @@ impl Watch {
         result
     }
 
-    /// Which task is being polled.
-    #[cold]
-    fn ask_number(&mut self) -> u64 {
-        let number = tokio::task::try_id().map_or(0, numbers::of_task);
-        *self.tokio_number.insert(number)
-    }
-
-    /// In which runtime the task is.
-    #[cold]
-    fn ask_state(&mut self) -> &'static RuntimeState {
-        self.state.insert(state_here())
-    }
-
-    /// Learns who tells of the task, where that is known now.
-    #[cfg(tokio_unstable)]
+    /// A poll while something records.
     #[inline]
-    fn settle(&mut self) {
-        if let SeenBy::Later(later) = &self.seen_by {
-            let told = later.try_lock().ok().and_then(|mut told| told.take());
-            self.seen_by = told.map_or(SeenBy::Hooks, SeenBy::Wrapper);
+    fn poll_on<F: Future>(
+        &mut self,
+        context: &mut Context<'_>,
+        future: Pin<&mut F>,
+    ) -> Poll<F::Output> {
+        let (number, (runtime, task)) = (self.tokio_number, self.task());
+        // A hook, or a wrapper around this one, has told of this poll.
+        let inside = current::depth_if_open(number);
+        let mut told = match &mut self.seen_by {
+            SeenBy::Wrapper(task) if inside.is_none() => Some(task.poll(number)),
+            _ => None,
+        };
+        let f = |context: &mut Context<'_>| poll_future(future, context);
+        let result = observe_poll(runtime, task, &mut self.wakes, context, f);
+        if result.is_pending() {
+            match (&mut told, inside) {
+                (Some(told), _) => told.waits(self.wakes.stack()),
+                (None, Some(depth)) => current::set_stack(depth, self.wakes.stack()),
+                (None, None) => {}
+            }
+        } else {
+            drop(told);
+            if let SeenBy::Wrapper(task) = &mut self.seen_by {
+                task.end();
+            }
+        }
+        result
+    }
+
+    /// The runtime and the task.
+    #[inline]
+    fn task(&self) -> (Runtime, AsyncTaskId) {
+        let task = AsyncTaskId::of_runtime(self.tokio_number);
+        match &self.seen_by {
+            SeenBy::Wrapper(told) => (told.state.runtime, told.task),
+            SeenBy::Hooks(state) => (state.runtime, task),
+            // Not after `learn`.
+            _ => (state_here().runtime, task),
         }
     }
 
-    /// Learns who tells of the task, at a poll that nobody has told of.
+    /// Learns at the first poll which task is polled, and who tells of it.
     #[cold]
-    fn meet(&mut self, state: &'static RuntimeState, number: u64) {
+    fn learn(&mut self) {
+        if self.tokio_number == UNASKED {
+            self.tokio_number = tokio::task::try_id().map_or(0, numbers::of_task);
+        }
+        match &self.seen_by {
+            SeenBy::Hooks(_) | SeenBy::Wrapper(_) => {}
+            SeenBy::Unknown(place) => self.seen_by = Self::meet(self.tokio_number, place),
+            #[cfg(tokio_unstable)]
+            SeenBy::Later(later) => {
+                let told = later.try_lock().ok().and_then(|mut told| told.take());
+                self.seen_by = match told {
+                    Some(task) => SeenBy::Wrapper(task),
+                    None => SeenBy::Hooks(state_here()),
+                };
+            }
+        }
+    }
+
+    /// A task of whose spawning the wrapper knows nothing. Hooks told of it if it is registered, or
+    /// if nothing else is known of a runtime that has them.
+    fn meet(number: u64, place: &'static Location<'static>) -> SeenBy {
+        let state = state_here();
         let (task, kind) = match number {
             0 => (AsyncTaskId::unique(), AsyncTaskKind::Root),
             _ => (AsyncTaskId::of_runtime(number), AsyncTaskKind::Future),
         };
-        // What is registered was told by hooks. Then records were switched on since the last of them
-        // ran, and the next will tell.
-        if number == 0 || !alive::contains(task) {
-            let (place, name) = (self.place, self.name);
-            let told = ToldTask::spawned(state, task, kind, place, name);
-            self.seen_by = SeenBy::Wrapper(told);
+        let is_told = || alive::contains(task) || !alive::is_kept();
+        if number != 0 && state.has_task_hooks() && is_told() {
+            return SeenBy::Hooks(state);
         }
+        SeenBy::Wrapper(ToldTask::spawned(state, task, kind, place, None))
     }
 }

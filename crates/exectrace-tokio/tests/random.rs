@@ -114,7 +114,7 @@ fn run(
                     }
                     drop(set.join_next().await);
                 }
-                Step::Blocking => drop(spawn_blocking(|| std::thread::yield_now()).await),
+                Step::Blocking => drop(spawn_blocking(std::thread::yield_now).await),
                 // Only the first runtime is one of many threads.
                 Step::InPlace if home == 0 => block_in_place(std::thread::yield_now),
                 Step::InPlace => {}
@@ -167,8 +167,17 @@ fn record_now_and_then(pauses_us: &[u64], is_done: &AtomicBool) -> usize {
     }
 }
 
+/// Forty programs, or as many as `PROPTEST_CASES` says.
+fn config() -> ProptestConfig {
+    let mut config = ProptestConfig::default();
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = 40;
+    }
+    config
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn a_random_program_that_is_recorded_whole_gives_a_valid_trace_in_which_every_task_ends(

@@ -114,7 +114,9 @@ fn each_wake_is_by_the_flow_that_did_it() {
                 let waker = wake.by.map(|go| go.0);
                 assert_eq!(waker, Some(by), "{woken}, {workers} workers: {wake:?}");
             }
-            assert!(flow.unblocks() >= ROUNDS - 1, "{woken}, {workers} workers");
+            // Two workers may wake one another before they wait.
+            let least = if workers < 2 { ROUNDS - 1 } else { 1 };
+            assert!(flow.unblocks() >= least, "{woken}, {workers} workers");
         }
     }
 }
@@ -390,9 +392,8 @@ fn a_recording_that_starts_late_shows_every_task_alive() {
         let tasks: Vec<_> = (0..TASKS)
             .map(|_| {
                 let mut stopped = stop.subscribe();
-                runtime.block_on(async {
-                    spawn_named("sleeper", async move { drop(stopped.recv().await) })
-                })
+                let _entered = runtime.enter();
+                spawn_named("sleeper", async move { drop(stopped.recv().await) })
             })
             .collect();
         runtime.block_on(async {
@@ -441,14 +442,14 @@ fn a_poll_around_the_start_of_a_recording_is_seen() {
         let runtime = runtime("test", workers);
         let (start, started) = std::sync::mpsc::channel::<()>();
         let (go_on, wait) = std::sync::mpsc::channel::<()>();
-        let task = runtime.block_on(async {
-            spawn_named("stuck", async move {
-                start.send(()).unwrap();
-                // What should not be done: it blocks the worker.
-                wait.recv().unwrap();
-                tokio::task::yield_now().await;
-            })
+        let entered = runtime.enter();
+        let task = spawn_named("stuck", async move {
+            start.send(()).unwrap();
+            // What should not be done: it blocks the worker.
+            wait.recv().unwrap();
+            tokio::task::yield_now().await;
         });
+        drop(entered);
         started.recv().unwrap();
         let trace = record(|| {
             go_on.send(()).unwrap();

@@ -259,7 +259,7 @@ fn panics_come_out_of_block_on_block_in_place_and_spawn_blocking_as_they_went_in
     record(|| {
         let runtime = runtime("test", 1);
         let panicked = catch_unwind(AssertUnwindSafe(|| {
-            exectrace_tokio::block_on(&runtime, async { panic!("in block_on") })
+            exectrace_tokio::block_on(&runtime, async { panic!("in block_on") });
         }));
         assert_eq!(
             panicked.map(|(): ()| ()).unwrap_err().downcast_ref(),
