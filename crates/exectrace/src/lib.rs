@@ -109,8 +109,8 @@
 //!
 //! # What it does not do
 //!
-//! - It does not follow async tasks by itself: of a future it sees the spans that are entered while it
-//!   is polled.
+//! - It does not follow async tasks without the feature `tokio`: of a future it then sees the spans that
+//!   are entered while it is polled.
 //! - It takes no samples and no stacks: what has no span, region or log is not seen.
 //! - It sends nothing anywhere. A recording is a file, or what a
 //!   [`Write`](std::io::Write) makes of it.
@@ -119,6 +119,7 @@
 //!
 //! - `tracing` (default): the Layer, the Subscriber, `init`. Without it, this crate is the recorder
 //!   and its annotations.
+//! - `tokio`: the module `tokio`, which records when each async task runs, waits and is woken.
 
 #![forbid(unsafe_code)]
 
@@ -129,6 +130,12 @@ pub use exectrace_recorder::{
     MAX_TEXT_BYTES, Recording, RecordingOptions, Region, Report, Settings, SettingsError,
     SinkError, StartError, StopError, Task, is_enabled, log, log_args, note, region, start,
 };
+
+/// The schedule of Tokio: one method on a runtime's builder, and functions that spawn.
+#[cfg(feature = "tokio")]
+pub mod tokio {
+    pub use exectrace_tokio::*;
+}
 
 /// For those who feed the tracer from a source of spans of their own.
 pub mod source {

@@ -1,0 +1,71 @@
+//! A service with a mistake: one of its tasks blocks a worker, and others have to wait for it.
+//!
+//! `cargo run --example stall [FOLDER]` writes `stall.trace` into the folder. To find the mistake there:
+//!
+//! 1. *Goroutine analysis* lists the tasks by name. "tick" has a large *Sched wait time*: it was woken,
+//!    and no worker took it.
+//! 2. *View trace by proc* shows the two workers' lanes. While a "tick" waits, both run a "report", for
+//!    25 ms at a stretch. No poll should take that long.
+//! 3. The slice's start says which task it is, and its region, "render", where it stands in the source.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use exectrace::tokio::{BuilderExt, block_on, spawn_named};
+use tokio::runtime::Builder;
+use tokio::time::sleep;
+use tracing::{info_span, instrument};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = std::env::args_os().nth(1).map(PathBuf::from);
+    let path = folder
+        .unwrap_or_else(std::env::temp_dir)
+        .join("stall.trace");
+
+    exectrace::init()?;
+    let recording = exectrace::start(&path)?;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .exectrace("service")
+        .build()?;
+    let latest = block_on(&runtime, async {
+        let tick = spawn_named("tick", ticks());
+        let reports: Vec<_> = (0..2).map(|_| spawn_named("report", report())).collect();
+        for report in reports {
+            report.await?;
+        }
+        tick.await
+    })?;
+    drop(runtime);
+    println!("{}", recording.stop()?);
+
+    println!("a tick came {latest:?} late; see the head of examples/stall.rs for how to find out why");
+    println!("trace: {}", path.display());
+    Ok(())
+}
+
+/// Something that must run every millisecond. Returns how late it was at worst.
+async fn ticks() -> Duration {
+    let mut latest = Duration::ZERO;
+    for _ in 0..40 {
+        let due = Instant::now() + Duration::from_millis(1);
+        sleep(Duration::from_millis(1)).await;
+        latest = latest.max(due.elapsed());
+    }
+    latest
+}
+
+#[instrument]
+async fn report() {
+    sleep(Duration::from_millis(5)).await;
+    render();
+    sleep(Duration::from_millis(5)).await;
+}
+
+/// The mistake: it computes, or waits, on a worker. `spawn_blocking` is the place for it.
+fn render() {
+    let _span = info_span!("render").entered();
+    std::thread::sleep(Duration::from_millis(25));
+}
