@@ -54,7 +54,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     });
     drop(jobs);
-    let done = worker.join().map_err(|_| "the background thread panicked")?;
+    let done = worker
+        .join()
+        .map_err(|_| "the background thread panicked")?;
     drop(requests);
     println!("{done} jobs done; {}", recording.stop()?);
     println!("trace: {}", path.display());

@@ -2,11 +2,12 @@
 //!
 //! `cargo run --example stall [FOLDER]` writes `stall.trace` into the folder. To find the mistake there:
 //!
-//! 1. *Goroutine analysis* lists the tasks by name. "tick" has a large *Sched wait time*: it was woken,
-//!    and no worker took it.
-//! 2. *View trace by proc* shows the two workers' lanes. While a "tick" waits, both run a "report", for
-//!    25 ms at a stretch. No poll should take that long.
-//! 3. The slice's start says which task it is, and its region, "render", where it stands in the source.
+//! 1. *View trace by proc* shows the two workers' lanes. For 25 ms at a stretch both run a "report",
+//!    and nothing else. A poll should take microseconds.
+//! 2. No worker was left to look at the timers meanwhile, so "tick" was not even woken: its page in
+//!    *Goroutine analysis* shows waits of 25 ms where it asked for one.
+//! 3. A click on the long slice names the task and where it was spawned; *User-defined regions* has
+//!    "render", in which the time went, with its place in the source.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -41,7 +42,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     drop(runtime);
     println!("{}", recording.stop()?);
 
-    println!("a tick came {latest:?} late; see the head of examples/stall.rs for how to find out why");
+    println!(
+        "a tick came {latest:?} late; see the head of examples/stall.rs for how to find out why"
+    );
     println!("trace: {}", path.display());
     Ok(())
 }
