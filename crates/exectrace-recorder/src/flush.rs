@@ -298,16 +298,17 @@ impl Flusher {
 
     /// The regular step: applies what is old enough, and writes it.
     fn flush(&mut self) {
-        let held = self.point.ticks;
+        let mut cut = self.point;
         self.read_all();
-        self.apply_until(held);
+        self.apply_until(cut.ticks);
         if POOL.get().is_some_and(|pool| pool.is_below(4)) {
             // Records that are held hold their chunks: no time for looking ahead.
-            self.apply_until(self.point.ticks);
+            cut = self.point;
+            self.apply_until(cut.ticks);
         }
         self.sample();
         self.write_group();
-        self.renew_generation();
+        self.renew_generation(cut.ns);
     }
 
     /// Asks for the counters' values.
@@ -426,15 +427,15 @@ impl Flusher {
         }
     }
 
-    /// Begins a generation if the present one is old or large enough.
-    fn renew_generation(&mut self) {
+    /// Begins a generation if the present one is old or large enough. All records up to `cut_ns` were
+    /// applied.
+    fn renew_generation(&mut self, cut_ns: u64) {
         let generation = &self.generation;
-        let age_ns = self.point.ns.saturating_sub(generation.begin_ns);
+        let age_ns = cut_ns.saturating_sub(generation.begin_ns);
         let is_used = !generation.unsynced;
         if is_used && (age_ns >= GENERATION_NS || generation.bytes >= GENERATION_BYTES) {
-            // Records up to here were applied; later ones are at least as late as this.
-            let begin_ns = self.model.as_ref().map_or(self.point.ns, Model::time_ns);
-            self.begin_generation(begin_ns);
+            let last_ns = self.model.as_ref().map_or(0, Model::time_ns);
+            self.begin_generation(cut_ns.max(last_ns));
         }
     }
 
