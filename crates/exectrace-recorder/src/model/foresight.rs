@@ -159,14 +159,12 @@ impl Foresight {
     /// Who will wake the task that is about to wait, if that can be seen.
     pub(crate) fn next_wake(&self, task: u64, waker: u64, now_ns: u64) -> Option<WakerKind> {
         let wakes = [Waker::Task(task), Waker::Address(waker)];
-        let ahead = wakes
-            .iter()
-            .filter_map(|waker| self.wakes.get(waker))
-            .flatten();
-        let later = ahead.filter(|(time_ns, _)| *time_ns >= now_ns);
-        later
-            .min_by_key(|(time_ns, _)| *time_ns)
-            .map(|(_, kind)| *kind)
+        let ahead = wakes.iter().filter_map(|waker| self.wakes.get(waker));
+        // The first that is later, not the earliest of all: there may be thousands, in about their
+        // order, and those that lie behind were taken out.
+        let mut next =
+            ahead.filter_map(|ahead| ahead.iter().find(|(time_ns, _)| *time_ns >= now_ns));
+        next.next().map(|(_, kind)| *kind)
     }
 
     /// The first span that a task was seen to enter; forgotten when it is asked for.

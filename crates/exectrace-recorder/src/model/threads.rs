@@ -67,6 +67,8 @@ pub(crate) struct Machine {
     /// What lanes are called, by number.
     pub(super) lane_names: FxHashMap<ProcId, NameId>,
     next_go: u64,
+    /// Some poll was interrupted by another, ever.
+    polls_nested: bool,
     pub(super) reasons: Reasons,
 }
 
@@ -121,6 +123,7 @@ impl Machine {
             workers: FxHashMap::default(),
             lane_names: FxHashMap::default(),
             next_go: 2,
+            polls_nested: false,
             reasons,
         }
     }
@@ -446,6 +449,7 @@ impl Machine {
                 if let Some(thread) = self.thread_mut(index) {
                     thread.outer.push(current);
                 }
+                self.polls_nested = true;
             }
             None => {}
         }
@@ -483,6 +487,9 @@ impl Machine {
 
     /// Forgets a flow where it may be waiting to be resumed.
     pub(crate) fn forget_outer(&mut self, id: FlowId) {
+        if !self.polls_nested {
+            return;
+        }
         for thread in self.threads.iter_mut().flatten() {
             if !thread.outer.is_empty() {
                 thread.outer.retain(|&outer| outer != id);
