@@ -454,6 +454,7 @@ fn a_poll_around_the_start_of_a_recording_is_seen() {
         let trace = record(|| {
             go_on.send(()).unwrap();
             runtime.block_on(task).unwrap();
+            wait_for_alive(&runtime, 0);
         });
         let flow = trace.one("stuck");
         assert_eq!(flow.ends(), 1, "{workers} workers: {flow:?}");
