@@ -1,4 +1,74 @@
 //! Records a Tokio program's schedule: spawns, polls, wakes, blocks.
+//!
+//! With it a trace shows for each async task when it ran and on which worker, when it was woken and
+//! waited for a worker, when it waited, on what and where in the program, who woke it, and who spawned
+//! it.
+//!
+//! # Use
+//!
+//! One method on the runtime's builder, and, for what hooks do not see, functions with the names of
+//! Tokio's own:
+//!
+//! ```
+//! use exectrace_tokio::{BuilderExt, block_on, spawn};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("trace.out");
+//! let runtime = tokio::runtime::Builder::new_multi_thread()
+//!     .enable_all()
+//!     .exectrace("main")
+//!     .build()?;
+//! let recording = exectrace_recorder::start(&path)?;
+//! let answer = block_on(&runtime, async { spawn(async { 6 * 7 }).await })?;
+//! assert_eq!(answer, 42);
+//! assert!(recording.stop()?.events > 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is seen
+//!
+//! | | any build | `--cfg tokio_unstable` | and `-C force-frame-pointers=yes` |
+//! |---|---|---|---|
+//! | workers: park, unpark, which thread | yes | yes | yes |
+//! | tasks spawned through this crate: spawn, polls, end | yes | yes | yes |
+//! | … their wakes: who and when | yes | yes | yes |
+//! | … where and on what they wait | by who wakes them | by who wakes them | by their own stacks |
+//! | all other tasks: spawn, polls, end | – | yes | yes |
+//! | … their wakes | – | at the next poll, marked | at the next poll, marked |
+//! | tasks of a `LocalSet` | through [`spawn_local`] | through [`spawn_local`] | through [`spawn_local`] |
+//! | root futures | through [`block_on`], [`root()`] | the same | the same |
+//! | blocking closures: queue and run | through [`spawn_blocking`] | the same | the same |
+//! | tasks alive before a recording | those of this crate | all | all |
+//!
+//! What is not observed but concluded is marked in the trace: a wake that was not seen has the stack
+//! `(wake not seen)`; a task whose spawn was not seen is in the side data. A wait whose reason is not
+//! known is `sync (await)`. [`capabilities`] tells what a build sees, and each trace says it as well.
+//!
+//! The flag is a setting of the whole build. Set it in `.cargo/config.toml`, next to the workspace's
+//! manifest, and mind that a `RUSTFLAGS` in the environment replaces what stands there:
+//!
+//! ```toml
+//! [build]
+//! rustflags = ["--cfg", "tokio_unstable", "-C", "force-frame-pointers=yes"]
+//! ```
+//!
+//! # What it costs
+//!
+//! `cargo bench -p exectrace-tokio --bench overhead` measures it; with the flag, on an AMD EPYC of two
+//! shared cores on 2026-11-23, the hooks cost up to 4 ns a poll while nothing records and some 20 ns
+//! while something does: 1.22 times a bare exchange of messages between two tasks on two workers, 1.01
+//! times an echo over loopback. A spawn costs some 45 to 75 ns more, which is the upkeep of the list of
+//! live tasks ([`keep_live_tasks`]). The wrapper adds some 8 ns a poll while off and 20 to 30 ns while
+//! on, for the wakes.
+//!
+//! # What it does not do
+//!
+//! - It does not change what a program does: the order of polls, budgets, panics and what a
+//!   `JoinHandle` gives are Tokio's.
+//! - It does not see inside a poll. Spans do.
+//! - It cannot tell a timer from a socket without stacks: both are `network` then.
 
 #![forbid(unsafe_code)]
 
