@@ -73,7 +73,6 @@ mod record;
 #[cfg(not(loom))]
 mod recording;
 #[cfg(not(loom))]
-#[allow(dead_code, reason = "the model does not ask for names yet")]
 mod resolve;
 #[cfg(not(loom))]
 mod schedule;

@@ -127,7 +127,6 @@ static BROKEN: AtomicU64 = AtomicU64::new(0);
 
 /// How many times a stack was not taken since the process began, as its chain of frame pointers did
 /// not lead to the poll.
-#[allow(dead_code, reason = "the report does not tell it yet")]
 pub(crate) fn broken_stacks() -> u64 {
     // Relaxed: a count that guards nothing.
     BROKEN.load(Ordering::Relaxed)

@@ -176,6 +176,14 @@ pub(super) struct Wait {
     pub(super) is_guard: bool,
 }
 
+impl Wait {
+    /// What the task waits for, in one of the words of this module; `None` if the stack does not
+    /// tell: the timer of a `timeout` does not.
+    pub(super) fn block_reason(self) -> Option<&'static str> {
+        self.reason.filter(|_| !self.is_guard)
+    }
+}
+
 /// Whether a function is of a library that stands between a waker and the program.
 pub(super) fn is_library(function: &str) -> bool {
     LIBRARIES.iter().any(|prefix| function.starts_with(prefix))
@@ -197,7 +205,7 @@ fn reason_of(function: &str) -> Option<&'static str> {
         .map(|rule| rule.reason)
 }
 
-/// What a stack waits for. `functions` are its names, leaf first.
+/// What a stack says, by its functions' names, leaf first.
 pub(super) fn wait<'a>(functions: impl Iterator<Item = &'a str>) -> Wait {
     let mut wait = Wait {
         reason: None,
@@ -223,21 +231,12 @@ pub(super) fn wait<'a>(functions: impl Iterator<Item = &'a str>) -> Wait {
     wait
 }
 
-/// What a stack waits for, in one of the words of this module; `None` if its names do not tell.
-///
-/// `functions` are its names, leaf first. A stack that only tells the timer of a `timeout` does not
-/// tell what the task waits for.
-pub(crate) fn block_reason<'a>(functions: impl Iterator<Item = &'a str>) -> Option<&'static str> {
-    let wait = wait(functions);
-    wait.reason.filter(|_| !wait.is_guard)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn reason(functions: &[&str]) -> Option<&'static str> {
-        block_reason(functions.iter().copied())
+        wait(functions.iter().copied()).block_reason()
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Told {
     }
 
     fn has_reason(&self) -> bool {
-        self.wait.reason.is_some() && !self.wait.is_guard
+        self.wait.block_reason().is_some()
     }
 
     fn says_more_than_a_timer(&self) -> bool {
@@ -132,7 +132,7 @@ impl Told {
             frames.extend(outermost.cloned());
         }
         AwaitStack {
-            reason: self.wait.reason.filter(|_| !self.wait.is_guard),
+            reason: self.wait.block_reason(),
             frames,
         }
     }
