@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use exectrace_format::{GoId, GoState, ProcId, Reader, StateChange, ThreadId, TraceEventKind};
+use exectrace_format::{
+    GoId, GoState, ProcId, Reader, SideRecord, StateChange, ThreadId, TraceEventKind,
+};
 use exectrace_recorder::{Recording, RecordingOptions, Report};
 use exectrace_tokio::BuilderExt;
 use tokio::runtime::{Builder, Runtime};
@@ -147,6 +149,8 @@ pub struct Trace {
     pub regions: Vec<(String, Option<GoId>)>,
     /// Category and text.
     pub logs: Vec<(String, String)>,
+    /// Name and value of each reading of a counter.
+    pub counters: Vec<(String, i64)>,
 }
 
 impl Trace {
@@ -157,6 +161,7 @@ impl Trace {
             flows: BTreeMap::new(),
             regions: Vec::new(),
             logs: Vec::new(),
+            counters: Vec::new(),
         };
         for event in Reader::new(bytes).expect("a header") {
             let event = event.expect("a valid trace");
@@ -192,6 +197,9 @@ impl Trace {
                 TraceEventKind::Log {
                     category, message, ..
                 } => trace.logs.push((category.to_string(), message.to_string())),
+                TraceEventKind::SideData(SideRecord::Counter { name, value, .. }) => {
+                    trace.counters.push((name.to_string(), value));
+                }
                 _ => {}
             }
         }

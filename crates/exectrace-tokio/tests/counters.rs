@@ -1,0 +1,62 @@
+//! Counters of runtimes, and what the trace says of the build.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use exectrace_tokio::spawn;
+use support::{record, runtime, turn};
+
+#[test]
+fn counters_tell_the_tasks_alive_of_each_runtime_by_its_name() {
+    let _turn = turn();
+    const TASKS: usize = 7;
+    for workers in [0, 2] {
+        let trace = record(|| {
+            let runtime = runtime("counted", workers);
+            runtime.block_on(async {
+                for _ in 0..TASKS {
+                    drop(spawn(std::future::pending::<()>()));
+                }
+                // Long enough for some readings: there are ten a second.
+                let end = Instant::now() + Duration::from_millis(350);
+                while Instant::now() < end {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            });
+        });
+        let of = |name: &str| {
+            let named = trace.counters.iter().filter(|(known, _)| known == name);
+            named.map(|(_, value)| *value).collect::<Vec<_>>()
+        };
+        let alive = of("counted: tasks alive");
+        assert!(
+            alive.contains(&(TASKS as i64)),
+            "{workers} workers: {alive:?}"
+        );
+        let is_possible = |&busy: &i64| (0..=workers.max(1) as i64).contains(&busy);
+        let busy = of("counted: workers busy");
+        assert!(
+            !busy.is_empty() && busy.iter().all(is_possible),
+            "{workers} workers: {busy:?}"
+        );
+        let blocking = of("counted: blocking threads");
+        assert_eq!(
+            !blocking.is_empty(),
+            cfg!(tokio_unstable),
+            "{workers} workers"
+        );
+    }
+}
+
+#[test]
+fn a_trace_says_what_its_build_can_see() {
+    let _turn = turn();
+    let trace = record(|| drop(runtime("test", 0)));
+    for (key, value) in exectrace_tokio::capabilities().pairs() {
+        let says = |(_, text): &&(String, String)| text.contains(key) && text.contains(value);
+        let categories = |(category, text): &&(String, String)| category == key && text == value;
+        let found = trace.logs.iter().find(|log| says(log) || categories(log));
+        assert!(found.is_some(), "{key} is {value}: {:?}", trace.logs);
+    }
+}
