@@ -23,9 +23,10 @@ pub use event::{
 };
 pub use ids::{GoId, ProcId, StackId, StringId, TaskId, ThreadId};
 pub use reader::{
-    EventError, FramingError, Frontier, GoState, MAX_GENERATION_BYTES, MAX_STATE_BYTES, OrderError,
-    ProcState, RangeScope, ReadCause, ReadError, Reader, StackFrame, StateChange, SyncClock,
-    TableError, TraceEvent, TraceEventKind, TraceTime,
+    CompactEvent, CompactKind, EventError, FrameRef, FramingError, Frontier, GoState,
+    MAX_GENERATION_BYTES, MAX_STATE_BYTES, Metric, OrderError, ProcState, RangeName, RangeScope,
+    ReadCause, ReadError, Reader, StackFrame, StateChange, SyncClock, TableError, Tables,
+    TraceEvent, TraceEventKind, TraceTime,
 };
 pub use side::{
     Inferred, MAX_SIDE_RECORD_BYTES, MAX_SIDE_TEXT_BYTES, SIDE_DATA_MAGIC, SIDE_DATA_VERSION,

@@ -8,7 +8,7 @@ use std::path::Path;
 use exectrace_format::text;
 
 use support::random::Random;
-use support::{bodies, mutate};
+use support::{bodies, compact, mutate};
 
 const ROUNDS: u64 = 400;
 
@@ -54,6 +54,11 @@ fn any_bytes_can_be_read() {
         bodies::decode(&headed);
     }
     damaged(1).for_each(|bytes| bodies::decode(&bytes));
+}
+
+#[test]
+fn any_bytes_tell_the_same_read_either_way() {
+    damaged(5).for_each(|bytes| compact::read_both_ways(&bytes));
 }
 
 #[test]

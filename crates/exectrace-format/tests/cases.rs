@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use exectrace_format::text;
 use exectrace_referee::Referee;
 
-use support::{Outcome, agree, read};
+use support::{Outcome, agree, compact, read};
 
 /// What the head of a case expects.
 #[derive(Debug)]
@@ -78,6 +78,13 @@ fn every_case_is_read_as_it_expects() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_case_tells_the_same_read_either_way() {
+    for Case { bytes, .. } in cases() {
+        compact::read_both_ways(&bytes);
+    }
 }
 
 #[test]

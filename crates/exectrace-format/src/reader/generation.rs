@@ -1,12 +1,11 @@
 //! The second layer of reading: one generation, its tables decoded, its events still bytes.
 //!
-//! All payloads of a generation lie in one arena. Strings and stacks are kept as places in it and
-//! become shared values when an event first names them.
+//! All payloads of a generation lie in one arena; what they say of strings and stacks goes to its
+//! [`Tables`].
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use crate::ids::{GoId, ProcId, StackId, StringId, ThreadId};
+use crate::ids::{GoId, ProcId, StackId, ThreadId};
 use crate::wire::{
     self, ClockSnapshot, MAX_STACK_FRAMES, MAX_STRING_BYTES, SIDE_DATA_EXPERIMENT, Version,
     take_uvarint,
@@ -14,8 +13,9 @@ use crate::wire::{
 
 use super::error::TableError;
 use super::framing::BatchHead;
-use super::id_map::{IdMap, IdTable};
-use super::trace_event::{StackFrame, SyncClock, TraceTime};
+use super::id_map::IdMap;
+use super::tables::Tables;
+use super::trace_event::{SyncClock, TraceTime};
 
 /// Converts units of a file's clock to nanoseconds, as Go's reader does it.
 #[derive(Clone, Copy, Debug)]
@@ -36,64 +36,6 @@ impl ClockRate {
             i64::MIN
         }
     }
-}
-
-/// A string of the file: as text, and as bytes where it is none.
-///
-/// Two different strings stay different even if their texts are the same after repair.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Name {
-    pub(super) text: Arc<str>,
-    invalid: Option<Arc<[u8]>>,
-}
-
-impl Name {
-    pub(super) fn empty() -> Self {
-        Self {
-            text: Arc::from(""),
-            invalid: None,
-        }
-    }
-
-    fn new(bytes: &[u8]) -> Self {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Self {
-                text: text.into(),
-                invalid: None,
-            },
-            Err(_) => {
-                let text = String::from_utf8_lossy(bytes);
-                Self {
-                    text: text.into(),
-                    invalid: Some(bytes.into()),
-                }
-            }
-        }
-    }
-}
-
-#[derive(Debug)]
-struct StringEntry {
-    start: usize,
-    length: usize,
-    name: Option<Name>,
-}
-
-#[derive(Debug)]
-struct StackEntry {
-    /// Indices of `Generation::frames`, leaf first, in `Generation::stack_frames`.
-    frames: Range<usize>,
-    resolved: Option<Arc<[StackFrame]>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct FrameEntry {
-    pc: u64,
-    function: u64,
-    file: u64,
-    line: u64,
-    /// The stack that defined it, for error messages.
-    stack: u64,
 }
 
 /// One CPU sample.
@@ -146,16 +88,11 @@ pub(super) struct Generation {
     pub(super) samples: Vec<Sample>,
     /// Places of the payloads of experimental batches with our id.
     pub(super) side: Vec<Range<usize>>,
-    strings: IdTable<StringEntry>,
-    stacks: IdTable<StackEntry>,
-    stack_frames: Vec<u32>,
-    frames: Vec<FrameEntry>,
-    by_pc: IdMap<u32>,
+    pub(super) tables: Tables,
     by_thread: IdMap<usize>,
     units_per_second: Option<u64>,
     /// Trace time in units, and the clocks at that time.
     snapshot: Option<(u64, ClockSnapshot)>,
-    empty: Name,
 }
 
 impl Generation {
@@ -170,15 +107,10 @@ impl Generation {
             threads: Vec::new(),
             samples: Vec::new(),
             side: Vec::new(),
-            strings: IdTable::default(),
-            stacks: IdTable::default(),
-            stack_frames: Vec::new(),
-            frames: Vec::new(),
-            by_pc: IdMap::default(),
+            tables: Tables::default(),
             by_thread: IdMap::default(),
             units_per_second: None,
             snapshot: None,
-            empty: Name::empty(),
         }
     }
 
@@ -192,60 +124,10 @@ impl Generation {
         self.threads.clear();
         self.samples.clear();
         self.side.clear();
-        self.strings.clear();
-        self.stacks.clear();
-        self.stack_frames.clear();
-        self.frames.clear();
-        self.by_pc.clear();
+        self.tables.clear();
         self.by_thread.clear();
         self.units_per_second = None;
         self.snapshot = None;
-    }
-
-    /// The string with this id; the empty one has id 0.
-    pub(super) fn string(&mut self, id: StringId) -> Option<Name> {
-        if id == StringId::EMPTY {
-            return Some(self.empty.clone());
-        }
-        let entry = self.strings.get_mut(id.0)?;
-        let bytes = &self.bytes[entry.start..entry.start + entry.length];
-        Some(entry.name.get_or_insert_with(|| Name::new(bytes)).clone())
-    }
-
-    pub(super) fn has_string(&self, id: StringId) -> bool {
-        id == StringId::EMPTY || self.strings.get(id.0).is_some()
-    }
-
-    pub(super) fn has_stack(&self, id: StackId) -> bool {
-        id == StackId::NONE || self.stacks.get(id.0).is_some()
-    }
-
-    /// The frames of a stack, leaf first; `None` for id 0 and for ids without a definition.
-    pub(super) fn stack(&mut self, id: StackId) -> Option<Arc<[StackFrame]>> {
-        let entry = self.stacks.get(id.0)?;
-        if let Some(resolved) = &entry.resolved {
-            return Some(resolved.clone());
-        }
-        let mut frames = Vec::with_capacity(entry.frames.len());
-        for index in entry.frames.clone() {
-            let frame = self.frames[self.stack_frames[index] as usize];
-            frames.push(StackFrame {
-                pc: frame.pc,
-                function: self.text(frame.function),
-                file: self.text(frame.file),
-                line: frame.line,
-            });
-        }
-        let resolved: Arc<[StackFrame]> = frames.into();
-        if let Some(entry) = self.stacks.get_mut(id.0) {
-            entry.resolved = Some(resolved.clone());
-        }
-        Some(resolved)
-    }
-
-    fn text(&mut self, id: u64) -> Arc<str> {
-        self.string(StringId(id))
-            .map_or_else(|| self.empty.text.clone(), |name| name.text)
     }
 
     /// Takes in a batch whose payload has just been appended to `bytes`.
@@ -304,7 +186,6 @@ impl Generation {
 
     fn add_strings(&mut self, place: Range<usize>) -> Result<(), TableError> {
         const CUT: TableError = TableError::EntryCut { table: "string" };
-        let end = place.end;
         let mut rest = &self.bytes[place][1..];
         while let Some((&kind, after)) = rest.split_first() {
             rest = after;
@@ -320,16 +201,9 @@ impl Generation {
                 return Err(TableError::StringTooLong(length));
             }
             let length = length as usize;
-            let start = end - rest.len();
-            rest = rest.get(length..).ok_or(CUT)?;
-            let entry = StringEntry {
-                start,
-                length,
-                name: None,
-            };
-            if id == 0 || self.strings.insert(id, entry).is_err() {
-                return Err(TableError::DuplicateString(StringId(id)));
-            }
+            let (string, after) = rest.split_at_checked(length).ok_or(CUT)?;
+            rest = after;
+            self.tables.add_string(id, string)?;
         }
         Ok(())
     }
@@ -350,30 +224,12 @@ impl Generation {
             if count > MAX_STACK_FRAMES as u64 {
                 return Err(TableError::StackTooDeep(count));
             }
-            let first = self.stack_frames.len();
             for _ in 0..count {
                 let mut number = || take_uvarint(&mut rest).ok_or(CUT);
-                let frame = FrameEntry {
-                    pc: number()?,
-                    function: number()?,
-                    file: number()?,
-                    line: number()?,
-                    stack: id,
-                };
-                // Frames are known by their pc: the first definition holds.
-                let index = *self.by_pc.entry(frame.pc).or_insert_with(|| {
-                    self.frames.push(frame);
-                    self.frames.len() as u32 - 1
-                });
-                self.stack_frames.push(index);
+                let (pc, function, file, line) = (number()?, number()?, number()?, number()?);
+                self.tables.push_frame(id, pc, function, file, line);
             }
-            let entry = StackEntry {
-                frames: first..self.stack_frames.len(),
-                resolved: None,
-            };
-            if id == 0 || self.stacks.insert(id, entry).is_err() {
-                return Err(TableError::DuplicateStack(StackId(id)));
-            }
+            self.tables.add_stack(id)?;
         }
         Ok(())
     }
@@ -451,18 +307,6 @@ impl Generation {
             sample.time = self.rate.nanoseconds(sample.units);
         }
         self.samples.sort_by_key(|sample| sample.time);
-        for frame in &self.frames {
-            for (what, id) in [("func", frame.function), ("file", frame.file)] {
-                if !self.has_string(StringId(id)) {
-                    let (string, stack) = (StringId(id), StackId(frame.stack));
-                    return Err(TableError::FrameString {
-                        what,
-                        string,
-                        stack,
-                    });
-                }
-            }
-        }
-        Ok(())
+        self.tables.resolve_frames()
     }
 }

@@ -17,8 +17,8 @@ pub const MAX_GENERATION_BYTES: u64 = 4 << 30;
 /// What came of reading a generation.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// A generation, and what is wrong with the file directly behind its last good batch.
-    Generation(Box<Generation>, Option<ReadError>),
+    /// A generation; and what is wrong with the file directly behind its last good batch.
+    Generation(Option<ReadError>),
     /// The file ends, and ends well.
     End,
     /// No generation can be had.
@@ -52,20 +52,22 @@ impl<R: Read> Generations<R> {
         self.framing.version()
     }
 
-    /// Reads the next generation, into the memory of `spent` if there is one.
-    pub(super) fn next(&mut self, spent: Option<Box<Generation>>) -> Next {
-        let mut generation = spent.unwrap_or_else(|| Box::new(Generation::new()));
+    /// Reads the next generation in place of the one in `generation`, which stays empty if there
+    /// is none.
+    pub(super) fn next(&mut self, generation: &mut Generation) -> Next {
         generation.reset();
         let outcome = if self.version().has_end_of_generation() {
-            self.read_marked(&mut generation)
+            self.read_marked(generation)
         } else {
-            self.read_numbered(&mut generation)
+            self.read_numbered(generation)
         };
-        match outcome {
-            Ok(Outcome::Complete(trailing)) => Next::Generation(generation, trailing),
+        let next = match outcome {
+            Ok(Outcome::Complete(trailing)) => return Next::Generation(trailing),
             Ok(Outcome::End) => Next::End,
             Err(error) => Next::Damaged(error),
-        }
+        };
+        generation.reset();
+        next
     }
 
     /// Up to header 25: a generation ends where the next number or the file's end is.

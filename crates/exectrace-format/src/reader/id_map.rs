@@ -62,66 +62,47 @@ impl Hasher for IdHasher {
     }
 }
 
-/// A table by id: a plain array where ids are dense, as they nearly always are, else a map.
-#[derive(Debug)]
-pub(super) struct IdTable<T> {
-    dense: Vec<Option<T>>,
-    sparse: IdMap<T>,
+/// From ids to indices above 0: a plain array where ids are dense, as they nearly always are, else
+/// a map.
+#[derive(Debug, Default)]
+pub(super) struct IdIndex {
+    /// 0 is none.
+    dense: Vec<u32>,
+    sparse: IdMap<u32>,
     len: usize,
 }
 
-impl<T> Default for IdTable<T> {
-    fn default() -> Self {
-        Self {
-            dense: Vec::new(),
-            sparse: IdMap::default(),
-            len: 0,
-        }
-    }
-}
-
-impl<T> IdTable<T> {
-    /// Puts a value in; gives it back if the id has one already.
-    pub(super) fn insert(&mut self, id: u64, value: T) -> Result<(), T> {
+impl IdIndex {
+    /// Puts an index in, which is not 0; false if the id has one already.
+    pub(super) fn insert(&mut self, id: u64, index: u32) -> bool {
+        debug_assert!(index != 0);
         if self.get(id).is_some() {
-            return Err(value);
+            return false;
         }
         // At most half of the array stays unused, apart from a small constant.
         let dense_limit = self.len as u64 * 2 + 256;
         if id < dense_limit.max(self.dense.len() as u64) {
-            let index = id as usize;
-            if index >= self.dense.len() {
-                self.dense.resize_with(index + 1, || None);
+            let place = id as usize;
+            if place >= self.dense.len() {
+                self.dense.resize(place + 1, 0);
             }
-            self.dense[index] = Some(value);
+            self.dense[place] = index;
         } else {
-            self.sparse.insert(id, value);
+            self.sparse.insert(id, index);
         }
         self.len += 1;
-        Ok(())
+        true
     }
 
     #[inline]
-    pub(super) fn get(&self, id: u64) -> Option<&T> {
-        match usize::try_from(id)
+    pub(super) fn get(&self, id: u64) -> Option<u32> {
+        let dense = usize::try_from(id)
             .ok()
-            .and_then(|index| self.dense.get(index))
-        {
-            Some(Some(value)) => Some(value),
+            .and_then(|place| self.dense.get(place));
+        match dense {
+            Some(&index) if index != 0 => Some(index),
             _ if self.sparse.is_empty() => None,
-            _ => self.sparse.get(&id),
-        }
-    }
-
-    #[inline]
-    pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut T> {
-        match usize::try_from(id)
-            .ok()
-            .and_then(|index| self.dense.get_mut(index))
-        {
-            Some(Some(value)) => Some(value),
-            _ if self.sparse.is_empty() => None,
-            _ => self.sparse.get_mut(&id),
+            _ => self.sparse.get(&id).copied(),
         }
     }
 
@@ -138,19 +119,15 @@ mod tests {
 
     #[test]
     fn sparse_and_dense_ids_live_in_one_table() {
-        let mut table = IdTable::default();
-        for id in [u64::MAX, 1_000, 0, 1 << 40]
-            .into_iter()
-            .chain(1..900)
-            .chain([2_000])
-        {
-            assert_eq!(table.insert(id, id), Ok(()), "{id}");
-            assert_eq!(table.insert(id, 7), Err(7), "{id}");
+        let mut table = IdIndex::default();
+        let ids = [u64::MAX, 1_000, 0, 1 << 40].into_iter();
+        for (index, id) in ids.chain(1..900).chain([2_000]).enumerate() {
+            let index = index as u32 + 1;
+            assert!(table.insert(id, index), "{id}");
+            assert!(!table.insert(id, 7), "{id}");
+            assert_eq!(table.get(id), Some(index));
         }
-        for id in [u64::MAX, 0, 1, 899, 1_000, 2_000, 1 << 40] {
-            assert_eq!(table.get(id).copied(), Some(id));
-            assert_eq!(table.get_mut(id).copied(), Some(id));
-        }
+        assert_eq!(table.get(u64::MAX), Some(1));
         assert_eq!(table.get(900), None);
     }
 }

@@ -145,7 +145,9 @@ impl Merge {
             let cursor = &mut self.cursors[index];
             self.offset = cursor.offset;
             let step = match cursor.event {
-                Decoded::Event(event) => order.advance(cursor.thread, event, generation),
+                Decoded::Event(event) => {
+                    order.advance(cursor.thread, event, &mut generation.tables)
+                }
                 Decoded::Misplaced { .. } => {
                     Err(EventError::Misplaced(crate::wire::CLOCK_SNAPSHOT).into())
                 }

@@ -5,11 +5,12 @@
 //! 1. `framing`: header and batches;
 //! 2. `generations`: which batches make a generation; `generation`: its tables;
 //! 3. `decode`, `merge`, `order`: events one by one, whose turn it is, and the rules;
-//! 4. `surface`: names, stacks and contexts, as [`TraceEvent`]s.
+//! 4. `surface`: names, stacks and contexts, as [`CompactEvent`]s; `owned`: as [`TraceEvent`]s.
 //!
 //! A generation is read whole, then played. The rules are those of Go's validating reader: what
 //! it accepts is accepted, what it refuses is refused.
 
+mod compact;
 mod decode;
 pub(crate) mod error;
 pub(crate) mod framing;
@@ -18,17 +19,22 @@ mod generations;
 mod id_map;
 mod merge;
 mod order;
+mod owned;
 mod surface;
+mod tables;
 mod trace_event;
 
 use std::io::Read;
 
-use crate::side::{SideDataError, SideRecords};
+use crate::ids::{GoId, ProcId, StackId, ThreadId};
+use crate::side::{SideDataError, SideRecord, SideRecords};
 use crate::wire::Version;
 
+pub use compact::{CompactEvent, CompactKind, Metric, RangeName};
 pub use error::{EventError, FramingError, Frontier, OrderError, ReadCause, ReadError, TableError};
 pub use generations::MAX_GENERATION_BYTES;
 pub use order::MAX_STATE_BYTES;
+pub use tables::{FrameRef, Tables};
 pub use trace_event::{
     GoState, ProcState, RangeScope, StackFrame, StateChange, SyncClock, TraceEvent, TraceEventKind,
     TraceTime,
@@ -38,6 +44,7 @@ use generation::Generation;
 use generations::{Generations, Next};
 use merge::{Merge, Played};
 use order::{Order, Ordered};
+use owned::Shared;
 
 /// Reads a trace, event by event, in their true order.
 ///
@@ -62,7 +69,7 @@ use order::{Order, Ordered};
 #[derive(Debug)]
 pub struct Reader<R> {
     source: Generations<R>,
-    generation: Option<Box<Generation>>,
+    generation: Box<Generation>,
     /// What follows the last good batch of the current generation.
     trailing: Option<ReadError>,
     /// To be yielded as soon as the queue is empty.
@@ -73,6 +80,8 @@ pub struct Reader<R> {
     stage: Stage,
     syncs: u64,
     last_ns: i64,
+    shared: Shared,
+    record: Option<SideRecord>,
 }
 
 /// The records of side data that are still to be yielded.
@@ -102,7 +111,7 @@ impl<R: Read> Reader<R> {
     pub fn new(input: R) -> Result<Self, ReadError> {
         Ok(Self {
             source: Generations::new(input)?,
-            generation: None,
+            generation: Box::new(Generation::new()),
             trailing: None,
             damage: None,
             merge: Merge::default(),
@@ -111,6 +120,8 @@ impl<R: Read> Reader<R> {
             stage: Stage::Between,
             syncs: 0,
             last_ns: 0,
+            shared: Shared::default(),
+            record: None,
         })
     }
 
@@ -119,14 +130,39 @@ impl<R: Read> Reader<R> {
         self.source.version()
     }
 
-    /// The generation that the last event belongs to; 0 before the first.
+    /// The number of the generation that the last event belongs to; 0 before the first.
     pub fn generation(&self) -> u64 {
-        self.generation
-            .as_ref()
-            .map_or(0, |generation| generation.number)
+        self.generation.number
     }
 
-    fn advance(&mut self) -> Result<Option<TraceEvent>, ReadError> {
+    /// The names and stacks of the generation that the last event belongs to.
+    pub fn tables(&self) -> &Tables {
+        &self.generation.tables
+    }
+
+    /// The side data that the last event told, if it was [`CompactKind::SideData`].
+    pub fn side_record(&self) -> Option<&SideRecord> {
+        self.record.as_ref()
+    }
+
+    /// The next event as plain numbers, or `None` at the end. Does not allocate.
+    ///
+    /// The events are those of the iterator, which may be mixed with this.
+    ///
+    /// # Errors
+    ///
+    /// Where and how the trace is damaged. From then on `None`.
+    pub fn next_compact(&mut self) -> Result<Option<CompactEvent>, ReadError> {
+        let next = self.advance();
+        if next.is_err() {
+            self.stage = Stage::Done;
+            self.order.queue.clear();
+            self.damage = None;
+        }
+        next
+    }
+
+    fn advance(&mut self) -> Result<Option<CompactEvent>, ReadError> {
         loop {
             if let Some(ordered) = self.order.queue.pop_front() {
                 return self.yield_ordered(ordered).map(Some);
@@ -151,17 +187,16 @@ impl<R: Read> Reader<R> {
     }
 
     /// Reads a generation, or finds the end; either is a sync.
-    fn next_generation(&mut self) -> Result<TraceEvent, ReadError> {
+    fn next_generation(&mut self) -> Result<CompactEvent, ReadError> {
         if let Some(trailing) = self.trailing.take() {
-            self.damage = Some(trailing);
-            self.stage = Stage::Done;
-            return Ok(self.sync(self.last_ns, None));
+            self.generation.reset();
+            return Ok(self.last_sync(Some(trailing)));
         }
-        match self.source.next(self.generation.take()) {
-            Next::Generation(generation, trailing) => {
+        match self.source.next(&mut self.generation) {
+            Next::Generation(trailing) => {
                 self.trailing = trailing;
+                let generation = &mut *self.generation;
                 self.order.begin_generation(generation.number);
-                let generation = self.generation.insert(generation);
                 self.merge.begin(generation, &mut self.order)?;
                 let (time, clock) = (
                     generation.rate.nanoseconds(generation.min_time),
@@ -171,25 +206,21 @@ impl<R: Read> Reader<R> {
                 self.stage = Stage::Side;
                 Ok(self.sync(time, clock))
             }
-            Next::End => {
-                self.stage = Stage::Done;
-                Ok(self.sync(self.last_ns, None))
-            }
-            Next::Damaged(damage) => {
-                self.damage = Some(damage);
-                self.stage = Stage::Done;
-                Ok(self.sync(self.last_ns, None))
-            }
+            Next::End => Ok(self.last_sync(None)),
+            Next::Damaged(damage) => Ok(self.last_sync(Some(damage))),
         }
     }
 
+    /// The sync at the end of what can be read, which is before the damage.
+    fn last_sync(&mut self, damage: Option<ReadError>) -> CompactEvent {
+        self.damage = damage;
+        self.stage = Stage::Done;
+        self.sync(self.last_ns, None)
+    }
+
     /// Lets one event happen, which goes to the queue, or yields a sample.
-    fn play(&mut self) -> Result<Option<TraceEvent>, ReadError> {
-        let Some(generation) = &mut self.generation else {
-            self.stage = Stage::Between;
-            return Ok(None);
-        };
-        match self.merge.step(generation, &mut self.order) {
+    fn play(&mut self) -> Result<Option<CompactEvent>, ReadError> {
+        match self.merge.step(&mut self.generation, &mut self.order) {
             Ok(Played::Event) => Ok(None),
             Ok(Played::End) => {
                 self.stage = Stage::Between;
@@ -197,11 +228,11 @@ impl<R: Read> Reader<R> {
             }
             Ok(Played::Sample(sample)) => {
                 let time = later(&mut self.last_ns, sample.time);
-                surface::surface_sample(sample, time, generation)
+                surface::surface_sample(sample, time, &self.generation.tables)
                     .map(Some)
                     .map_err(|cause| ReadError {
                         offset: sample.offset,
-                        generation: generation.number,
+                        generation: self.generation.number,
                         cause,
                     })
             }
@@ -213,24 +244,18 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    fn yield_ordered(&mut self, ordered: Ordered) -> Result<TraceEvent, ReadError> {
+    fn yield_ordered(&mut self, ordered: Ordered) -> Result<CompactEvent, ReadError> {
         let time = later(&mut self.last_ns, ordered.event.time);
-        let offset = self.merge.offset();
-        match &mut self.generation {
-            Some(generation) => {
-                surface::surface(ordered, time, generation).map_err(|error| ReadError {
-                    offset,
-                    generation: generation.number,
-                    cause: error.into(),
-                })
-            }
-            None => Ok(self.sync(self.last_ns, None)),
-        }
+        surface::surface(ordered, time, &self.generation.tables).map_err(|error| ReadError {
+            offset: self.merge.offset(),
+            generation: self.generation.number,
+            cause: error.into(),
+        })
     }
 
-    fn sync(&mut self, time_ns: i64, clock: Option<SyncClock>) -> TraceEvent {
+    fn sync(&mut self, time_ns: i64, clock: Option<SyncClock>) -> CompactEvent {
         self.syncs += 1;
-        let kind = TraceEventKind::Sync {
+        let kind = CompactKind::Sync {
             number: self.syncs,
             clock,
         };
@@ -238,8 +263,9 @@ impl<R: Read> Reader<R> {
     }
 
     /// The next record of side data of this generation, which have the time of its sync.
-    fn next_side_data(&mut self) -> Option<TraceEvent> {
-        let generation = self.generation.as_ref()?;
+    fn next_side_data(&mut self) -> Option<CompactEvent> {
+        self.record = None;
+        let generation = &self.generation;
         let time = TraceTime(self.last_ns);
         while let Some(place) = generation.side.get(self.side.batch) {
             let payload = &generation.bytes[place.clone()];
@@ -257,21 +283,16 @@ impl<R: Read> Reader<R> {
                     Some(Err(error))
                 }
             };
-            match next {
-                Some(Ok(record)) => return Some(bare(time, TraceEventKind::SideData(record))),
-                Some(Err(error)) => {
-                    self.side = SideCursor {
-                        batch: self.side.batch + 1,
-                        position: 0,
-                    };
-                    return Some(bare(time, TraceEventKind::UnreadableSideData(error)));
-                }
-                None => {
-                    self.side = SideCursor {
-                        batch: self.side.batch + 1,
-                        position: 0,
-                    }
-                }
+            if let Some(Ok(record)) = next {
+                self.record = Some(record);
+                return Some(bare(time, CompactKind::SideData));
+            }
+            self.side = SideCursor {
+                batch: self.side.batch + 1,
+                position: 0,
+            };
+            if let Some(Err(error)) = next {
+                return Some(bare(time, CompactKind::UnreadableSideData(error)));
             }
         }
         None
@@ -282,13 +303,9 @@ impl<R: Read> Iterator for Reader<R> {
     type Item = Result<TraceEvent, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let next = self.advance().transpose();
-        if let Some(Err(_)) = next {
-            self.stage = Stage::Done;
-            self.order.queue.clear();
-            self.damage = None;
-        }
-        next
+        let next = self.next_compact().transpose()?;
+        let record = self.record.take();
+        Some(next.map(|event| self.shared.own(event, &self.generation.tables, record)))
     }
 }
 
@@ -299,13 +316,13 @@ fn later(last_ns: &mut i64, time_ns: i64) -> TraceTime {
 }
 
 /// An event without context.
-fn bare(time: TraceTime, kind: TraceEventKind) -> TraceEvent {
-    TraceEvent {
+fn bare(time: TraceTime, kind: CompactKind) -> CompactEvent {
+    CompactEvent {
         time,
-        thread: None,
-        proc: None,
-        go: None,
-        stack: None,
+        thread: ThreadId::NONE,
+        proc: ProcId::NONE,
+        go: GoId::NONE,
+        stack: StackId::NONE,
         kind,
     }
 }

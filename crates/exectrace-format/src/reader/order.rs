@@ -7,19 +7,21 @@
 
 mod annotations;
 mod goes;
+mod names;
 mod procs;
 mod ranges;
 
 use std::collections::VecDeque;
 
 use crate::event::EventKind;
-use crate::ids::{GoId, ProcId};
+use crate::ids::{GoId, ProcId, StringId};
 
 use super::decode::RawEvent;
 use super::error::{OrderError, ReadCause};
-use super::generation::{Generation, Name};
 use super::id_map::IdMap;
+use super::tables::Tables;
 
+use names::{NameId, Names};
 use ranges::{Collector, Range};
 
 /// Most bytes of state that may be open at once across generations: flows, lanes, threads, user
@@ -79,7 +81,7 @@ struct Go {
     seq: Seq,
     ranges: Vec<Range>,
     /// Open regions: task and name.
-    regions: Vec<(u64, Name)>,
+    regions: Vec<(u64, NameId)>,
 }
 
 #[derive(Debug)]
@@ -106,7 +108,7 @@ struct Thread {
 #[derive(Debug)]
 struct Task {
     parent: u64,
-    name: Name,
+    name: NameId,
 }
 
 /// What an event waits for.
@@ -143,7 +145,7 @@ pub(super) enum Change {
 }
 
 /// What an event is called or belongs to, where its arguments do not say.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Extra {
     None,
     /// The state before, of a status event or a stolen lane; `None` if it did not exist.
@@ -151,10 +153,10 @@ pub(super) enum Extra {
     /// Parent and name of the task that ends.
     Task {
         parent: u64,
-        name: Name,
+        name: StringId,
     },
     /// The reason of the stop of the world that ends.
-    Kind(Name),
+    Kind(StringId),
 }
 
 /// The state before a status event.
@@ -166,7 +168,7 @@ pub(super) enum Before {
 }
 
 /// An event that has happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Ordered {
     pub(super) event: RawEvent,
     pub(super) context: Context,
@@ -195,6 +197,7 @@ pub(super) struct Order {
     threads: Vec<Thread>,
     thread_index: IdMap<usize>,
     tasks: IdMap<Task>,
+    names: Names,
     collector: Collector,
     state_bytes: u64,
     pub(super) queue: VecDeque<Ordered>,
@@ -208,7 +211,7 @@ struct Turn<'a> {
     context: Context,
     /// The context of the thread afterwards.
     after: Context,
-    strings: &'a mut Generation,
+    tables: &'a mut Tables,
 }
 
 impl Order {
@@ -221,6 +224,7 @@ impl Order {
             threads: Vec::new(),
             thread_index: IdMap::default(),
             tasks: IdMap::default(),
+            names: Names::default(),
             collector: Collector::default(),
             state_bytes: 0,
             queue: VecDeque::new(),
@@ -230,6 +234,7 @@ impl Order {
 
     pub(super) fn begin_generation(&mut self, number: u64) {
         self.generation = number;
+        self.names.begin_generation();
     }
 
     /// The index of a thread, for [`advance`](Self::advance); stays the same for good.
@@ -252,7 +257,7 @@ impl Order {
         &mut self,
         thread: usize,
         event: RawEvent,
-        strings: &mut Generation,
+        tables: &mut Tables,
     ) -> Outcome {
         let initial = *self.initial.get_or_insert(self.generation);
         debug_assert!(initial > 0);
@@ -267,7 +272,7 @@ impl Order {
             event,
             context,
             after: context,
-            strings,
+            tables,
         };
         let step = self.dispatch(&mut turn)?;
         if step == Step::Done && context.thread != NONE {
@@ -409,8 +414,14 @@ impl Order {
 
     fn remove_go(&mut self, id: u64) {
         if let Some(go) = self.goes.remove(&id) {
-            let regions: u64 = go.regions.iter().map(|(_, name)| region_bytes(name)).sum();
-            self.state_bytes -= ENTRY_BYTES + regions + go.ranges.len() as u64 * ITEM_BYTES;
+            self.state_bytes -= ENTRY_BYTES + go.ranges.len() as u64 * ITEM_BYTES;
+            for (_, name) in go.regions {
+                self.state_bytes -= self.region_bytes(name);
+                self.names.release(name);
+            }
+            for name in go.ranges.iter().filter_map(|range| range.name) {
+                self.names.release(name);
+            }
         }
     }
 
@@ -451,10 +462,11 @@ impl Order {
                 .push(Change::Holds(Wait::ProcLeavesSyscall { proc: id }));
         }
     }
-}
 
-fn region_bytes(name: &Name) -> u64 {
-    ITEM_BYTES + name.text.len() as u64
+    /// What an open region costs.
+    fn region_bytes(&self, name: NameId) -> u64 {
+        ITEM_BYTES + self.names.text_bytes(name)
+    }
 }
 
 impl Turn<'_> {

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 pub(crate) mod bodies;
+pub(crate) mod compact;
 pub(crate) mod parsed;
 pub(crate) mod random;
 

@@ -3,15 +3,14 @@
 use crate::ids::{GoId, StringId, TaskId};
 
 use super::super::error::{EventError, OrderError};
-use super::super::generation::Name;
-use super::{ENTRY_BYTES, Extra, Must, NONE, Order, Outcome, Task, Turn, region_bytes};
+use super::{ENTRY_BYTES, Extra, Must, NONE, Order, Outcome, Task, Turn};
 
 impl Turn<'_> {
     /// The string that an argument names.
-    pub(super) fn name(&mut self, index: usize) -> Result<Name, EventError> {
-        let id = StringId(self.argument(index));
-        self.strings.string(id).ok_or(EventError::UnknownString {
-            id,
+    pub(super) fn string(&self, index: usize) -> Result<StringId, EventError> {
+        let id = self.argument(index);
+        self.tables.string_id(id).ok_or(EventError::UnknownString {
+            id: StringId(id),
             kind: self.event.kind,
         })
     }
@@ -27,8 +26,8 @@ impl Order {
         if turn.argument(1) == TaskId::BACKGROUND.0 {
             turn.event.arguments[1] = NONE;
         }
-        let name = turn.name(2)?;
-        self.state_bytes += task_bytes(&name);
+        let name = self.names.keep(turn.string(2)?, turn.tables);
+        self.state_bytes += ENTRY_BYTES + self.names.text_bytes(name);
         self.tasks.insert(
             id,
             Task {
@@ -44,12 +43,15 @@ impl Order {
         turn.needs(Must, Must)?;
         let extra = match self.tasks.remove(&turn.argument(0)) {
             Some(Task { parent, name }) => {
-                self.state_bytes -= task_bytes(&name);
+                self.state_bytes -= ENTRY_BYTES + self.names.text_bytes(name);
+                let string = self.names.string(name, turn.tables);
+                self.names.release(name);
+                let name = string;
                 Extra::Task { parent, name }
             }
             None => Extra::Task {
                 parent: NONE,
-                name: Name::empty(),
+                name: StringId::EMPTY,
             },
         };
         self.emit(turn, extra)
@@ -57,36 +59,33 @@ impl Order {
 
     pub(super) fn region_begin(&mut self, turn: &mut Turn<'_>) -> Outcome {
         turn.needs(Must, Must)?;
-        let name = turn.name(1)?;
-        let bytes = region_bytes(&name);
+        let string = turn.string(1)?;
+        self.own_go(turn)?;
+        let name = self.names.keep(string, turn.tables);
+        self.state_bytes += self.region_bytes(name);
         let task = turn.argument(0);
         self.own_go(turn)?.regions.push((task, name));
-        self.state_bytes += bytes;
         self.emit(turn, Extra::None)
     }
 
     pub(super) fn region_end(&mut self, turn: &mut Turn<'_>) -> Outcome {
         turn.needs(Must, Must)?;
-        let region = (turn.argument(0), turn.name(1)?);
-        let regions = &mut self.own_go(turn)?.regions;
+        let (task, string) = (turn.argument(0), turn.string(1)?);
         // Without any open region, it began before the trace.
-        if let Some(open) = regions.pop() {
-            if open != region {
+        if let Some((open_task, name)) = self.own_go(turn)?.regions.pop() {
+            if open_task != task || !self.names.is(name, string, turn.tables) {
                 return Err(OrderError::RegionMisuse {
                     go: GoId(turn.context.go),
-                    task: TaskId(region.0),
-                    name: region.1.text.to_string(),
-                    open_task: TaskId(open.0),
-                    open_name: open.1.text.to_string(),
+                    task: TaskId(task),
+                    name: turn.tables.text(string).to_string(),
+                    open_task: TaskId(open_task),
+                    open_name: self.names.text(name),
                 }
                 .into());
             }
-            self.state_bytes -= region_bytes(&open.1);
+            self.state_bytes -= self.region_bytes(name);
+            self.names.release(name);
         }
         self.emit(turn, Extra::None)
     }
-}
-
-fn task_bytes(name: &Name) -> u64 {
-    ENTRY_BYTES + name.text.len() as u64
 }

@@ -1,9 +1,10 @@
 //! The rules of ranges: garbage collection, its parts, the world stopped.
 
 use crate::event::EventKind;
+use crate::ids::StringId;
 
 use super::super::error::OrderError;
-use super::super::generation::Name;
+use super::names::NameId;
 use super::{Change, Extra, ITEM_BYTES, May, Must, Order, Outcome, Step, Turn, Wait};
 
 /// An open range of a flow or lane.
@@ -13,7 +14,7 @@ pub(super) struct Range {
     begin: EventKind,
     /// A subtype: ids of strings are compared here, not texts, as Go's reader does.
     subtype: u64,
-    name: Option<Name>,
+    pub(super) name: Option<NameId>,
 }
 
 /// What is known of garbage collections.
@@ -66,14 +67,18 @@ fn is_open(ranges: &[Range], kind: EventKind, subtype: u64) -> bool {
 impl Order {
     pub(super) fn stw_begin(&mut self, turn: &mut Turn<'_>) -> Outcome {
         turn.needs(Must, Must)?;
-        let name = turn.name(0)?;
+        let string = turn.string(0)?;
         let subtype = turn.argument(0);
-        let range = Range {
+        let mut range = Range {
             begin: EventKind::StwBegin,
             subtype,
-            name: Some(name),
+            name: None,
         };
-        begin(&mut self.own_go(turn)?.ranges, range)?;
+        if is_open(&self.own_go(turn)?.ranges, range.begin, subtype) {
+            return Err(OrderError::RangeOpen(range.begin).into());
+        }
+        range.name = Some(self.names.keep(string, turn.tables));
+        self.own_go(turn)?.ranges.push(range);
         self.state_bytes += ITEM_BYTES;
         self.emit(turn, Extra::None)
     }
@@ -83,7 +88,12 @@ impl Order {
         let kind = turn.event.kind;
         let range = end(&mut self.own_go(turn)?.ranges, EventKind::StwBegin, kind)?;
         self.state_bytes -= ITEM_BYTES;
-        self.emit(turn, Extra::Kind(range.name.unwrap_or_else(Name::empty)))
+        let mut reason = StringId::EMPTY;
+        if let Some(name) = range.name {
+            reason = self.names.string(name, turn.tables);
+            self.names.release(name);
+        }
+        self.emit(turn, Extra::Kind(reason))
     }
 
     pub(super) fn gc_active(&mut self, turn: &mut Turn<'_>) -> Outcome {

@@ -1,0 +1,367 @@
+//! What must hold between the events once they are in order.
+//!
+//! This is also where some events get the lane on which the old viewer showed them.
+
+use crate::ids::{GoId, StringId, TaskId};
+use crate::reader::id_map::IdMap;
+use crate::wire::Version;
+
+use super::dense::Dense;
+use super::error::V1Error;
+use super::event::{Event, GO_ZERO, LANE_COLLECTOR, LANE_NETWORK, LANE_TIMERS};
+use super::kinds::Kind;
+use super::wire::numbers_at;
+
+/// The state of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+enum GoState {
+    #[default]
+    Dead,
+    Runnable,
+    Running,
+    Waiting,
+}
+use GoState::{Runnable, Running, Waiting};
+
+/// What is known of a flow.
+#[derive(Clone, Copy, Debug, Default)]
+struct Go {
+    state: GoState,
+    /// Whether it was ever heard of; one that ended was.
+    exists: bool,
+    /// Whether the last that it told is that it waits for the network.
+    waits_for_network: bool,
+    assists: bool,
+}
+
+/// What is known of a lane.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lane {
+    runs: bool,
+    go: u32,
+    sweeps: bool,
+}
+
+/// The checks, event by event.
+pub(super) struct Check<'a> {
+    bytes: &'a [u8],
+    version: Version,
+    go_numbers: &'a Dense,
+    lane_numbers: &'a Dense,
+    goes: Vec<Go>,
+    lanes: Vec<Lane>,
+    tasks: IdMap<()>,
+    /// By flow, its open regions: task and name, as in the file.
+    regions: IdMap<Vec<(u64, u64)>>,
+    collects: bool,
+    stopped: bool,
+}
+
+impl<'a> Check<'a> {
+    pub(super) fn new(
+        bytes: &'a [u8],
+        version: Version,
+        go_numbers: &'a Dense,
+        lane_numbers: &'a Dense,
+    ) -> Self {
+        let mut goes = vec![Go::default(); go_numbers.len()];
+        goes[GO_ZERO as usize] = Go {
+            state: Running,
+            exists: true,
+            ..Go::default()
+        };
+        Self {
+            bytes,
+            version,
+            go_numbers,
+            lane_numbers,
+            goes,
+            lanes: vec![Lane::default(); lane_numbers.len()],
+            tasks: IdMap::default(),
+            regions: IdMap::default(),
+            collects: false,
+            stopped: false,
+        }
+    }
+
+    /// Lets one event happen.
+    pub(super) fn event(&mut self, event: &mut Event) -> Result<(), V1Error> {
+        match event.kind {
+            Kind::ProcStart | Kind::ProcStop => self.proc(event),
+            Kind::GcStart => {
+                event.lane = LANE_COLLECTOR;
+                begin(&mut self.collects, "GC")
+            }
+            Kind::GcDone => end(&mut self.collects, "GC"),
+            Kind::StwStart => begin(&mut self.stopped, "STW"),
+            Kind::StwDone => end(&mut self.stopped, "STW"),
+            Kind::GcSweepStart => begin(&mut self.lane(event).sweeps, "sweeping"),
+            Kind::GcSweepDone => end(&mut self.lane(event).sweeps, "sweeping"),
+            Kind::GcMarkAssistStart => {
+                let go = self.go(event.go);
+                go.exists = true;
+                begin(&mut go.assists, "mark assist")
+            }
+            Kind::GcMarkAssistDone => {
+                // It may have begun before the trace.
+                let go = self.go(event.go);
+                go.exists = true;
+                go.assists = false;
+                Ok(())
+            }
+            Kind::UserTaskCreate | Kind::UserTaskEnd => self.task(event),
+            Kind::UserRegion => self.region(event),
+            _ => self.go_event(event),
+        }
+    }
+
+    /// The events that change or need the state of a flow.
+    fn go_event(&mut self, event: &mut Event) -> Result<(), V1Error> {
+        match event.kind {
+            Kind::GoWaiting => self.go_from(event, Runnable, Waiting, "before EvGoWaiting"),
+            Kind::GoInSyscall => self.go_from(event, Runnable, Waiting, "before EvGoInSyscall"),
+            Kind::GoSysExit | Kind::GoSysExitLocal => {
+                self.go_from(event, Waiting, Runnable, "during syscall exit")
+            }
+            Kind::GoCreate => self.create(event),
+            Kind::GoStart | Kind::GoStartLocal | Kind::GoStartLabel => self.start(event),
+            Kind::GoUnblock | Kind::GoUnblockLocal => self.unblock(event),
+            Kind::GoEnd | Kind::GoStop => {
+                self.leave(event, GoState::Dead)?;
+                if event.kind == Kind::GoEnd {
+                    self.regions.remove(&u64::from(event.go));
+                }
+                Ok(())
+            }
+            Kind::GoSched | Kind::GoPreempt => {
+                self.leave(event, Runnable)?;
+                self.go(event.go).waits_for_network = false;
+                Ok(())
+            }
+            Kind::GoSysCall => {
+                self.running(event)?;
+                self.go(event.go).waits_for_network = false;
+                Ok(())
+            }
+            Kind::GoSysBlock => self.leave(event, Waiting),
+            kind if kind.is_block() => {
+                self.leave(event, Waiting)?;
+                self.go(event.go).waits_for_network = kind == Kind::GoBlockNet;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn proc(&mut self, event: &Event) -> Result<(), V1Error> {
+        let starts = event.kind == Kind::ProcStart;
+        let proc = self.proc_number(event);
+        let Lane { runs, go, .. } = *self.lane(event);
+        if starts == runs {
+            let problem = match starts {
+                true => "running before start",
+                false => "not running before stop",
+            };
+            return Err(V1Error::Proc { proc, problem });
+        }
+        if !starts && go != GO_ZERO {
+            let go = self.go_number(go);
+            return Err(V1Error::StopWithGo { proc, go });
+        }
+        self.lane(event).runs = starts;
+        Ok(())
+    }
+
+    /// A change of a flow that needs no lane.
+    fn go_from(
+        &mut self,
+        event: &Event,
+        from: GoState,
+        to: GoState,
+        when: &'static str,
+    ) -> Result<(), V1Error> {
+        self.needs(event.go, from, when)?;
+        let go = self.go(event.go);
+        go.state = to;
+        go.waits_for_network = false;
+        Ok(())
+    }
+
+    fn create(&mut self, event: &Event) -> Result<(), V1Error> {
+        self.on_lane(event)?;
+        let [number, ..] = self.arguments(event);
+        let new = self.index_of(event, number);
+        let go = self.go(new);
+        if go.exists {
+            return Err(V1Error::GoExists(GoId(number)));
+        }
+        *go = Go {
+            state: Runnable,
+            exists: true,
+            ..Go::default()
+        };
+        Ok(())
+    }
+
+    fn start(&mut self, event: &Event) -> Result<(), V1Error> {
+        self.needs(event.go, Runnable, "before start")?;
+        let running = self.lane(event).go;
+        if running != GO_ZERO {
+            return Err(V1Error::ProcTaken {
+                proc: self.proc_number(event),
+                running: self.go_number(running),
+                go: self.go_number(event.go),
+            });
+        }
+        self.lane(event).go = event.go;
+        let go = self.go(event.go);
+        go.state = Running;
+        go.waits_for_network = false;
+        Ok(())
+    }
+
+    fn unblock(&mut self, event: &mut Event) -> Result<(), V1Error> {
+        self.needs(event.go, Running, "while unpark")?;
+        if event.lane != LANE_TIMERS && self.lane(event).go != event.go {
+            return Err(self.not_on_proc(event, "unpark"));
+        }
+        let [number, ..] = self.arguments(event);
+        let woken = self.index_of(event, number);
+        self.needs(woken, Waiting, "before unpark")?;
+        let go = self.go(woken);
+        if go.waits_for_network {
+            event.lane = LANE_NETWORK;
+        }
+        go.state = Runnable;
+        go.waits_for_network = false;
+        Ok(())
+    }
+
+    /// The running flow stops to run.
+    fn leave(&mut self, event: &Event, to: GoState) -> Result<(), V1Error> {
+        self.running(event)?;
+        self.go(event.go).state = to;
+        self.lane(event).go = GO_ZERO;
+        Ok(())
+    }
+
+    /// The event's flow runs on the event's lane, and is one.
+    fn running(&mut self, event: &Event) -> Result<(), V1Error> {
+        self.on_lane(event)?;
+        if event.go == GO_ZERO {
+            return Err(V1Error::NoGo(event.kind.spec().name));
+        }
+        Ok(())
+    }
+
+    /// The event's flow, or none, runs on the event's lane.
+    fn on_lane(&mut self, event: &Event) -> Result<(), V1Error> {
+        self.needs(event.go, Running, event.kind.spec().name)?;
+        if self.lane(event).go != event.go {
+            return Err(self.not_on_proc(event, event.kind.spec().name));
+        }
+        Ok(())
+    }
+
+    fn task(&mut self, event: &Event) -> Result<(), V1Error> {
+        let [task, ..] = self.arguments(event);
+        if event.kind == Kind::UserTaskEnd {
+            self.tasks.remove(&task);
+        } else if self.tasks.insert(task, ()).is_some() {
+            return Err(V1Error::TaskConflict(TaskId(task)));
+        }
+        Ok(())
+    }
+
+    fn region(&mut self, event: &Event) -> Result<(), V1Error> {
+        let [task, mode, name] = self.arguments(event);
+        let go = u64::from(event.go);
+        match mode {
+            0 => self.regions.entry(go).or_default().push((task, name)),
+            1 => {
+                let Some(open) = self.regions.get_mut(&go) else {
+                    return Ok(());
+                };
+                if let Some((open_task, open_name)) = open.pop()
+                    && (open_task, open_name) != (task, name)
+                {
+                    return Err(V1Error::RegionMisuse {
+                        go: self.go_number(event.go),
+                        task: TaskId(task),
+                        name: StringId(name),
+                        open_task: TaskId(open_task),
+                        open_name: StringId(open_name),
+                    });
+                }
+                if open.is_empty() {
+                    self.regions.remove(&go);
+                }
+            }
+            _ => return Err(V1Error::RegionMode(mode)),
+        }
+        Ok(())
+    }
+
+    fn needs(
+        &mut self,
+        go: u32,
+        state: GoState,
+        event: &'static str,
+    ) -> Result<(), V1Error> {
+        if self.go(go).state == state {
+            return Ok(());
+        }
+        Err(V1Error::GoState {
+            go: self.go_number(go),
+            expected: match state {
+                GoState::Dead => "dead",
+                Runnable => "runnable",
+                Running => "running",
+                Waiting => "waiting",
+            },
+            event,
+        })
+    }
+
+    fn not_on_proc(&self, event: &Event, what: &'static str) -> V1Error {
+        V1Error::NotOnProc {
+            proc: self.proc_number(event),
+            go: self.go_number(event.go),
+            event: what,
+        }
+    }
+
+    fn arguments(&self, event: &Event) -> [u64; 3] {
+        numbers_at(self.bytes, event.at, self.version).arguments()
+    }
+
+    fn go(&mut self, index: u32) -> &mut Go {
+        &mut self.goes[index as usize]
+    }
+
+    fn lane(&mut self, event: &Event) -> &mut Lane {
+        &mut self.lanes[event.lane as usize]
+    }
+
+    fn go_number(&self, index: u32) -> GoId {
+        GoId(self.go_numbers.number(index))
+    }
+
+    fn proc_number(&self, event: &Event) -> i32 {
+        self.lane_numbers.number(event.lane) as i32
+    }
+}
+
+fn begin(open: &mut bool, range: &'static str) -> Result<(), V1Error> {
+    if std::mem::replace(open, true) {
+        return Err(V1Error::RangeOpen(range));
+    }
+    Ok(())
+}
+
+fn end(open: &mut bool, range: &'static str) -> Result<(), V1Error> {
+    if !std::mem::replace(open, false) {
+        return Err(V1Error::RangeNotOpen(range));
+    }
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! The bytes of the old format: where an event begins and ends, and its numbers.
+//!
+//! An event is a byte, kind below and argument count above, and numbers. There is no frame around
+//! several events: a batch begins with an event of its own and ends where the next one begins.
+
+use crate::wire::{Version, take_uvarint};
+
+use super::error::V1Error;
+use super::kinds::Kind;
+
+/// Most bytes that the numbers of an event with a length may have.
+pub(super) const MAX_ARGUMENT_BYTES: u64 = 2_048;
+/// Most bytes that a string or a message may have.
+pub(super) const MAX_STRING_BYTES: u64 = 1_000_000;
+/// Most frames that a stack may have.
+pub(super) const MAX_STACK_FRAMES: u64 = 1_000;
+/// Most numbers that an event has, those of stacks apart: time, three arguments, stack.
+pub(super) const MAX_NUMBERS: usize = 5;
+
+/// The highest value of an event's two upper bits: the numbers' length in bytes comes first.
+const WITH_LENGTH: u8 = 3;
+
+/// An event, cut out of the file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Raw<'a> {
+    pub(super) kind: Kind,
+    /// Its numbers, still encoded. Of a string, its id.
+    pub(super) body: &'a [u8],
+    /// The bytes of a string or of a log's message.
+    pub(super) text: &'a [u8],
+}
+
+/// The numbers of an event.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Numbers {
+    /// The first of them.
+    values: [u64; MAX_NUMBERS],
+    count: usize,
+}
+
+/// Cuts the next event out of `rest`, which is not empty.
+///
+/// Only what is needed to find the event's end is checked.
+pub(super) fn take_event<'a>(rest: &mut &'a [u8], version: Version) -> Result<Raw<'a>, V1Error> {
+    let first = take(rest, 1, "event")?.first().copied().unwrap_or(0);
+    let (number, count) = (first & 0x3f, first >> 6);
+    let kind = Kind::from_number(number, version).ok_or(V1Error::UnknownType(number))?;
+    let event = kind.spec().name;
+    match kind {
+        Kind::String => {
+            let body = take_numbers(rest, 1, event)?;
+            let text = take_text(rest, event)?;
+            Ok(Raw { kind, body, text })
+        }
+        Kind::Batch if count != 1 => Err(V1Error::Arguments {
+            event,
+            wanted: 2,
+            found: u64::from(count) + 1,
+        }),
+        _ if count < WITH_LENGTH => {
+            let body = take_numbers(rest, usize::from(count) + 1, event)?;
+            let text = &[][..];
+            Ok(Raw { kind, body, text })
+        }
+        _ => {
+            let bytes = number_of(rest, event)?;
+            if bytes > MAX_ARGUMENT_BYTES {
+                return Err(V1Error::TooManyBytes { event, bytes });
+            }
+            let body = take(rest, bytes, event)?;
+            let text = match kind {
+                Kind::UserLog => take_text(rest, event)?,
+                _ => &[],
+            };
+            Ok(Raw { kind, body, text })
+        }
+    }
+}
+
+impl Raw<'_> {
+    /// Decodes all numbers and checks that they are as many as the kind has.
+    #[inline]
+    pub(super) fn numbers(&self) -> Result<Numbers, V1Error> {
+        let mut body = self.body;
+        let mut numbers = Numbers {
+            values: [0; MAX_NUMBERS],
+            count: 0,
+        };
+        while !body.is_empty() {
+            let value = number_of(&mut body, self.kind.spec().name)?;
+            if let Some(slot) = numbers.values.get_mut(numbers.count) {
+                *slot = value;
+            }
+            numbers.count += 1;
+        }
+        let wanted = self.kind.numbers();
+        if numbers.count != wanted && self.kind != Kind::Stack {
+            return Err(V1Error::Arguments {
+                event: self.kind.spec().name,
+                wanted: wanted as u64,
+                found: numbers.count as u64,
+            });
+        }
+        Ok(numbers)
+    }
+}
+
+impl Numbers {
+    /// How many there are.
+    pub(super) fn count(&self) -> u64 {
+        self.count as u64
+    }
+
+    /// The first number: the time since the event before, of an event that has one.
+    pub(super) fn first(&self) -> u64 {
+        self.values[0]
+    }
+
+    /// The second number: the first argument of an event that has a time.
+    pub(super) fn second(&self) -> u64 {
+        self.values[1]
+    }
+
+    /// The first three arguments of an event that has a time; the stack counts as one.
+    pub(super) fn arguments(&self) -> [u64; 3] {
+        let [_, first, second, third, _] = self.values;
+        [first, second, third]
+    }
+
+    /// The last number, if it is a stack. Go keeps its lower half.
+    pub(super) fn stack(&self, kind: Kind) -> u32 {
+        match self.count.checked_sub(1) {
+            Some(last) if kind.has_stack() => {
+                self.values.get(last).copied().unwrap_or_default() as u32
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// The event that begins at `at`, which was cut out before.
+pub(super) fn event_at(bytes: &[u8], at: u32, version: Version) -> Option<Raw<'_>> {
+    take_event(&mut bytes.get(at as usize..)?, version).ok()
+}
+
+/// The numbers of the event that begins at `at`, which were decoded before.
+#[inline]
+pub(super) fn numbers_at(bytes: &[u8], at: u32, version: Version) -> Numbers {
+    event_at(bytes, at, version)
+        .and_then(|raw| raw.numbers().ok())
+        .unwrap_or_default()
+}
+
+/// Takes one number.
+#[inline]
+pub(super) fn number_of(rest: &mut &[u8], event: &'static str) -> Result<u64, V1Error> {
+    take_uvarint(rest).ok_or(V1Error::Uvarint(event))
+}
+
+fn take_numbers<'a>(
+    rest: &mut &'a [u8],
+    count: usize,
+    event: &'static str,
+) -> Result<&'a [u8], V1Error> {
+    let whole = *rest;
+    for _ in 0..count {
+        number_of(rest, event)?;
+    }
+    Ok(&whole[..whole.len() - rest.len()])
+}
+
+fn take_text<'a>(rest: &mut &'a [u8], event: &'static str) -> Result<&'a [u8], V1Error> {
+    let length = number_of(rest, event)?;
+    take(rest, length, event)
+}
+
+fn take<'a>(rest: &mut &'a [u8], length: u64, event: &'static str) -> Result<&'a [u8], V1Error> {
+    let (taken, left) = usize::try_from(length)
+        .ok()
+        .and_then(|length| rest.split_at_checked(length))
+        .ok_or(V1Error::Cut(event))?;
+    *rest = left;
+    Ok(taken)
+}
