@@ -24,9 +24,9 @@ pub use event::{
 pub use ids::{GoId, ProcId, StackId, StringId, TaskId, ThreadId};
 pub use reader::{
     CompactEvent, CompactKind, EventError, FrameRef, FramingError, Frontier, GoState,
-    MAX_GENERATION_BYTES, MAX_STATE_BYTES, Metric, OrderError, ProcState, RangeName, RangeScope,
-    ReadCause, ReadError, Reader, StackFrame, StateChange, SyncClock, TableError, Tables,
-    TraceEvent, TraceEventKind, TraceTime,
+    MAX_GENERATION_BYTES, MAX_STATE_BYTES, MAX_V1_BYTES, Metric, OrderError, ProcState, RangeName,
+    RangeScope, ReadCause, ReadError, Reader, StackFrame, StateChange, SyncClock, TableError,
+    Tables, TraceEvent, TraceEventKind, TraceTime, V1Error,
 };
 pub use side::{
     Inferred, MAX_SIDE_RECORD_BYTES, MAX_SIDE_TEXT_BYTES, SIDE_DATA_MAGIC, SIDE_DATA_VERSION,

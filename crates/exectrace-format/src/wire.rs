@@ -46,9 +46,16 @@ pub const MAX_UVARINT_BYTES: usize = 10;
 
 /// A version of the format, by the number in the header.
 ///
-/// Go 1.24 writes header 23 and Go 1.27 writes header 26: the numbers between do not exist.
+/// Go 1.24 writes header 23 and Go 1.27 writes header 26: the numbers between do not exist. Up to
+/// Go 1.21 the format was another, which can only be read: nothing else here holds for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
+    /// `go 1.11 trace`, Go 1.11 to 1.18: the old format.
+    Go111,
+    /// `go 1.19 trace`, Go 1.19 and 1.20: the old format, with CPU samples.
+    Go119,
+    /// `go 1.21 trace`: the old format, with reasons for stopping the world.
+    Go121,
     /// `go 1.22 trace`: events up to id 44.
     Go122,
     /// `go 1.23 trace`: all events; experimental batches.
@@ -61,11 +68,22 @@ pub enum Version {
 
 impl Version {
     /// All versions, oldest first.
-    pub const ALL: [Self; 4] = [Self::Go122, Self::Go123, Self::Go125, Self::Go126];
+    pub const ALL: [Self; 7] = [
+        Self::Go111,
+        Self::Go119,
+        Self::Go121,
+        Self::Go122,
+        Self::Go123,
+        Self::Go125,
+        Self::Go126,
+    ];
 
-    /// The number in the header, 22 to 26.
+    /// The number in the header, 11 to 26.
     pub const fn number(self) -> u8 {
         match self {
+            Self::Go111 => 11,
+            Self::Go119 => 19,
+            Self::Go121 => 21,
             Self::Go122 => 22,
             Self::Go123 => 23,
             Self::Go125 => 25,
@@ -87,6 +105,11 @@ impl Version {
         header[5] = b'0' + number / 10;
         header[6] = b'0' + number % 10;
         header
+    }
+
+    /// Whether it is of the old format, which can only be read.
+    pub const fn is_v1(self) -> bool {
+        matches!(self, Self::Go111 | Self::Go119 | Self::Go121)
     }
 
     /// Whether the frequency lives in a sync batch together with a snapshot of the clocks.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::v1::error::V1Error;
 use crate::event::EventKind;
 use crate::ids::{GoId, ProcId, StackId, StringId, TaskId, ThreadId};
 
@@ -54,6 +55,9 @@ pub enum ReadCause {
     /// The events contradict each other.
     #[error(transparent)]
     Order(#[from] OrderError),
+    /// A trace of Go 1.11 to 1.21 is damaged.
+    #[error(transparent)]
+    V1(#[from] V1Error),
 }
 
 /// The sequence of batches is damaged.

@@ -116,6 +116,14 @@ impl<R: Read> Framing<R> {
         })))
     }
 
+    /// Reads what is left of the file, or its first `limit` bytes if it has more.
+    pub(crate) fn rest(&mut self, limit: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.input.by_ref().take(limit).read_to_end(&mut bytes)?;
+        self.offset += bytes.len() as u64;
+        Ok(bytes)
+    }
+
     fn byte(&mut self) -> io::Result<Option<u8>> {
         loop {
             match self.input.fill_buf() {

@@ -52,6 +52,16 @@ impl<R: Read> Generations<R> {
         self.framing.version()
     }
 
+    /// Reads what is left of the file, of a version that has no generations.
+    pub(super) fn rest(&mut self, limit: u64) -> Result<Vec<u8>, ReadError> {
+        let offset = self.framing.offset();
+        self.framing.rest(limit).map_err(|error| ReadError {
+            offset,
+            generation: 0,
+            cause: error.into(),
+        })
+    }
+
     /// Reads the next generation in place of the one in `generation`, which stays empty if there
     /// is none.
     pub(super) fn next(&mut self, generation: &mut Generation) -> Next {

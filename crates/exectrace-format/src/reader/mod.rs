@@ -23,6 +23,7 @@ mod owned;
 mod surface;
 mod tables;
 mod trace_event;
+mod v1;
 
 use std::io::Read;
 
@@ -39,12 +40,15 @@ pub use trace_event::{
     GoState, ProcState, RangeScope, StackFrame, StateChange, SyncClock, TraceEvent, TraceEventKind,
     TraceTime,
 };
+pub use v1::MAX_V1_BYTES;
+pub use v1::error::V1Error;
 
 use generation::Generation;
 use generations::{Generations, Next};
 use merge::{Merge, Played};
 use order::{Order, Ordered};
 use owned::Shared;
+use v1::V1;
 
 /// Reads a trace, event by event, in their true order.
 ///
@@ -70,6 +74,8 @@ use owned::Shared;
 pub struct Reader<R> {
     source: Generations<R>,
     generation: Box<Generation>,
+    /// The whole trace, if it is of Go 1.21 or earlier.
+    v1: Option<Box<V1>>,
     /// What follows the last good batch of the current generation.
     trailing: Option<ReadError>,
     /// To be yielded as soon as the queue is empty.
@@ -99,6 +105,8 @@ enum Stage {
     /// Side data of the generation come first.
     Side,
     Playing,
+    /// The trace is of Go 1.21 or earlier.
+    V1,
     Done,
 }
 
@@ -107,17 +115,24 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     ///
-    /// The input fails, is no trace, or is of a version other than 22, 23, 25 and 26.
+    /// The input fails, is no trace, or is of a version other than 11, 19, 21, 22, 23, 25 and 26.
     pub fn new(input: R) -> Result<Self, ReadError> {
+        let source = Generations::new(input)?;
+        let stage = if source.version().is_v1() {
+            Stage::V1
+        } else {
+            Stage::Between
+        };
         Ok(Self {
-            source: Generations::new(input)?,
+            source,
             generation: Box::new(Generation::new()),
+            v1: None,
             trailing: None,
             damage: None,
             merge: Merge::default(),
             order: Order::new(),
             side: SideCursor::default(),
-            stage: Stage::Between,
+            stage,
             syncs: 0,
             last_ns: 0,
             shared: Shared::default(),
@@ -172,6 +187,7 @@ impl<R: Read> Reader<R> {
             }
             match self.stage {
                 Stage::Done => return Ok(None),
+                Stage::V1 => return self.next_v1(),
                 Stage::Between => return self.next_generation().map(Some),
                 Stage::Side => match self.next_side_data() {
                     Some(event) => return Ok(Some(event)),
@@ -209,6 +225,21 @@ impl<R: Read> Reader<R> {
             Next::End => Ok(self.last_sync(None)),
             Next::Damaged(damage) => Ok(self.last_sync(Some(damage))),
         }
+    }
+
+    /// The next event of a trace of Go 1.21 or earlier, which is read whole before the first.
+    fn next_v1(&mut self) -> Result<Option<CompactEvent>, ReadError> {
+        let tables = &mut self.generation.tables;
+        let v1 = match &mut self.v1 {
+            Some(v1) => v1,
+            None => {
+                let bytes = self.source.rest(MAX_V1_BYTES + 1)?;
+                let v1 = V1::read(bytes, self.source.version(), tables)?;
+                self.generation.number = v1::GENERATION;
+                self.v1.insert(Box::new(v1))
+            }
+        };
+        v1.next(tables)
     }
 
     /// The sync at the end of what can be read, which is before the damage.

@@ -29,6 +29,7 @@
 //! - `size=9` in a batch states another size than it has; `head=0101…` replaces its head.
 //! - `bytes 0a ff` in a batch stands for bytes that are none of the above, `raw 0a ff` for such
 //!   bytes between batches or instead of a header.
+//! - Of the old format (headers 11, 19, 21) only the header is more than `raw` bytes.
 //! - Texts escape `"`, `\` and what is not printable: `\"`, `\\`, `\n`, `\xff`.
 
 mod parse;

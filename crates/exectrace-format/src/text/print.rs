@@ -16,6 +16,10 @@ pub fn print(bytes: &[u8]) -> String {
         return out;
     };
     let _ = writeln!(out, "go {}", framing.version());
+    if framing.version().is_v1() {
+        put_bytes(&bytes[framing.offset() as usize..], "raw", &mut out);
+        return out;
+    }
     let mut generation = 0;
     let mut payload = Vec::new();
     loop {

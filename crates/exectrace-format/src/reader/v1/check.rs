@@ -8,7 +8,7 @@ use crate::wire::Version;
 
 use super::dense::Dense;
 use super::error::V1Error;
-use super::event::{Event, GO_ZERO, LANE_COLLECTOR, LANE_NETWORK, LANE_TIMERS};
+use super::event::{Event, GO_ZERO, LANE_COLLECTOR, LANE_NETWORK, LANE_SYSCALLS, LANE_TIMERS};
 use super::kinds::Kind;
 use super::wire::numbers_at;
 
@@ -50,6 +50,8 @@ pub(super) struct Check<'a> {
     lane_numbers: &'a Dense,
     goes: Vec<Go>,
     lanes: Vec<Lane>,
+    /// By flow, whether it serves timers.
+    timers: Vec<bool>,
     tasks: IdMap<()>,
     /// By flow, its open regions: task and name, as in the file.
     regions: IdMap<Vec<(u64, u64)>>,
@@ -63,6 +65,7 @@ impl<'a> Check<'a> {
         version: Version,
         go_numbers: &'a Dense,
         lane_numbers: &'a Dense,
+        timers: Vec<bool>,
     ) -> Self {
         let mut goes = vec![Go::default(); go_numbers.len()];
         goes[GO_ZERO as usize] = Go {
@@ -77,6 +80,7 @@ impl<'a> Check<'a> {
             lane_numbers,
             goes,
             lanes: vec![Lane::default(); lane_numbers.len()],
+            timers,
             tasks: IdMap::default(),
             regions: IdMap::default(),
             collects: false,
@@ -121,6 +125,7 @@ impl<'a> Check<'a> {
             Kind::GoWaiting => self.go_from(event, Runnable, Waiting, "before EvGoWaiting"),
             Kind::GoInSyscall => self.go_from(event, Runnable, Waiting, "before EvGoInSyscall"),
             Kind::GoSysExit | Kind::GoSysExitLocal => {
+                event.lane = LANE_SYSCALLS;
                 self.go_from(event, Waiting, Runnable, "during syscall exit")
             }
             Kind::GoCreate => self.create(event),
@@ -190,7 +195,7 @@ impl<'a> Check<'a> {
     fn create(&mut self, event: &Event) -> Result<(), V1Error> {
         self.on_lane(event)?;
         let [number, ..] = self.arguments(event);
-        let new = self.index_of(event, number);
+        let new = self.index_of(number);
         let go = self.go(new);
         if go.exists {
             return Err(V1Error::GoExists(GoId(number)));
@@ -221,12 +226,15 @@ impl<'a> Check<'a> {
     }
 
     fn unblock(&mut self, event: &mut Event) -> Result<(), V1Error> {
+        if self.timers.get(event.go as usize) == Some(&true) {
+            event.lane = LANE_TIMERS;
+        }
         self.needs(event.go, Running, "while unpark")?;
         if event.lane != LANE_TIMERS && self.lane(event).go != event.go {
             return Err(self.not_on_proc(event, "unpark"));
         }
         let [number, ..] = self.arguments(event);
-        let woken = self.index_of(event, number);
+        let woken = self.index_of(number);
         self.needs(woken, Waiting, "before unpark")?;
         let go = self.go(woken);
         if go.waits_for_network {
@@ -302,12 +310,7 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    fn needs(
-        &mut self,
-        go: u32,
-        state: GoState,
-        event: &'static str,
-    ) -> Result<(), V1Error> {
+    fn needs(&mut self, go: u32, state: GoState, event: &'static str) -> Result<(), V1Error> {
         if self.go(go).state == state {
             return Ok(());
         }
@@ -333,6 +336,11 @@ impl<'a> Check<'a> {
 
     fn arguments(&self, event: &Event) -> [u64; 3] {
         numbers_at(self.bytes, event.at, self.version).arguments()
+    }
+
+    /// The index of a flow that an event names.
+    fn index_of(&self, go: u64) -> u32 {
+        self.go_numbers.get(go).unwrap_or(GO_ZERO)
     }
 
     fn go(&mut self, index: u32) -> &mut Go {

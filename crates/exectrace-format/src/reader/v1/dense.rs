@@ -24,8 +24,8 @@ impl Dense {
     /// The index of a number, a new one if it was not seen before.
     #[inline]
     pub(super) fn index(&mut self, number: u64) -> u32 {
-        match self.indices.get(number) {
-            Some(above) => above - 1,
+        match self.get(number) {
+            Some(index) => index,
             None => self.insert(number),
         }
     }
@@ -37,6 +37,12 @@ impl Dense {
         self.numbers.push(number);
         self.indices.insert(number, index + 1);
         index
+    }
+
+    /// The index of a number that was seen before.
+    #[inline]
+    pub(super) fn get(&self, number: u64) -> Option<u32> {
+        self.indices.get(number).map(|above| above - 1)
     }
 
     /// The number with this index.

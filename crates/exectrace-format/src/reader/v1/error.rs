@@ -23,7 +23,10 @@ pub enum V1Error {
     #[error("failed to read trace: unexpected EOF in {0}")]
     Cut(&'static str),
     /// The arguments of an event are too many bytes.
-    #[error("failed to read {event}: length-prefixed argument too big: {bytes} bytes, limit is {}", super::wire::MAX_ARGUMENT_BYTES)]
+    #[error(
+        "failed to read {event}: length-prefixed argument too big: {bytes} bytes, limit is {}",
+        super::wire::MAX_ARGUMENT_BYTES
+    )]
     TooManyBytes {
         /// The event.
         event: &'static str,

@@ -102,10 +102,7 @@ struct Order<'a, 'b> {
 }
 
 /// All events in their order, by the times at which they happened.
-pub(super) fn ordered(
-    index: &mut Index,
-    batches: &mut Batches<'_>,
-) -> Result<Vec<Event>, Damage> {
+pub(super) fn ordered(index: &mut Index, batches: &mut Batches<'_>) -> Result<Vec<Event>, Damage> {
     let mut samples = std::mem::take(&mut index.samples);
     samples.sort_by_key(|sample| sample.time);
     let mut events = Vec::with_capacity(index.events + samples.len());
