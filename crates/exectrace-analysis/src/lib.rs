@@ -1,0 +1,57 @@
+//! What an execution trace means: async tasks, user tasks, regions, profiles, latencies.
+//!
+//! [`Analysis::read`] plays a trace once and computes what [`Options`] ask for, in memory that
+//! does not grow with the length of the trace. It works on our traces and on those of Go programs;
+//! where Go's own tool computes the same, the numbers are the same.
+//!
+//! | result | tells |
+//! |---|---|
+//! | [`Overview`] | size, length, counts, what was lost |
+//! | [`Tasks`] | async tasks by name: states, longest polls, wake-to-run delays |
+//! | [`Latencies`] | how the lengths of states are distributed |
+//! | [`Workers`] | how busy workers and threads were |
+//! | [`UserTasks`] | latency of operations; the tree of one |
+//! | [`Regions`] | intervals by name and place |
+//! | [`Profile`] | time by stack, as pprof |
+//! | [`Syscalls`], [`Gc`], [`Counter`] | what their names say |
+
+#![forbid(unsafe_code)]
+
+mod analysis;
+mod breakdown;
+mod counters;
+mod filter;
+mod gc;
+mod histogram;
+mod latency;
+mod names;
+mod options;
+mod overview;
+mod passes;
+mod play;
+mod profile;
+mod regions;
+mod syscalls;
+mod tasks;
+mod top;
+mod user_tasks;
+mod workers;
+
+pub use analysis::Analysis;
+pub use breakdown::{Breakdown, ReasonTime};
+pub use counters::{Counter, MAX_POINTS};
+pub use filter::Filter;
+pub use gc::{Gc, Pause, Utilization};
+pub use histogram::{EXACT_VALUES, Histogram};
+pub use latency::{GroupLatency, Latencies, StateLatency};
+pub use names::Place;
+pub use options::{Options, Window};
+pub use overview::{EventCounts, InferredCount, Lost, LostByThread, Overview};
+pub use profile::{PprofError, Profile, ProfileKind, ProfileSample, ProfileScope};
+pub use regions::{RegionInstance, RegionKind, Regions};
+pub use syscalls::{Syscall, SyscallInstance, Syscalls};
+pub use tasks::{Run, TaskGroup, TaskInstance, Tasks};
+pub use user_tasks::{
+    LogEntry, MAX_TREE_PARTS, UserTaskInstance, UserTaskKind, UserTaskTree, UserTasks,
+};
+pub use workers::{Pool, Thread, Worker, Workers};

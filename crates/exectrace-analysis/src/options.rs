@@ -1,0 +1,131 @@
+//! What is to be computed, and of which part of the trace.
+
+use crate::filter::Filter;
+
+/// What to compute. The default is the [`Overview`](crate::Overview) alone.
+///
+/// Each part costs time; what is not asked for costs nothing.
+///
+/// ```
+/// use exectrace_analysis::Options;
+///
+/// let options = Options { tasks: true, top: 20, ..Options::default() };
+/// assert!(!options.workers);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// [`Tasks`](crate::Tasks): async tasks by name.
+    pub tasks: bool,
+    /// With `tasks`: each single async task as well. Memory grows with their number.
+    pub each_task: bool,
+    /// [`Latencies`](crate::Latencies): how the lengths of runs, delays and waits are distributed.
+    pub latencies: bool,
+    /// [`Workers`](crate::Workers): workers and threads.
+    pub workers: bool,
+    /// [`UserTasks`](crate::UserTasks): user tasks by name.
+    pub user_tasks: bool,
+    /// With `user_tasks`: the whole trees of these user tasks, by their ids.
+    pub user_task_trees: Vec<u64>,
+    /// [`Regions`](crate::Regions): regions by name and place.
+    pub regions: bool,
+    /// [`Profile`](crate::Profile)s of these kinds.
+    pub profiles: Vec<crate::ProfileKind>,
+    /// What the profiles are limited to.
+    pub profile_scope: crate::ProfileScope,
+    /// [`Syscalls`](crate::Syscalls): system calls by name.
+    pub syscalls: bool,
+    /// [`Gc`](crate::Gc): garbage collection of Go programs.
+    pub gc: bool,
+    /// [`Counter`](crate::Counter)s.
+    pub counters: bool,
+    /// How many of the longest, slowest, oldest are kept of each kind.
+    pub top: usize,
+    /// Only this part of the trace counts.
+    pub window: Option<Window>,
+    /// Only async tasks that this lets through count.
+    pub filter: Filter,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            tasks: false,
+            each_task: false,
+            latencies: false,
+            workers: false,
+            user_tasks: false,
+            user_task_trees: Vec::new(),
+            regions: false,
+            profiles: Vec::new(),
+            profile_scope: crate::ProfileScope::default(),
+            syscalls: false,
+            gc: false,
+            counters: false,
+            top: 10,
+            window: None,
+            filter: Filter::default(),
+        }
+    }
+}
+
+impl Options {
+    /// Everything that needs no further choice: all but single tasks, trees and profiles.
+    pub fn all() -> Self {
+        Self {
+            tasks: true,
+            latencies: true,
+            workers: true,
+            user_tasks: true,
+            regions: true,
+            syscalls: true,
+            gc: true,
+            counters: true,
+            ..Self::default()
+        }
+    }
+}
+
+/// A part of the trace, in nanoseconds since its begin.
+///
+/// Times of states are cut at its edges. Regions, user tasks and system calls count whole if any
+/// part of them lies in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Where it begins.
+    pub begin_ns: u64,
+    /// Where it ends.
+    pub end_ns: u64,
+}
+
+/// [`Window`] on the clock of the trace.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clip {
+    pub(crate) begin: i64,
+    pub(crate) end: i64,
+}
+
+impl Clip {
+    pub(crate) const ALL: Self = Self {
+        begin: i64::MIN,
+        end: i64::MAX,
+    };
+
+    pub(crate) fn new(window: Option<Window>, trace_begin: i64) -> Self {
+        let at = |ns: u64| trace_begin.saturating_add(i64::try_from(ns).unwrap_or(i64::MAX));
+        window.map_or(Self::ALL, |window| Self {
+            begin: at(window.begin_ns),
+            end: at(window.end_ns),
+        })
+    }
+
+    /// How many nanoseconds from `begin` to `end` lie inside.
+    #[inline]
+    pub(crate) fn between(self, begin: i64, end: i64) -> u64 {
+        crate::play::between(begin.max(self.begin), end.min(self.end))
+    }
+
+    /// Whether any part lies inside.
+    pub(crate) fn touches(self, begin: i64, end: i64) -> bool {
+        begin <= self.end && end >= self.begin
+    }
+}

@@ -1,0 +1,259 @@
+//! What a trace is and holds, at a glance: size, length, counts, losses.
+
+use exectrace_format::{CompactKind, Inferred, ReadError, SideRecord, StateChange, SyncClock};
+use rustc_hash::FxHashMap;
+use serde::{Serialize, Serializer};
+
+/// The facts of a trace.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Overview {
+    /// The number in the header: 25 is `go 1.25 trace`.
+    pub header_version: u8,
+    /// The program that wrote the trace, where it says so.
+    pub written_by: Option<String>,
+    /// When the trace begins, in nanoseconds since 1970; from header 25 on.
+    pub began_unix_ns: Option<i64>,
+    /// From the first event to the last.
+    pub duration_ns: u64,
+    /// Generations that were played.
+    pub generations: u64,
+    /// Events by kind.
+    pub events: EventCounts,
+    /// Async tasks that the trace tells of.
+    pub async_tasks: u64,
+    /// Of these, alive at the end.
+    pub async_tasks_alive: u64,
+    /// Workers that the trace tells of.
+    pub workers: u64,
+    /// Threads on which something happened.
+    pub threads: u64,
+    /// What the recorder had to drop.
+    pub lost: Lost,
+    /// How many events the recorder concluded rather than saw, by what they are.
+    pub inferred: Vec<InferredCount>,
+    /// What the recording build could see and could not, in its own words: key and value.
+    pub capabilities: Vec<(String, String)>,
+    /// Batches of side data that could not be read.
+    pub unreadable_side_data: u64,
+}
+
+/// Events by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct EventCounts {
+    /// All.
+    pub total: u64,
+    /// Begins of generations, and the end.
+    pub syncs: u64,
+    /// New values of quantities.
+    pub metrics: u64,
+    /// New labels of async tasks.
+    pub labels: u64,
+    /// CPU samples.
+    pub stack_samples: u64,
+    /// Begins of ranges of garbage collection.
+    pub range_begins: u64,
+    /// Ranges that were open already.
+    pub range_actives: u64,
+    /// Ends of ranges.
+    pub range_ends: u64,
+    /// Begins of user tasks.
+    pub task_begins: u64,
+    /// Ends of user tasks.
+    pub task_ends: u64,
+    /// Begins of regions.
+    pub region_begins: u64,
+    /// Ends of regions.
+    pub region_ends: u64,
+    /// Logs.
+    pub logs: u64,
+    /// Changes of async tasks' states.
+    pub task_transitions: u64,
+    /// Changes of workers' states.
+    pub worker_transitions: u64,
+    /// Of Go's allocation experiment.
+    pub experimental: u64,
+    /// Records of side data.
+    pub side_data: u64,
+}
+
+/// What the recorder had to drop because its memory was full.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Lost {
+    /// Records in all.
+    pub records: u64,
+    /// By thread, the most first.
+    pub threads: Vec<LostByThread>,
+}
+
+/// What one thread lost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LostByThread {
+    /// The thread.
+    pub thread: u64,
+    /// How many records.
+    pub records: u64,
+    /// When the first loss was noticed, since the begin of the trace.
+    pub first_ns: u64,
+    /// When the last was.
+    pub last_ns: u64,
+}
+
+/// Events of a kind that were concluded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InferredCount {
+    /// `task_begin`, `task_end`, `region_begin`, `region_end`, `wake` or `state`.
+    pub what: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+/// Where and why a trace could not be read on. Serialised: `offset`, `generation`, `message`.
+pub(crate) fn serialize_damage<S: Serializer>(
+    damage: &Option<ReadError>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Damage {
+        offset: u64,
+        generation: u64,
+        message: String,
+    }
+    let damage = damage.as_ref().map(|error| Damage {
+        offset: error.offset,
+        generation: error.generation,
+        message: error.cause.to_string(),
+    });
+    damage.serialize(serializer)
+}
+
+impl EventCounts {
+    #[inline]
+    pub(crate) fn count(&mut self, kind: &CompactKind) {
+        self.total += 1;
+        *match kind {
+            CompactKind::StateTransition {
+                change: StateChange::Go { .. },
+                ..
+            } => &mut self.task_transitions,
+            CompactKind::StateTransition { .. } => &mut self.worker_transitions,
+            CompactKind::Sync { .. } => &mut self.syncs,
+            CompactKind::Metric { .. } => &mut self.metrics,
+            CompactKind::Label { .. } => &mut self.labels,
+            CompactKind::StackSample => &mut self.stack_samples,
+            CompactKind::RangeBegin { .. } => &mut self.range_begins,
+            CompactKind::RangeActive { .. } => &mut self.range_actives,
+            CompactKind::RangeEnd { .. } => &mut self.range_ends,
+            CompactKind::TaskBegin { .. } => &mut self.task_begins,
+            CompactKind::TaskEnd { .. } => &mut self.task_ends,
+            CompactKind::RegionBegin { .. } => &mut self.region_begins,
+            CompactKind::RegionEnd { .. } => &mut self.region_ends,
+            CompactKind::Log { .. } => &mut self.logs,
+            CompactKind::Experimental { .. } => &mut self.experimental,
+            _ => &mut self.side_data,
+        } += 1;
+    }
+}
+
+/// What side data and syncs tell of the trace as a whole.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) overview: Overview,
+    lost: FxHashMap<u64, LostByThread>,
+    inferred: FxHashMap<&'static str, u64>,
+    /// Names of lanes and threads.
+    pub(crate) lane_names: FxHashMap<u64, String>,
+    pub(crate) thread_names: FxHashMap<u64, String>,
+    /// True begins of user tasks that began before the file does.
+    pub(crate) began_before: FxHashMap<u64, i64>,
+    /// Which user task follows from which.
+    pub(crate) links: Vec<(u64, u64)>,
+}
+
+/// At most so many links between user tasks are kept.
+const MAX_LINKS: usize = 1 << 20;
+
+impl Facts {
+    /// `clock` is that of the sync that begins the trace.
+    pub(crate) fn clock(&mut self, begin: i64, clock: &SyncClock) {
+        if self.overview.began_unix_ns.is_none() {
+            let wall = i128::from(clock.snapshot.unix_seconds) * 1_000_000_000
+                + i128::from(clock.snapshot.unix_nanoseconds);
+            let begin = wall - i128::from(clock.time.0) + i128::from(begin);
+            self.overview.began_unix_ns = i64::try_from(begin).ok();
+        }
+    }
+
+    pub(crate) fn side_record(&mut self, record: &SideRecord, begin: i64) {
+        let since = |time_ns: u64| time_ns.saturating_sub(u64::try_from(begin).unwrap_or(0));
+        match record {
+            SideRecord::Capabilities { pairs } => {
+                let pairs = pairs
+                    .iter()
+                    .map(|(key, value)| (key.to_string(), value.to_string()));
+                self.overview.capabilities = pairs.collect();
+            }
+            SideRecord::GeneratedBy { name, version } => {
+                self.overview.written_by = Some(format!("{name} {version}"));
+            }
+            SideRecord::ThreadName { thread, name } => {
+                self.thread_names.insert(thread.0, name.to_string());
+            }
+            SideRecord::ProcName { proc, name } => {
+                self.lane_names.insert(proc.0, name.to_string());
+            }
+            SideRecord::Lost {
+                time_ns,
+                thread,
+                records,
+            } => {
+                let time_ns = since(*time_ns);
+                let lost = self.lost.entry(thread.0).or_insert_with(|| LostByThread {
+                    thread: thread.0,
+                    first_ns: time_ns,
+                    ..LostByThread::default()
+                });
+                lost.records = lost.records.saturating_add(*records);
+                lost.last_ns = lost.last_ns.max(time_ns);
+            }
+            SideRecord::Inferred { what, .. } => {
+                *self.inferred.entry(inferred_name(*what)).or_default() += 1;
+            }
+            SideRecord::BeganBefore { task, time_ns } => {
+                self.began_before
+                    .insert(task.0, i64::try_from(*time_ns).unwrap_or(i64::MAX));
+            }
+            SideRecord::Link { from, to, .. } if self.links.len() < MAX_LINKS => {
+                self.links.push((from.0, to.0));
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn finish(&mut self) -> Overview {
+        let mut overview = std::mem::take(&mut self.overview);
+        let mut threads: Vec<_> = self.lost.drain().map(|(_, lost)| lost).collect();
+        threads.sort_by_key(|lost| (std::cmp::Reverse(lost.records), lost.thread));
+        overview.lost.records = threads
+            .iter()
+            .fold(0, |sum, lost| lost.records.saturating_add(sum));
+        overview.lost.threads = threads;
+        let inferred = self
+            .inferred
+            .drain()
+            .map(|(what, count)| InferredCount { what, count });
+        overview.inferred = inferred.collect();
+        overview.inferred.sort_by_key(|inferred| inferred.what);
+        overview
+    }
+}
+
+fn inferred_name(what: Inferred) -> &'static str {
+    match what {
+        Inferred::TaskBegin => "task_begin",
+        Inferred::TaskEnd => "task_end",
+        Inferred::RegionBegin => "region_begin",
+        Inferred::RegionEnd => "region_end",
+        Inferred::Wake => "wake",
+        Inferred::State => "state",
+    }
+}

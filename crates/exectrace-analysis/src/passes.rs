@@ -1,0 +1,205 @@
+//! The analyses of one run, each told what it may want to know.
+
+use exectrace_format::{CompactEvent, GoId, SideRecord, TaskId};
+
+use crate::analysis::Analysis;
+use crate::counters::CounterPass;
+use crate::filter::Compiled;
+use crate::gc::GcPass;
+use crate::latency::LatencyPass;
+use crate::names::{Names, Stack, Text};
+use crate::options::Options;
+use crate::play::{EndedRegion, Flow, Stretch, World};
+use crate::profile::ProfilePass;
+use crate::regions::RegionPass;
+use crate::syscalls::SyscallPass;
+use crate::tasks::TaskPass;
+use crate::user_tasks::UserTaskPass;
+use crate::workers::WorkerPass;
+
+#[derive(Debug)]
+pub(crate) struct Passes {
+    filter: Compiled,
+    tasks: Option<TaskPass>,
+    latencies: Option<LatencyPass>,
+    workers: Option<WorkerPass>,
+    user_tasks: Option<UserTaskPass>,
+    regions: Option<RegionPass>,
+    profiles: Option<ProfilePass>,
+    syscalls: Option<SyscallPass>,
+    gc: Option<GcPass>,
+    counters: Option<CounterPass>,
+}
+
+impl Passes {
+    pub(crate) fn new(options: &Options, names: &mut Names) -> Self {
+        let top = options.top;
+        Self {
+            filter: Compiled::new(&options.filter, names),
+            tasks: options.tasks.then(|| TaskPass::new(top, options.each_task)),
+            latencies: options.latencies.then(LatencyPass::default),
+            workers: options.workers.then(WorkerPass::default),
+            user_tasks: options
+                .user_tasks
+                .then(|| UserTaskPass::new(top, &options.user_task_trees)),
+            regions: options.regions.then(|| RegionPass::new(top)),
+            profiles: (!options.profiles.is_empty()).then(|| ProfilePass::new(options, names)),
+            syscalls: options.syscalls.then(|| SyscallPass::new(top)),
+            gc: options.gc.then(GcPass::default),
+            counters: options.counters.then(CounterPass::default),
+        }
+    }
+
+    /// Any event, before the machine has played it.
+    #[inline]
+    pub(crate) fn event(&mut self, world: &World, event: &CompactEvent) {
+        if let Some(pass) = &mut self.workers {
+            pass.event(world, event);
+        }
+        if let Some(pass) = &mut self.gc {
+            pass.event(world, event);
+        }
+        if let Some(pass) = &mut self.counters {
+            pass.event(world, event);
+        }
+    }
+
+    /// A stretch has ended; the flow's sums hold it already.
+    #[inline]
+    pub(crate) fn stretch(&mut self, world: &mut World, flow: &mut Flow, stretch: &Stretch) {
+        if !self.filter.lets_through(flow) || !world.clip.touches(stretch.begin, stretch.end) {
+            return;
+        }
+        if let Some(pass) = &mut self.tasks {
+            pass.stretch(world, flow, stretch);
+        }
+        if let Some(pass) = &mut self.latencies {
+            pass.stretch(world, flow, stretch);
+        }
+        if let Some(pass) = &mut self.workers {
+            pass.stretch(world, flow, stretch);
+        }
+        if let Some(pass) = &mut self.profiles {
+            pass.stretch(world, flow, stretch);
+        }
+        if let Some(pass) = &mut self.syscalls {
+            pass.stretch(world, flow, stretch);
+        }
+    }
+
+    /// The flow has ended, or the trace.
+    pub(crate) fn flow_ends(&mut self, world: &mut World, flow: &mut Flow) {
+        if !self.filter.lets_through(flow) || !world.clip.touches(flow.created, world.now) {
+            return;
+        }
+        if let Some(pass) = &mut self.tasks {
+            pass.flow_ends(world, flow);
+        }
+        if let Some(pass) = &mut self.profiles {
+            pass.flow_ends(flow);
+        }
+    }
+
+    pub(crate) fn region_begins(&mut self, flow: &Flow) {
+        if let Some(pass) = &mut self.user_tasks {
+            pass.region_begins(flow);
+        }
+    }
+
+    /// The region is no longer among the flow's open ones.
+    pub(crate) fn region_ends(&mut self, world: &World, flow: &Flow, region: &EndedRegion<'_>) {
+        let begin = region.begin.unwrap_or(world.begin);
+        if !self.filter.lets_through(flow) || !world.clip.touches(begin, world.now) {
+            return;
+        }
+        if let Some(pass) = &mut self.regions {
+            pass.region_ends(world, flow, region);
+        }
+        if let Some(pass) = &mut self.user_tasks {
+            pass.region_ends(world, flow, region);
+        }
+        if let Some(pass) = &mut self.profiles {
+            pass.region_ends(flow, region);
+        }
+    }
+
+    pub(crate) fn task_begins(
+        &mut self,
+        world: &World,
+        go: GoId,
+        (task, parent, name): (TaskId, TaskId, Text),
+        stack: Stack,
+    ) {
+        if let Some(pass) = &mut self.user_tasks {
+            pass.task_begins(world, go, (task, parent, name), stack);
+        }
+        if let Some(pass) = &mut self.profiles {
+            pass.task_begins(task, name);
+        }
+    }
+
+    pub(crate) fn task_ends(
+        &mut self,
+        world: &World,
+        go: GoId,
+        (task, parent, name): (TaskId, TaskId, Text),
+    ) {
+        if let Some(pass) = &mut self.user_tasks {
+            pass.task_ends(world, go, (task, parent, name));
+        }
+        if let Some(pass) = &mut self.profiles {
+            pass.task_ends(task);
+        }
+    }
+
+    pub(crate) fn log(&mut self, world: &World, go: GoId, task: TaskId, texts: (&str, &str)) {
+        if let Some(pass) = &mut self.user_tasks {
+            pass.log(world, go, task, texts);
+        }
+    }
+
+    /// A flow is labelled.
+    pub(crate) fn label(&mut self, world: &World, event: &CompactEvent, label: Text) {
+        if let Some(pass) = &mut self.gc {
+            pass.label(world, event, label);
+        }
+    }
+
+    /// A CPU sample.
+    pub(crate) fn sample(
+        &mut self,
+        world: &World,
+        event: &CompactEvent,
+        flow: Option<&Flow>,
+        stack: Stack,
+    ) {
+        if let Some(pass) = &mut self.workers {
+            pass.sample(event);
+        }
+        if let Some(pass) = &mut self.profiles
+            && world.clip.touches(event.time.0, event.time.0)
+        {
+            pass.sample(flow, stack);
+        }
+    }
+
+    pub(crate) fn side_record(&mut self, world: &World, record: &SideRecord) {
+        if let Some(pass) = &mut self.counters {
+            pass.side_record(world, record);
+        }
+    }
+
+    pub(crate) fn finish(self, world: &World, analysis: &mut Analysis) {
+        analysis.tasks = self.tasks.map(|pass| pass.finish(world));
+        analysis.latencies = self.latencies.map(|pass| pass.finish(world));
+        analysis.workers = self.workers.map(|pass| pass.finish(world));
+        analysis.user_tasks = self.user_tasks.map(|pass| pass.finish(world));
+        analysis.regions = self.regions.map(|pass| pass.finish(world));
+        analysis.profiles = self
+            .profiles
+            .map_or_else(Vec::new, |pass| pass.finish(world));
+        analysis.syscalls = self.syscalls.map(|pass| pass.finish(world));
+        analysis.gc = self.gc.map(|pass| pass.finish(world));
+        analysis.counters = self.counters.map_or_else(Vec::new, CounterPass::finish);
+    }
+}

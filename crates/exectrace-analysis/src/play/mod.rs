@@ -1,0 +1,19 @@
+//! The machine that all analyses share: which flow is in which state, on which worker, in which
+//! regions, and since when.
+//!
+//! It turns events into *stretches* (a flow was in one state from here to there), which is what
+//! most analyses want to know.
+
+mod flow;
+mod index;
+mod lane;
+mod player;
+mod ranges;
+mod region;
+mod stretch;
+
+pub(crate) use flow::Flow;
+pub(crate) use index::Index;
+pub(crate) use player::{Player, World};
+pub(crate) use region::EndedRegion;
+pub(crate) use stretch::{Next, Origin, State, Stretch, between};

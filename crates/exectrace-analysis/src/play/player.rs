@@ -1,0 +1,461 @@
+//! Plays a trace: takes events in their order, keeps the machine's state, tells the passes.
+//!
+//! The rules by which time is charged are those of Go 1.27's `go tool trace` (its goroutine
+//! pages): a flow that is older than the trace is taken to have been in its first known state
+//! since its generation began; a system call counts as blocked from the moment its lane is idle.
+
+use exectrace_format::{
+    CompactEvent, CompactKind, GoId, GoState, ProcId, ProcState, SideRecord, StackId, StateChange,
+    StringId, Tables,
+};
+
+use crate::analysis::Analysis;
+use crate::breakdown::{Sums, add};
+use crate::names::{Names, Stack, Text};
+use crate::options::{Clip, Options};
+use crate::overview::Facts;
+use crate::passes::Passes;
+
+use super::flow::{Flow, FlowIndex, Flows};
+use super::lane::Lanes;
+use super::region::EndedRegion;
+use super::stretch::{Next, Origin, State, Stretch, between};
+
+/// What passes may look at beside the flow concerned.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) names: Names,
+    pub(crate) lanes: Lanes,
+    pub(crate) facts: Facts,
+    /// The time of the first event.
+    pub(crate) begin: i64,
+    /// The time of the last event so far.
+    pub(crate) now: i64,
+    pub(crate) clip: Clip,
+}
+
+impl World {
+    /// Nanoseconds since the begin of the trace.
+    pub(crate) fn since_begin(&self, time: i64) -> u64 {
+        between(self.begin, time)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Player {
+    pub(super) world: World,
+    pub(super) flows: Flows,
+    passes: Passes,
+    options: Options,
+    has_begun: bool,
+    /// When the generation began.
+    pub(super) sync: i64,
+    /// Go's word for the end of a goroutine that never runs again.
+    forever: Text,
+    scratch: Sums,
+}
+
+impl Player {
+    pub(crate) fn new(options: &Options) -> Self {
+        let mut names = Names::new();
+        let forever = names.intern("forever");
+        let passes = Passes::new(options, &mut names);
+        Self {
+            world: World {
+                names,
+                lanes: Lanes::default(),
+                facts: Facts::default(),
+                begin: 0,
+                now: 0,
+                clip: Clip::ALL,
+            },
+            flows: Flows::default(),
+            passes,
+            options: options.clone(),
+            has_begun: false,
+            sync: 0,
+            forever,
+            scratch: Sums::default(),
+        }
+    }
+
+    pub(crate) fn play(
+        &mut self,
+        event: &CompactEvent,
+        tables: &Tables,
+        side: Option<&SideRecord>,
+    ) {
+        let time = event.time.0;
+        if !self.has_begun {
+            self.has_begun = true;
+            (self.world.begin, self.sync) = (time, time);
+            self.world.clip = Clip::new(self.options.window, time);
+        }
+        self.world.now = time;
+        self.world.facts.overview.events.count(&event.kind);
+        self.passes.event(&self.world, event);
+        match event.kind {
+            CompactKind::StateTransition {
+                change,
+                reason,
+                stack,
+            } => match change {
+                StateChange::Go { go, from, to } if from != to => {
+                    self.go(event, tables, (go, from, to), (reason, stack));
+                }
+                StateChange::Proc { proc, from, to } => self.proc(proc, from, to),
+                StateChange::Go { .. } => {}
+            },
+            CompactKind::RegionBegin { task, name } => {
+                let name = self.world.names.text(tables, name);
+                let stack = self.world.names.stack(tables, event.stack);
+                if let Some(flow) = self.flows.get_mut(event.go) {
+                    flow.open_region((name, task.0, stack), time, self.world.clip);
+                    self.passes.region_begins(flow);
+                }
+            }
+            CompactKind::RegionEnd { task, name } => {
+                let name = self.world.names.text(tables, name);
+                self.region_ends(event.go, task.0, name);
+            }
+            CompactKind::TaskBegin { task, parent, name } => {
+                let name = self.world.names.text(tables, name);
+                let stack = self.world.names.stack(tables, event.stack);
+                let task = (task, parent, name);
+                self.passes.task_begins(&self.world, event.go, task, stack);
+            }
+            CompactKind::TaskEnd { task, parent, name } => {
+                let name = self.world.names.text(tables, name);
+                self.passes
+                    .task_ends(&self.world, event.go, (task, parent, name));
+            }
+            CompactKind::Log {
+                task,
+                category,
+                message,
+            } => {
+                let texts = (tables.text(category), tables.text(message));
+                self.passes.log(&self.world, event.go, task, texts);
+            }
+            CompactKind::Label { go, label } => {
+                let label = self.world.names.text(tables, label);
+                if let Some(flow) = self.flows.get_mut(go) {
+                    flow.label = label;
+                }
+                self.passes.label(&self.world, event, label);
+            }
+            CompactKind::StackSample => {
+                let stack = self.world.names.stack(tables, event.stack);
+                let flow = self.flows.get(event.go);
+                self.passes.sample(&self.world, event, flow, stack);
+            }
+            CompactKind::RangeBegin { .. }
+            | CompactKind::RangeActive { .. }
+            | CompactKind::RangeEnd { .. } => self.range(event, tables),
+            CompactKind::Sync { number, clock } => {
+                self.world.names.next_generation();
+                self.sync = time;
+                if let Some(clock) = clock {
+                    let begin = self.world.begin;
+                    self.world.facts.clock(begin, &clock);
+                }
+                self.world.facts.overview.generations = number.saturating_sub(1);
+            }
+            CompactKind::SideData => {
+                if let Some(record) = side {
+                    let begin = self.world.begin;
+                    self.world.facts.side_record(record, begin);
+                    self.passes.side_record(&self.world, record);
+                }
+            }
+            CompactKind::UnreadableSideData(_) => {
+                self.world.facts.overview.unreadable_side_data += 1;
+            }
+            _ => {}
+        }
+    }
+
+    fn go(
+        &mut self,
+        event: &CompactEvent,
+        tables: &Tables,
+        (go, from, to): (GoId, GoState, GoState),
+        (reason, own_stack): (StringId, StackId),
+    ) {
+        let time = event.time.0;
+        let reason = self.world.names.text(tables, reason);
+        let stack = self.world.names.stack(tables, event.stack);
+        let is_new = matches!(from, GoState::Undetermined | GoState::NotExist);
+        let index = match self.flows.find(go) {
+            Some(index) if !is_new => index,
+            _ => self.new_flow(event, go, from, to, stack, reason),
+        };
+        let Some(flow) = self.flows.at(index) else {
+            return;
+        };
+        if flow.name == Text::default() && own_stack != StackId::NONE {
+            name(flow, &mut self.world.names, tables, own_stack);
+        }
+        if !is_new {
+            let next = match to {
+                GoState::NotExist => Next::End,
+                to => Next::State(State::of(to)),
+            };
+            let stretch = ended(flow, time, next, (reason, stack));
+            leave(flow, &stretch, self.world.clip);
+            if let (State::Syscall, Some(lane)) =
+                (stretch.state, self.world.lanes.get_mut(flow.syscall_lane))
+            {
+                lane.syscalling = None;
+            }
+            self.passes.stretch(&mut self.world, flow, &stretch);
+            flow.origin = Origin::From(stretch.state);
+        }
+        flow.reason = reason;
+        flow.stack = stack;
+        flow.lane = event.proc.0;
+        flow.thread = event.thread.0;
+        flow.state = State::of(to);
+        flow.since = time;
+        flow.lane_lost = None;
+        match to {
+            GoState::Running => {
+                flow.started.get_or_insert(time);
+            }
+            GoState::Syscall => {
+                flow.syscall_lane = event.proc.0;
+                if let Some(lane) = self.world.lanes.get_mut(event.proc.0) {
+                    lane.syscalling = Some(index);
+                }
+            }
+            GoState::Waiting if reason == self.forever => self.flow_ends(go, false),
+            GoState::NotExist => self.flow_ends(go, true),
+            _ => {}
+        }
+    }
+
+    /// A flow that the trace tells of for the first time.
+    fn new_flow(
+        &mut self,
+        event: &CompactEvent,
+        go: GoId,
+        from: GoState,
+        to: GoState,
+        stack: Stack,
+        reason: Text,
+    ) -> FlowIndex {
+        let time = event.time.0;
+        let inherited_task = self.flows.get(event.go).map_or(0, Flow::user_task);
+        let index = self.flows.add(go);
+        let (sync, clip) = (self.sync, self.world.clip);
+        if let Some(flow) = self.flows.at(index) {
+            if from == GoState::NotExist {
+                flow.created = time;
+                flow.origin = Origin::Spawned;
+                flow.parent = Some(event.go);
+                flow.spawned_at = stack;
+                flow.inherited_task = inherited_task;
+            } else {
+                flow.created = sync;
+                let before = clip.between(sync, time);
+                match to {
+                    GoState::Running => flow.sums.running += before,
+                    GoState::Runnable => flow.sums.runnable += before,
+                    GoState::Waiting => add(&mut flow.sums.waiting, reason, before),
+                    GoState::Syscall if event.proc == ProcId::NONE => {
+                        flow.sums.syscall_blocked += before;
+                    }
+                    GoState::Syscall => flow.sums.syscall += before,
+                    GoState::Undetermined | GoState::NotExist => {}
+                }
+            }
+        }
+        index
+    }
+
+    /// The flow has ended (`is_gone`), or will never run again.
+    fn flow_ends(&mut self, go: GoId, is_gone: bool) {
+        let now = self.world.now;
+        let open = self.flows.get(go).map_or(0, |flow| flow.regions.len());
+        for _ in 0..open {
+            self.region_ends(go, 0, Text::default());
+        }
+        let clip = self.world.clip;
+        if let Some(flow) = self.flows.get_mut(go) {
+            if flow.ended.is_none() {
+                close_ranges(flow, now, clip);
+                flow.sums.close(clip.between(flow.created, now));
+            }
+            flow.ended = Some(now);
+            if is_gone {
+                self.passes.flow_ends(&mut self.world, flow);
+                self.flows.remove(go);
+            }
+        }
+    }
+
+    fn proc(&mut self, proc: ProcId, from: ProcState, to: ProcState) {
+        let (now, first) = (self.world.now, self.sync);
+        let clip = self.world.clip;
+        let lane = self.world.lanes.change(proc.0, to, (first, now), clip);
+        if from != to && to == ProcState::Idle {
+            if from == ProcState::Running {
+                lane.parks += 1;
+            }
+            if let Some(index) = lane.syscalling.take() {
+                lane.steals += 1;
+                if let Some(flow) = self.flows.at(index) {
+                    flow.lane_lost = Some(now);
+                }
+            }
+        }
+    }
+
+    fn region_ends(&mut self, go: GoId, task: u64, name: Text) {
+        let (now, begin, clip) = (self.world.now, self.world.begin, self.world.clip);
+        let Some(flow) = self.flows.get_mut(go) else {
+            return;
+        };
+        let mut sums = std::mem::take(&mut self.scratch);
+        let region = match flow.close_region(now, clip, &mut sums) {
+            Some(open) => EndedRegion {
+                name: open.name,
+                task: open.task,
+                stack: open.stack,
+                begin: Some(open.begin),
+                end: Some(now),
+                sums: &sums,
+            },
+            // It began before the trace.
+            None => {
+                flow.sums_until(now, begin, clip, &mut sums);
+                EndedRegion {
+                    name,
+                    task,
+                    stack: Stack::default(),
+                    begin: None,
+                    end: Some(now),
+                    sums: &sums,
+                }
+            }
+        };
+        self.passes.region_ends(&self.world, flow, &region);
+        self.scratch = sums;
+    }
+
+    /// The trace ends, and the flow lives on.
+    fn cut_flow(&mut self, go: GoId) {
+        let (now, clip) = (self.world.now, self.world.clip);
+        let Some(index) = self.flows.find(go) else {
+            return;
+        };
+        let Some(flow) = self.flows.at(index) else {
+            return;
+        };
+        let mut sums = std::mem::take(&mut self.scratch);
+        while let Some(open) = flow.close_region(now, clip, &mut sums) {
+            let region = EndedRegion {
+                name: open.name,
+                task: open.task,
+                stack: open.stack,
+                begin: Some(open.begin),
+                end: None,
+                sums: &sums,
+            };
+            self.passes.region_ends(&self.world, flow, &region);
+        }
+        self.scratch = sums;
+        let stretch = ended(flow, now, Next::TraceEnd, Default::default());
+        leave(flow, &stretch, clip);
+        self.passes.stretch(&mut self.world, flow, &stretch);
+        if flow.ended.is_none() {
+            close_ranges(flow, now, clip);
+            flow.sums.close(clip.between(flow.created, now));
+        }
+        self.passes.flow_ends(&mut self.world, flow);
+    }
+
+    /// Ends what is open, and gathers the results.
+    pub(crate) fn finish(mut self) -> Analysis {
+        let (now, clip) = (self.world.now, self.world.clip);
+        let living = self.flows.living();
+        self.world.facts.overview.async_tasks = self.flows.seen;
+        self.world.facts.overview.async_tasks_alive = living.len() as u64;
+        for go in living {
+            self.cut_flow(go);
+        }
+        for lane in &mut self.world.lanes.all {
+            lane.settle(now, lane.is_held, clip);
+        }
+        let overview = &mut self.world.facts.overview;
+        overview.duration_ns = between(self.world.begin, now);
+        overview.workers = self.world.lanes.all.len() as u64;
+        let overview = self.world.facts.finish();
+        let mut analysis = Analysis {
+            overview,
+            ..Analysis::default()
+        };
+        self.passes.finish(&self.world, &mut analysis);
+        analysis
+    }
+}
+
+/// Names the flow by the root of a stack of its own.
+fn name(flow: &mut Flow, names: &mut Names, tables: &Tables, own_stack: StackId) {
+    let stack = names.stack(tables, own_stack);
+    if let Some(&root) = names.root(stack) {
+        flow.name = root.function;
+        flow.root = Some(root);
+    }
+}
+
+/// The stretch that ends now.
+fn ended(flow: &Flow, time: i64, next: Next, (end_reason, end_stack): (Text, Stack)) -> Stretch {
+    Stretch {
+        state: flow.state,
+        begin: flow.since,
+        end: time,
+        blocked: flow.lane_lost.unwrap_or(time),
+        origin: flow.origin,
+        next,
+        reason: flow.reason,
+        stack: flow.stack,
+        end_reason,
+        end_stack,
+        lane: flow.lane,
+        thread: flow.thread,
+    }
+}
+
+/// Charges the stretch to the flow's sums.
+fn leave(flow: &mut Flow, stretch: &Stretch, clip: Clip) {
+    let duration = clip.between(stretch.begin, stretch.end);
+    match stretch.state {
+        State::Running => {
+            flow.sums.running += duration;
+            flow.runs += 1;
+            flow.longest_run = flow.longest_run.max(duration);
+        }
+        State::Runnable => flow.sums.runnable += duration,
+        State::Waiting => {
+            if !flow.waits_forever() {
+                add(&mut flow.sums.waiting, stretch.reason, duration);
+            }
+            if stretch.is_closed() {
+                flow.wakes += 1;
+            }
+        }
+        State::Syscall => {
+            flow.sums.syscall += clip.between(stretch.begin, stretch.blocked);
+            flow.sums.syscall_blocked += clip.between(stretch.blocked, stretch.end);
+        }
+        State::Unknown => {}
+    }
+}
+
+/// Ends the flow's open ranges of garbage collection.
+fn close_ranges(flow: &mut Flow, now: i64, clip: Clip) {
+    for (range, begin) in std::mem::take(&mut flow.ranges) {
+        add(&mut flow.sums.ranges, range, clip.between(begin, now));
+    }
+}

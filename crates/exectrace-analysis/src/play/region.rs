@@ -1,0 +1,109 @@
+//! Regions of a flow: open ones, and what is known of one that has ended.
+
+use crate::breakdown::{Sums, add};
+use crate::names::{Stack, Text};
+use crate::options::Clip;
+
+use super::flow::Flow;
+use super::stretch::State;
+
+/// A region that has not ended yet.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenRegion {
+    pub(crate) name: Text,
+    pub(crate) task: u64,
+    pub(crate) stack: Stack,
+    pub(crate) begin: i64,
+    /// What the flow's times were at its begin. The waiting times are in the flow, from here on.
+    running: u64,
+    runnable: u64,
+    syscall: u64,
+    syscall_blocked: u64,
+    first_wait: usize,
+}
+
+/// A region with its end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EndedRegion<'a> {
+    pub(crate) name: Text,
+    pub(crate) task: u64,
+    pub(crate) stack: Stack,
+    /// `None` if it began before the trace.
+    pub(crate) begin: Option<i64>,
+    /// `None` if it is open at the end of the trace.
+    pub(crate) end: Option<i64>,
+    pub(crate) sums: &'a Sums,
+}
+
+impl Flow {
+    /// Puts the flow's times up to `now` into `sums`, whose total counts from `begin` on.
+    pub(super) fn sums_until(&self, now: i64, begin: i64, clip: Clip, sums: &mut Sums) {
+        sums.running = self.sums.running;
+        sums.runnable = self.sums.runnable;
+        sums.syscall = self.sums.syscall;
+        sums.syscall_blocked = self.sums.syscall_blocked;
+        sums.waiting.clone_from(&self.sums.waiting);
+        sums.ranges.clear();
+        let open = clip.between(self.since, now);
+        match self.state {
+            State::Running => sums.running += open,
+            State::Runnable => sums.runnable += open,
+            State::Waiting if self.waits_forever() => {}
+            State::Waiting => add(&mut sums.waiting, self.reason, open),
+            State::Syscall => {
+                let blocked = self.lane_lost.unwrap_or(now);
+                sums.syscall += clip.between(self.since, blocked);
+                sums.syscall_blocked += clip.between(blocked, now);
+            }
+            State::Unknown => {}
+        }
+        sums.close(clip.between(begin, now));
+    }
+
+    /// Opens a region. Its flow runs, or is in a system call.
+    pub(super) fn open_region(
+        &mut self,
+        (name, task, stack): (Text, u64, Stack),
+        now: i64,
+        clip: Clip,
+    ) {
+        let open = clip.between(self.since, now);
+        let of = |state| if self.state == state { open } else { 0 };
+        let region = OpenRegion {
+            name,
+            task,
+            stack,
+            begin: now,
+            running: self.sums.running + of(State::Running),
+            runnable: self.sums.runnable,
+            syscall: self.sums.syscall + of(State::Syscall),
+            syscall_blocked: self.sums.syscall_blocked,
+            first_wait: self.region_waits.len(),
+        };
+        self.region_waits.extend_from_slice(&self.sums.waiting);
+        self.regions.push(region);
+    }
+
+    /// Closes the innermost region at `now`, and puts where its time went into `sums`.
+    pub(super) fn close_region(
+        &mut self,
+        now: i64,
+        clip: Clip,
+        sums: &mut Sums,
+    ) -> Option<OpenRegion> {
+        let region = self.regions.pop()?;
+        self.sums_until(now, region.begin, clip, sums);
+        sums.running = sums.running.saturating_sub(region.running);
+        sums.runnable = sums.runnable.saturating_sub(region.runnable);
+        sums.syscall = sums.syscall.saturating_sub(region.syscall);
+        sums.syscall_blocked = sums.syscall_blocked.saturating_sub(region.syscall_blocked);
+        // Reasons keep their places, so those of the begin are the first ones of now.
+        let before = self.region_waits.get(region.first_wait..).unwrap_or(&[]);
+        for (now, before) in sums.waiting.iter_mut().zip(before) {
+            now.1 = now.1.saturating_sub(before.1);
+        }
+        self.region_waits.truncate(region.first_wait);
+        sums.close(clip.between(region.begin, now));
+        Some(region)
+    }
+}

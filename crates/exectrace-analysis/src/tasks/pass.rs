@@ -1,0 +1,258 @@
+//! Gathers [`Tasks`] while a trace is played.
+
+use crate::breakdown::Sums;
+use crate::histogram::Histogram;
+use crate::names::{Frame, Text};
+use crate::play::{Flow, Next, State, Stretch, World};
+use crate::top::Top;
+
+use super::{Run, TaskGroup, TaskInstance, Tasks};
+
+#[derive(Debug)]
+pub(crate) struct TaskPass {
+    limit: usize,
+    groups: Vec<Group>,
+    /// The group of each text, plus one.
+    group_of_name: Vec<u32>,
+    longest_runs: Top<RunRecord>,
+    never_ran: Top<TaskInstance>,
+    never_woken: Top<TaskInstance>,
+    alive: Top<TaskInstance>,
+    each: Option<Vec<TaskInstance>>,
+}
+
+#[derive(Debug)]
+struct Group {
+    name: Text,
+    root: Option<Frame>,
+    count: u64,
+    spawned: u64,
+    ended: u64,
+    alive: u64,
+    never_ran: u64,
+    never_woken: u64,
+    sums: Sums,
+    runs: Histogram,
+    wake_delays: Histogram,
+    longest_runs: Top<RunRecord>,
+}
+
+/// A poll, before its names are made out.
+#[derive(Clone, Copy, Debug)]
+struct RunRecord {
+    task: u64,
+    name: Text,
+    user_task: u64,
+    stretch: Stretch,
+    duration: u64,
+}
+
+impl TaskPass {
+    pub(crate) fn new(limit: usize, each: bool) -> Self {
+        Self {
+            limit,
+            groups: Vec::new(),
+            group_of_name: Vec::new(),
+            longest_runs: Top::new(limit),
+            never_ran: Top::new(limit),
+            never_woken: Top::new(limit),
+            alive: Top::new(limit),
+            each: each.then(Vec::new),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn stretch(&mut self, world: &World, flow: &mut Flow, stretch: &Stretch) {
+        match stretch.state {
+            State::Running => {
+                let duration = world.clip.between(stretch.begin, stretch.end);
+                let group = self.group(flow);
+                if stretch.is_closed() {
+                    group.runs.record(duration);
+                }
+                let wanted_by_group = group.longest_runs.wants(duration);
+                if wanted_by_group || self.longest_runs.wants(duration) {
+                    self.long_run(flow, stretch, duration);
+                }
+            }
+            State::Runnable if stretch.is_wake_delay() && stretch.is_closed() => {
+                let delay = world.clip.between(stretch.begin, stretch.end);
+                self.group(flow).wake_delays.record(delay);
+            }
+            _ => {}
+        }
+    }
+
+    fn long_run(&mut self, flow: &mut Flow, stretch: &Stretch, duration: u64) {
+        let record = RunRecord {
+            task: flow.id.0,
+            name: flow.name,
+            user_task: flow.user_task(),
+            stretch: *stretch,
+            duration,
+        };
+        self.longest_runs.push(duration, record);
+        self.group(flow).longest_runs.push(duration, record);
+    }
+
+    pub(crate) fn flow_ends(&mut self, world: &World, flow: &mut Flow) {
+        let is_alive = flow.state != State::Unknown;
+        let never_ran = flow.started.is_none() && flow.parent.is_some();
+        let never_woken = flow.state == State::Waiting && flow.wakes == 0;
+        let group = self.group(flow);
+        group.root = group.root.or(flow.root);
+        group.count += 1;
+        group.spawned += u64::from(flow.parent.is_some());
+        group.ended += u64::from(!is_alive);
+        group.alive += u64::from(is_alive);
+        group.never_ran += u64::from(never_ran);
+        group.never_woken += u64::from(never_woken);
+        group.sums.add(&flow.sums);
+        let age = world.clip.between(flow.created, world.now);
+        let waited = world.clip.between(flow.since, world.now);
+        for (applies, top, key) in [
+            (never_ran, &mut self.never_ran, age),
+            (never_woken, &mut self.never_woken, waited),
+            (is_alive, &mut self.alive, age),
+        ] {
+            if applies && top.wants(key) {
+                top.push(key, instance(world, flow));
+            }
+        }
+        if let Some(each) = &mut self.each {
+            each.push(instance(world, flow));
+        }
+    }
+
+    /// The flow's group, by its name. A flow without a name is asked for it each time.
+    #[inline]
+    fn group(&mut self, flow: &mut Flow) -> &mut Group {
+        if flow.group == 0 {
+            let group = self.group_of(flow.name);
+            if flow.name == Text::default() {
+                return &mut self.groups[group];
+            }
+            flow.group = group as u32 + 1;
+        }
+        &mut self.groups[flow.group as usize - 1]
+    }
+
+    fn group_of(&mut self, name: Text) -> usize {
+        let place = name.0 as usize;
+        if self.group_of_name.len() <= place {
+            self.group_of_name.resize(place + 1, 0);
+        }
+        if self.group_of_name[place] == 0 {
+            self.groups.push(Group {
+                name,
+                root: None,
+                count: 0,
+                spawned: 0,
+                ended: 0,
+                alive: 0,
+                never_ran: 0,
+                never_woken: 0,
+                sums: Sums::default(),
+                runs: Histogram::default(),
+                wake_delays: Histogram::default(),
+                longest_runs: Top::new(self.limit),
+            });
+            self.group_of_name[place] = self.groups.len() as u32;
+        }
+        self.group_of_name[place] as usize - 1
+    }
+
+    pub(crate) fn finish(self, world: &World) -> Tasks {
+        let runs = |top: Top<RunRecord>| top.iter().map(|run| named(world, run)).collect();
+        let mut groups: Vec<TaskGroup> = self
+            .groups
+            .into_iter()
+            .map(|group| TaskGroup {
+                name: world.names.owned(group.name),
+                place: group.root.map(|root| world.names.place(&root)),
+                count: group.count,
+                spawned: group.spawned,
+                ended: group.ended,
+                alive: group.alive,
+                never_ran: group.never_ran,
+                never_woken: group.never_woken,
+                breakdown: group.sums.named(&world.names),
+                runs: group.runs,
+                wake_delays: group.wake_delays,
+                longest_runs: runs(group.longest_runs),
+            })
+            // Flows may get their names late: then nobody is left without one.
+            .filter(|group| group.count > 0)
+            .collect();
+        groups.sort_by(|a, b| {
+            let (a_ns, b_ns) = (a.breakdown.running_ns, b.breakdown.running_ns);
+            b_ns.cmp(&a_ns).then_with(|| a.name.cmp(&b.name))
+        });
+        let mut each = self.each.unwrap_or_default();
+        each.sort_by_key(|task| task.id);
+        Tasks {
+            groups,
+            longest_runs: runs(self.longest_runs),
+            never_ran: self.never_ran.into_items(),
+            never_woken: self.never_woken.into_items(),
+            alive: self.alive.into_items(),
+            each,
+        }
+    }
+}
+
+fn instance(world: &World, flow: &Flow) -> TaskInstance {
+    let is_alive = flow.state != State::Unknown;
+    let root = world.names.frames(flow.spawned_at).next();
+    let stack = if flow.state == State::Waiting {
+        world.names.places(flow.stack)
+    } else {
+        Vec::new()
+    };
+    TaskInstance {
+        id: flow.id.0,
+        name: world.names.owned(flow.name),
+        label: world.names.owned(flow.label),
+        parent: flow
+            .parent
+            .map(|parent| parent.0)
+            .filter(|&parent| parent != u64::MAX),
+        spawned_at: root.map(|frame| world.names.place(frame)),
+        begin_ns: world.since_begin(flow.created),
+        first_run_ns: flow.started.map(|time| world.since_begin(time)),
+        end_ns: if is_alive {
+            None
+        } else {
+            flow.ended.map(|time| world.since_begin(time))
+        },
+        state: if is_alive { flow.state.name() } else { "ended" },
+        state_since_ns: world.since_begin(flow.since),
+        reason: world.names.owned(flow.reason),
+        stack,
+        runs: flow.runs,
+        longest_run_ns: flow.longest_run,
+        wakes: flow.wakes,
+        breakdown: flow.sums.named(&world.names),
+    }
+}
+
+fn named(world: &World, run: &RunRecord) -> Run {
+    let known = |id: u64| (id != u64::MAX).then_some(id);
+    let stretch = &run.stretch;
+    Run {
+        task: run.task,
+        name: world.names.owned(run.name),
+        begin_ns: world.since_begin(stretch.begin),
+        duration_ns: run.duration,
+        worker: known(stretch.lane),
+        thread: known(stretch.thread),
+        user_task: (run.user_task != 0).then_some(run.user_task),
+        next: match stretch.next {
+            Next::State(state) => state.name(),
+            Next::End => "ended",
+            Next::TraceEnd => "trace_end",
+        },
+        reason: world.names.owned(stretch.end_reason),
+        stack: world.names.places(stretch.end_stack),
+    }
+}

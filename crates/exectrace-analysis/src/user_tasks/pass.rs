@@ -1,0 +1,208 @@
+//! Gathers [`UserTasks`] while a trace is played.
+
+use exectrace_format::{GoId, TaskId};
+use rustc_hash::FxHashMap;
+
+use crate::breakdown::Sums;
+use crate::histogram::Histogram;
+use crate::names::{Stack, Text};
+use crate::play::{EndedRegion, Flow, World, between};
+use crate::top::Top;
+
+use super::trees::Trees;
+use super::{UserTaskInstance, UserTaskKind, UserTasks};
+
+#[derive(Debug)]
+pub(crate) struct UserTaskPass {
+    limit: usize,
+    kinds: Vec<Kind>,
+    kind_of_name: FxHashMap<Text, u32>,
+    open: FxHashMap<u64, OpenTask>,
+    trees: Trees,
+}
+
+#[derive(Debug)]
+struct Kind {
+    name: Text,
+    count: u64,
+    complete: u64,
+    open: u64,
+    durations: Histogram,
+    slowest: Top<UserTaskInstance>,
+    sums: Sums,
+}
+
+/// A user task that has begun and not ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OpenTask {
+    kind: u32,
+    pub(super) name: Text,
+    pub(super) parent: Option<u64>,
+    /// Earlier than the trace where the trace tells so.
+    pub(super) begin: i64,
+    pub(super) begun_by: Option<u64>,
+}
+
+impl UserTaskPass {
+    pub(crate) fn new(limit: usize, trees: &[u64]) -> Self {
+        Self {
+            limit,
+            kinds: Vec::new(),
+            kind_of_name: FxHashMap::default(),
+            open: FxHashMap::default(),
+            trees: Trees::new(trees),
+        }
+    }
+
+    pub(crate) fn task_begins(
+        &mut self,
+        world: &World,
+        go: GoId,
+        (task, parent, name): (TaskId, TaskId, Text),
+        stack: Stack,
+    ) {
+        let open = OpenTask {
+            kind: self.kind(name),
+            name,
+            parent: known_parent(parent),
+            begin: *world.facts.began_before.get(&task.0).unwrap_or(&world.now),
+            begun_by: known_go(go),
+        };
+        self.open.insert(task.0, open);
+        self.trees.task_begins(world, task.0, &open, stack);
+    }
+
+    pub(crate) fn task_ends(
+        &mut self,
+        world: &World,
+        go: GoId,
+        (task, parent, name): (TaskId, TaskId, Text),
+    ) {
+        let begun = self.open.remove(&task.0);
+        let open = begun.unwrap_or(OpenTask {
+            kind: self.kind(name),
+            name,
+            parent: known_parent(parent),
+            begin: world.begin,
+            begun_by: None,
+        });
+        if !world.clip.touches(open.begin, world.now) {
+            return;
+        }
+        let duration = between(open.begin, world.now);
+        let kind = &mut self.kinds[open.kind as usize];
+        kind.count += 1;
+        if begun.is_some() {
+            kind.complete += 1;
+            kind.durations.record(duration);
+        }
+        if kind.slowest.wants(duration) || self.trees.has(task.0) {
+            let mut ended = instance(world, task.0, &open);
+            ended.end_ns = Some(world.since_begin(world.now));
+            ended.ended_by = known_go(go);
+            if begun.is_none() {
+                ended.begin_ns = None;
+            }
+            self.trees.task_ends(&ended);
+            kind.slowest.push(duration, ended);
+        }
+    }
+
+    pub(crate) fn region_begins(&mut self, flow: &Flow) {
+        if let Some(region) = flow.regions.last() {
+            self.trees.serves(region.task, flow.id);
+        }
+    }
+
+    pub(crate) fn region_ends(&mut self, world: &World, flow: &Flow, region: &EndedRegion<'_>) {
+        self.trees.region_ends(world, flow, region);
+        // What an outer region of the same task holds is counted with that.
+        if flow.regions.iter().any(|outer| outer.task == region.task) {
+            return;
+        }
+        if let Some(task) = self.open.get(&region.task) {
+            self.kinds[task.kind as usize].sums.add(region.sums);
+        }
+    }
+
+    pub(crate) fn log(&mut self, world: &World, go: GoId, task: TaskId, texts: (&str, &str)) {
+        self.trees.log(world, go, task.0, texts);
+    }
+
+    fn kind(&mut self, name: Text) -> u32 {
+        let next = self.kinds.len() as u32;
+        let index = *self.kind_of_name.entry(name).or_insert(next);
+        if index == next {
+            self.kinds.push(Kind {
+                name,
+                count: 0,
+                complete: 0,
+                open: 0,
+                durations: Histogram::default(),
+                slowest: Top::new(self.limit),
+                sums: Sums::default(),
+            });
+        }
+        index
+    }
+
+    pub(crate) fn finish(mut self, world: &World) -> UserTasks {
+        let mut open: Vec<(u64, OpenTask)> = std::mem::take(&mut self.open).into_iter().collect();
+        open.sort_unstable_by_key(|(task, _)| *task);
+        for (task, open) in open {
+            let duration = between(open.begin, world.now);
+            let kind = &mut self.kinds[open.kind as usize];
+            kind.count += 1;
+            kind.open += 1;
+            if kind.slowest.wants(duration) || self.trees.has(task) {
+                let cut = instance(world, task, &open);
+                self.trees.task_ends(&cut);
+                kind.slowest.push(duration, cut);
+            }
+        }
+        let mut kinds: Vec<UserTaskKind> = self
+            .kinds
+            .into_iter()
+            .filter(|kind| kind.count > 0)
+            .map(|kind| UserTaskKind {
+                name: world.names.owned(kind.name),
+                count: kind.count,
+                complete: kind.complete,
+                open: kind.open,
+                durations: kind.durations,
+                slowest: kind.slowest.into_items(),
+                breakdown: kind.sums.named(&world.names),
+            })
+            .collect();
+        kinds.sort_by(|a, b| {
+            let (a_ns, b_ns) = (a.durations.total_ns(), b.durations.total_ns());
+            b_ns.cmp(&a_ns).then_with(|| a.name.cmp(&b.name))
+        });
+        UserTasks {
+            kinds,
+            trees: self.trees.finish(world),
+        }
+    }
+}
+
+/// The task as it stands now.
+fn instance(world: &World, task: u64, open: &OpenTask) -> UserTaskInstance {
+    UserTaskInstance {
+        id: task,
+        name: world.names.owned(open.name),
+        parent: open.parent,
+        begin_ns: (open.begin >= world.begin).then(|| world.since_begin(open.begin)),
+        end_ns: None,
+        duration_ns: between(open.begin, world.now),
+        begun_by: open.begun_by,
+        ended_by: None,
+    }
+}
+
+fn known_parent(parent: TaskId) -> Option<u64> {
+    (parent != TaskId::NONE && parent != TaskId::BACKGROUND).then_some(parent.0)
+}
+
+pub(super) fn known_go(go: GoId) -> Option<u64> {
+    (go != GoId::NONE).then_some(go.0)
+}

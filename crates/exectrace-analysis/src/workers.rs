@@ -1,0 +1,245 @@
+//! Workers and threads: how busy they were.
+
+use std::collections::BTreeMap;
+
+use exectrace_format::{CompactEvent, ThreadId};
+use serde::Serialize;
+
+use crate::play::{Flow, Index, State, Stretch, World};
+
+/// The workers and threads of a trace.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Workers {
+    /// Workers, by id.
+    pub workers: Vec<Worker>,
+    /// Workers that share their work, as far as their names tell.
+    pub pools: Vec<Pool>,
+    /// Threads, by id.
+    pub threads: Vec<Thread>,
+}
+
+/// One worker: a slot that runs async tasks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Worker {
+    /// Its id.
+    pub id: u64,
+    /// Its name, where the trace tells it.
+    pub name: String,
+    /// The time that the trace knows its state.
+    pub total_ns: u64,
+    /// Running async tasks.
+    pub busy_ns: u64,
+    /// Held while its task is in a system call.
+    pub syscall_ns: u64,
+    /// Held by a thread, but neither of the two: looking for work.
+    pub scheduling_ns: u64,
+    /// Held by no thread: parked.
+    pub idle_ns: u64,
+    /// How many polls it ran.
+    pub runs: u64,
+    /// The longest of them.
+    pub longest_run_ns: u64,
+    /// How many polls were of tasks that ran on another worker before.
+    pub migrations: u64,
+    /// How many times it went to sleep.
+    pub parks: u64,
+    /// How many times it was taken from a thread in a system call.
+    pub steals: u64,
+}
+
+/// Workers whose names differ in their numbers alone; all workers that have no names.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Pool {
+    /// What their names have in common.
+    pub name: String,
+    /// Their ids.
+    pub workers: Vec<u64>,
+    /// The share of their time in which they were busy, 0 to 1.
+    pub busy_share: f64,
+    /// How much busier the busiest was than their mean: 1 is balance, their number is the worst.
+    pub imbalance: f64,
+}
+
+/// One thread of the operating system.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Thread {
+    /// Its id.
+    pub id: u64,
+    /// Its name, where the trace tells it.
+    pub name: String,
+    /// When something first happened on it, since the begin of the trace.
+    pub first_ns: u64,
+    /// When something last happened on it.
+    pub last_ns: u64,
+    /// Running async tasks.
+    pub busy_ns: u64,
+    /// In system calls.
+    pub syscall_ns: u64,
+    /// How many polls it ran.
+    pub runs: u64,
+    /// CPU samples taken on it.
+    pub cpu_samples: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct WorkerPass {
+    workers: Vec<Worker>,
+    worker_index: Index,
+    threads: Vec<Thread>,
+    thread_index: Index,
+    /// The place of the thread that was met last: mostly it is met again.
+    last_thread: Option<(u64, u32)>,
+}
+
+impl WorkerPass {
+    #[inline]
+    pub(crate) fn event(&mut self, world: &World, event: &CompactEvent) {
+        let now = event.time.0;
+        if event.thread != ThreadId::NONE {
+            let since = world.since_begin(now);
+            self.thread(event.thread.0, since).last_ns = since;
+        }
+    }
+
+    pub(crate) fn sample(&mut self, event: &CompactEvent) {
+        if let Some(index) = self.thread_index.get(event.thread.0) {
+            self.threads[index as usize].cpu_samples += 1;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn stretch(&mut self, world: &World, flow: &mut Flow, stretch: &Stretch) {
+        let clip = world.clip;
+        let busy = match stretch.state {
+            State::Running => clip.between(stretch.begin, stretch.end),
+            State::Syscall => clip.between(stretch.begin, stretch.blocked),
+            _ => return,
+        };
+        let runs = stretch.state == State::Running;
+        if stretch.lane != u64::MAX {
+            let worker = self.worker(stretch.lane);
+            if runs {
+                worker.busy_ns += busy;
+                worker.runs += 1;
+                worker.longest_run_ns = worker.longest_run_ns.max(busy);
+                if flow.last_lane != u64::MAX && flow.last_lane != stretch.lane {
+                    worker.migrations += 1;
+                }
+                flow.last_lane = stretch.lane;
+            } else {
+                worker.syscall_ns += busy;
+            }
+        }
+        if stretch.thread != u64::MAX {
+            let thread = self.thread(stretch.thread, world.since_begin(stretch.begin));
+            if runs {
+                thread.busy_ns += busy;
+                thread.runs += 1;
+            } else {
+                thread.syscall_ns += clip.between(stretch.begin, stretch.end);
+            }
+        }
+    }
+
+    fn worker(&mut self, id: u64) -> &mut Worker {
+        let index = self.worker_index.get(id).unwrap_or_else(|| {
+            let index = self.workers.len() as u32;
+            self.worker_index.insert(id, index);
+            self.workers.push(Worker {
+                id,
+                ..Worker::default()
+            });
+            index
+        });
+        &mut self.workers[index as usize]
+    }
+
+    #[inline]
+    fn thread(&mut self, id: u64, now: u64) -> &mut Thread {
+        let index = match self.last_thread {
+            Some((last, index)) if last == id => index,
+            _ => {
+                let known = self.thread_index.get(id);
+                let index = known.unwrap_or(self.threads.len() as u32);
+                if known.is_none() {
+                    self.thread_index.insert(id, index);
+                    self.threads.push(Thread {
+                        id,
+                        first_ns: now,
+                        last_ns: now,
+                        ..Thread::default()
+                    });
+                }
+                self.last_thread = Some((id, index));
+                index
+            }
+        };
+        &mut self.threads[index as usize]
+    }
+
+    pub(crate) fn finish(mut self, world: &World) -> Workers {
+        for lane in &world.lanes.all {
+            let name = world
+                .facts
+                .lane_names
+                .get(&lane.id)
+                .cloned()
+                .unwrap_or_default();
+            let worker = self.worker(lane.id);
+            worker.name = name;
+            worker.total_ns = lane.held + lane.idle;
+            worker.idle_ns = lane.idle;
+            worker.scheduling_ns = lane.held.saturating_sub(worker.busy_ns + worker.syscall_ns);
+            worker.parks = lane.parks;
+            worker.steals = lane.steals;
+        }
+        for thread in &mut self.threads {
+            if let Some(name) = world.facts.thread_names.get(&thread.id) {
+                thread.name.clone_from(name);
+            }
+        }
+        self.workers.sort_by_key(|worker| worker.id);
+        self.threads.sort_by_key(|thread| thread.id);
+        Workers {
+            pools: pools(&self.workers),
+            workers: self.workers,
+            threads: self.threads,
+        }
+    }
+}
+
+/// Puts workers together whose names differ in their numbers alone.
+fn pools(workers: &[Worker]) -> Vec<Pool> {
+    let mut by_name: BTreeMap<String, Vec<&Worker>> = BTreeMap::new();
+    for worker in workers {
+        let stem = worker.name.trim_end_matches(|c: char| c.is_ascii_digit());
+        by_name
+            .entry(stem.trim_end().to_owned())
+            .or_default()
+            .push(worker);
+    }
+    let pool = |(name, workers): (String, Vec<&Worker>)| {
+        let busy: u64 = workers.iter().map(|worker| worker.busy_ns).sum();
+        let total: u64 = workers.iter().map(|worker| worker.total_ns).sum();
+        let most = workers
+            .iter()
+            .map(|worker| worker.busy_ns)
+            .max()
+            .unwrap_or(0);
+        Pool {
+            name,
+            workers: workers.iter().map(|worker| worker.id).collect(),
+            busy_share: if total == 0 {
+                0.0
+            } else {
+                busy as f64 / total as f64
+            },
+            imbalance: if busy == 0 {
+                1.0
+            } else {
+                most as f64 * workers.len() as f64 / busy as f64
+            },
+        }
+    };
+    by_name.into_iter().map(pool).collect()
+}
