@@ -14,6 +14,8 @@
 
 mod error;
 mod options;
+mod perfetto;
+mod story;
 
 use std::io::{Read, Write};
 
@@ -23,20 +25,7 @@ pub use error::{ExportError, Exported};
 #[cfg(feature = "parquet")]
 pub use options::ParquetOptions;
 pub use options::{Options, UnknownWeight, Weight};
-
-/// Writes a Perfetto trace (`.pftrace`).
-///
-/// # Errors
-///
-/// The output fails.
-pub fn perfetto<R: Read, W: Write>(
-    reader: Reader<R>,
-    out: W,
-    options: &Options,
-) -> Result<Exported, ExportError> {
-    let _ = (out, options);
-    Ok(drained(reader))
-}
+pub use perfetto::perfetto;
 
 /// Writes Chrome's trace event JSON.
 ///

@@ -1,0 +1,312 @@
+//! The tracks: which there are, what they are called, and what they hang under.
+//!
+//! ```text
+//! process ─┬─ Workers ─── one for each worker
+//!          ├─ threads, which Perfetto puts under the process by itself
+//!          ├─ Async tasks ─── one for each, with its states ─── regions
+//!          ├─ User tasks ─── one for each, under its parent's
+//!          ├─ Garbage collection ─── one for each that a range concerns
+//!          └─ counters
+//! ```
+//!
+//! A track is described when it is first used; that of a task whose name is not known yet, when the
+//! name is, or at the end. Readers take in all descriptions before they place events.
+
+use std::io::Write;
+
+use exectrace_format::{GoId, RangeScope, TaskId, ThreadId};
+use rustc_hash::FxHashMap;
+
+use super::packets::Packets;
+use super::schema::{
+    BY_RANK, BY_TIME, CounterDescriptor, ProcessDescriptor, ThreadDescriptor, TracePacket,
+    TrackDescriptor, UNIT_BYTES, UNIT_COUNT,
+};
+use crate::error::ExportError;
+use crate::story::{Lane, Scene, Task, Text, UserTask};
+
+/// The process's number; that of the program is not in the trace.
+pub(super) const PID: i32 = 1;
+
+pub(super) const PROCESS: u64 = 1;
+const WORKERS: u64 = 2;
+const TASKS: u64 = 3;
+const USER_TASKS: u64 = 4;
+const RANGES: u64 = 5;
+/// Numbers of tracks from here on are given as they come.
+const FIRST_FREE: u64 = 16;
+
+/// The tracks of an async task.
+#[derive(Clone, Copy, Debug)]
+struct TaskRow {
+    states: u64,
+    regions: Option<u64>,
+    is_described: bool,
+}
+
+/// The tracks in use.
+#[derive(Debug)]
+pub(super) struct Rows {
+    used: u64,
+    lanes: FxHashMap<Lane, u64>,
+    tasks: FxHashMap<GoId, TaskRow>,
+    user_tasks: FxHashMap<TaskId, u64>,
+    ranges: FxHashMap<RangeScope, u64>,
+    counters: FxHashMap<String, u64>,
+}
+
+impl Rows {
+    /// Describes the process and the groups.
+    pub(super) fn new(
+        process_name: &str,
+        packets: &mut Packets<impl Write>,
+    ) -> Result<Self, ExportError> {
+        describe(
+            packets,
+            TrackDescriptor {
+                uuid: PROCESS,
+                process: Some(ProcessDescriptor {
+                    pid: PID,
+                    process_name: process_name.to_owned(),
+                }),
+                child_ordering: Some(BY_RANK),
+                ..TrackDescriptor::default()
+            },
+        )?;
+        let groups = [
+            (WORKERS, "Workers", BY_RANK),
+            (USER_TASKS, "User tasks", BY_TIME),
+            (TASKS, "Async tasks", BY_TIME),
+            (RANGES, "Garbage collection", BY_TIME),
+        ];
+        for (rank, (uuid, name, order)) in groups.into_iter().enumerate() {
+            describe(
+                packets,
+                TrackDescriptor {
+                    child_ordering: Some(order),
+                    sibling_order_rank: Some(rank as i32),
+                    ..plain(uuid, PROCESS, name.to_owned())
+                },
+            )?;
+        }
+        Ok(Self {
+            used: FIRST_FREE,
+            lanes: FxHashMap::default(),
+            tasks: FxHashMap::default(),
+            user_tasks: FxHashMap::default(),
+            ranges: FxHashMap::default(),
+            counters: FxHashMap::default(),
+        })
+    }
+
+    fn free(&mut self) -> u64 {
+        self.used += 1;
+        self.used
+    }
+
+    pub(super) fn lane(
+        &mut self,
+        lane: Lane,
+        scene: &Scene,
+        packets: &mut Packets<impl Write>,
+    ) -> Result<u64, ExportError> {
+        if let Some(&known) = self.lanes.get(&lane) {
+            return Ok(known);
+        }
+        let uuid = self.free();
+        self.lanes.insert(lane, uuid);
+        let title = scene.lane_title(lane);
+        let descriptor = match lane {
+            Lane::Worker(worker) => TrackDescriptor {
+                sibling_order_rank: i32::try_from(worker.0).ok(),
+                ..plain(uuid, WORKERS, title)
+            },
+            Lane::Thread(ThreadId(id)) => match i32::try_from(id) {
+                Ok(tid) => TrackDescriptor {
+                    uuid,
+                    parent_uuid: Some(PROCESS),
+                    thread: Some(ThreadDescriptor {
+                        pid: PID,
+                        tid,
+                        thread_name: title,
+                    }),
+                    ..TrackDescriptor::default()
+                },
+                // No number of a thread, so Perfetto would not take it for one.
+                Err(_) => plain(uuid, PROCESS, title),
+            },
+        };
+        describe(packets, descriptor)?;
+        Ok(uuid)
+    }
+
+    /// The track of a task's states.
+    pub(super) fn task(
+        &mut self,
+        task: &Task,
+        scene: &Scene,
+        packets: &mut Packets<impl Write>,
+    ) -> Result<u64, ExportError> {
+        if let Some(row) = self.tasks.get(&task.id) {
+            return Ok(row.states);
+        }
+        let row = TaskRow {
+            states: self.free(),
+            regions: None,
+            is_described: false,
+        };
+        self.tasks.insert(task.id, row);
+        if task.name != Text::EMPTY {
+            self.describe_task(task, scene, packets)?;
+        }
+        Ok(row.states)
+    }
+
+    /// The track of a task's regions, below that of its states.
+    pub(super) fn regions(
+        &mut self,
+        task: &Task,
+        scene: &Scene,
+        packets: &mut Packets<impl Write>,
+    ) -> Result<u64, ExportError> {
+        let states = self.task(task, scene, packets)?;
+        if let Some(TaskRow {
+            regions: Some(known),
+            ..
+        }) = self.tasks.get(&task.id)
+        {
+            return Ok(*known);
+        }
+        let uuid = self.free();
+        if let Some(row) = self.tasks.get_mut(&task.id) {
+            row.regions = Some(uuid);
+        }
+        describe(packets, plain(uuid, states, "regions".to_owned()))?;
+        Ok(uuid)
+    }
+
+    /// The track's name is known now, or will never be.
+    pub(super) fn describe_task(
+        &mut self,
+        task: &Task,
+        scene: &Scene,
+        packets: &mut Packets<impl Write>,
+    ) -> Result<(), ExportError> {
+        match self.tasks.get_mut(&task.id) {
+            Some(row) if !row.is_described => {
+                row.is_described = true;
+                describe(packets, plain(row.states, TASKS, task.title(&scene.book)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn forget_task(&mut self, task: GoId) {
+        self.tasks.remove(&task);
+    }
+
+    /// Describes what could not be until the trace has ended.
+    pub(super) fn finish(&mut self, packets: &mut Packets<impl Write>) -> Result<(), ExportError> {
+        let mut nameless: Vec<_> = self
+            .tasks
+            .iter()
+            .filter(|(_, row)| !row.is_described)
+            .collect();
+        nameless.sort_unstable_by_key(|(task, _)| **task);
+        for (task, row) in nameless {
+            describe(packets, plain(row.states, TASKS, format!("G{}", task.0)))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn user_task(
+        &mut self,
+        user_task: &UserTask,
+        scene: &Scene,
+        packets: &mut Packets<impl Write>,
+    ) -> Result<u64, ExportError> {
+        if let Some(&known) = self.user_tasks.get(&user_task.id) {
+            return Ok(known);
+        }
+        let uuid = self.free();
+        self.user_tasks.insert(user_task.id, uuid);
+        let parent = self
+            .user_tasks
+            .get(&user_task.parent)
+            .copied()
+            .unwrap_or(USER_TASKS);
+        let title = format!("{} T{}", scene.book.text(user_task.name), user_task.id.0);
+        describe(packets, plain(uuid, parent, title))?;
+        Ok(uuid)
+    }
+
+    /// The track of an open user task.
+    pub(super) fn open_user_task(&self, id: TaskId) -> Option<u64> {
+        self.user_tasks.get(&id).copied()
+    }
+
+    pub(super) fn forget_user_task(&mut self, id: TaskId) {
+        self.user_tasks.remove(&id);
+    }
+
+    pub(super) fn range(
+        &mut self,
+        scope: RangeScope,
+        scene: &Scene,
+        packets: &mut Packets<impl Write>,
+    ) -> Result<u64, ExportError> {
+        if let Some(&known) = self.ranges.get(&scope) {
+            return Ok(known);
+        }
+        let uuid = self.free();
+        self.ranges.insert(scope, uuid);
+        let title = match scope {
+            RangeScope::Global => "program".to_owned(),
+            RangeScope::Proc(worker) => scene.lane_title(Lane::Worker(worker)),
+            RangeScope::Go(task) => scene.task_title(task),
+        };
+        describe(packets, plain(uuid, RANGES, title))?;
+        Ok(uuid)
+    }
+
+    pub(super) fn counter(
+        &mut self,
+        name: &str,
+        is_bytes: bool,
+        packets: &mut Packets<impl Write>,
+    ) -> Result<u64, ExportError> {
+        if let Some(&known) = self.counters.get(name) {
+            return Ok(known);
+        }
+        let uuid = self.free();
+        self.counters.insert(name.to_owned(), uuid);
+        let unit = if is_bytes { UNIT_BYTES } else { UNIT_COUNT };
+        describe(
+            packets,
+            TrackDescriptor {
+                counter: Some(CounterDescriptor { unit }),
+                ..plain(uuid, PROCESS, name.to_owned())
+            },
+        )?;
+        Ok(uuid)
+    }
+}
+
+fn plain(uuid: u64, parent: u64, name: String) -> TrackDescriptor {
+    TrackDescriptor {
+        uuid,
+        parent_uuid: Some(parent),
+        name: Some(name),
+        ..TrackDescriptor::default()
+    }
+}
+
+fn describe(
+    packets: &mut Packets<impl Write>,
+    descriptor: TrackDescriptor,
+) -> Result<(), ExportError> {
+    packets.write(TracePacket {
+        track_descriptor: Some(descriptor),
+        ..TracePacket::default()
+    })
+}

@@ -1,0 +1,204 @@
+//! What a trace tells, in the words of a picture: things begin, end, and change their state.
+
+use exectrace_format::{GoId, ProcId, RangeScope, SideRecord, SyncClock, TaskId, ThreadId};
+
+use super::book::{Stack, Text};
+use super::task::{State, Stretch, Task};
+
+/// What holds an async task while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Lane {
+    Worker(ProcId),
+    Thread(ThreadId),
+}
+
+/// How it is known that something is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The trace tells of its end.
+    Told,
+    /// The async task it belonged to ended.
+    WithTask,
+    /// The trace ends before it.
+    WithTrace,
+}
+
+/// An async task on a lane, from the moment it gets it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    pub(crate) task: GoId,
+    pub(crate) begin: i64,
+    /// How long it was ready to run before, and what made it ready; `None` if that was not seen.
+    pub(crate) ready: Option<Ready>,
+    /// The begin of the system call it is in.
+    pub(crate) syscall: Option<i64>,
+    /// Nanoseconds in system calls that are over.
+    pub(crate) syscall_ns: i64,
+    /// The worker of a run on a thread, the thread of a run on a worker.
+    pub(crate) worker: ProcId,
+    pub(crate) thread: ThreadId,
+}
+
+/// How an async task became ready to run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ready {
+    pub(crate) since: i64,
+    /// Who woke it, or spawned it.
+    pub(crate) waker: GoId,
+    /// The number of the wake; 0 if there was none.
+    pub(crate) wake: u64,
+}
+
+/// A region that is open or has just ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Region {
+    pub(crate) name: Text,
+    pub(crate) user_task: TaskId,
+    pub(crate) begin: i64,
+    /// Whether its begin is in the trace.
+    pub(crate) begin_told: bool,
+    pub(crate) stack: Stack,
+}
+
+/// A user task that is open or has just ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UserTask {
+    pub(crate) id: TaskId,
+    /// [`TaskId::NONE`] or [`TaskId::BACKGROUND`] if it has none.
+    pub(crate) parent: TaskId,
+    pub(crate) name: Text,
+    /// May lie before the trace.
+    pub(crate) begin: i64,
+    /// Whether its begin is in the trace.
+    pub(crate) begin_told: bool,
+    /// The async task in which it began.
+    pub(crate) task: GoId,
+}
+
+/// A wake, or the spawn of a task.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wake {
+    /// Counts from 1.
+    pub(crate) number: u64,
+    pub(crate) woken: GoId,
+    pub(crate) is_spawn: bool,
+    /// Where the waker was, each `NONE` if nowhere.
+    pub(crate) waker: GoId,
+    pub(crate) worker: ProcId,
+    pub(crate) thread: ThreadId,
+}
+
+/// A message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Log<'a> {
+    pub(crate) user_task: TaskId,
+    pub(crate) task: GoId,
+    pub(crate) worker: ProcId,
+    pub(crate) thread: ThreadId,
+    pub(crate) category: &'a str,
+    pub(crate) message: &'a str,
+    pub(crate) stack: Stack,
+}
+
+/// One thing that a trace tells. Where two end at once, the inner one is told first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fact<'a> {
+    /// A generation begins, or the trace ends.
+    Sync(Option<SyncClock>),
+    /// An async task is seen for the first time.
+    TaskSeen(&'a Task),
+    /// The name or label of an async task has become known.
+    TaskNamed(&'a Task),
+    /// An async task leaves a state.
+    Left {
+        task: &'a Task,
+        stretch: Stretch,
+        end: End,
+    },
+    /// An async task enters a state, that in `task.now`.
+    Entered(&'a Task),
+    /// An async task has ended.
+    TaskGone(&'a Task),
+    RunBegan {
+        lane: Lane,
+        run: Run,
+    },
+    /// `next` is what came after: the state, the reason, and the stack at the end.
+    RunEnded {
+        lane: Lane,
+        run: Run,
+        next: Next,
+        end: End,
+    },
+    /// A system call inside a run.
+    SyscallBegan {
+        lane: Lane,
+        run: Run,
+        stack: Stack,
+    },
+    SyscallEnded {
+        lane: Lane,
+        run: Run,
+        begin: i64,
+        end: End,
+    },
+    /// A thread takes a worker (unpark), or leaves it (park).
+    WorkerHeld {
+        worker: ProcId,
+        thread: ThreadId,
+    },
+    WorkerFreed {
+        worker: ProcId,
+        thread: ThreadId,
+    },
+    Wake(Wake),
+    RegionBegan {
+        task: &'a Task,
+        region: Region,
+    },
+    RegionEnded {
+        task: &'a Task,
+        region: Region,
+        end: End,
+    },
+    UserTaskBegan(UserTask),
+    UserTaskEnded {
+        user_task: UserTask,
+        end: End,
+    },
+    Log(Log<'a>),
+    /// A counter of Go's has a new value.
+    Metric {
+        name: &'static str,
+        value: u64,
+    },
+    RangeBegan {
+        scope: RangeScope,
+        name: Text,
+        begin: i64,
+    },
+    RangeEnded {
+        scope: RangeScope,
+        name: Text,
+        begin: i64,
+        end: End,
+    },
+    /// A CPU sample.
+    Sample {
+        task: GoId,
+        worker: ProcId,
+        thread: ThreadId,
+        stack: Stack,
+    },
+    /// A record of side data. Names of workers and threads stand in the scene already.
+    Side(&'a SideRecord),
+}
+
+/// What came after a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Next {
+    /// `None` where the task ended or is not known any more.
+    pub(crate) state: Option<State>,
+    pub(crate) reason: Text,
+    pub(crate) stack: Stack,
+}
