@@ -1,0 +1,66 @@
+//! The command line: what all commands share. What a command takes stands in its own file.
+
+use clap::{Args as ClapArgs, Parser, ValueEnum};
+
+use crate::commands::Command;
+
+/// What the whole command line says.
+#[derive(Debug, Parser)]
+#[command(
+    name = "exectrace",
+    version,
+    about = "Looks at execution traces of Rust and Go programs",
+    after_help = "TRACE may be - for standard input. Exit status: 0 if all is well, 1 if the trace \
+                  is damaged or a check fails, 2 if the command line is wrong.",
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub(crate) struct Args {
+    /// Whether to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    pub(crate) color: Color,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Color {
+    /// Makes it so for all that is printed.
+    pub(crate) fn apply(self) {
+        let choice = match self {
+            // What the environment says.
+            Self::Auto => return,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+}
+
+/// For whom an answer is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Tables and sentences for people
+    Text,
+    /// JSON for programs
+    Json,
+}
+
+/// The choice between the two.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct FormatArgument {
+    /// How to answer
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: Format,
+}

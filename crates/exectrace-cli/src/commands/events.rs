@@ -1,0 +1,204 @@
+//! `exectrace events`: the events one by one, in their true order.
+
+use std::io::Write;
+
+use clap::{Args, ValueEnum};
+use exectrace_format::{CompactEvent, CompactKind, GoId, Reader, StateChange, TaskId};
+
+use crate::args::{Format, FormatArgument};
+use crate::failure::Status;
+use crate::input::{self, TraceArgument};
+use crate::output::{Out, json};
+use crate::reading;
+use crate::scope::Window;
+use crate::shown_event::{ShownEvent, show};
+
+/// Print the events of a trace in their true order
+///
+/// A line has the time since the trace's beginning in seconds, the thread (m), lane (p) and flow
+/// (g) on which it happened, what happened, and where in the program. As JSON, a line is an object.
+#[derive(Debug, Args)]
+pub(crate) struct Events {
+    #[command(flatten)]
+    trace: TraceArgument,
+    #[command(flatten)]
+    window: Window,
+    /// Only events of this kind; may be given several times
+    #[arg(long, value_name = "KIND")]
+    kind: Vec<Kind>,
+    /// Only events on or of this flow: an async task, a goroutine, a thread's own code
+    #[arg(long, value_name = "NUMBER")]
+    flow: Option<u64>,
+    /// Only events of this user task
+    #[arg(long, value_name = "NUMBER")]
+    user_task: Option<u64>,
+    /// Only events on this thread
+    #[arg(long, value_name = "NUMBER")]
+    thread: Option<u64>,
+    /// Only events with this text in their line
+    #[arg(long, value_name = "TEXT")]
+    grep: Option<String>,
+    /// Stop after this many events
+    #[arg(long, value_name = "COUNT")]
+    limit: Option<u64>,
+    /// Print the stacks below each line, leaf first
+    #[arg(long)]
+    stacks: bool,
+    #[command(flatten)]
+    format: FormatArgument,
+}
+
+/// A kind of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// A generation of the file begins, or the trace ends
+    Sync,
+    /// A quantity has a new value
+    Metric,
+    /// A flow has a new label
+    Label,
+    /// A CPU sample
+    Sample,
+    /// Garbage collection, its parts, the world stopped
+    Range,
+    /// A user task begins or ends
+    UserTask,
+    /// A region begins or ends
+    Region,
+    /// A message
+    Log,
+    /// A flow changes its state
+    Flow,
+    /// A lane changes its state
+    Lane,
+    /// An event of Go's allocation experiment
+    Experimental,
+    /// What exectrace tells beside the events
+    Side,
+}
+
+impl Kind {
+    fn of(event: &CompactEvent) -> Self {
+        use CompactKind as K;
+        match event.kind {
+            K::Sync { .. } => Self::Sync,
+            K::Metric { .. } => Self::Metric,
+            K::Label { .. } => Self::Label,
+            K::StackSample => Self::Sample,
+            K::RangeBegin { .. } | K::RangeActive { .. } | K::RangeEnd { .. } => Self::Range,
+            K::TaskBegin { .. } | K::TaskEnd { .. } => Self::UserTask,
+            K::RegionBegin { .. } | K::RegionEnd { .. } => Self::Region,
+            K::Log { .. } => Self::Log,
+            K::StateTransition { change, .. } => match change {
+                StateChange::Go { .. } => Self::Flow,
+                StateChange::Proc { .. } => Self::Lane,
+            },
+            K::Experimental { .. } => Self::Experimental,
+            _ => Self::Side,
+        }
+    }
+}
+
+impl Events {
+    pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
+        let window = self.window.checked()?;
+        let (input, origin) = input::open(&self.trace.path)?;
+        let mut reader = reading::begin(input, &origin)?;
+        let mut begin_ns = None;
+        let mut left = self.limit.unwrap_or(u64::MAX);
+        while left > 0 {
+            let event = match reader.next_compact() {
+                Ok(Some(event)) => event,
+                Ok(None) => break,
+                Err(error) => return reading::damaged(error, &origin, out),
+            };
+            let begin_ns = *begin_ns.get_or_insert(event.time.0);
+            let since_ns = event.time.0.saturating_sub(begin_ns).max(0) as u64;
+            if since_ns >= window.to_ns() {
+                break;
+            }
+            if since_ns < window.from_ns() || !self.wants(&event) {
+                continue;
+            }
+            if self.print(&event, &reader, begin_ns, out)? {
+                left -= 1;
+            }
+        }
+        Ok(Status::Ok)
+    }
+
+    /// Whether the event is asked for, as far as its numbers tell.
+    fn wants(&self, event: &CompactEvent) -> bool {
+        (self.kind.is_empty() || self.kind.contains(&Kind::of(event)))
+            && self
+                .flow
+                .is_none_or(|flow| concerns_flow(event, GoId(flow)))
+            && self
+                .user_task
+                .is_none_or(|task| user_task(event) == Some(TaskId(task)))
+            && self.thread.is_none_or(|thread| event.thread.0 == thread)
+    }
+
+    /// Prints the event if it has the text that is asked for, and says whether it did.
+    fn print<R: std::io::Read>(
+        &self,
+        event: &CompactEvent,
+        reader: &Reader<R>,
+        begin_ns: i64,
+        out: &mut Out,
+    ) -> anyhow::Result<bool> {
+        let shown = show(event, reader, begin_ns);
+        let line = match (self.format.format, &self.grep) {
+            (Format::Json, None) => String::new(),
+            _ => shown.to_string(),
+        };
+        if self.grep.as_ref().is_some_and(|text| !line.contains(text)) {
+            return Ok(false);
+        }
+        match self.format.format {
+            Format::Json => json::line(&shown, out)?,
+            Format::Text => {
+                writeln!(out, "{line}")?;
+                if self.stacks {
+                    print_stacks(&shown, out)?;
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn print_stacks(event: &ShownEvent<'_>, out: &mut Out) -> anyhow::Result<()> {
+    for frame in &event.stack {
+        writeln!(out, "{:>20}{frame}", "")?;
+    }
+    if let crate::shown_event::What::Flow { flow_stack, .. } = &event.what {
+        for frame in flow_stack {
+            writeln!(out, "{:>16}of  {frame}", "")?;
+        }
+    }
+    Ok(())
+}
+
+fn concerns_flow(event: &CompactEvent, flow: GoId) -> bool {
+    let of_change = match event.kind {
+        CompactKind::StateTransition {
+            change: StateChange::Go { go, .. },
+            ..
+        } => Some(go),
+        CompactKind::Label { go, .. } => Some(go),
+        _ => None,
+    };
+    event.go == flow || of_change == Some(flow)
+}
+
+fn user_task(event: &CompactEvent) -> Option<TaskId> {
+    match event.kind {
+        CompactKind::TaskBegin { task, .. }
+        | CompactKind::TaskEnd { task, .. }
+        | CompactKind::RegionBegin { task, .. }
+        | CompactKind::RegionEnd { task, .. }
+        | CompactKind::Log { task, .. } => Some(task),
+        _ => None,
+    }
+}

@@ -1,0 +1,155 @@
+//! What went wrong, told to a person: one cause a line, then what to try.
+//!
+//! Errors travel as [`anyhow::Error`]. What to try is found here, by their causes, so that one
+//! cause has one remedy whichever command meets it.
+
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use exectrace_format::{FramingError, ReadCause, ReadError};
+
+/// How a command ended that could do its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// All is well.
+    Ok,
+    /// A check failed, or the trace is damaged and the answer is of a part of it.
+    Failed,
+}
+
+/// The command line asks for something that cannot be.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Usage {
+    message: String,
+    remedy: String,
+}
+
+impl Usage {
+    /// An error of the command line: what is wrong, and what to try.
+    pub(crate) fn error(message: impl Into<String>, remedy: impl Into<String>) -> anyhow::Error {
+        anyhow::Error::new(Self {
+            message: message.into(),
+            remedy: remedy.into(),
+        })
+    }
+}
+
+const OK: u8 = 0;
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+/// What a shell shows of a program that was ended by SIGPIPE: 128 and the signal's number.
+const BROKEN_PIPE: u8 = 141;
+
+/// The exit status of the program, after telling of the error if there is one.
+pub(crate) fn conclude(outcome: anyhow::Result<Status>) -> ExitCode {
+    let code = match outcome {
+        Ok(Status::Ok) => OK,
+        Ok(Status::Failed) => FAILED,
+        // Whoever read our output has seen enough.
+        Err(error) if is_broken_pipe(&error) => BROKEN_PIPE,
+        Err(error) => {
+            // Where standard error is gone as well, nobody is left to be told.
+            let _ = tell(&error, &mut anstream::stderr().lock());
+            match error.downcast_ref::<Usage>() {
+                Some(_) => USAGE,
+                None => FAILED,
+            }
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<io::Error>();
+        let json = cause.downcast_ref::<serde_json::Error>();
+        io.map(io::Error::kind)
+            .or_else(|| json.and_then(serde_json::Error::io_error_kind))
+            == Some(ErrorKind::BrokenPipe)
+    })
+}
+
+/// Says something that the person should know, beside the answer.
+pub(crate) fn warn(message: &str) {
+    let style = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
+    let _ = writeln!(
+        anstream::stderr().lock(),
+        "{style}warning{style:#}: {message}"
+    );
+}
+
+fn tell(error: &anyhow::Error, out: &mut impl Write) -> io::Result<()> {
+    let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+    let bold = Style::new().bold();
+    let mut told = String::new();
+    for (index, cause) in error.chain().enumerate() {
+        let message = crate::output::printable(&cause.to_string()).into_owned();
+        // Errors of this project name their cause in their own message.
+        if told.ends_with(&message) {
+            continue;
+        }
+        if index == 0 {
+            writeln!(out, "{red}error{red:#}: {message}")?;
+        } else {
+            writeln!(out, "  {bold}cause{bold:#}: {message}")?;
+        }
+        told = message;
+    }
+    if let Some(remedy) = remedy(error) {
+        writeln!(out, "  {bold}try{bold:#}: {remedy}")?;
+    }
+    Ok(())
+}
+
+/// What to try.
+fn remedy(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        if let Some(usage) = cause.downcast_ref::<Usage>() {
+            return Some(usage.remedy.clone());
+        }
+        if let Some(read) = cause.downcast_ref::<ReadError>() {
+            return Some(remedy_of_reading(&read.cause).to_owned());
+        }
+        let io = cause.downcast_ref::<io::Error>()?;
+        remedy_of_io(io).map(str::to_owned)
+    })
+}
+
+/// What to try when a trace cannot be read.
+pub(crate) fn remedy_of_reading(cause: &ReadCause) -> &'static str {
+    match cause {
+        ReadCause::NotATrace => {
+            "a file that exectrace, or Go's runtime/trace, wrote; it begins with `go 1.` and a \
+             version. A compressed one has to be unpacked first"
+        }
+        ReadCause::UnsupportedVersion(_) => {
+            "a newer exectrace; this one knows the traces of Go 1.11 to 1.27"
+        }
+        ReadCause::Io(_) => "the command again, with a file that can be read to its end",
+        ReadCause::Framing(
+            FramingError::PayloadCut { .. }
+            | FramingError::HeadCut { .. }
+            | FramingError::Incomplete,
+        ) => {
+            "a copy that is not cut off. What lies before the damage is good: \
+             `exectrace cut TRACE -o PART` keeps it as a whole trace"
+        }
+        _ => {
+            "another copy of the file. What lies before the damage is good: \
+             `exectrace cut TRACE -o PART` keeps it as a whole trace. If exectrace wrote the \
+             trace and nothing changed it since, this is a bug that we want to know of"
+        }
+    }
+}
+
+fn remedy_of_io(error: &io::Error) -> Option<&'static str> {
+    Some(match error.kind() {
+        ErrorKind::NotFound => "the path as `ls` shows it; `-` reads standard input",
+        ErrorKind::PermissionDenied => "a file that you may read, in a directory you may write to",
+        ErrorKind::IsADirectory => "the path of a file in that directory",
+        ErrorKind::StorageFull => "a place with more room",
+        _ => return None,
+    })
+}

@@ -1,0 +1,29 @@
+//! The `exectrace` program: looks at execution traces, ours and those of Go programs.
+//!
+//! `args` is the command line, `commands` has a file for each command, `output` is how answers
+//! look, `rewrite` makes traces of traces. What a trace means is found by the crates below: this
+//! one asks and shows.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod failure;
+mod input;
+mod output;
+mod progress;
+mod reading;
+mod rewrite;
+mod scope;
+mod shown_event;
+mod survey;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    args.color.apply();
+    failure::conclude(commands::run(args.command))
+}

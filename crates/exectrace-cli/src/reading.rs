@@ -1,0 +1,51 @@
+//! Reading traces on behalf of a command: what is to be done when one is damaged.
+
+use std::io::{Read, Write};
+
+use exectrace_format::{ReadCause, ReadError, Reader};
+
+use crate::failure::{Status, warn};
+use crate::input::{self, Origin};
+use crate::output::{Out, units};
+
+/// Reads the header of a trace.
+///
+/// # Errors
+///
+/// The input is no trace that can be read.
+pub(crate) fn begin<R: Read>(input: R, origin: &Origin) -> anyhow::Result<Reader<R>> {
+    Reader::new(input).map_err(|error| of_input(error, origin))
+}
+
+/// The error of a reader with the name of its input.
+pub(crate) fn of_input(error: ReadError, origin: &Origin) -> anyhow::Error {
+    match error.cause {
+        ReadCause::Io(error) => input::unreadable(error, &origin.label),
+        _ => anyhow::Error::new(error).context(format!("cannot read {}", origin.label)),
+    }
+}
+
+/// A trace ended in damage after something of it was read: the answer stands, of a part of the
+/// trace, and the person is told which.
+pub(crate) fn damaged(error: ReadError, origin: &Origin, out: &mut Out) -> anyhow::Result<Status> {
+    if let ReadCause::Io(_) = error.cause {
+        return Err(of_input(error, origin));
+    }
+    // The answer first: standard error is not buffered.
+    out.flush()?;
+    warn(&part(&error, origin));
+    Ok(Status::Failed)
+}
+
+/// Says which part of a damaged trace the answer is of.
+pub(crate) fn part(error: &ReadError, origin: &Origin) -> String {
+    let share = origin.bytes.map_or_else(String::new, |bytes| {
+        let missing = bytes.saturating_sub(error.offset);
+        format!(
+            "; {} of the file lie behind it",
+            units::percent(missing, bytes)
+        )
+    });
+    let label = crate::output::printable(&origin.label);
+    format!("{label} is damaged, this is of what comes before: {error}{share}")
+}

@@ -1,0 +1,301 @@
+//! Makes a trace of a trace: a part of it, or the same with other names of places.
+//!
+//! Events are read in their true order and written again, so that any window can be cut out, down
+//! to the nanosecond. `world` follows the state of the traced program, `preamble` tells it where the
+//! new trace begins, `encode` writes the events, and `texts` keeps names and stacks across the
+//! generations of both traces.
+
+mod encode;
+mod preamble;
+mod texts;
+mod world;
+
+use std::io::{self, Read, Write};
+
+use exectrace_format::{
+    ClockSnapshot, CompactEvent, CompactKind, END_OF_GENERATION, ReadError, Reader, SideRecord,
+    SyncClock, Version, Writer,
+};
+
+use crate::scope::Window;
+use encode::Encoder;
+use texts::Texts;
+pub(crate) use texts::{AsTheyAre, Frames, Place};
+use world::World;
+
+/// A group is written as soon as it has about this many bytes.
+const GROUP_BYTES: usize = 1 << 20;
+/// Events between two looks at the size of the group, which cost a walk over all threads.
+const EVENTS_BETWEEN_LOOKS: u64 = 4_096;
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Rewritten<F> {
+    /// Events written, without those of the preamble; 0 means that nothing was written.
+    pub(crate) events: u64,
+    /// From the first event read to the last one, in nanoseconds.
+    pub(crate) read_ns: u64,
+    /// Why the trace could not be read further, if that is so. What comes before was written.
+    pub(crate) damage: Option<ReadError>,
+    /// What replaced the frames.
+    pub(crate) frames: F,
+}
+
+/// Writes the part of a trace that lies in the window, as a trace of its own.
+///
+/// # Errors
+///
+/// The output fails.
+pub(crate) fn rewrite<R: Read, W: Write, F: Frames>(
+    mut reader: Reader<R>,
+    out: W,
+    window: Window,
+    frames: F,
+) -> io::Result<Rewritten<F>> {
+    let mut rewriting = Rewriting::new(version_like(reader.version()), out, window, frames);
+    let damage = loop {
+        match reader.next_compact() {
+            Ok(Some(event)) => {
+                if !rewriting.take(&event, &reader)? {
+                    break None;
+                }
+            }
+            Ok(None) => break None,
+            Err(error) => break Some(error),
+        }
+    };
+    rewriting.finish(damage)
+}
+
+/// The version in which a trace of this version is written: the same, or the oldest that has all
+/// events that are needed.
+fn version_like(version: Version) -> Version {
+    if version.has_end_of_generation() {
+        Version::Go126
+    } else if version.has_sync_batch() {
+        Version::Go125
+    } else {
+        Version::Go123
+    }
+}
+
+#[derive(Debug)]
+struct Rewriting<W, F> {
+    version: Version,
+    out: W,
+    window: Window,
+    encoder: Encoder,
+    texts: Texts<F>,
+    world: World,
+    /// The time of the first event read.
+    begin_ns: Option<i64>,
+    last_ns: i64,
+    /// The generation of the trace that is read: when it began, and its clocks.
+    sync: Option<(i64, Option<SyncClock>)>,
+    /// Whether the next event begins a generation of the trace that is written.
+    is_between: bool,
+    /// Side data for the next generation that is written.
+    side: Vec<SideRecord>,
+    /// Generations written.
+    generations: u64,
+    /// What is added to all times, so that none is below 1.
+    shift_ns: i64,
+    events: u64,
+    buffer: Vec<u8>,
+}
+
+impl<W: Write, F: Frames> Rewriting<W, F> {
+    fn new(version: Version, out: W, window: Window, frames: F) -> Self {
+        Self {
+            version,
+            out,
+            window,
+            encoder: Encoder::new(),
+            texts: Texts::new(frames),
+            world: World::default(),
+            begin_ns: None,
+            last_ns: 0,
+            sync: None,
+            is_between: true,
+            side: Vec::new(),
+            generations: 0,
+            shift_ns: 0,
+            events: 0,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Takes the next event; whether more are wanted.
+    fn take<R: Read>(&mut self, event: &CompactEvent, reader: &Reader<R>) -> io::Result<bool> {
+        let begin_ns = *self.begin_ns.get_or_insert(event.time.0);
+        self.last_ns = event.time.0;
+        let since_ns = event.time.0.abs_diff(begin_ns);
+        if since_ns >= self.window.to_ns() {
+            return Ok(false);
+        }
+        let tables = reader.tables();
+        match event.kind {
+            CompactKind::Sync { clock, .. } => {
+                self.texts.begin_reading();
+                self.sync = Some((event.time.0, clock));
+                self.end_generation()?;
+            }
+            CompactKind::SideData => {
+                if let Some(record) = reader.side_record() {
+                    self.take_side(record);
+                }
+            }
+            CompactKind::UnreadableSideData(_) => {}
+            _ => {
+                if since_ns >= self.window.from_ns() {
+                    if self.is_between {
+                        self.begin_generation(event.time.0)?;
+                    }
+                    let time_ns = self.shifted(event.time.0);
+                    let (world, texts) = (&self.world, &mut self.texts);
+                    self.encoder.encode(event, time_ns, tables, world, texts);
+                    self.events += 1;
+                    if self.events.is_multiple_of(EVENTS_BETWEEN_LOOKS)
+                        && self.encoder.writer.pending_bytes() >= GROUP_BYTES
+                    {
+                        self.write_group()?;
+                    }
+                }
+                self.world.apply(event, tables, &mut self.texts);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Keeps a record of side data if it is of the window.
+    fn take_side(&mut self, record: &SideRecord) {
+        self.world.learn(record);
+        let has_begun = self.generations > 0;
+        let is_wanted = match world::instant_of(record) {
+            Some(time_ns) => self.has_instant(time_ns),
+            // Before the first generation, the world keeps them.
+            None => has_begun,
+        };
+        if is_wanted {
+            self.side.push(record.clone());
+        }
+    }
+
+    fn has_instant(&self, time_ns: u64) -> bool {
+        let begin_ns = self.begin_ns.unwrap_or(0);
+        let since_ns = i64::try_from(time_ns)
+            .unwrap_or(i64::MAX)
+            .saturating_sub(begin_ns)
+            .max(0) as u64;
+        (self.window.from_ns()..self.window.to_ns()).contains(&since_ns)
+    }
+
+    fn shifted(&self, time_ns: i64) -> u64 {
+        time_ns.saturating_add(self.shift_ns).max(1) as u64
+    }
+
+    /// Begins a generation with the event at `time_ns`; the first one with the preamble.
+    fn begin_generation(&mut self, time_ns: i64) -> io::Result<()> {
+        let (sync_ns, clock) = self.sync.unwrap_or((time_ns, None));
+        let is_first = self.generations == 0;
+        let mut start_ns = sync_ns;
+        if is_first {
+            if !self.world.goes.is_empty() || !self.world.procs.is_empty() {
+                let from_ns = i64::try_from(self.window.from_ns()).unwrap_or(i64::MAX);
+                let cut_ns = self
+                    .begin_ns
+                    .unwrap_or(0)
+                    .saturating_add(from_ns)
+                    .min(time_ns);
+                let room_ns = preamble::events_max(&self.world);
+                start_ns = cut_ns.saturating_sub(i64::try_from(room_ns).unwrap_or(i64::MAX));
+            }
+            self.shift_ns = 1_i64.saturating_sub(start_ns).max(0);
+            self.out.write_all(&Writer::header(self.version))?;
+        }
+        self.generations += 1;
+        self.is_between = false;
+        let start = self.shifted(start_ns);
+        Writer::sync_batch(
+            self.version,
+            self.generations,
+            start,
+            snapshot_at(start_ns, clock),
+            &mut self.buffer,
+        );
+        self.texts.begin_writing();
+        self.encoder.begin_generation(self.generations, start);
+        if is_first {
+            let facts = std::mem::take(&mut self.world.facts);
+            for record in &facts {
+                self.encoder.writer.side_record(record);
+            }
+            self.world.facts = facts;
+            for (&task, open) in &self.world.tasks {
+                let told = self.world.began_before.get(&task).copied();
+                let time_ns = told.unwrap_or_else(|| self.shifted(open.begin_ns));
+                let record = SideRecord::BeganBefore { task, time_ns };
+                self.encoder.writer.side_record(&record);
+            }
+            let (world, texts) = (&self.world, &mut self.texts);
+            preamble::write(world, start, &mut self.encoder, texts);
+        }
+        for record in self.side.drain(..) {
+            self.encoder.writer.side_record(&record);
+        }
+        Ok(())
+    }
+
+    fn end_generation(&mut self) -> io::Result<()> {
+        self.side.clear();
+        if std::mem::replace(&mut self.is_between, true) {
+            return Ok(());
+        }
+        self.encoder.settle_all();
+        self.write_group()?;
+        if self.version.has_end_of_generation() {
+            self.out.write_all(&[END_OF_GENERATION])?;
+        }
+        Ok(())
+    }
+
+    fn write_group(&mut self) -> io::Result<()> {
+        self.encoder.writer.finish_group(&mut self.buffer);
+        self.out.write_all(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn finish(mut self, damage: Option<ReadError>) -> io::Result<Rewritten<F>> {
+        self.end_generation()?;
+        self.out.flush()?;
+        Ok(Rewritten {
+            events: self.events,
+            read_ns: self.last_ns.abs_diff(self.begin_ns.unwrap_or(self.last_ns)),
+            damage,
+            frames: self.texts.into_frames(),
+        })
+    }
+}
+
+/// What the clocks of the machine showed at an instant, by what they showed at another.
+fn snapshot_at(time_ns: i64, clock: Option<SyncClock>) -> ClockSnapshot {
+    const SECOND_NS: i128 = 1_000_000_000;
+    let Some(clock) = clock else {
+        return ClockSnapshot::default();
+    };
+    let later_ns = i128::from(time_ns) - i128::from(clock.time.0);
+    let snapshot = clock.snapshot;
+    let wall_ns =
+        i128::from(snapshot.unix_seconds) * SECOND_NS + i128::from(snapshot.unix_nanoseconds);
+    let wall_ns = (wall_ns + later_ns).max(0);
+    ClockSnapshot {
+        monotonic_ns: at_least_zero(i128::from(snapshot.monotonic_ns) + later_ns),
+        unix_seconds: at_least_zero(wall_ns / SECOND_NS),
+        unix_nanoseconds: (wall_ns % SECOND_NS) as u32,
+    }
+}
+
+fn at_least_zero(value: i128) -> u64 {
+    u64::try_from(value.max(0)).unwrap_or(u64::MAX)
+}

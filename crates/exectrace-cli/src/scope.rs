@@ -1,0 +1,51 @@
+//! Which part of a trace is asked for: from when to when.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::failure::Usage;
+use crate::output::units::parse_duration;
+
+/// A part of the trace's time.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Window {
+    /// Begin this long after the trace's beginning, as in 1.5s or 200ms
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    from: Option<Duration>,
+    /// End this long after the trace's beginning
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    to: Option<Duration>,
+}
+
+impl Window {
+    /// Checks that the end is not before the beginning.
+    pub(crate) fn checked(self) -> anyhow::Result<Self> {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) if to <= from => Err(Usage::error(
+                format!("--to {to:?} is not after --from {from:?}"),
+                "a later --to; both count from the beginning of the trace",
+            )),
+            _ => Ok(self),
+        }
+    }
+
+    /// Nanoseconds after the trace's beginning.
+    pub(crate) fn from_ns(&self) -> u64 {
+        self.from.map_or(0, nanoseconds)
+    }
+
+    /// Nanoseconds after the trace's beginning; the greatest number if there is no end.
+    pub(crate) fn to_ns(&self) -> u64 {
+        self.to.map_or(u64::MAX, nanoseconds)
+    }
+
+    /// Whether it is the whole trace.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.from.is_none() && self.to.is_none()
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

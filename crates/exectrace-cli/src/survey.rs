@@ -1,0 +1,175 @@
+//! The plain facts of a trace: of which version, how long, how much is in it, how far it is good.
+
+use std::path::Path;
+
+use exectrace_format::{CompactKind, ReadCause, ReadError, Reader, SideRecord};
+use serde::Serialize;
+
+use crate::input::{self, Origin};
+use crate::output::units;
+
+/// The plain facts of what could be read of a trace.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Survey {
+    #[serde(skip)]
+    origin: Option<Origin>,
+    /// The version in the header, as `go 1.25`; nothing if there is no header.
+    version: Option<String>,
+    /// The program that wrote the trace, where it tells.
+    writer: Option<Writer>,
+    /// The size of the file, where that is known.
+    bytes: Option<u64>,
+    generations: u64,
+    events: u64,
+    /// From the first event to the last.
+    duration_ns: u64,
+    /// Records that the tracer had to drop, as far as the trace tells.
+    pub(crate) lost_records: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Writer {
+    name: String,
+    version: String,
+}
+
+/// Where a trace is broken and why.
+#[derive(Debug, Serialize)]
+pub(crate) struct Damage {
+    /// The byte of the file at which the damaged batch or event begins.
+    offset: u64,
+    /// The generation concerned; nothing where none had begun.
+    generation: Option<u64>,
+    /// What is wrong.
+    pub(crate) cause: String,
+    #[serde(skip)]
+    error: Option<ReadError>,
+}
+
+impl From<ReadError> for Damage {
+    fn from(error: ReadError) -> Self {
+        Self {
+            offset: error.offset,
+            generation: (error.generation != 0).then_some(error.generation),
+            cause: error.cause.to_string(),
+            error: Some(error),
+        }
+    }
+}
+
+impl Damage {
+    /// The error of the reader.
+    pub(crate) fn error(&self) -> Option<&ReadError> {
+        self.error.as_ref()
+    }
+
+    /// Where it is, in a sentence; `bytes` is the size of the file.
+    pub(crate) fn place(&self, bytes: Option<u64>) -> String {
+        let mut place = format!("at byte {}", units::count(self.offset));
+        if let Some(bytes) = bytes {
+            let share = units::percent(self.offset.min(bytes), bytes);
+            place.push_str(&format!(" of {} ({share})", units::count(bytes)));
+        }
+        if let Some(generation) = self.generation {
+            place.push_str(&format!(", in generation {generation}"));
+        }
+        place
+    }
+}
+
+impl Survey {
+    /// Reads a trace to its end, or to where it is damaged.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read: that says nothing of the trace.
+    pub(crate) fn of(path: &Path) -> anyhow::Result<(Self, Option<Damage>)> {
+        let (input, origin) = input::open(path)?;
+        let mut survey = Self {
+            bytes: origin.bytes,
+            origin: Some(origin),
+            ..Self::default()
+        };
+        let outcome = survey.read(input);
+        match outcome {
+            Ok(()) => Ok((survey, None)),
+            Err(error) => match error.cause {
+                ReadCause::Io(error) => Err(input::unreadable(error, survey.label())),
+                _ => Ok((survey, Some(error.into()))),
+            },
+        }
+    }
+
+    fn read(&mut self, input: input::Input) -> Result<(), ReadError> {
+        let mut reader = Reader::new(input)?;
+        self.version = Some(format!("go {}", reader.version()));
+        let mut first_ns = None;
+        let mut last_generation = 0;
+        while let Some(event) = reader.next_compact()? {
+            let begin_ns = *first_ns.get_or_insert(event.time.0);
+            self.duration_ns = event.time.0.abs_diff(begin_ns);
+            match event.kind {
+                CompactKind::Sync { .. } if reader.generation() != last_generation => {
+                    last_generation = reader.generation();
+                    self.generations += u64::from(last_generation != 0);
+                }
+                CompactKind::Sync { .. } | CompactKind::UnreadableSideData(_) => {}
+                CompactKind::SideData => self.note(reader.side_record()),
+                _ => self.events += 1,
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, record: Option<&SideRecord>) {
+        match record {
+            Some(SideRecord::GeneratedBy { name, version }) => {
+                self.writer = Some(Writer {
+                    name: name.to_string(),
+                    version: version.to_string(),
+                });
+            }
+            Some(SideRecord::Lost { records, .. }) => {
+                self.lost_records = self.lost_records.saturating_add(*records);
+            }
+            _ => {}
+        }
+    }
+
+    /// How the trace is called in messages.
+    pub(crate) fn label(&self) -> &str {
+        self.origin.as_ref().map_or("", |origin| &origin.label)
+    }
+
+    /// The size of the file, where that is known.
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        self.bytes
+    }
+
+    /// The program that wrote the trace and its version, where they are known.
+    pub(crate) fn writer(&self) -> Option<String> {
+        let writer = self.writer.as_ref()?;
+        Some(format!("{} {}", writer.name, writer.version))
+    }
+
+    /// What was read, in a sentence; nothing if there was not even a header.
+    pub(crate) fn contents(&self) -> Option<String> {
+        let version = self.version.as_ref()?;
+        let mut sentence = format!(
+            "{version} trace, {} over {} in {}",
+            plural(self.events, "event"),
+            units::duration(self.duration_ns),
+            plural(self.generations, "generation"),
+        );
+        if let Some(bytes) = self.bytes {
+            sentence.push_str(&format!(", {}", units::bytes(bytes)));
+        }
+        Some(sentence)
+    }
+}
+
+/// A count and its noun.
+fn plural(number: u64, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", units::count(number))
+}
