@@ -46,6 +46,8 @@ pub(crate) enum Mode {
     None,
     /// The Subscriber and the hooks are installed, and nothing records.
     Off,
+    /// One recording from the server's start to its end, by the hooks alone: there is no subscriber.
+    OnHooks,
     /// One recording from the server's start to its end, by the Subscriber and the hooks.
     On,
     /// The same with the Layer on a `Registry`.
@@ -55,9 +57,10 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::None,
         Self::Off,
+        Self::OnHooks,
         Self::On,
         Self::OnLayer,
         Self::Toggled,
@@ -68,6 +71,7 @@ impl Mode {
         match self {
             Self::None => "none",
             Self::Off => "off",
+            Self::OnHooks => "on-hooks",
             Self::On => "on",
             Self::OnLayer => "on-layer",
             Self::Toggled => "toggled",
@@ -83,6 +87,7 @@ impl Mode {
         match self {
             Self::None => "no tracer",
             Self::Off => "installed, off",
+            Self::OnHooks => "on, schedule alone",
             Self::On => "on, Subscriber",
             Self::OnLayer => "on, Layer",
             Self::Toggled => "on and off every 50 ms",
@@ -94,12 +99,16 @@ impl Mode {
         match self {
             Self::None => None,
             Self::Off => Some(Self::None),
-            Self::On | Self::OnLayer | Self::Toggled => Some(Self::Off),
+            Self::OnHooks | Self::On | Self::OnLayer | Self::Toggled => Some(Self::Off),
         }
     }
 
     /// Whether all of the server's life is in one trace.
     pub(crate) fn is_whole(self) -> bool {
+        matches!(self, Self::OnHooks | Self::On | Self::OnLayer)
+    }
+    /// Whether each request of that life is in it as well: requests are spans.
+    pub(crate) fn has_requests(self) -> bool {
         matches!(self, Self::On | Self::OnLayer)
     }
 }

@@ -138,7 +138,11 @@ impl Bench<'_> {
         judge: &mut Judge,
     ) -> Result<(), Failure> {
         for (mode, turn) in Mode::ALL.into_iter().zip(round) {
-            let requests = if mode.is_whole() { turn.requests } else { 0 };
+            let requests = if mode.has_requests() {
+                turn.requests
+            } else {
+                0
+            };
             for recorded in &turn.recorded {
                 judge.judge(&folder.join(mode.word()), recorded, case, requests);
             }

@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use exectrace::{Handle, Report};
+use exectrace::{Handle, Recording, Report};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -19,36 +19,23 @@ const TOGGLE: Duration = Duration::from_millis(50);
 
 /// The tracer, as the mode wants it.
 pub(super) enum Tracer {
-    Absent,
-    Off,
-    On(Handle, PathBuf),
+    /// There is none, or nothing records.
+    Quiet,
+    On(Recording, PathBuf),
     /// A thread switches; it ends when the sender is dropped.
     Toggled(Sender<()>, JoinHandle<Result<Vec<Recorded>, Failure>>),
 }
 
 impl Tracer {
     pub(super) fn install(order: &Order) -> Result<Self, Failure> {
-        let handle = match order.mode {
-            Mode::None => return Ok(Self::Absent),
-            Mode::OnLayer => {
-                let (layer, handle) = exectrace::layer();
-                let registry = tracing_subscriber::registry().with(layer);
-                let set = registry.try_init();
-                set.map_err(|error| failure("install the layer", error))?;
-                handle
-            }
-            Mode::Off | Mode::On | Mode::Toggled => {
-                exectrace::init().map_err(|error| failure("install the subscriber", error))?
-            }
-        };
         match order.mode {
-            Mode::None | Mode::Off => Ok(Self::Off),
-            Mode::On | Mode::OnLayer => {
-                let path = trace_path(&order.folder, 0);
-                start(&handle, &path)?;
-                Ok(Self::On(handle, path))
-            }
+            Mode::None => Ok(Self::Quiet),
+            Mode::Off => subscriber().map(|_| Self::Quiet),
+            Mode::OnHooks => Self::on(order),
+            Mode::On => subscriber().and_then(|_| Self::on(order)),
+            Mode::OnLayer => layer().and_then(|()| Self::on(order)),
             Mode::Toggled => {
+                let handle = subscriber()?;
                 let (end, ended) = mpsc::channel();
                 let folder = order.folder.clone();
                 let thread = std::thread::spawn(move || toggle(&handle, &folder, &ended));
@@ -57,11 +44,22 @@ impl Tracer {
         }
     }
 
+    fn on(order: &Order) -> Result<Self, Failure> {
+        let path = trace_path(&order.folder, 0);
+        let started = exectrace::start(&path);
+        let recording = started.map_err(|error| failure("start recording", error))?;
+        Ok(Self::On(recording, path))
+    }
+
     /// Ends what records, and tells all that was recorded.
     pub(super) fn finish(self) -> Result<Vec<Recorded>, Failure> {
         match self {
-            Self::Absent | Self::Off => Ok(Vec::new()),
-            Self::On(handle, path) => Ok(vec![stop(&handle, &path)?]),
+            Self::Quiet => Ok(Vec::new()),
+            Self::On(recording, path) => {
+                let report = recording.stop();
+                let report = report.map_err(|error| failure("stop recording", error))?;
+                Ok(vec![Recorded::new(&path, &report)])
+            }
             Self::Toggled(end, thread) => {
                 drop(end);
                 let recorded = thread.join();
@@ -69,6 +67,18 @@ impl Tracer {
             }
         }
     }
+}
+
+fn subscriber() -> Result<Handle, Failure> {
+    exectrace::init().map_err(|error| failure("install the subscriber", error))
+}
+
+fn layer() -> Result<(), Failure> {
+    let (layer, _) = exectrace::layer();
+    let registry = tracing_subscriber::registry().with(layer);
+    registry
+        .try_init()
+        .map_err(|error| failure("install the layer", error))
 }
 
 /// On and off, each recording into a file of its own, until the sender is gone.
@@ -81,9 +91,12 @@ fn toggle(
     let mut recorded = Vec::new();
     while goes_on() {
         let path = trace_path(folder, recorded.len());
-        start(handle, &path)?;
+        let started = handle.start(&path);
+        started.map_err(|error| failure("start recording", error))?;
         let is_more = goes_on();
-        recorded.push(stop(handle, &path)?);
+        let report = handle.stop();
+        let report = report.map_err(|error| failure("stop recording", error))?;
+        recorded.push(Recorded::new(&path, &report));
         if !is_more {
             break;
         }
@@ -93,17 +106,6 @@ fn toggle(
 
 fn trace_path(folder: &Path, number: usize) -> PathBuf {
     folder.join(format!("{number:04}.trace"))
-}
-
-fn start(handle: &Handle, path: &Path) -> Result<(), Failure> {
-    let started = handle.start(path);
-    started.map_err(|error| failure("start recording", error))
-}
-
-fn stop(handle: &Handle, path: &Path) -> Result<Recorded, Failure> {
-    let report = handle.stop();
-    let report = report.map_err(|error| failure("stop recording", error))?;
-    Ok(Recorded::new(path, &report))
 }
 
 /// What the report of a recording said, and in which file it is.
