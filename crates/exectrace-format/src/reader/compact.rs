@@ -28,6 +28,18 @@ pub struct CompactEvent {
     pub kind: CompactKind,
 }
 
+/// An event without context.
+pub(super) fn bare(time: TraceTime, kind: CompactKind) -> CompactEvent {
+    CompactEvent {
+        time,
+        thread: ThreadId::NONE,
+        proc: ProcId::NONE,
+        go: GoId::NONE,
+        stack: StackId::NONE,
+        kind,
+    }
+}
+
 /// What happened at a [`CompactEvent`]. The variants are those of
 /// [`TraceEventKind`](crate::TraceEventKind).
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -71,16 +71,11 @@ pub(super) struct Merge {
     /// From index in [`Order`] to cursor; stale entries name a cursor of another thread.
     cursor_of: Vec<usize>,
     next_sample: usize,
-    /// Where the event that happened last begins in the file.
-    offset: u64,
+    /// What follows directly behind the event that happened last.
+    damage: Option<ReadError>,
 }
 
 impl Merge {
-    /// Where in the file the event that happened last begins.
-    pub(super) fn offset(&self) -> u64 {
-        self.offset
-    }
-
     /// Sets a cursor on the first event of each thread.
     pub(super) fn begin(
         &mut self,
@@ -94,6 +89,7 @@ impl Merge {
         self.waiting_count = 0;
         self.waiting_times.clear();
         self.next_sample = 0;
+        self.damage = None;
         order.changes.clear();
         for batches in &generation.threads {
             let thread = order.thread(batches.thread);
@@ -129,6 +125,9 @@ impl Merge {
         generation: &mut Generation,
         order: &mut Order,
     ) -> Result<Played, ReadError> {
+        if let Some(damage) = self.damage.take() {
+            return Err(damage);
+        }
         loop {
             let next = self.take_earliest();
             if let Some(sample) = self.sample_before(next, generation) {
@@ -143,10 +142,10 @@ impl Merge {
                 };
             };
             let cursor = &mut self.cursors[index];
-            self.offset = cursor.offset;
+            order.watched = self.waiting_count > 0;
             let step = match cursor.event {
                 Decoded::Event(event) => {
-                    order.advance(cursor.thread, event, &mut generation.tables)
+                    order.advance(cursor.thread, &event, &mut generation.tables)
                 }
                 Decoded::Misplaced { .. } => {
                     Err(EventError::Misplaced(crate::wire::CLOCK_SNAPSHOT).into())
@@ -154,8 +153,10 @@ impl Merge {
             };
             match step.map_err(|cause| cursor.error(generation, cause))? {
                 Step::Done => {
-                    if cursor.load(generation)? {
-                        self.current = Some(index);
+                    match cursor.load(generation) {
+                        Ok(true) => self.current = Some(index),
+                        Ok(false) => {}
+                        Err(damage) => self.damage = Some(damage),
                     }
                     self.wake(order);
                     return Ok(Played::Event);

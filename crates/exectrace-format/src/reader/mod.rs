@@ -5,7 +5,7 @@
 //! 1. `framing`: header and batches;
 //! 2. `generations`: which batches make a generation; `generation`: its tables;
 //! 3. `decode`, `merge`, `order`: events one by one, whose turn it is, and the rules;
-//! 4. `surface`: names, stacks and contexts, as [`CompactEvent`]s; `owned`: as [`TraceEvent`]s.
+//! 4. `owned`: from [`CompactEvent`]s to [`TraceEvent`]s, with the names of `tables`.
 //!
 //! A generation is read whole, then played. The rules are those of Go's validating reader: what
 //! it accepts is accepted, what it refuses is refused.
@@ -17,17 +17,17 @@ pub(crate) mod framing;
 mod generation;
 mod generations;
 mod id_map;
+mod id_slab;
 mod merge;
 mod order;
 mod owned;
-mod surface;
 mod tables;
 mod trace_event;
 mod v1;
 
 use std::io::Read;
 
-use crate::ids::{GoId, ProcId, StackId, ThreadId};
+use crate::ids::GoId;
 use crate::side::{SideDataError, SideRecord, SideRecords};
 use crate::wire::Version;
 
@@ -43,10 +43,11 @@ pub use trace_event::{
 pub use v1::MAX_V1_BYTES;
 pub use v1::error::V1Error;
 
-use generation::Generation;
+use compact::bare;
+use generation::{Generation, Sample};
 use generations::{Generations, Next};
 use merge::{Merge, Played};
-use order::{Order, Ordered};
+use order::Order;
 use owned::Shared;
 use v1::V1;
 
@@ -118,10 +119,9 @@ impl<R: Read> Reader<R> {
     /// The input fails, is no trace, or is of a version other than 11, 19, 21, 22, 23, 25 and 26.
     pub fn new(input: R) -> Result<Self, ReadError> {
         let source = Generations::new(input)?;
-        let stage = if source.version().is_v1() {
-            Stage::V1
-        } else {
-            Stage::Between
+        let stage = match source.version().is_v1() {
+            true => Stage::V1,
+            false => Stage::Between,
         };
         Ok(Self {
             source,
@@ -171,7 +171,7 @@ impl<R: Read> Reader<R> {
         let next = self.advance();
         if next.is_err() {
             self.stage = Stage::Done;
-            self.order.queue.clear();
+            self.order.more.clear();
             self.damage = None;
         }
         next
@@ -179,25 +179,25 @@ impl<R: Read> Reader<R> {
 
     fn advance(&mut self) -> Result<Option<CompactEvent>, ReadError> {
         loop {
-            if let Some(ordered) = self.order.queue.pop_front() {
-                return self.yield_ordered(ordered).map(Some);
+            if let Some(event) = self.order.more.pop_front() {
+                return Ok(Some(self.timed(event)));
             }
             if let Some(damage) = self.damage.take() {
                 return Err(damage);
             }
             match self.stage {
                 Stage::Done => return Ok(None),
-                Stage::V1 => return self.next_v1(),
                 Stage::Between => return self.next_generation().map(Some),
                 Stage::Side => match self.next_side_data() {
                     Some(event) => return Ok(Some(event)),
                     None => self.stage = Stage::Playing,
                 },
                 Stage::Playing => {
-                    if let Some(sample) = self.play()? {
-                        return Ok(Some(sample));
+                    if let Some(event) = self.play()? {
+                        return Ok(Some(event));
                     }
                 }
+                Stage::V1 => return self.next_v1(),
             }
         }
     }
@@ -249,48 +249,56 @@ impl<R: Read> Reader<R> {
         self.sync(self.last_ns, None)
     }
 
-    /// Lets one event happen, which goes to the queue, or yields a sample.
+    /// Lets one event happen; `None` at the end of the generation.
     fn play(&mut self) -> Result<Option<CompactEvent>, ReadError> {
-        match self.merge.step(&mut self.generation, &mut self.order) {
-            Ok(Played::Event) => Ok(None),
-            Ok(Played::End) => {
+        match self.merge.step(&mut self.generation, &mut self.order)? {
+            Played::Event => Ok(Some(self.timed(self.order.happened))),
+            Played::End => {
                 self.stage = Stage::Between;
                 Ok(None)
             }
-            Ok(Played::Sample(sample)) => {
-                let time = later(&mut self.last_ns, sample.time);
-                surface::surface_sample(sample, time, &self.generation.tables)
-                    .map(Some)
-                    .map_err(|cause| ReadError {
-                        offset: sample.offset,
-                        generation: self.generation.number,
-                        cause,
-                    })
-            }
-            // What happened before the damage comes first.
-            Err(damage) => {
-                self.damage = Some(damage);
-                Ok(None)
-            }
+            Played::Sample(sample) => self.sample(sample).map(Some),
         }
     }
 
-    fn yield_ordered(&mut self, ordered: Ordered) -> Result<CompactEvent, ReadError> {
-        let time = later(&mut self.last_ns, ordered.event.time);
-        surface::surface(ordered, time, &self.generation.tables).map_err(|error| ReadError {
-            offset: self.merge.offset(),
-            generation: self.generation.number,
-            cause: error.into(),
-        })
+    /// What the user sees of a CPU sample.
+    fn sample(&mut self, sample: Sample) -> Result<CompactEvent, ReadError> {
+        let Some(stack) = self.generation.tables.stack_id(sample.stack.0) else {
+            return Err(ReadError {
+                offset: sample.offset,
+                generation: self.generation.number,
+                cause: TableError::SampleStack(sample.stack).into(),
+            });
+        };
+        Ok(self.timed(CompactEvent {
+            time: TraceTime(sample.time),
+            thread: sample.thread,
+            proc: sample.proc,
+            // Samples say 0 for no flow.
+            go: if sample.go.0 == 0 {
+                GoId::NONE
+            } else {
+                sample.go
+            },
+            stack,
+            kind: CompactKind::StackSample,
+        }))
+    }
+
+    /// The event at its time, but later than the last in any case.
+    fn timed(&mut self, event: CompactEvent) -> CompactEvent {
+        self.last_ns = event.time.0.max(self.last_ns.saturating_add(1));
+        CompactEvent {
+            time: TraceTime(self.last_ns),
+            ..event
+        }
     }
 
     fn sync(&mut self, time_ns: i64, clock: Option<SyncClock>) -> CompactEvent {
         self.syncs += 1;
-        let kind = CompactKind::Sync {
-            number: self.syncs,
-            clock,
-        };
-        bare(later(&mut self.last_ns, time_ns), kind)
+        let number = self.syncs;
+        let kind = CompactKind::Sync { number, clock };
+        self.timed(bare(TraceTime(time_ns), kind))
     }
 
     /// The next record of side data of this generation, which have the time of its sync.
@@ -337,23 +345,5 @@ impl<R: Read> Iterator for Reader<R> {
         let next = self.next_compact().transpose()?;
         let record = self.record.take();
         Some(next.map(|event| self.shared.own(event, &self.generation.tables, record)))
-    }
-}
-
-/// Times only ever rise: one that does not is moved just behind the last.
-fn later(last_ns: &mut i64, time_ns: i64) -> TraceTime {
-    *last_ns = time_ns.max(last_ns.saturating_add(1));
-    TraceTime(*last_ns)
-}
-
-/// An event without context.
-fn bare(time: TraceTime, kind: CompactKind) -> CompactEvent {
-    CompactEvent {
-        time,
-        thread: ThreadId::NONE,
-        proc: ProcId::NONE,
-        go: GoId::NONE,
-        stack: StackId::NONE,
-        kind,
     }
 }

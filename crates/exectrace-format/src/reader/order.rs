@@ -1,9 +1,9 @@
 //! The third layer of reading: the rules. A state machine over flows, lanes and threads.
 //!
-//! [`Order::advance`] is asked whether an event can happen now. It happens, and is put in the
-//! queue; or it waits for a flow, a lane or a collection to reach a certain state, which
-//! [`Wait`] names; or it contradicts what is known. What an event changes is noted in `changes`, so
-//! that the merge retries exactly those who wait for it.
+//! [`Order::advance`] is asked whether an event can happen now. It happens, and stands in
+//! `happened` as the user sees it; or it waits for a flow, a lane or a collection to reach a
+//! certain state, which [`Wait`] names; or it contradicts what is known. What an event changes is
+//! noted in `changes`, so that the merge retries exactly those who wait for it.
 
 mod annotations;
 mod goes;
@@ -14,12 +14,15 @@ mod ranges;
 use std::collections::VecDeque;
 
 use crate::event::EventKind;
-use crate::ids::{GoId, ProcId, StringId};
+use crate::ids::{GoId, ProcId, StackId, StringId, TaskId, ThreadId};
 
+use super::compact::{CompactEvent, CompactKind, Metric, bare};
 use super::decode::RawEvent;
-use super::error::{OrderError, ReadCause};
+use super::error::{EventError, OrderError, ReadCause};
 use super::id_map::IdMap;
+use super::id_slab::IdSlab;
 use super::tables::Tables;
+use super::trace_event::{GoState, ProcState, StateChange, TraceTime};
 
 use names::{NameId, Names};
 use ranges::{Collector, Range};
@@ -70,11 +73,13 @@ struct Seq {
 }
 
 impl Seq {
+    #[inline]
     fn is_next(self, generation: u64, number: u64) -> bool {
         self.generation == generation && number == self.number.wrapping_add(1)
     }
 }
 
+/// What is known of a flow.
 #[derive(Debug)]
 struct Go {
     status: u8,
@@ -84,6 +89,7 @@ struct Go {
     regions: Vec<(u64, NameId)>,
 }
 
+/// What is known of a lane.
 #[derive(Debug)]
 struct Proc {
     status: u8,
@@ -93,6 +99,7 @@ struct Proc {
     holders: Vec<usize>,
 }
 
+/// What is known of a thread.
 #[derive(Debug)]
 struct Thread {
     id: u64,
@@ -107,7 +114,7 @@ struct Thread {
 /// An open user task.
 #[derive(Debug)]
 struct Task {
-    parent: u64,
+    parent: TaskId,
     name: NameId,
 }
 
@@ -144,37 +151,6 @@ pub(super) enum Change {
     Thread(usize),
 }
 
-/// What an event is called or belongs to, where its arguments do not say.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Extra {
-    None,
-    /// The state before, of a status event or a stolen lane; `None` if it did not exist.
-    From(Before),
-    /// Parent and name of the task that ends.
-    Task {
-        parent: u64,
-        name: StringId,
-    },
-    /// The reason of the stop of the world that ends.
-    Kind(StringId),
-}
-
-/// The state before a status event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Before {
-    Undetermined,
-    NotExist,
-    Status(u8),
-}
-
-/// An event that has happened.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ordered {
-    pub(super) event: RawEvent,
-    pub(super) context: Context,
-    pub(super) extra: Extra,
-}
-
 /// Whether an event needs a lane or flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
@@ -190,27 +166,33 @@ type Outcome = Result<Step, ReadCause>;
 #[derive(Debug)]
 pub(super) struct Order {
     generation: u64,
-    /// The number of the first generation with an event.
-    initial: Option<u64>,
-    goes: IdMap<Go>,
-    procs: IdMap<Proc>,
+    /// The number of the first generation with an event; 0 before that.
+    initial: u64,
+    goes: IdSlab<Go>,
+    procs: IdSlab<Proc>,
     threads: Vec<Thread>,
     thread_index: IdMap<usize>,
     tasks: IdMap<Task>,
     names: Names,
     collector: Collector,
     state_bytes: u64,
-    pub(super) queue: VecDeque<Ordered>,
+    /// The event that happened last. Its time is that in the file.
+    pub(super) happened: CompactEvent,
+    /// What it consists of besides: some events are shown as several.
+    pub(super) more: VecDeque<CompactEvent>,
+    /// Whether changes are to be noted.
+    pub(super) watched: bool,
     pub(super) changes: Vec<Change>,
 }
 
 /// One event being tried.
 struct Turn<'a> {
-    event: RawEvent,
+    event: &'a RawEvent,
     /// The context that the surfaced event has.
     context: Context,
-    /// The context of the thread afterwards.
-    after: Context,
+    /// What the thread holds afterwards.
+    after_proc: u64,
+    after_go: u64,
     tables: &'a mut Tables,
 }
 
@@ -218,16 +200,18 @@ impl Order {
     pub(super) fn new() -> Self {
         Self {
             generation: 0,
-            initial: None,
-            goes: IdMap::default(),
-            procs: IdMap::default(),
+            initial: 0,
+            goes: IdSlab::default(),
+            procs: IdSlab::default(),
             threads: Vec::new(),
             thread_index: IdMap::default(),
             tasks: IdMap::default(),
             names: Names::default(),
             collector: Collector::default(),
             state_bytes: 0,
-            queue: VecDeque::new(),
+            happened: bare(TraceTime(0), CompactKind::StackSample),
+            more: VecDeque::new(),
+            watched: false,
             changes: Vec::new(),
         }
     }
@@ -253,14 +237,16 @@ impl Order {
     }
 
     /// Tries the next event of a thread.
+    #[inline]
     pub(super) fn advance(
         &mut self,
         thread: usize,
-        event: RawEvent,
+        event: &RawEvent,
         tables: &mut Tables,
     ) -> Outcome {
-        let initial = *self.initial.get_or_insert(self.generation);
-        debug_assert!(initial > 0);
+        if self.initial == 0 {
+            self.initial = self.generation;
+        }
         let state = &mut self.threads[thread];
         state.known |= state.id != NONE;
         let context = Context {
@@ -271,13 +257,17 @@ impl Order {
         let mut turn = Turn {
             event,
             context,
-            after: context,
+            after_proc: context.proc,
+            after_go: context.go,
             tables,
         };
         let step = self.dispatch(&mut turn)?;
         if step == Step::Done && context.thread != NONE {
-            self.bind(thread, turn.after.proc);
-            self.threads[thread].go = turn.after.go;
+            let (proc, go) = (turn.after_proc, turn.after_go);
+            if proc != context.proc {
+                self.bind(thread, proc);
+            }
+            self.threads[thread].go = go;
         }
         if self.state_bytes > MAX_STATE_BYTES {
             return Err(OrderError::StateTooLarge(MAX_STATE_BYTES).into());
@@ -292,13 +282,13 @@ impl Order {
             return;
         }
         // A file may tell of a lane with the number of none, which nobody can hold.
-        if let Some(left) = self.procs.get_mut(&before).filter(|_| before != NONE) {
+        if let Some(left) = self.procs.get_mut(before).filter(|_| before != NONE) {
             left.holders.swap_remove(slot);
             if let Some(&moved) = left.holders.get(slot) {
                 self.threads[moved].holder_slot = slot;
             }
         }
-        if let Some(taken) = self.procs.get_mut(&proc).filter(|_| proc != NONE) {
+        if let Some(taken) = self.procs.get_mut(proc).filter(|_| proc != NONE) {
             self.threads[thread].holder_slot = taken.holders.len();
             taken.holders.push(thread);
         }
@@ -308,7 +298,7 @@ impl Order {
     fn dispatch(&mut self, turn: &mut Turn<'_>) -> Outcome {
         use EventKind as K;
         match turn.event.kind {
-            K::ProcsChange => self.pass(turn, Must, Must),
+            K::ProcsChange => self.metric(turn, Must, Metric::Gomaxprocs),
             K::ProcStart => self.proc_start(turn),
             K::ProcStop => self.proc_stop(turn),
             K::ProcSteal => self.proc_steal(turn),
@@ -317,9 +307,9 @@ impl Order {
             K::GoCreateBlocked => self.go_create(turn, go_status::WAITING),
             K::GoCreateSyscall => self.go_create_syscall(turn),
             K::GoStart => self.go_start(turn),
-            K::GoStop => self.go_leave(turn, Some(go_status::RUNNABLE)),
-            K::GoBlock => self.go_leave(turn, Some(go_status::WAITING)),
-            K::GoDestroy => self.go_leave(turn, None),
+            K::GoStop => self.go_leave(turn, go_status::RUNNABLE),
+            K::GoBlock => self.go_leave(turn, go_status::WAITING),
+            K::GoDestroy => self.go_destroy(turn),
             K::GoDestroySyscall => self.go_destroy_syscall(turn),
             K::GoUnblock => self.go_unblock(turn),
             K::GoSwitch => self.go_switch(turn, Some(go_status::WAITING)),
@@ -339,8 +329,10 @@ impl Order {
             K::GcMarkAssistActive => self.assist_active(turn),
             K::GcMarkAssistBegin => self.assist_begin(turn),
             K::GcMarkAssistEnd => self.assist_end(turn),
-            K::HeapAlloc | K::HeapGoal => self.pass(turn, Must, May),
-            K::GoLabel | K::UserLog => self.pass(turn, Must, Must),
+            K::HeapAlloc => self.metric(turn, May, Metric::HeapAlloc),
+            K::HeapGoal => self.metric(turn, May, Metric::HeapGoal),
+            K::GoLabel => self.label(turn),
+            K::UserLog => self.log(turn),
             K::UserTaskBegin => self.task_begin(turn),
             K::UserTaskEnd => self.task_end(turn),
             K::UserRegionBegin => self.region_begin(turn),
@@ -353,27 +345,43 @@ impl Order {
             | K::HeapObjectFree
             | K::GoroutineStack
             | K::GoroutineStackAlloc
-            | K::GoroutineStackFree => self.pass(turn, May, May),
+            | K::GoroutineStackFree => self.experimental(turn),
         }
     }
 
-    /// An event without state of its own: only its context matters.
-    fn pass(&mut self, turn: &Turn<'_>, proc: Need, go: Need) -> Outcome {
-        turn.needs(proc, go)?;
-        self.emit(turn, Extra::None)
+    fn metric(&mut self, turn: &Turn<'_>, go: Need, metric: Metric) -> Outcome {
+        turn.needs(Must, go)?;
+        let value = turn.argument(0);
+        // Only one of them tells a stack.
+        let stack = match metric {
+            Metric::Gomaxprocs => turn.stack(1)?,
+            _ => StackId::NONE,
+        };
+        self.emit(turn, stack, CompactKind::Metric { metric, value })
     }
 
-    fn emit(&mut self, turn: &Turn<'_>, extra: Extra) -> Outcome {
-        self.queue.push_back(Ordered {
-            event: turn.event,
-            context: turn.context,
-            extra,
-        });
+    fn experimental(&mut self, turn: &Turn<'_>) -> Outcome {
+        turn.needs(May, May)?;
+        let (kind, arguments) = (turn.event.kind, turn.event.arguments);
+        let kind = CompactKind::Experimental { kind, arguments };
+        self.emit(turn, StackId::NONE, kind)
+    }
+
+    /// The event of this turn happens.
+    #[inline]
+    fn emit(&mut self, turn: &Turn<'_>, stack: StackId, kind: CompactKind) -> Outcome {
+        self.happened = turn.shown(turn.context, stack, kind);
         Ok(Step::Done)
     }
 
+    /// After [`emit`](Self::emit): the event is also this one.
+    fn emit_more(&mut self, turn: &Turn<'_>, context: Context, kind: CompactKind) {
+        self.more
+            .push_back(turn.shown(context, StackId::NONE, kind));
+    }
+
     fn is_initial(&self) -> bool {
-        self.initial == Some(self.generation)
+        self.initial == self.generation
     }
 
     fn fresh_seq(&self) -> Seq {
@@ -384,17 +392,19 @@ impl Order {
     }
 
     /// The flow on the thread of this turn, which must have one that exists.
+    #[inline]
     fn own_go(&mut self, turn: &Turn<'_>) -> Result<&mut Go, OrderError> {
         let (kind, go) = (turn.event.kind, turn.context.go);
         self.goes
-            .get_mut(&go)
+            .get_mut(go)
             .ok_or(OrderError::NoSuchGo { kind, go: GoId(go) })
     }
 
     /// The lane of the thread of this turn, which must have one that exists.
+    #[inline]
     fn own_proc(&mut self, turn: &Turn<'_>) -> Result<&mut Proc, OrderError> {
         let (kind, proc) = (turn.event.kind, turn.context.proc);
-        self.procs.get_mut(&proc).ok_or(OrderError::NoSuchProc {
+        self.procs.get_mut(proc).ok_or(OrderError::NoSuchProc {
             kind,
             proc: ProcId(proc),
         })
@@ -413,7 +423,7 @@ impl Order {
     }
 
     fn remove_go(&mut self, id: u64) {
-        if let Some(go) = self.goes.remove(&id) {
+        if let Some(go) = self.goes.remove(id) {
             self.state_bytes -= ENTRY_BYTES + go.ranges.len() as u64 * ITEM_BYTES;
             for (_, name) in go.regions {
                 self.state_bytes -= self.region_bytes(name);
@@ -426,8 +436,12 @@ impl Order {
     }
 
     /// Notes that a flow has a new state or number.
+    #[inline]
     fn go_changed(&mut self, id: u64) {
-        if let Some(go) = self.goes.get(&id)
+        if !self.watched {
+            return;
+        }
+        if let Some(go) = self.goes.get_mut(id)
             && go.seq.generation == self.generation
         {
             let (seq, status) = (go.seq.number.wrapping_add(1), go.status);
@@ -440,8 +454,15 @@ impl Order {
     }
 
     /// Notes that a lane has a new state or number.
+    #[inline]
     fn proc_changed(&mut self, id: u64) {
-        let Some(proc) = self.procs.get(&id) else {
+        if self.watched {
+            self.note_proc(id);
+        }
+    }
+
+    fn note_proc(&mut self, id: u64) {
+        let Some(proc) = self.procs.get_mut(id) else {
             return;
         };
         let seq = proc.seq.number.wrapping_add(1);
@@ -469,12 +490,66 @@ impl Order {
     }
 }
 
+/// How a change of a flow is shown.
+fn go_change(go: u64, from: GoState, to: GoState) -> CompactKind {
+    let go = GoId(go);
+    CompactKind::StateTransition {
+        change: StateChange::Go { go, from, to },
+        reason: StringId::EMPTY,
+        stack: StackId::NONE,
+    }
+}
+
+/// How a change of a lane is shown.
+fn proc_change(proc: u64, from: ProcState, to: ProcState) -> CompactKind {
+    let proc = ProcId(proc);
+    CompactKind::StateTransition {
+        change: StateChange::Proc { proc, from, to },
+        reason: StringId::EMPTY,
+        stack: StackId::NONE,
+    }
+}
+
 impl Turn<'_> {
+    #[inline]
     fn argument(&self, index: usize) -> u64 {
         self.event.arguments[index]
     }
 
+    /// The string that an argument names.
+    #[inline]
+    fn string(&self, index: usize) -> Result<StringId, EventError> {
+        let id = self.argument(index);
+        self.tables.string_id(id).ok_or(EventError::UnknownString {
+            id: StringId(id),
+            kind: self.event.kind,
+        })
+    }
+
+    /// The stack that an argument names.
+    #[inline]
+    fn stack(&self, index: usize) -> Result<StackId, EventError> {
+        let id = self.argument(index);
+        self.tables.stack_id(id).ok_or(EventError::UnknownStack {
+            id: StackId(id),
+            kind: self.event.kind,
+        })
+    }
+
+    #[inline]
+    fn shown(&self, context: Context, stack: StackId, kind: CompactKind) -> CompactEvent {
+        CompactEvent {
+            time: TraceTime(self.event.time),
+            thread: ThreadId(context.thread),
+            proc: ProcId(context.proc),
+            go: GoId(context.go),
+            stack,
+            kind,
+        }
+    }
+
     /// Checks the context: a thread is always needed.
+    #[inline]
     fn needs(&self, proc: Need, go: Need) -> Result<(), OrderError> {
         let kind = self.event.kind;
         if self.context.thread == NONE {

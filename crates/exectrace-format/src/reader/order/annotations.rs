@@ -1,82 +1,76 @@
-//! The rules of user tasks and regions.
+//! The rules of user tasks, regions, logs and labels.
 
-use crate::ids::{GoId, StringId, TaskId};
+use crate::ids::{GoId, StackId, StringId, TaskId};
 
-use super::super::error::{EventError, OrderError};
-use super::{ENTRY_BYTES, Extra, Must, NONE, Order, Outcome, Task, Turn};
-
-impl Turn<'_> {
-    /// The string that an argument names.
-    pub(super) fn string(&self, index: usize) -> Result<StringId, EventError> {
-        let id = self.argument(index);
-        self.tables.string_id(id).ok_or(EventError::UnknownString {
-            id: StringId(id),
-            kind: self.event.kind,
-        })
-    }
-}
+use super::super::compact::CompactKind;
+use super::super::error::OrderError;
+use super::{ENTRY_BYTES, Must, Order, Outcome, Task, Turn};
 
 impl Order {
     pub(super) fn task_begin(&mut self, turn: &mut Turn<'_>) -> Outcome {
         turn.needs(Must, Must)?;
-        let id = turn.argument(0);
-        if self.tasks.contains_key(&id) {
-            return Err(OrderError::TaskConflict(TaskId(id)).into());
+        let task = TaskId(turn.argument(0));
+        if self.tasks.contains_key(&task.0) {
+            return Err(OrderError::TaskConflict(task).into());
         }
-        if turn.argument(1) == TaskId::BACKGROUND.0 {
-            turn.event.arguments[1] = NONE;
-        }
-        let name = self.names.keep(turn.string(2)?, turn.tables);
+        let parent = match TaskId(turn.argument(1)) {
+            TaskId::BACKGROUND => TaskId::NONE,
+            parent => parent,
+        };
+        let string = turn.string(2)?;
+        let name = self.names.keep(string, turn.tables);
         self.state_bytes += ENTRY_BYTES + self.names.text_bytes(name);
-        self.tasks.insert(
-            id,
-            Task {
-                parent: turn.argument(1),
-                name,
-            },
-        );
-        self.emit(turn, Extra::None)
+        self.tasks.insert(task.0, Task { parent, name });
+        let kind = CompactKind::TaskBegin {
+            task,
+            parent,
+            name: string,
+        };
+        self.emit(turn, turn.stack(3)?, kind)
     }
 
     /// Ends are never wrong: the begin may be older than the trace, or the end told twice.
     pub(super) fn task_end(&mut self, turn: &mut Turn<'_>) -> Outcome {
         turn.needs(Must, Must)?;
-        let extra = match self.tasks.remove(&turn.argument(0)) {
-            Some(Task { parent, name }) => {
-                self.state_bytes -= ENTRY_BYTES + self.names.text_bytes(name);
-                let string = self.names.string(name, turn.tables);
-                self.names.release(name);
-                let name = string;
-                Extra::Task { parent, name }
-            }
-            None => Extra::Task {
-                parent: NONE,
-                name: StringId::EMPTY,
-            },
+        let task = TaskId(turn.argument(0));
+        let (mut parent, mut string) = (TaskId::NONE, StringId::EMPTY);
+        if let Some(open) = self.tasks.remove(&task.0) {
+            self.state_bytes -= ENTRY_BYTES + self.names.text_bytes(open.name);
+            parent = open.parent;
+            string = self.names.string(open.name, turn.tables);
+            self.names.release(open.name);
+        }
+        let kind = CompactKind::TaskEnd {
+            task,
+            parent,
+            name: string,
         };
-        self.emit(turn, extra)
+        self.emit(turn, turn.stack(1)?, kind)
     }
 
     pub(super) fn region_begin(&mut self, turn: &mut Turn<'_>) -> Outcome {
         turn.needs(Must, Must)?;
-        let string = turn.string(1)?;
-        self.own_go(turn)?;
-        let name = self.names.keep(string, turn.tables);
-        self.state_bytes += self.region_bytes(name);
         let task = turn.argument(0);
+        let string = turn.string(1)?;
+        let name = self.names.keep(string, turn.tables);
         self.own_go(turn)?.regions.push((task, name));
-        self.emit(turn, Extra::None)
+        self.state_bytes += self.region_bytes(name);
+        let kind = CompactKind::RegionBegin {
+            task: TaskId(task),
+            name: string,
+        };
+        self.emit(turn, turn.stack(2)?, kind)
     }
 
     pub(super) fn region_end(&mut self, turn: &mut Turn<'_>) -> Outcome {
         turn.needs(Must, Must)?;
-        let (task, string) = (turn.argument(0), turn.string(1)?);
+        let (task, string) = (TaskId(turn.argument(0)), turn.string(1)?);
         // Without any open region, it began before the trace.
         if let Some((open_task, name)) = self.own_go(turn)?.regions.pop() {
-            if open_task != task || !self.names.is(name, string, turn.tables) {
+            if open_task != task.0 || !self.names.is(name, string, turn.tables) {
                 return Err(OrderError::RegionMisuse {
                     go: GoId(turn.context.go),
-                    task: TaskId(task),
+                    task,
                     name: turn.tables.text(string).to_string(),
                     open_task: TaskId(open_task),
                     open_name: self.names.text(name),
@@ -86,6 +80,26 @@ impl Order {
             self.state_bytes -= self.region_bytes(name);
             self.names.release(name);
         }
-        self.emit(turn, Extra::None)
+        let kind = CompactKind::RegionEnd { task, name: string };
+        self.emit(turn, turn.stack(2)?, kind)
+    }
+
+    pub(super) fn log(&mut self, turn: &Turn<'_>) -> Outcome {
+        turn.needs(Must, Must)?;
+        let kind = CompactKind::Log {
+            task: TaskId(turn.argument(0)),
+            category: turn.string(1)?,
+            message: turn.string(2)?,
+        };
+        self.emit(turn, turn.stack(3)?, kind)
+    }
+
+    pub(super) fn label(&mut self, turn: &Turn<'_>) -> Outcome {
+        turn.needs(Must, Must)?;
+        let kind = CompactKind::Label {
+            go: GoId(turn.context.go),
+            label: turn.string(0)?,
+        };
+        self.emit(turn, StackId::NONE, kind)
     }
 }

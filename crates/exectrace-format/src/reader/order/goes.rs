@@ -1,42 +1,48 @@
 //! The rules of flows.
 
-use crate::event::EventKind;
-use crate::ids::{GoId, ThreadId};
+use crate::ids::{GoId, StackId, StringId, ThreadId};
 
-use super::super::decode::RawEvent;
+use super::super::compact::CompactKind;
 use super::super::error::OrderError;
+use super::super::trace_event::{GoState, ProcState, StateChange};
 use super::go_status::{LAST, RUNNABLE, RUNNING, SYSCALL, WAITING};
 use super::{
-    Before, Context, Extra, May, Must, MustNot, NONE, Order, Ordered, Outcome, Step, Turn, Wait,
-    proc_status,
+    Context, Go, May, Must, MustNot, NONE, Order, Outcome, Proc, Step, Turn, Wait, go_change,
+    proc_change, proc_status,
 };
+use crate::event::EventKind;
 
 impl Order {
     pub(super) fn go_create(&mut self, turn: &mut Turn<'_>, status: u8) -> Outcome {
         turn.needs(Must, May)?;
         let kind = turn.event.kind;
-        let creator = self.goes.get(&turn.context.go);
+        let creator = self.goes.get_mut(turn.context.go);
         if creator.is_some_and(|creator| creator.status != RUNNING) {
-            return Err(OrderError::WrongGoState {
-                kind,
-                expected: "Running",
-            }
-            .into());
+            let expected = "Running";
+            return Err(OrderError::WrongGoState { kind, expected }.into());
         }
-        self.make_go(turn.argument(0), status)?;
-        self.emit(turn, Extra::None)
+        let id = turn.argument(0);
+        self.make_go(id, status)?;
+        let (go, from, to) = (GoId(id), GoState::NotExist, GoState::of_status(status));
+        let kind = CompactKind::StateTransition {
+            change: StateChange::Go { go, from, to },
+            reason: StringId::EMPTY,
+            stack: turn.stack(1)?,
+        };
+        self.emit(turn, turn.stack(2)?, kind)
     }
 
     pub(super) fn go_create_syscall(&mut self, turn: &mut Turn<'_>) -> Outcome {
         turn.needs(May, MustNot)?;
         let id = turn.argument(0);
         self.make_go(id, SYSCALL)?;
-        turn.after.go = id;
-        self.emit(turn, Extra::None)
+        turn.after_go = id;
+        let kind = go_change(id, GoState::NotExist, GoState::Syscall);
+        self.emit(turn, StackId::NONE, kind)
     }
 
     fn make_go(&mut self, id: u64, status: u8) -> Result<(), OrderError> {
-        if self.goes.contains_key(&id) {
+        if self.goes.contains(id) {
             return Err(OrderError::GoExists(GoId(id)));
         }
         self.insert_go(id, status);
@@ -46,7 +52,7 @@ impl Order {
     pub(super) fn go_start(&mut self, turn: &mut Turn<'_>) -> Outcome {
         let (id, seq) = (turn.argument(0), turn.argument(1));
         let generation = self.generation;
-        match self.goes.get_mut(&id) {
+        match self.goes.get_mut(id) {
             Some(go) if go.status == RUNNABLE && go.seq.is_next(generation, seq) => {
                 turn.needs(Must, MustNot)?;
                 go.status = RUNNING;
@@ -60,45 +66,61 @@ impl Order {
                 }));
             }
         }
-        turn.after.go = id;
+        turn.after_go = id;
         self.go_changed(id);
-        self.emit(turn, Extra::None)
+        let kind = go_change(id, GoState::Runnable, GoState::Running);
+        self.emit(turn, StackId::NONE, kind)
     }
 
-    /// The running flow stops, blocks, or (without a new status) ends.
-    pub(super) fn go_leave(&mut self, turn: &mut Turn<'_>, status: Option<u8>) -> Outcome {
+    /// The running flow stops or blocks.
+    pub(super) fn go_leave(&mut self, turn: &mut Turn<'_>, status: u8) -> Outcome {
         turn.needs(Must, Must)?;
-        self.leave(turn, status)?;
-        turn.after.go = NONE;
-        self.emit(turn, Extra::None)
+        self.own_go_in(turn, RUNNING, "Running")?.status = status;
+        self.go_changed(turn.context.go);
+        turn.after_go = NONE;
+        let (reason, stack) = (turn.string(0)?, turn.stack(1)?);
+        let (from, to) = (GoState::Running, GoState::of_status(status));
+        let change = StateChange::Go {
+            go: GoId(turn.context.go),
+            from,
+            to,
+        };
+        let kind = CompactKind::StateTransition {
+            change,
+            reason,
+            stack,
+        };
+        self.emit(turn, stack, kind)
     }
 
-    fn leave(&mut self, turn: &Turn<'_>, status: Option<u8>) -> Result<(), OrderError> {
+    pub(super) fn go_destroy(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        turn.needs(Must, Must)?;
         self.own_go_in(turn, RUNNING, "Running")?;
-        match status {
-            Some(status) => self.set_own_go(turn, status),
-            None => self.remove_go(turn.context.go),
-        }
-        Ok(())
+        self.remove_go(turn.context.go);
+        turn.after_go = NONE;
+        let kind = go_change(turn.context.go, GoState::Running, GoState::NotExist);
+        self.emit(turn, StackId::NONE, kind)
     }
 
-    /// Checks the state of the flow on this thread.
+    /// The flow on this thread, whose state is checked.
+    #[inline]
     fn own_go_in(
         &mut self,
         turn: &Turn<'_>,
         status: u8,
         expected: &'static str,
-    ) -> Result<(), OrderError> {
+    ) -> Result<&mut Go, OrderError> {
         let kind = turn.event.kind;
-        if self.own_go(turn)?.status == status {
-            Ok(())
+        let go = self.own_go(turn)?;
+        if go.status == status {
+            Ok(go)
         } else {
             Err(OrderError::WrongGoState { kind, expected })
         }
     }
 
     fn set_own_go(&mut self, turn: &Turn<'_>, status: u8) {
-        if let Some(go) = self.goes.get_mut(&turn.context.go) {
+        if let Some(go) = self.goes.get_mut(turn.context.go) {
             go.status = status;
         }
         self.go_changed(turn.context.go);
@@ -107,7 +129,7 @@ impl Order {
     pub(super) fn go_unblock(&mut self, turn: &mut Turn<'_>) -> Outcome {
         let (id, seq) = (turn.argument(0), turn.argument(1));
         let generation = self.generation;
-        match self.goes.get_mut(&id) {
+        match self.goes.get_mut(id) {
             Some(go) if go.status == WAITING && go.seq.is_next(generation, seq) => {
                 go.status = RUNNABLE;
                 go.seq.number = seq;
@@ -121,7 +143,8 @@ impl Order {
             }
         }
         self.go_changed(id);
-        self.emit(turn, Extra::None)
+        let kind = go_change(id, GoState::Waiting, GoState::Runnable);
+        self.emit(turn, turn.stack(2)?, kind)
     }
 
     /// The running flow blocks or ends, and another runs at once: surfaced as three events.
@@ -130,57 +153,41 @@ impl Order {
         self.own_go_in(turn, RUNNING, "Running")?;
         let (id, seq) = (turn.argument(0), turn.argument(1));
         let generation = self.generation;
-        if !self
-            .goes
-            .get(&id)
-            .is_some_and(|go| go.status == WAITING && go.seq.is_next(generation, seq))
-        {
+        let next = self.goes.get_mut(id);
+        if !next.is_some_and(|go| go.status == WAITING && go.seq.is_next(generation, seq)) {
             return Ok(Step::Wait(Wait::Go {
                 go: id,
                 seq,
                 status: WAITING,
             }));
         }
-        self.leave(turn, status)?;
-        if let Some(go) = self.goes.get_mut(&id) {
+        let own = turn.context.go;
+        let left = match status {
+            Some(status) => {
+                self.set_own_go(turn, status);
+                GoState::of_status(status)
+            }
+            None => {
+                self.remove_go(own);
+                GoState::NotExist
+            }
+        };
+        if let Some(go) = self.goes.get_mut(id) {
             go.status = RUNNING;
             go.seq.number = seq;
         }
-        turn.after.go = id;
+        turn.after_go = id;
         self.go_changed(id);
-        self.emit(turn, Extra::None)?;
-        let leave = if status.is_some() {
-            EventKind::GoBlock
-        } else {
-            EventKind::GoDestroy
-        };
-        self.emit_made(turn, turn.context, leave, [0; 4]);
+        let woken = go_change(id, GoState::Waiting, GoState::Runnable);
+        self.emit(turn, StackId::NONE, woken)?;
+        self.emit_more(turn, turn.context, go_change(own, GoState::Running, left));
         let idle = Context {
             go: NONE,
             ..turn.context
         };
-        self.emit_made(turn, idle, EventKind::GoStart, [id, seq, 0, 0]);
+        let started = go_change(id, GoState::Runnable, GoState::Running);
+        self.emit_more(turn, idle, started);
         Ok(Step::Done)
-    }
-
-    /// Puts an event in the queue that does not stand in the file.
-    pub(super) fn emit_made(
-        &mut self,
-        turn: &Turn<'_>,
-        context: Context,
-        kind: EventKind,
-        arguments: [u64; 4],
-    ) {
-        let event = RawEvent {
-            kind,
-            time: turn.event.time,
-            arguments,
-        };
-        self.queue.push_back(Ordered {
-            event,
-            context,
-            extra: Extra::None,
-        });
     }
 
     pub(super) fn go_syscall_begin(&mut self, turn: &mut Turn<'_>) -> Outcome {
@@ -200,25 +207,39 @@ impl Order {
         proc.seq.number = found;
         self.set_own_go(turn, SYSCALL);
         self.proc_changed(turn.context.proc);
-        self.emit(turn, Extra::None)
+        let stack = turn.stack(1)?;
+        let change = StateChange::Go {
+            go: GoId(turn.context.go),
+            from: GoState::Running,
+            to: GoState::Syscall,
+        };
+        let reason = StringId::EMPTY;
+        let kind = CompactKind::StateTransition {
+            change,
+            reason,
+            stack,
+        };
+        self.emit(turn, stack, kind)
     }
 
     pub(super) fn go_syscall_end(&mut self, turn: &mut Turn<'_>) -> Outcome {
         turn.needs(Must, Must)?;
         self.own_go_in(turn, SYSCALL, "Syscall")?;
-        let kind = turn.event.kind;
-        let proc = self.own_proc(turn)?;
-        if proc.status != proc_status::SYSCALL {
-            return Err(OrderError::WrongProcState {
-                kind,
-                expected: "Syscall",
-            }
-            .into());
-        }
-        proc.status = proc_status::RUNNING;
+        self.own_proc_in_syscall(turn)?.status = proc_status::RUNNING;
         self.set_own_go(turn, RUNNING);
         self.proc_changed(turn.context.proc);
-        self.emit(turn, Extra::None)
+        let kind = go_change(turn.context.go, GoState::Syscall, GoState::Running);
+        self.emit(turn, StackId::NONE, kind)
+    }
+
+    fn own_proc_in_syscall(&mut self, turn: &Turn<'_>) -> Result<&mut Proc, OrderError> {
+        let (kind, expected) = (turn.event.kind, "Syscall");
+        let proc = self.own_proc(turn)?;
+        if proc.status == proc_status::SYSCALL {
+            Ok(proc)
+        } else {
+            Err(OrderError::WrongProcState { kind, expected })
+        }
     }
 
     pub(super) fn go_syscall_end_blocked(&mut self, turn: &mut Turn<'_>) -> Outcome {
@@ -230,46 +251,32 @@ impl Order {
         turn.needs(May, Must)?;
         self.own_go_in(turn, SYSCALL, "Syscall")?;
         self.set_own_go(turn, RUNNABLE);
-        turn.after.go = NONE;
+        turn.after_go = NONE;
         // Others may wait for the same.
         self.proc_changed(proc);
-        self.emit(turn, Extra::None)
+        let kind = go_change(turn.context.go, GoState::Syscall, GoState::Runnable);
+        self.emit(turn, StackId::NONE, kind)
     }
 
     pub(super) fn go_destroy_syscall(&mut self, turn: &mut Turn<'_>) -> Outcome {
         turn.needs(May, Must)?;
         self.own_go_in(turn, SYSCALL, "Syscall")?;
-        let id = turn.context.proc;
-        if id != NONE {
-            let kind = turn.event.kind;
-            let proc = self.own_proc(turn)?;
-            if proc.status != proc_status::SYSCALL {
-                return Err(OrderError::WrongProcState {
-                    kind,
-                    expected: "Syscall",
-                }
-                .into());
-            }
+        let (own, proc) = (turn.context.go, turn.context.proc);
+        let ended = go_change(own, GoState::Syscall, GoState::NotExist);
+        if proc == NONE {
+            self.emit(turn, StackId::NONE, ended)?;
+        } else {
             // The thread forgets it: who takes it back later cannot say from whom.
-            proc.status = proc_status::ABANDONED;
-            turn.after.proc = NONE;
-            self.proc_changed(id);
-            let steal = [id, 0, turn.context.thread, 0];
-            let event = RawEvent {
-                kind: EventKind::ProcSteal,
-                time: turn.event.time,
-                arguments: steal,
-            };
-            let extra = Extra::From(Before::Status(proc_status::SYSCALL));
-            self.queue.push_back(Ordered {
-                event,
-                context: turn.context,
-                extra,
-            });
+            self.own_proc_in_syscall(turn)?.status = proc_status::ABANDONED;
+            turn.after_proc = NONE;
+            self.proc_changed(proc);
+            let stolen = proc_change(proc, ProcState::Running, ProcState::Idle);
+            self.emit(turn, StackId::NONE, stolen)?;
+            self.emit_more(turn, turn.context, ended);
         }
-        self.remove_go(turn.context.go);
-        turn.after.go = NONE;
-        self.emit(turn, Extra::None)
+        self.remove_go(own);
+        turn.after_go = NONE;
+        Ok(Step::Done)
     }
 
     pub(super) fn go_status(&mut self, turn: &mut Turn<'_>) -> Outcome {
@@ -284,7 +291,7 @@ impl Order {
         let status = code as u8;
         let fresh = self.fresh_seq();
         let initial = self.is_initial();
-        let before = match self.goes.get_mut(&id) {
+        let from = match self.goes.get_mut(id) {
             Some(go) if go.status != status => {
                 let (go, old) = (GoId(id), go.status);
                 return Err(OrderError::InconsistentGo {
@@ -297,20 +304,30 @@ impl Order {
             Some(go) => {
                 go.seq = fresh;
                 self.go_changed(id);
-                Before::Status(status)
+                GoState::of_status(status)
             }
             None if initial => {
                 self.insert_go(id, status);
-                Before::Undetermined
+                GoState::Undetermined
             }
             None => return Err(OrderError::LateGo(GoId(id)).into()),
         };
         match status {
-            RUNNING => turn.after.go = id,
+            RUNNING => turn.after_go = id,
             SYSCALL => self.bind_syscall(turn, id, thread)?,
             _ => {}
         }
-        self.emit(turn, Extra::From(before))
+        let stack = match turn.event.kind {
+            EventKind::GoStatusStack => turn.stack(3)?,
+            _ => StackId::NONE,
+        };
+        let (go, to) = (GoId(id), GoState::of_status(status));
+        let kind = CompactKind::StateTransition {
+            change: StateChange::Go { go, from, to },
+            reason: StringId::EMPTY,
+            stack,
+        };
+        self.emit(turn, stack, kind)
     }
 
     /// A flow is in a system call on `thread`, which need not be the one that tells it.
@@ -333,7 +350,7 @@ impl Order {
             if !self.is_initial() && turn.context.go != id {
                 return Err(inconsistent(turn.context.go));
             }
-            turn.after.go = id;
+            turn.after_go = id;
             return Ok(());
         }
         let index = self.thread(thread);

@@ -1,12 +1,13 @@
 //! The rules of lanes.
 
-use crate::ids::{ProcId, ThreadId};
+use crate::ids::{ProcId, StackId, ThreadId};
 
 use super::super::error::OrderError;
+use super::super::trace_event::ProcState;
 use super::proc_status::{ABANDONED, IDLE, LAST, RUNNING, SYSCALL};
 use super::{
-    Before, Change, Context, ENTRY_BYTES, Extra, May, Must, MustNot, NONE, Order, Outcome, Proc,
-    Step, Thread, Turn, Wait,
+    Change, Context, ENTRY_BYTES, May, Must, MustNot, NONE, Order, Outcome, Proc, Step, Thread,
+    Turn, Wait, proc_change,
 };
 
 impl Order {
@@ -18,7 +19,7 @@ impl Order {
             }));
         }
         let generation = self.generation;
-        match self.procs.get_mut(&id) {
+        match self.procs.get_mut(id) {
             Some(proc) if proc.status == IDLE && proc.seq.is_next(generation, seq) => {
                 turn.needs(MustNot, May)?;
                 proc.status = RUNNING;
@@ -26,9 +27,10 @@ impl Order {
             }
             _ => return Ok(Step::Wait(Wait::IdleProc { proc: id, seq })),
         }
-        turn.after.proc = id;
+        turn.after_proc = id;
         self.proc_changed(id);
-        self.emit(turn, Extra::None)
+        let kind = proc_change(id, ProcState::Idle, ProcState::Running);
+        self.emit(turn, StackId::NONE, kind)
     }
 
     pub(super) fn proc_stop(&mut self, turn: &mut Turn<'_>) -> Outcome {
@@ -40,15 +42,16 @@ impl Order {
         }
         turn.needs(Must, May)?;
         proc.status = IDLE;
-        turn.after.proc = NONE;
+        turn.after_proc = NONE;
         self.proc_changed(turn.context.proc);
-        self.emit(turn, Extra::None)
+        let kind = proc_change(turn.context.proc, ProcState::Running, ProcState::Idle);
+        self.emit(turn, StackId::NONE, kind)
     }
 
     pub(super) fn proc_steal(&mut self, turn: &mut Turn<'_>) -> Outcome {
         let (id, seq, victim) = (turn.argument(0), turn.argument(1), turn.argument(2));
         let generation = self.generation;
-        let stolen = match self.procs.get_mut(&id) {
+        let stolen = match self.procs.get_mut(id) {
             Some(proc)
                 if matches!(proc.status, SYSCALL | ABANDONED)
                     && proc.seq.is_next(generation, seq) =>
@@ -66,7 +69,8 @@ impl Order {
             self.take_from(turn, id, victim)?;
         }
         self.proc_changed(id);
-        self.emit(turn, Extra::From(Before::Status(before)))
+        let kind = proc_change(id, ProcState::of_status(before), ProcState::Idle);
+        self.emit(turn, StackId::NONE, kind)
     }
 
     /// Ends the victim's hold on a lane.
@@ -80,7 +84,7 @@ impl Order {
             if turn.context.proc != id {
                 return Err(wrong(turn.context.proc));
             }
-            turn.after.proc = NONE;
+            turn.after_proc = NONE;
             return Ok(());
         }
         let known = self
@@ -104,7 +108,8 @@ impl Order {
         }
         let status = code as u8;
         let fresh = self.fresh_seq();
-        let before = match self.procs.get_mut(&id) {
+        let mut to = ProcState::of_status(status);
+        let from = match self.procs.get_mut(id) {
             Some(proc) => {
                 let lost = status == ABANDONED && proc.status == SYSCALL;
                 if !lost && proc.status != status {
@@ -117,7 +122,7 @@ impl Order {
                     .into());
                 }
                 proc.seq = fresh;
-                let status = proc.status;
+                let before = ProcState::of_status(proc.status);
                 if lost {
                     // Told by somebody else; the thread that holds it is still known here.
                     let &holder = proc
@@ -130,9 +135,9 @@ impl Order {
                         proc: id,
                         go,
                     };
-                    turn.event.arguments[1] = u64::from(SYSCALL);
+                    to = before;
                 }
-                Before::Status(status)
+                before
             }
             None => {
                 let proc = Proc {
@@ -144,16 +149,16 @@ impl Order {
                 self.procs.insert(id, proc);
                 self.state_bytes += ENTRY_BYTES;
                 if self.is_initial() {
-                    Before::Undetermined
+                    ProcState::Undetermined
                 } else {
-                    Before::NotExist
+                    ProcState::NotExist
                 }
             }
         };
         if status == RUNNING || status == SYSCALL {
-            turn.after.proc = id;
+            turn.after_proc = id;
         }
         self.proc_changed(id);
-        self.emit(turn, Extra::From(before))
+        self.emit(turn, StackId::NONE, proc_change(id, from, to))
     }
 }

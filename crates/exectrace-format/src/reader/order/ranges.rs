@@ -1,11 +1,13 @@
 //! The rules of ranges: garbage collection, its parts, the world stopped.
 
 use crate::event::EventKind;
-use crate::ids::StringId;
+use crate::ids::{GoId, ProcId, StackId, StringId};
 
+use super::super::compact::{CompactKind, RangeName};
 use super::super::error::OrderError;
+use super::super::trace_event::RangeScope;
 use super::names::NameId;
-use super::{Change, Extra, ITEM_BYTES, May, Must, Order, Outcome, Step, Turn, Wait};
+use super::{Change, ITEM_BYTES, May, Must, Order, Outcome, Step, Turn, Wait};
 
 /// An open range of a flow or lane.
 #[derive(Debug)]
@@ -80,7 +82,11 @@ impl Order {
         range.name = Some(self.names.keep(string, turn.tables));
         self.own_go(turn)?.ranges.push(range);
         self.state_bytes += ITEM_BYTES;
-        self.emit(turn, Extra::None)
+        let kind = CompactKind::RangeBegin {
+            range: RangeName::StopTheWorld(string),
+            scope: own_go(turn),
+        };
+        self.emit(turn, turn.stack(1)?, kind)
     }
 
     pub(super) fn stw_end(&mut self, turn: &mut Turn<'_>) -> Outcome {
@@ -93,7 +99,8 @@ impl Order {
             reason = self.names.string(name, turn.tables);
             self.names.release(name);
         }
-        self.emit(turn, Extra::Kind(reason))
+        let kind = ended(RangeName::StopTheWorld(reason), own_go(turn));
+        self.emit(turn, StackId::NONE, kind)
     }
 
     pub(super) fn gc_active(&mut self, turn: &mut Turn<'_>) -> Outcome {
@@ -155,7 +162,13 @@ impl Order {
         self.changes.push(Change::Holds(Wait::Gc {
             seq: seq.wrapping_add(1),
         }));
-        self.emit(turn, Extra::None)
+        let (range, scope) = (RangeName::Mark, RangeScope::Global);
+        let (stack, kind) = match turn.event.kind {
+            EventKind::GcActive => (StackId::NONE, CompactKind::RangeActive { range, scope }),
+            EventKind::GcBegin => (turn.stack(1)?, CompactKind::RangeBegin { range, scope }),
+            _ => (StackId::NONE, ended(range, scope)),
+        };
+        self.emit(turn, stack, kind)
     }
 
     pub(super) fn sweep_begin(&mut self, turn: &mut Turn<'_>) -> Outcome {
@@ -167,19 +180,27 @@ impl Order {
         };
         begin(&mut self.own_proc(turn)?.ranges, range)?;
         self.state_bytes += ITEM_BYTES;
-        self.emit(turn, Extra::None)
+        let kind = CompactKind::RangeBegin {
+            range: RangeName::Sweep,
+            scope: RangeScope::Proc(ProcId(turn.context.proc)),
+        };
+        self.emit(turn, turn.stack(0)?, kind)
     }
 
     pub(super) fn sweep_active(&mut self, turn: &mut Turn<'_>) -> Outcome {
         let (initial, kind, id) = (self.is_initial(), turn.event.kind, turn.argument(0));
-        let proc = self.procs.get_mut(&id).ok_or(OrderError::NoSuchProc {
+        let proc = self.procs.get_mut(id).ok_or(OrderError::NoSuchProc {
             kind,
-            proc: crate::ids::ProcId(id),
+            proc: ProcId(id),
         })?;
         if confirm(&mut proc.ranges, EventKind::GcSweepBegin, initial)? {
             self.state_bytes += ITEM_BYTES;
         }
-        self.emit(turn, Extra::None)
+        let kind = CompactKind::RangeActive {
+            range: RangeName::Sweep,
+            scope: RangeScope::Proc(ProcId(id)),
+        };
+        self.emit(turn, StackId::NONE, kind)
     }
 
     pub(super) fn sweep_end(&mut self, turn: &mut Turn<'_>) -> Outcome {
@@ -191,7 +212,12 @@ impl Order {
             kind,
         )?;
         self.state_bytes -= ITEM_BYTES;
-        self.emit(turn, Extra::None)
+        let kind = CompactKind::RangeEnd {
+            range: RangeName::Sweep,
+            scope: RangeScope::Proc(ProcId(turn.context.proc)),
+            swept: Some((turn.argument(0), turn.argument(1))),
+        };
+        self.emit(turn, StackId::NONE, kind)
     }
 
     pub(super) fn assist_begin(&mut self, turn: &mut Turn<'_>) -> Outcome {
@@ -203,19 +229,27 @@ impl Order {
         };
         begin(&mut self.own_go(turn)?.ranges, range)?;
         self.state_bytes += ITEM_BYTES;
-        self.emit(turn, Extra::None)
+        let kind = CompactKind::RangeBegin {
+            range: RangeName::Assist,
+            scope: own_go(turn),
+        };
+        self.emit(turn, turn.stack(0)?, kind)
     }
 
     pub(super) fn assist_active(&mut self, turn: &mut Turn<'_>) -> Outcome {
         let (initial, kind, id) = (self.is_initial(), turn.event.kind, turn.argument(0));
-        let go = self.goes.get_mut(&id).ok_or(OrderError::NoSuchGo {
-            kind,
-            go: crate::ids::GoId(id),
-        })?;
+        let go = self
+            .goes
+            .get_mut(id)
+            .ok_or(OrderError::NoSuchGo { kind, go: GoId(id) })?;
         if confirm(&mut go.ranges, EventKind::GcMarkAssistBegin, initial)? {
             self.state_bytes += ITEM_BYTES;
         }
-        self.emit(turn, Extra::None)
+        let kind = CompactKind::RangeActive {
+            range: RangeName::Assist,
+            scope: RangeScope::Go(GoId(id)),
+        };
+        self.emit(turn, StackId::NONE, kind)
     }
 
     pub(super) fn assist_end(&mut self, turn: &mut Turn<'_>) -> Outcome {
@@ -227,7 +261,20 @@ impl Order {
             kind,
         )?;
         self.state_bytes -= ITEM_BYTES;
-        self.emit(turn, Extra::None)
+        self.emit(turn, StackId::NONE, ended(RangeName::Assist, own_go(turn)))
+    }
+}
+
+/// The flow of this turn as the place of a range.
+fn own_go(turn: &Turn<'_>) -> RangeScope {
+    RangeScope::Go(GoId(turn.context.go))
+}
+
+fn ended(range: RangeName, scope: RangeScope) -> CompactKind {
+    CompactKind::RangeEnd {
+        range,
+        scope,
+        swept: None,
     }
 }
 
