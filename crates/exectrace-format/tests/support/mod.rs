@@ -5,6 +5,8 @@ pub(crate) mod bodies;
 pub(crate) mod compact;
 pub(crate) mod parsed;
 pub(crate) mod random;
+pub(crate) mod v1;
+pub(crate) mod v1_referee;
 
 use std::collections::BTreeMap;
 
@@ -59,7 +61,7 @@ fn comparable<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
 }
 
 /// The line without the texts that Go and Rust escape differently.
-fn plain(line: &str) -> String {
+pub(crate) fn plain(line: &str) -> String {
     let odd = |text: &str| text.contains('\\') || text.chars().any(|c| !(' '..='~').contains(&c));
     let parts = line
         .split('"')
@@ -125,7 +127,7 @@ fn compare(ours: &Outcome, go: &Verdict) -> Result<(), String> {
     }
 }
 
-fn by_kind(events: &[TraceEvent]) -> BTreeMap<String, u64> {
+pub(crate) fn by_kind(events: &[TraceEvent]) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for event in events {
         let line = parsed::lines(event);

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use exectrace_format::{
-    GoId, ProcId, RangeScope, StackFrame, StateChange, ThreadId, TraceEvent, TraceEventKind,
+    GoId, GoState, ProcId, RangeScope, StackFrame, StateChange, ThreadId, TraceEvent,
+    TraceEventKind,
 };
 
 /// The lines for one event; none for our side data, which Go does not show.
@@ -18,26 +19,37 @@ pub(crate) fn lines(event: &TraceEvent) -> String {
         return String::new();
     }
     out.push('\n');
-    if let TraceEventKind::StateTransition {
-        stack: Some(stack), ..
-    } = &event.kind
+    if let TraceEventKind::StateTransition { change, stack, .. } = &event.kind
+        && (stack.is_some() || is_creation(*change))
     {
-        put_stack("TransitionStack=", stack, &mut out);
+        put_stack("TransitionStack=", stack.as_deref(), &mut out);
     }
-    if let Some(stack) = &event.stack {
-        put_stack("Stack=", stack, &mut out);
-        out.push('\n');
+    if event.stack.is_some() || event.kind == TraceEventKind::StackSample {
+        put_stack("Stack=", event.stack.as_deref(), &mut out);
     }
     out
 }
 
-fn put_stack(title: &str, stack: &[StackFrame], out: &mut String) {
+/// Whether Go shows a stack for it even if it has none.
+fn is_creation(change: StateChange) -> bool {
+    matches!(
+        change,
+        StateChange::Go {
+            from: GoState::NotExist,
+            to: GoState::Runnable | GoState::Waiting,
+            ..
+        }
+    )
+}
+
+fn put_stack(title: &str, stack: Option<&[StackFrame]>, out: &mut String) {
     out.push_str(title);
     out.push('\n');
-    for frame in stack {
+    for frame in stack.unwrap_or_default() {
         let _ = writeln!(out, "\t{} @ 0x{:x}", frame.function, frame.pc);
         let _ = writeln!(out, "\t\t{}:{}", frame.file, frame.line);
     }
+    out.push('\n');
 }
 
 fn put_kind(event: &TraceEvent, out: &mut String) -> bool {
