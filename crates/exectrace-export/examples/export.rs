@@ -21,11 +21,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     let process_name = name.to_string_lossy().into_owned();
     #[cfg(feature = "parquet")]
     if format == "parquet" {
-        let options = exectrace_export::ParquetOptions { trace_id: process_name, partitions: vec![] };
-        println!("{:?}", exectrace_export::parquet(reader, Path::new(output), &options)?);
+        let options = exectrace_export::ParquetOptions {
+            trace_id: process_name,
+            partitions: vec![],
+        };
+        println!(
+            "{:?}",
+            exectrace_export::parquet(reader, Path::new(output), &options)?
+        );
         return Ok(());
     }
-    let options = Options { process_name, ..Options::default() };
+    let options = Options {
+        process_name,
+        ..Options::default()
+    };
     let out = File::create(output)?;
     let (format, weight) = format.split_once(':').unwrap_or((format, "run"));
     let exported = match format {

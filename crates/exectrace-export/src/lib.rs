@@ -12,76 +12,26 @@
 
 #![forbid(unsafe_code)]
 
+mod chrome;
 mod error;
+mod firefox;
+mod flame;
 mod options;
 mod perfetto;
 mod story;
 
-use std::io::{Read, Write};
+use std::io::Read;
 
 use exectrace_format::Reader;
 
+pub use chrome::chrome;
 pub use error::{ExportError, Exported};
+pub use firefox::firefox;
+pub use flame::{folded, speedscope};
 #[cfg(feature = "parquet")]
 pub use options::ParquetOptions;
 pub use options::{Options, UnknownWeight, Weight};
 pub use perfetto::perfetto;
-
-/// Writes Chrome's trace event JSON.
-///
-/// # Errors
-///
-/// The output fails.
-pub fn chrome<R: Read, W: Write>(
-    reader: Reader<R>,
-    out: W,
-    options: &Options,
-) -> Result<Exported, ExportError> {
-    let _ = (out, options);
-    Ok(drained(reader))
-}
-
-/// Writes a profile for the Firefox Profiler (processed profile JSON).
-///
-/// # Errors
-///
-/// The output fails.
-pub fn firefox<R: Read, W: Write>(
-    reader: Reader<R>,
-    out: W,
-    options: &Options,
-) -> Result<Exported, ExportError> {
-    let _ = (out, options);
-    Ok(drained(reader))
-}
-
-/// Writes folded stacks: a line for each distinct stack, root first, and its weight.
-///
-/// # Errors
-///
-/// The output fails.
-pub fn folded<R: Read, W: Write>(
-    reader: Reader<R>,
-    out: W,
-    weight: Weight,
-) -> Result<Exported, ExportError> {
-    let _ = (out, weight);
-    Ok(drained(reader))
-}
-
-/// Writes a profile for speedscope.app.
-///
-/// # Errors
-///
-/// The output fails.
-pub fn speedscope<R: Read, W: Write>(
-    reader: Reader<R>,
-    out: W,
-    weight: Weight,
-) -> Result<Exported, ExportError> {
-    let _ = (out, weight);
-    Ok(drained(reader))
-}
 
 /// Writes the tables of a trace as Parquet files below `folder`.
 ///

@@ -18,8 +18,7 @@ use exectrace_format::{GoId, ProcId, Reader, SideRecord, SyncClock, TaskId, Thre
 use crate::error::{ExportError, Exported};
 use crate::options::Options;
 use crate::story::{
-    End, Fact, Lane, Log, Next, Region, Run, Scene, Sink, Stack, State, Stretch, Task, Text,
-    UserTask, Wake, tell,
+    End, Fact, Lane, Log, Next, Region, Run, Scene, Sink, Stack, State, Task, UserTask, Wake, tell,
 };
 use packets::{Packets, Value};
 use rows::{PROCESS, Rows};
@@ -73,7 +72,7 @@ impl<W: Write> Sink for Perfetto<'_, W> {
         self.packets.make_room();
         match fact {
             Fact::Sync(clock) => clock.map_or(Ok(()), |clock| self.clock(clock)),
-            Fact::TaskSeen(_) => Ok(()),
+            Fact::TaskSeen(_) | Fact::TheEnd => Ok(()),
             Fact::TaskNamed(task) => self.rows.describe_task(task, scene, &mut self.packets),
             Fact::Entered(task) => self.enter(task, scene),
             Fact::Left { task, end, .. } => self.leave(time, task, end, scene),
@@ -191,7 +190,6 @@ impl<W: Write> Perfetto<'_, W> {
             Value::Stack(stack) => *stack != Stack::NONE,
             Value::Name(text) | Value::Text(text) => !text.is_empty(),
             Value::Number(number) => *number != u64::MAX,
-            Value::Signed(_) => true,
         });
         told.map(|&(key, value)| self.packets.argument(key, value, &scene.book))
             .collect()
@@ -237,7 +235,7 @@ impl<W: Write> Perfetto<'_, W> {
             return Ok(());
         };
         let track = self.rows.task(task, scene, &mut self.packets)?;
-        let name = state_name(now, scene);
+        let name = scene.state_title(&now);
         let waker = match now.ready {
             Some(ready) if ready.waker != GoId::NONE && now.state == State::Runnable => {
                 scene.task_title(ready.waker)
@@ -301,7 +299,7 @@ impl<W: Write> Perfetto<'_, W> {
             place,
             ("ready before, ns", Value::Number(delay)),
         ];
-        let name = short_name(run.task, scene);
+        let name = scene.task_name(run.task);
         let mut event = self.named(SLICE_BEGIN, track, ("run", &name), &arguments, scene);
         if matches!(lane, Lane::Worker(_)) {
             event.flow_ids = flow(run.ready.map_or(0, |ready| ready.wake));
@@ -614,23 +612,6 @@ fn user_task_number(id: TaskId) -> u64 {
         TaskId::NONE.0
     } else {
         id.0
-    }
-}
-
-/// A task's name; its number where it has none.
-fn short_name(task: GoId, scene: &Scene) -> String {
-    match scene.tasks.get(&task) {
-        Some(task) if task.name != Text::EMPTY => scene.book.text(task.name).to_owned(),
-        _ => format!("G{}", task.0),
-    }
-}
-
-/// `waiting: network`, `running`.
-fn state_name(stretch: Stretch, scene: &Scene) -> String {
-    let reason = scene.book.text(stretch.reason);
-    match stretch.state {
-        State::Waiting if !reason.is_empty() => format!("waiting: {reason}"),
-        state => state.name().to_owned(),
     }
 }
 

@@ -5,7 +5,6 @@
 
 use std::io::Write;
 
-use prost::Message;
 use rustc_hash::FxHashMap;
 
 use super::schema::{
@@ -26,7 +25,6 @@ const MAPPING: u64 = 1;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Value<'a> {
     Number(u64),
-    Signed(i64),
     /// One that is worth a number of its own.
     Name(&'a str),
     /// One that hardly comes twice.
@@ -139,7 +137,6 @@ impl<W: Write> Packets<W> {
         };
         match value {
             Value::Number(value) => argument.uint_value = Some(value),
-            Value::Signed(value) => argument.int_value = Some(value),
             Value::Text(value) => argument.string_value = Some(value.to_owned()),
             Value::Name(value) => {
                 let pending = &mut self.pending.debug_annotation_string_values;
@@ -155,17 +152,7 @@ impl<W: Write> Packets<W> {
         if let Some(&known) = self.interned.stack_texts.get(&stack) {
             return known;
         }
-        let mut text = String::new();
-        for frame in book.frames(stack) {
-            if !text.is_empty() {
-                text.push('\n');
-            }
-            text.push_str(book.text(frame.function));
-            let file = book.text(frame.file);
-            if !file.is_empty() {
-                text.push_str(&format!(" ({file}:{})", frame.line));
-            }
-        }
+        let text = book.stack_text(stack);
         let pending = &mut self.pending.debug_annotation_string_values;
         let number = self.interned.values.put(&text, pending);
         self.interned.stack_texts.insert(stack, number);

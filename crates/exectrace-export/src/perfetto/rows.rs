@@ -128,7 +128,7 @@ impl Rows {
                     thread: Some(ThreadDescriptor {
                         pid: PID,
                         tid,
-                        thread_name: title,
+                        thread_name: scene.lane_name(lane).to_owned(),
                     }),
                     ..TrackDescriptor::default()
                 },
@@ -260,11 +260,7 @@ impl Rows {
         }
         let uuid = self.free();
         self.ranges.insert(scope, uuid);
-        let title = match scope {
-            RangeScope::Global => "program".to_owned(),
-            RangeScope::Proc(worker) => scene.lane_title(Lane::Worker(worker)),
-            RangeScope::Go(task) => scene.task_title(task),
-        };
+        let title = scene.range_title(scope);
         describe(packets, plain(uuid, RANGES, title))?;
         Ok(uuid)
     }

@@ -88,6 +88,22 @@ impl Book {
         frames.iter().map(|&frame| self.frames[frame as usize])
     }
 
+    /// A line for each frame, leaf first: `function (file:line)`.
+    pub(crate) fn stack_text(&self, stack: Stack) -> String {
+        let mut text = String::new();
+        for frame in self.frames(stack) {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(self.text(frame.function));
+            let file = self.text(frame.file);
+            if !file.is_empty() {
+                text.push_str(&format!(" ({file}:{})", frame.line));
+            }
+        }
+        text
+    }
+
     /// The outermost frame of a stack, which names an async task.
     pub(crate) fn root(&self, stack: Stack) -> Option<Frame> {
         self.frames(stack).next_back()

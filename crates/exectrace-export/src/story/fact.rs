@@ -192,6 +192,8 @@ pub(crate) enum Fact<'a> {
     },
     /// A record of side data. Names of workers and threads stand in the scene already.
     Side(&'a SideRecord),
+    /// Nothing follows.
+    TheEnd,
 }
 
 /// What came after a run.

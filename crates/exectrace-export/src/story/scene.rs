@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::book::{Book, Text};
 use super::fact::{Lane, Run, UserTask};
-use super::task::Task;
+use super::task::{State, Stretch, Task};
 
 /// A worker or a thread.
 #[derive(Debug)]
@@ -66,16 +66,23 @@ impl Scene {
 
     /// As it is shown: `Worker 1 name`, `Thread 4711 name`.
     pub(crate) fn lane_title(&self, lane: Lane) -> String {
-        let name = self.lanes.get(&lane).map_or(Text::EMPTY, |lane| lane.name);
+        let name = self.lane_name(lane);
         let mut title = match lane {
             Lane::Worker(ProcId(id)) => format!("Worker {id}"),
             Lane::Thread(ThreadId(id)) => format!("Thread {id}"),
         };
-        if name != Text::EMPTY {
+        if !name.is_empty() {
             title.push(' ');
-            title.push_str(self.book.text(name));
+            title.push_str(name);
         }
         title
+    }
+
+    /// The name that the trace tells; empty if none.
+    pub(crate) fn lane_name(&self, lane: Lane) -> &str {
+        self.lanes
+            .get(&lane)
+            .map_or("", |lane| self.book.text(lane.name))
     }
 
     /// As it is shown: `G7 name (label)`; `G7` if nothing is known of it any more.
@@ -83,5 +90,31 @@ impl Scene {
         self.tasks
             .get(&task)
             .map_or_else(|| format!("G{}", task.0), |task| task.title(&self.book))
+    }
+
+    /// A task's name; its number where it has none.
+    pub(crate) fn task_name(&self, task: GoId) -> String {
+        match self.tasks.get(&task) {
+            Some(task) if task.name != Text::EMPTY => self.book.text(task.name).to_owned(),
+            _ => format!("G{}", task.0),
+        }
+    }
+
+    /// `waiting: network`, `running`.
+    pub(crate) fn state_title(&self, stretch: &Stretch) -> String {
+        let reason = self.book.text(stretch.reason);
+        match stretch.state {
+            State::Waiting if !reason.is_empty() => format!("waiting: {reason}"),
+            state => state.name().to_owned(),
+        }
+    }
+
+    /// Whom a range of garbage collection concerns.
+    pub(crate) fn range_title(&self, scope: RangeScope) -> String {
+        match scope {
+            RangeScope::Global => "program".to_owned(),
+            RangeScope::Proc(worker) => self.lane_title(Lane::Worker(worker)),
+            RangeScope::Go(task) => self.task_title(task),
+        }
     }
 }

@@ -91,12 +91,8 @@ impl Teller {
             task.parent = event.go;
             task.spawned_at = stack;
         }
-        let task = self.scene.tasks.entry(id).insert_entry(task).into_mut();
-        let _ = task;
-        match self.scene.tasks.get(&id) {
-            Some(task) => self.say(sink, Fact::TaskSeen(task)),
-            None => Ok(()),
-        }
+        self.scene.tasks.insert(id, task);
+        self.say_task(id, sink, Fact::TaskSeen)
     }
 
     /// A task's name is the root of the first stack of its own.

@@ -142,7 +142,8 @@ impl Teller {
             self.end_regions(task, End::WithTrace, sink)?;
             self.leave_with_trace(task, sink)?;
         }
-        self.end_user_tasks(sink)
+        self.end_user_tasks(sink)?;
+        self.say(sink, Fact::TheEnd)
     }
 
     pub(super) fn say(&self, sink: &mut impl Sink, fact: Fact<'_>) -> Result<(), ExportError> {

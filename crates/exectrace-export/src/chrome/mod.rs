@@ -1,0 +1,622 @@
+//! Chrome's trace event JSON, for older viewers: an array of begins, ends and instants.
+//!
+//! What Chrome calls a process is here a kind of row: workers, threads, async tasks, their regions,
+//! user tasks, garbage collection, counters. Slices of a row nest as they do in the trace. User
+//! tasks overlap, so they are asynchronous events, told apart by their numbers.
+
+mod json;
+
+use std::io::{BufWriter, Read, Write};
+
+use exectrace_format::{GoId, ProcId, RangeScope, Reader, SideRecord, TaskId, ThreadId};
+use rustc_hash::FxHashSet;
+
+use crate::error::{ExportError, Exported};
+use crate::options::Options;
+use crate::story::{
+    End, Fact, Lane, Log, Next, Region, Run, Scene, Sink, Stack, State, Task, UserTask, Wake, tell,
+};
+use json::{Event, Events, Row, Value};
+
+const WORKERS: u32 = 1;
+const THREADS: u32 = 2;
+const TASKS: u32 = 3;
+const REGIONS: u32 = 4;
+const USER_TASKS: u32 = 5;
+const RANGES: u32 = 6;
+const COUNTERS: u32 = 7;
+
+/// Writes Chrome's trace event JSON.
+///
+/// Times are those of the trace, in microseconds with nanoseconds behind the point. A line is
+/// about a hundred bytes, and an event of the trace makes some four of them with all rows, so a
+/// trace of more than a million events is better exported to [`perfetto()`](crate::perfetto()). Memory: what is open, and the
+/// names and stacks of the trace.
+///
+/// # Errors
+///
+/// The output fails. Damage of the trace is no error: see [`Exported::damage`].
+pub fn chrome<R: Read, W: Write>(
+    reader: Reader<R>,
+    out: W,
+    options: &Options,
+) -> Result<Exported, ExportError> {
+    let mut sink = Chrome {
+        events: Events::begin(BufWriter::new(out))?,
+        options,
+        named: FxHashSet::default(),
+        flows: FxHashSet::default(),
+    };
+    sink.name_kinds()?;
+    let mut exported = tell(reader, &mut sink)?;
+    exported.items = sink.events.written;
+    sink.events.finish()?;
+    Ok(exported)
+}
+
+struct Chrome<'a, W> {
+    events: Events<W>,
+    options: &'a Options,
+    /// Rows that have a name; those of async tasks as long as they live.
+    named: FxHashSet<Row>,
+    /// Wakes that have begun an arrow which has not arrived.
+    flows: FxHashSet<u64>,
+}
+
+impl<W: Write> Sink for Chrome<'_, W> {
+    fn fact(&mut self, time: i64, fact: Fact<'_>, scene: &Scene) -> Result<(), ExportError> {
+        match fact {
+            Fact::TaskNamed(task) => self.name_task(task, scene),
+            Fact::TaskGone(task) => {
+                self.named.remove(&Row {
+                    pid: TASKS,
+                    tid: task.id.0,
+                });
+                self.named.remove(&Row {
+                    pid: REGIONS,
+                    tid: task.id.0,
+                });
+                Ok(())
+            }
+            Fact::Entered(task) => self.enter(task, scene),
+            Fact::Left { task, end, .. } if self.options.tasks => self.end(
+                time,
+                Row {
+                    pid: TASKS,
+                    tid: task.id.0,
+                },
+                end,
+                &[],
+            ),
+            Fact::RunBegan { lane, run } => self.begin_run(lane, run, scene),
+            Fact::RunEnded {
+                lane, next, end, ..
+            } => self.end_run(time, lane, next, end, scene),
+            Fact::SyscallBegan { lane, run, stack } => self.begin_syscall(lane, run, stack, scene),
+            Fact::SyscallEnded { lane, end, .. } => match self.lane(lane) {
+                Some(row) => self.end(time, row, end, &[]),
+                None => Ok(()),
+            },
+            Fact::WorkerHeld { worker, thread } => self.hand_over(time, "unpark", worker, thread),
+            Fact::WorkerFreed { worker, thread } => self.hand_over(time, "park", worker, thread),
+            Fact::Wake(wake) => self.wake(time, wake, scene),
+            Fact::RegionBegan { task, region } => self.begin_region(task, region, scene),
+            Fact::RegionEnded { task, region, end } if self.options.tasks => {
+                if !region.begin_told {
+                    self.begin_region(task, region, scene)?;
+                }
+                self.end(
+                    time,
+                    Row {
+                        pid: REGIONS,
+                        tid: task.id.0,
+                    },
+                    end,
+                    &[],
+                )
+            }
+            Fact::UserTaskBegan(user_task) => {
+                self.user_task(user_task.begin, "b", &user_task, scene)
+            }
+            Fact::UserTaskEnded { user_task, end } if end != End::WithTrace => {
+                self.user_task(time, "e", &user_task, scene)
+            }
+            Fact::Log(log) => self.log(time, log, scene),
+            Fact::Metric { name, value } => self.counter(time, name, Value::Number(value)),
+            Fact::RangeBegan { scope, name, begin } => {
+                let row = self.range(scope, scene)?;
+                let name = scene.book.text(name);
+                self.put(
+                    begin,
+                    row,
+                    &Event {
+                        phase: "B",
+                        category: "gc",
+                        name,
+                        ..Event::default()
+                    },
+                )
+            }
+            Fact::RangeEnded { scope, end, .. } => {
+                let row = self.range(scope, scene)?;
+                self.end(time, row, end, &[])
+            }
+            Fact::Sample {
+                worker,
+                thread,
+                stack,
+                ..
+            } => self.sample(time, worker, thread, stack, scene),
+            Fact::Side(record) => self.side(time, record),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<W: Write> Chrome<'_, W> {
+    fn name_kinds(&mut self) -> Result<(), ExportError> {
+        let kinds = [
+            (WORKERS, "Workers"),
+            (THREADS, "Threads"),
+            (TASKS, "Async tasks"),
+            (REGIONS, "Regions"),
+            (USER_TASKS, "User tasks"),
+            (RANGES, "Garbage collection"),
+            (COUNTERS, "Counters"),
+        ];
+        for (pid, kind) in kinds {
+            let row = Row { pid, tid: 0 };
+            let name = format!("{}: {kind}", self.options.process_name);
+            self.metadata(row, "process_name", ("name", Value::Text(&name)))?;
+            let rank = Value::Number(u64::from(pid));
+            self.metadata(row, "process_sort_index", ("sort_index", rank))?;
+        }
+        Ok(())
+    }
+
+    fn metadata(
+        &mut self,
+        row: Row,
+        name: &str,
+        argument: (&str, Value<'_>),
+    ) -> Result<(), ExportError> {
+        let arguments = &[argument];
+        self.events.write(
+            None,
+            row,
+            &Event {
+                phase: "M",
+                name,
+                arguments,
+                ..Event::default()
+            },
+        )
+    }
+
+    /// Names a row, unless it has its name already.
+    fn name_row(&mut self, row: Row, title: impl FnOnce() -> String) -> Result<Row, ExportError> {
+        if self.named.insert(row) {
+            self.metadata(row, "thread_name", ("name", Value::Text(&title())))?;
+        }
+        Ok(row)
+    }
+
+    fn name_task(&mut self, task: &Task, scene: &Scene) -> Result<(), ExportError> {
+        for pid in [TASKS, REGIONS] {
+            let row = Row {
+                pid,
+                tid: task.id.0,
+            };
+            // A name that became known later replaces the number.
+            if self.named.contains(&row) {
+                let title = task.title(&scene.book);
+                self.metadata(row, "thread_name", ("name", Value::Text(&title)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, time: i64, row: Row, event: &Event<'_>) -> Result<(), ExportError> {
+        self.events.write(Some(time), row, event)
+    }
+
+    fn end(
+        &mut self,
+        time: i64,
+        row: Row,
+        end: End,
+        arguments: &[(&str, Value<'_>)],
+    ) -> Result<(), ExportError> {
+        if end == End::WithTrace {
+            return Ok(());
+        }
+        self.put(
+            time,
+            row,
+            &Event {
+                phase: "E",
+                arguments,
+                ..Event::default()
+            },
+        )
+    }
+
+    // ------------------------------------------------------------------------- tasks and their runs
+
+    fn enter(&mut self, task: &Task, scene: &Scene) -> Result<(), ExportError> {
+        let (true, Some(now)) = (self.options.tasks, task.now) else {
+            return Ok(());
+        };
+        let row = Row {
+            pid: TASKS,
+            tid: task.id.0,
+        };
+        self.name_row(row, || task.title(&scene.book))?;
+        let name = scene.state_title(&now);
+        let stack = scene.book.stack_text(now.stack);
+        self.put(
+            now.begin,
+            row,
+            &Event {
+                phase: "B",
+                category: "task",
+                name: &name,
+                arguments: &[("stack", Value::Text(&stack))],
+                ..Event::default()
+            },
+        )
+    }
+
+    /// The row of a lane, if it is to be shown.
+    fn lane(&self, lane: Lane) -> Option<Row> {
+        match lane {
+            Lane::Worker(id) if self.options.workers => Some(Row {
+                pid: WORKERS,
+                tid: id.0,
+            }),
+            Lane::Thread(id) if self.options.threads => Some(Row {
+                pid: THREADS,
+                tid: id.0,
+            }),
+            _ => None,
+        }
+    }
+
+    fn begin_run(&mut self, lane: Lane, run: Run, scene: &Scene) -> Result<(), ExportError> {
+        let Some(row) = self.lane(lane) else {
+            return Ok(());
+        };
+        self.name_row(row, || scene.lane_title(lane))?;
+        let delay = run
+            .ready
+            .map_or(u64::MAX, |ready| run.begin.abs_diff(ready.since));
+        self.put(
+            run.begin,
+            row,
+            &Event {
+                phase: "B",
+                category: "run",
+                name: &scene.task_name(run.task),
+                arguments: &[
+                    ("task", Value::Number(run.task.0)),
+                    ("ready before, ns", Value::Number(delay)),
+                ],
+                ..Event::default()
+            },
+        )?;
+        let wake = run.ready.map_or(0, |ready| ready.wake);
+        if matches!(lane, Lane::Worker(_)) && self.flows.remove(&wake) {
+            return self.flow(run.begin, row, "f", wake);
+        }
+        Ok(())
+    }
+
+    fn flow(&mut self, time: i64, row: Row, phase: &str, wake: u64) -> Result<(), ExportError> {
+        let id = Some(wake);
+        self.put(
+            time,
+            row,
+            &Event {
+                phase,
+                category: "wake",
+                name: "wake",
+                id,
+                arguments: &[],
+            },
+        )
+    }
+
+    fn end_run(
+        &mut self,
+        time: i64,
+        lane: Lane,
+        next: Next,
+        end: End,
+        scene: &Scene,
+    ) -> Result<(), ExportError> {
+        let Some(row) = self.lane(lane) else {
+            return Ok(());
+        };
+        let stack = scene.book.stack_text(next.stack);
+        self.end(
+            time,
+            row,
+            end,
+            &[
+                ("then", Value::Text(next.state.map_or("ended", State::name))),
+                ("reason", Value::Text(scene.book.text(next.reason))),
+                ("stack", Value::Text(&stack)),
+            ],
+        )
+    }
+
+    fn begin_syscall(
+        &mut self,
+        lane: Lane,
+        run: Run,
+        stack: Stack,
+        scene: &Scene,
+    ) -> Result<(), ExportError> {
+        let Some(row) = self.lane(lane) else {
+            return Ok(());
+        };
+        let stack = scene.book.stack_text(stack);
+        self.put(
+            run.syscall.unwrap_or(run.begin),
+            row,
+            &Event {
+                phase: "B",
+                category: "syscall",
+                name: "syscall",
+                arguments: &[("stack", Value::Text(&stack))],
+                ..Event::default()
+            },
+        )
+    }
+
+    fn instant(
+        &mut self,
+        time: i64,
+        row: Row,
+        (category, name): (&str, &str),
+        arguments: &[(&str, Value<'_>)],
+    ) -> Result<(), ExportError> {
+        self.put(
+            time,
+            row,
+            &Event {
+                phase: "i",
+                category,
+                name,
+                arguments,
+                ..Event::default()
+            },
+        )
+    }
+
+    fn hand_over(
+        &mut self,
+        time: i64,
+        name: &str,
+        worker: ProcId,
+        thread: ThreadId,
+    ) -> Result<(), ExportError> {
+        match self.lane(Lane::Worker(worker)) {
+            Some(row) => self.instant(
+                time,
+                row,
+                ("worker", name),
+                &[("thread", Value::Number(thread.0))],
+            ),
+            None => Ok(()),
+        }
+    }
+
+    /// The row that best shows what somebody did.
+    fn place(&self, worker: ProcId, thread: ThreadId) -> Option<Row> {
+        let worker = Some(worker).filter(|&worker| worker != ProcId::NONE);
+        let thread = Some(thread).filter(|&thread| thread != ThreadId::NONE);
+        worker
+            .and_then(|worker| self.lane(Lane::Worker(worker)))
+            .or_else(|| thread.and_then(|thread| self.lane(Lane::Thread(thread))))
+    }
+
+    fn wake(&mut self, time: i64, wake: Wake, scene: &Scene) -> Result<(), ExportError> {
+        let Some(row) = self.place(wake.worker, wake.thread) else {
+            return Ok(());
+        };
+        let name = if wake.is_spawn { "spawn" } else { "wake" };
+        let woken = scene.task_title(wake.woken);
+        self.instant(time, row, ("wake", name), &[("task", Value::Text(&woken))])?;
+        // An arrow begins at a slice; a waker that runs nothing has none.
+        if wake.waker != GoId::NONE && self.options.workers {
+            self.flows.insert(wake.number);
+            return self.flow(time, row, "s", wake.number);
+        }
+        Ok(())
+    }
+
+    // --------------------------------------------------------------------------------- annotations
+
+    fn begin_region(
+        &mut self,
+        task: &Task,
+        region: Region,
+        scene: &Scene,
+    ) -> Result<(), ExportError> {
+        if !self.options.tasks {
+            return Ok(());
+        }
+        let row = Row {
+            pid: REGIONS,
+            tid: task.id.0,
+        };
+        self.name_row(row, || task.title(&scene.book))?;
+        self.put(
+            region.begin,
+            row,
+            &Event {
+                phase: "B",
+                category: "region",
+                name: scene.book.text(region.name),
+                arguments: &[("user task", user_task_value(region.user_task))],
+                ..Event::default()
+            },
+        )
+    }
+
+    fn user_task(
+        &mut self,
+        time: i64,
+        phase: &str,
+        user_task: &UserTask,
+        scene: &Scene,
+    ) -> Result<(), ExportError> {
+        if !self.options.user_tasks {
+            return Ok(());
+        }
+        let parent = [("parent", user_task_value(user_task.parent))];
+        self.put(
+            time,
+            Row {
+                pid: USER_TASKS,
+                tid: 0,
+            },
+            &Event {
+                phase,
+                category: "user task",
+                name: scene.book.text(user_task.name),
+                id: Some(user_task.id.0),
+                arguments: if phase == "b" { &parent } else { &[] },
+            },
+        )
+    }
+
+    fn log(&mut self, time: i64, log: Log<'_>, scene: &Scene) -> Result<(), ExportError> {
+        let arguments = [
+            ("category", Value::Text(log.category)),
+            ("task", Value::Number(log.task.0)),
+            ("user task", user_task_value(log.user_task)),
+        ];
+        let is_of_open = scene.user_tasks.contains_key(&log.user_task);
+        if is_of_open && self.options.user_tasks {
+            let id = Some(log.user_task.0);
+            let row = Row {
+                pid: USER_TASKS,
+                tid: 0,
+            };
+            let (phase, category, name) = ("n", "user task", log.message);
+            return self.put(
+                time,
+                row,
+                &Event {
+                    phase,
+                    category,
+                    name,
+                    id,
+                    arguments: &arguments,
+                },
+            );
+        }
+        let row = if self.options.tasks && log.task != GoId::NONE {
+            let row = Row {
+                pid: REGIONS,
+                tid: log.task.0,
+            };
+            self.name_row(row, || scene.task_title(log.task))?
+        } else {
+            let elsewhere = Row {
+                pid: USER_TASKS,
+                tid: 0,
+            };
+            self.place(log.worker, log.thread).unwrap_or(elsewhere)
+        };
+        self.instant(time, row, ("log", log.message), &arguments)
+    }
+
+    fn counter(&mut self, time: i64, name: &str, value: Value<'_>) -> Result<(), ExportError> {
+        self.put(
+            time,
+            Row {
+                pid: COUNTERS,
+                tid: 0,
+            },
+            &Event {
+                phase: "C",
+                name,
+                arguments: &[("value", value)],
+                ..Event::default()
+            },
+        )
+    }
+
+    fn range(&mut self, scope: RangeScope, scene: &Scene) -> Result<Row, ExportError> {
+        // Two kinds of ids in one kind of row: workers get the even numbers, async tasks the odd.
+        let tid = match scope {
+            RangeScope::Global => 0,
+            RangeScope::Proc(worker) => worker.0.saturating_add(1).saturating_mul(2),
+            RangeScope::Go(task) => task.0.saturating_mul(2).saturating_add(1),
+        };
+        self.name_row(Row { pid: RANGES, tid }, || scene.range_title(scope))
+    }
+
+    fn sample(
+        &mut self,
+        time: i64,
+        worker: ProcId,
+        thread: ThreadId,
+        stack: Stack,
+        scene: &Scene,
+    ) -> Result<(), ExportError> {
+        let Some(row) = self.place(worker, thread) else {
+            return Ok(());
+        };
+        let stack = scene.book.stack_text(stack);
+        self.instant(
+            time,
+            row,
+            ("sample", "CPU sample"),
+            &[("stack", Value::Text(&stack))],
+        )
+    }
+
+    fn side(&mut self, now: i64, record: &SideRecord) -> Result<(), ExportError> {
+        let row = Row {
+            pid: COUNTERS,
+            tid: 0,
+        };
+        let at = |time_ns: u64| i64::try_from(time_ns).unwrap_or(i64::MAX);
+        match record {
+            SideRecord::Counter {
+                name,
+                time_ns,
+                value,
+            } => self.counter(at(*time_ns), name, Value::Signed(*value)),
+            SideRecord::Lost {
+                time_ns,
+                thread,
+                records,
+            } => {
+                let arguments = [
+                    ("thread", Value::Number(thread.0)),
+                    ("records", Value::Number(*records)),
+                ];
+                self.instant(at(*time_ns), row, ("trace", "records lost"), &arguments)
+            }
+            SideRecord::GeneratedBy { name, version } => {
+                let arguments = [("version", Value::Text(version))];
+                self.instant(now, row, ("trace", name), &arguments)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The number of a user task; none where there is no task.
+fn user_task_value(id: TaskId) -> Value<'static> {
+    Value::Number(if id == TaskId::BACKGROUND {
+        TaskId::NONE.0
+    } else {
+        id.0
+    })
+}
