@@ -58,7 +58,8 @@ pub(crate) fn store(kind: u64, operand: u64) {
 }
 
 /// A subscriber that only stores records.
-pub(crate) struct RecordOnly;
+#[derive(Debug)]
+pub struct RecordOnly;
 
 thread_local! {
     static NEXT_SPAN: Cell<u64> = const { Cell::new(1) };
@@ -162,7 +163,8 @@ impl fmt::Write for StoreText {
 }
 
 /// A Layer, or a per-layer filter, that does nothing.
-pub(crate) struct DoNothing;
+#[derive(Debug)]
+pub struct DoNothing;
 
 impl<S: tracing::Subscriber> Layer<S> for DoNothing {}
 

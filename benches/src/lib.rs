@@ -7,7 +7,8 @@
 //! - `cargo bench -p exectrace-benches --bench instructions` counts instructions with callgrind.
 //!
 //! Both print a table and, at its end, each aim with what was measured. `-- --quick` takes seconds,
-//! and its figures are rough.
+//! and its figures are rough. `benches/peers`, a workspace of its own, takes bodies and baselines from
+//! here.
 //!
 //! # Method
 //!
@@ -30,9 +31,10 @@ mod machine;
 mod subject;
 mod work;
 
+pub use baseline::{DoNothing, RecordOnly};
 pub use body::Body;
 pub use figures::{Verdicts, median, quartiles};
 pub use helper::{Helper, answer_as_helper};
-pub use machine::describe_run;
+pub use machine::{describe_machine, describe_run, thread_time};
 pub use subject::Subject;
 pub use work::{FlushCost, run_once};

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// CPU time of the calling thread so far.
 #[cfg(unix)]
-pub(crate) fn thread_time() -> Duration {
+#[must_use]
+pub fn thread_time() -> Duration {
     use rustix::time::{ClockId, clock_gettime};
     let time = clock_gettime(ClockId::ThreadCPUTime);
     // Neither is ever negative.
@@ -17,7 +18,8 @@ pub(crate) fn thread_time() -> Duration {
 
 /// Where the thread's CPU time is not known how to be asked for, time passed.
 #[cfg(not(unix))]
-pub(crate) fn thread_time() -> Duration {
+#[must_use]
+pub fn thread_time() -> Duration {
     use std::sync::OnceLock;
     use std::time::Instant;
     static ORIGIN: OnceLock<Instant> = OnceLock::new();
@@ -42,6 +44,13 @@ pub(crate) fn flush_thread_time() -> Option<Duration> {
 /// What a reader of the figures must know: the command, the machine, the compiler and the day.
 #[must_use]
 pub fn describe_run(bench: &str, arguments: &str) -> String {
+    let machine = describe_machine();
+    format!("`cargo bench -p exectrace-benches --bench {bench}{arguments}`\n{machine}")
+}
+
+/// The machine, the compiler and the day.
+#[must_use]
+pub fn describe_machine() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let model = std::fs::read_to_string("/proc/cpuinfo")
         .ok()
@@ -55,7 +64,7 @@ pub fn describe_run(bench: &str, arguments: &str) -> String {
         |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
     );
     format!(
-        "`cargo bench -p exectrace-benches --bench {bench}{arguments}`\n{}, {cores} cores, {rustc}, {}",
+        "{}, {cores} cores, {rustc}, {}",
         model.as_deref().unwrap_or(std::env::consts::ARCH),
         today()
     )

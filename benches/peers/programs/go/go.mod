@@ -1,0 +1,3 @@
+module exectrace.invalid/peers
+
+go 1.25
