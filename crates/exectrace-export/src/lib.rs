@@ -17,12 +17,10 @@ mod error;
 mod firefox;
 mod flame;
 mod options;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod perfetto;
 mod story;
-
-use std::io::Read;
-
-use exectrace_format::Reader;
 
 pub use chrome::chrome;
 pub use error::{ExportError, Exported};
@@ -31,30 +29,6 @@ pub use flame::{folded, speedscope};
 #[cfg(feature = "parquet")]
 pub use options::ParquetOptions;
 pub use options::{Options, UnknownWeight, Weight};
-pub use perfetto::perfetto;
-
-/// Writes the tables of a trace as Parquet files below `folder`.
-///
-/// # Errors
-///
-/// A name of the options cannot be part of a path, or the output fails.
 #[cfg(feature = "parquet")]
-pub fn parquet<R: Read>(
-    reader: Reader<R>,
-    folder: &std::path::Path,
-    options: &ParquetOptions,
-) -> Result<Exported, ExportError> {
-    let _ = (folder, options);
-    Ok(drained(reader))
-}
-
-fn drained<R: Read>(reader: Reader<R>) -> Exported {
-    let mut exported = Exported::default();
-    for event in reader {
-        match event {
-            Ok(_) => exported.events += 1,
-            Err(damage) => exported.damage = Some(damage),
-        }
-    }
-    exported
-}
+pub use parquet::parquet;
+pub use perfetto::perfetto;
