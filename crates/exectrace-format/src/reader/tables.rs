@@ -195,6 +195,11 @@ impl Tables {
         self.stack_frames.push(index);
     }
 
+    /// Whether the meaning of a pc is known already.
+    pub(crate) fn knows_pc(&self, pc: u64) -> bool {
+        self.by_pc.contains_key(&pc)
+    }
+
     /// Makes a stack of the frames pushed since the last one, by its id in the file.
     pub(crate) fn add_stack(&mut self, id: u64) -> Result<(), TableError> {
         let first = self.stacks.last().map_or(0, |last| last.end);

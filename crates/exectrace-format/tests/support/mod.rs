@@ -155,7 +155,7 @@ pub(crate) fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
     }
 }
 
-fn mutate_bytes(bytes: &mut Vec<u8>, random: &mut Random) {
+pub(crate) fn mutate_bytes(bytes: &mut Vec<u8>, random: &mut Random) {
     let at = random.below(bytes.len());
     match random.below(5) {
         0 => bytes.truncate(at),

@@ -7,7 +7,7 @@ use super::error::V1Error;
 use super::event::{Event, GO_ZERO};
 use super::index::Batch;
 use super::kinds::Kind;
-use super::names::{self, Names};
+use super::names::Names;
 use super::wire::{Numbers, Raw, numbers_at, take_event};
 
 /// Reads batches; what it learns on the way belongs to the whole trace.
@@ -112,14 +112,14 @@ impl<'a> Batches<'a> {
     /// The event, and whose it is: that is not on the wire, but the last flow of the lane.
     fn event(
         &mut self,
-        raw: &Raw<'_>,
+        raw: &Raw<'a>,
         start: usize,
         clock: &mut i64,
         last_go: &mut u32,
     ) -> Result<Event, V1Error> {
         let numbers = raw.numbers()?;
         if raw.kind == Kind::UserLog {
-            names::check_length(raw.text)?;
+            self.names.add_message(raw.text, start)?;
         }
         *clock = clock.wrapping_add(numbers.first() as i64);
         let mut go = *last_go;

@@ -19,8 +19,8 @@ use super::dense::Dense;
 use super::error::V1Error;
 use super::event::{Event, GO_ZERO};
 use super::kinds::Kind;
-use super::names::{Broken, Texts};
-use super::wire::{event_at, numbers_at};
+use super::names::Named;
+use super::wire::numbers_at;
 
 /// What the conversion knows of a lane.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,7 +54,7 @@ pub(super) struct Source {
     pub(super) version: Version,
     pub(super) go_numbers: Dense,
     pub(super) lane_numbers: Dense,
-    pub(super) broken: Broken,
+    pub(super) named: Named,
     /// Units of the clock per second.
     pub(super) frequency: i64,
 }
@@ -63,7 +63,6 @@ pub(super) struct Source {
 #[derive(Debug)]
 pub(super) struct Converter {
     source: Source,
-    texts: Texts,
     lanes: Vec<Lane>,
     tasks: IdMap<Task>,
     /// The flows that existed when the trace began and whose state it has not told yet; `None`
@@ -83,10 +82,9 @@ pub(super) struct Converter {
 type Converted = Result<Option<CompactEvent>, ReadCause>;
 
 impl Converter {
-    pub(super) fn new(source: Source, events: &mut [Event], tables: &mut Tables) -> Self {
+    pub(super) fn new(source: Source, events: &mut [Event]) -> Self {
         mark_blocking_calls(events, source.go_numbers.len());
         Self {
-            texts: Texts::new(tables),
             lanes: vec![Lane::default(); source.lane_numbers.len()],
             tasks: IdMap::default(),
             existing: Some(BTreeSet::new()),
@@ -116,7 +114,7 @@ impl Converter {
     }
 
     /// Converts an event; `None` if nothing stands for it.
-    pub(super) fn convert(&mut self, event: &Event, tables: &mut Tables) -> Converted {
+    pub(super) fn convert(&mut self, event: &Event, tables: &Tables) -> Converted {
         self.ns = self.nanoseconds(event.time);
         let numbers = numbers_at(&self.source.bytes, event.at, self.source.version);
         let arguments = numbers.arguments();
@@ -186,7 +184,7 @@ impl Converter {
         event: &Event,
         arguments: [u64; 3],
         context: &CompactEvent,
-        tables: &mut Tables,
+        tables: &Tables,
     ) -> Result<CompactKind, ReadCause> {
         let [first, second, _] = arguments;
         let metric = |metric| CompactKind::Metric {
@@ -200,7 +198,7 @@ impl Converter {
             Kind::CpuSample => CompactKind::StackSample,
             Kind::ProcStart | Kind::ProcStop => self.proc(event, context.proc),
             Kind::StwStart => {
-                self.stop = self.texts.stop(first, self.source.version);
+                self.stop = self.source.named.texts.stop(first, self.source.version);
                 begin(
                     RangeName::StopTheWorld(self.stop),
                     RangeScope::Go(context.go),
@@ -297,11 +295,15 @@ impl Converter {
             }
             Kind::GoSched | Kind::GoPreempt => {
                 let change = go_change(own, G::Running, G::Runnable);
-                with_stack(change, self.texts.reason(event.kind), context.stack)
+                with_stack(
+                    change,
+                    self.source.named.texts.reason(event.kind),
+                    context.stack,
+                )
             }
             kind if kind.is_block() || kind == Kind::GoStop => {
                 let change = go_change(own, G::Running, G::Waiting);
-                with_stack(change, self.texts.reason(kind), context.stack)
+                with_stack(change, self.source.named.texts.reason(kind), context.stack)
             }
             kind => return Err(V1Error::Obsolete(kind as u8).into()),
         })
@@ -319,7 +321,7 @@ impl Converter {
         &mut self,
         event: &Event,
         [first, second, third]: [u64; 3],
-        tables: &mut Tables,
+        tables: &Tables,
     ) -> Result<CompactKind, ReadCause> {
         let task = TaskId(first);
         Ok(match (event.kind, second) {
@@ -352,11 +354,8 @@ impl Converter {
             },
             _ => {
                 let category = text(tables, second, EventKind::UserLog)?;
-                let raw = event_at(&self.source.bytes, event.at, self.source.version);
-                let message = match raw.map_or(&[][..], |raw| raw.text) {
-                    [] => StringId::EMPTY,
-                    message => tables.push_string(message),
-                };
+                let message = self.source.named.messages.get(&u64::from(event.at));
+                let message = message.copied().unwrap_or(StringId::EMPTY);
                 CompactKind::Log {
                     task,
                     category,
@@ -368,7 +367,7 @@ impl Converter {
 
     /// The stack, unless it names strings that do not exist.
     fn whole(&self, stack: StackId) -> Result<StackId, ReadCause> {
-        match self.source.broken.get(&stack.0) {
+        match self.source.named.broken.get(&stack.0) {
             Some(&problem) => Err(problem.into()),
             None => Ok(stack),
         }

@@ -38,9 +38,9 @@ macro_rules! kinds {
 
 // Number, kind, name in messages, since header, arguments without time and stack, has a stack.
 kinds! {
-    1 Batch "Batch" 11 2 false;
+    1 Batch "EvBatch" 11 2 false;
     2 Frequency "Frequency" 11 1 false;
-    3 Stack "Stack" 11 2 false;
+    3 Stack "EvStack" 11 2 false;
     4 Gomaxprocs "Gomaxprocs" 11 1 true;
     5 ProcStart "ProcStart" 11 1 false;
     6 ProcStop "ProcStop" 11 0 false;
@@ -86,7 +86,7 @@ kinds! {
     46 UserTaskEnd "UserTaskEnd" 11 1 true;
     47 UserRegion "UserRegion" 11 3 true;
     48 UserLog "UserLog" 11 2 true;
-    49 CpuSample "CPUSample" 19 3 true;
+    49 CpuSample "CPU sample" 19 3 true;
 }
 
 impl Kind {

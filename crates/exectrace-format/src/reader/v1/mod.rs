@@ -73,7 +73,7 @@ impl V1 {
         let mut batches = Batches::new(&bytes, version, &mut goes, &lanes, names);
         let mut events = order::ordered(&mut index, &mut batches).map_err(located)?;
         let (frequency, timers) = (batches.frequency, std::mem::take(&mut batches.timers));
-        let broken = batches.names.finish(&bytes, version);
+        let named = batches.names.finish(&bytes, version);
         if frequency == 0 {
             return Err(located((bytes.len(), V1Error::NoFrequency)));
         }
@@ -92,11 +92,11 @@ impl V1 {
             version,
             go_numbers: goes,
             lane_numbers: lanes,
-            broken,
+            named,
             frequency,
         };
         Ok(Self {
-            converter: Converter::new(source, &mut events, tables),
+            converter: Converter::new(source, &mut events),
             events: events.into_iter(),
             damage,
             syncs: 0,
@@ -105,7 +105,7 @@ impl V1 {
     }
 
     /// The next event, or `None` at the end.
-    pub(super) fn next(&mut self, tables: &mut Tables) -> Result<Option<CompactEvent>, ReadError> {
+    pub(super) fn next(&mut self, tables: &Tables) -> Result<Option<CompactEvent>, ReadError> {
         if self.syncs == 0 && self.events.len() > 0 {
             return Ok(Some(self.sync(-1)));
         }
@@ -116,13 +116,18 @@ impl V1 {
             let Some(event) = self.events.next() else {
                 break;
             };
-            let converted = self.converter.convert(&event, tables);
-            if let Some(event) = converted.map_err(|cause| ReadError {
-                offset: HEADER_BYTES as u64 + u64::from(event.at),
-                generation: GENERATION,
-                cause,
-            })? {
-                return Ok(Some(event));
+            match self.converter.convert(&event, tables) {
+                Ok(None) => {}
+                Ok(event) => return Ok(event),
+                Err(cause) => {
+                    let error = ReadError {
+                        offset: HEADER_BYTES as u64 + u64::from(event.at),
+                        generation: GENERATION,
+                        cause,
+                    };
+                    // What the checks found is what Go tells of, wherever it is.
+                    return Err(self.damage.take().unwrap_or(error));
+                }
             }
         }
         if let Some(damage) = self.damage.take() {

@@ -1,6 +1,8 @@
 //! Strings and stacks of the old format, which stand among the events, and the texts that the
 //! conversion adds.
 
+use std::collections::HashMap;
+
 use crate::ids::{StackId, StringId};
 use crate::reader::error::TableError;
 use crate::reader::id_map::IdMap;
@@ -11,23 +13,43 @@ use super::error::V1Error;
 use super::kinds::Kind;
 use super::wire::{MAX_STACK_FRAMES, MAX_STRING_BYTES, Raw, event_at, number_of};
 
-/// Collects strings and stacks while the batches are read.
+/// Collects strings, messages and stacks while the batches are read.
 #[derive(Debug)]
 pub(super) struct Names<'a> {
     tables: &'a mut Tables,
+    /// The greatest id of a string.
+    last_string: u64,
+    /// The texts of messages, without repetition, and the index of each.
+    messages: Vec<&'a [u8]>,
+    message_indices: HashMap<&'a [u8], usize>,
+    /// By the place of a log, the index of its message.
+    logs: IdMap<usize>,
     /// Where the stacks stand. They are decoded when all strings are known.
     stacks: Vec<u32>,
 }
 
-/// Stacks that name strings which do not exist, by our ids. That is an error where an event shows
-/// the stack; many are never shown.
-pub(super) type Broken = IdMap<TableError>;
+/// What the conversion needs besides the tables.
+#[derive(Debug)]
+pub(super) struct Named {
+    /// Stacks that name strings which do not exist, by our ids. That is an error where an event
+    /// shows the stack; many are never shown.
+    pub(super) broken: IdMap<TableError>,
+    /// The messages of logs, by the places of these.
+    pub(super) messages: IdMap<StringId>,
+    pub(super) texts: Texts,
+}
 
 impl<'a> Names<'a> {
     pub(super) fn new(tables: &'a mut Tables) -> Self {
         tables.clear();
-        let stacks = Vec::new();
-        Self { tables, stacks }
+        Self {
+            tables,
+            last_string: 0,
+            messages: Vec::new(),
+            message_indices: HashMap::new(),
+            logs: IdMap::default(),
+            stacks: Vec::new(),
+        }
     }
 
     /// Adds a string to the tables.
@@ -43,9 +65,22 @@ impl<'a> Names<'a> {
             return Err(V1Error::EmptyString);
         }
         check_length(raw.text)?;
+        self.last_string = self.last_string.max(id);
         self.tables
             .add_string(id, raw.text)
             .map_err(|_| V1Error::DuplicateString(id))
+    }
+
+    /// Notes the message of the log that begins at `start`.
+    pub(super) fn add_message(&mut self, text: &'a [u8], start: usize) -> Result<(), V1Error> {
+        check_length(text)?;
+        let new = self.messages.len();
+        let index = *self.message_indices.entry(text).or_insert(new);
+        if index == new {
+            self.messages.push(text);
+        }
+        self.logs.insert(start as u64, index);
+        Ok(())
     }
 
     /// Checks a stack and notes where it begins.
@@ -72,12 +107,20 @@ impl<'a> Names<'a> {
         Ok(())
     }
 
-    /// Puts the stacks into the tables.
-    pub(super) fn finish(self, bytes: &[u8], version: Version) -> Broken {
-        let mut decoder = Stacks {
+    /// Puts into the tables what is still missing: messages, the texts of the conversion, stacks.
+    pub(super) fn finish(self, bytes: &[u8], version: Version) -> Named {
+        let mut adder = Adder {
+            next: self.last_string.checked_add(1),
             tables: self.tables,
+        };
+        let messages: Vec<StringId> = self.messages.iter().map(|text| adder.add(text)).collect();
+        let message = |(at, index): (u64, usize)| Some((at, *messages.get(index)?));
+        let messages = self.logs.into_iter().filter_map(message).collect();
+        let texts = Texts::new(&mut adder);
+        let mut decoder = Stacks {
+            tables: adder.tables,
             broken_frames: IdMap::default(),
-            broken: Broken::default(),
+            broken: IdMap::default(),
         };
         let stacks = self.stacks.iter().filter_map(|&at| {
             let mut body = event_at(bytes, at, version)?.body;
@@ -92,7 +135,31 @@ impl<'a> Names<'a> {
         }
         // Every string is ours by now.
         _ = decoder.tables.resolve_frames();
-        decoder.broken
+        Named {
+            broken: decoder.broken,
+            messages,
+            texts,
+        }
+    }
+}
+
+/// Adds texts to the tables with the ids that Go's reader gives them, next to those of the file.
+///
+/// Where a damaged trace names such an id, Go's reader takes the text, and so is it here.
+struct Adder<'a> {
+    tables: &'a mut Tables,
+    /// The next id; `None` when there are no more.
+    next: Option<u64>,
+}
+
+impl Adder<'_> {
+    fn add(&mut self, text: &[u8]) -> StringId {
+        let added = self.next.and_then(|id| {
+            self.tables.add_string(id, text).ok()?;
+            self.tables.string_id(id)
+        });
+        self.next = self.next.and_then(|id| id.checked_add(1));
+        added.unwrap_or_else(|| self.tables.push_string(text))
     }
 }
 
@@ -101,7 +168,8 @@ struct Stacks<'a> {
     tables: &'a mut Tables,
     /// By pc, what is wrong with its frame.
     broken_frames: IdMap<TableError>,
-    broken: Broken,
+    /// By our ids of stacks.
+    broken: IdMap<TableError>,
 }
 
 impl Stacks<'_> {
@@ -110,15 +178,10 @@ impl Stacks<'_> {
         for _ in 0..take(&mut body) {
             let pc = take(&mut body);
             let [function, file, line] = [(); 3].map(|()| take(&mut body));
-            for (what, string) in [("func", function), ("file", file)] {
-                if self.tables.string_id(string).is_none() {
-                    let error = TableError::FrameString {
-                        what,
-                        string: StringId(string),
-                        stack: StackId(id),
-                    };
-                    self.broken_frames.entry(pc).or_insert(error);
-                }
+            if !self.tables.knows_pc(pc)
+                && let Some(error) = self.problem(id, function, file)
+            {
+                self.broken_frames.insert(pc, error);
             }
             let known = |string| match self.tables.string_id(string) {
                 Some(_) => string,
@@ -133,10 +196,21 @@ impl Stacks<'_> {
             self.broken.insert(stack.0, problem);
         }
     }
+
+    /// What is wrong with a frame.
+    fn problem(&self, stack: u64, function: u64, file: u64) -> Option<TableError> {
+        let mut strings = [("func", function), ("file", file)].into_iter();
+        let (what, string) = strings.find(|&(_, id)| self.tables.string_id(id).is_none())?;
+        Some(TableError::FrameString {
+            what,
+            string: StringId(string),
+            stack: StackId(stack),
+        })
+    }
 }
 
 /// A string or message may not be too long.
-pub(super) fn check_length(text: &[u8]) -> Result<(), V1Error> {
+fn check_length(text: &[u8]) -> Result<(), V1Error> {
     let length = text.len() as u64;
     if length > MAX_STRING_BYTES {
         return Err(V1Error::StringTooLong(length));
@@ -152,25 +226,25 @@ fn take(body: &mut &[u8]) -> u64 {
 /// The texts that the conversion adds to those of the file.
 #[derive(Debug)]
 pub(super) struct Texts {
-    /// Why a flow stops, in the order of `BLOCK_REASONS`.
+    /// Why a flow stops, in the order of `REASONS`.
     reasons: Vec<StringId>,
-    /// Why the world is stopped, in the order of `STW_REASONS`.
+    /// Why the world is stopped, in the order of `STOPS`.
     stops: Vec<StringId>,
 }
 
-/// Kinds that stop a flow, and the reason that the new format would tell.
+/// Kinds that stop a flow, and the reason that the new format would tell. In Go's order.
 const REASONS: [(Kind, &str); 12] = [
     (Kind::GoStop, "forever"),
-    (Kind::GoSched, "runtime.Gosched"),
     (Kind::GoPreempt, "preempted"),
+    (Kind::GoSched, "runtime.Gosched"),
     (Kind::GoSleep, "sleep"),
-    (Kind::GoBlock, ""),
     (Kind::GoBlockSend, "chan send"),
     (Kind::GoBlockRecv, "chan receive"),
-    (Kind::GoBlockSelect, "select"),
+    (Kind::GoBlockNet, "network"),
     (Kind::GoBlockSync, "sync"),
     (Kind::GoBlockCond, "sync.(*Cond).Wait"),
-    (Kind::GoBlockNet, "network"),
+    (Kind::GoBlockSelect, "select"),
+    (Kind::GoBlock, ""),
     (Kind::GoBlockGc, "GC mark assist wait for work"),
 ];
 
@@ -196,14 +270,14 @@ const STOPS: [&str; 17] = [
 ];
 
 impl Texts {
-    pub(super) fn new(tables: &mut Tables) -> Self {
-        let mut push = |text: &str| match text {
-            "" => StringId::EMPTY,
-            _ => tables.push_string(text.as_bytes()),
+    fn new(adder: &mut Adder<'_>) -> Self {
+        let mut add = |text: &str| match (adder.add(text.as_bytes()), text) {
+            (_, "") => StringId::EMPTY,
+            (id, _) => id,
         };
         Self {
-            reasons: REASONS.iter().map(|&(_, text)| push(text)).collect(),
-            stops: STOPS.iter().map(|&text| push(text)).collect(),
+            reasons: REASONS.iter().map(|&(_, text)| add(text)).collect(),
+            stops: STOPS.iter().map(|&text| add(text)).collect(),
         }
     }
 
