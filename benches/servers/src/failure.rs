@@ -20,6 +20,9 @@ pub(crate) enum Failure {
         program: &'static str,
         package: &'static str,
     },
+    /// Go's tools are named or required, and cannot be used.
+    #[error(transparent)]
+    NoReferee(#[from] exectrace_referee::Missing),
     /// There is no `/proc` to ask for processor times.
     #[error("cannot read {}, which tells what the server has used; this takes Linux: {source}", path.display())]
     NoProcessorTimes { path: PathBuf, source: io::Error },
@@ -57,9 +60,10 @@ impl Failure {
     /// 2 where nothing was measured for want of something here, 1 for all else.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) | Self::NoLoadTool { .. } | Self::NoProcessorTimes { .. } => {
-                ExitCode::from(2)
-            }
+            Self::Usage(_)
+            | Self::NoLoadTool { .. }
+            | Self::NoReferee(_)
+            | Self::NoProcessorTimes { .. } => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }

@@ -20,17 +20,17 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-    /// Says so if Go's tools are missing, which is a failure only where they are required.
+    /// Says so if there is no Go here, which is a failure only where it is required; tools that are
+    /// named must be there.
     pub(crate) fn find() -> Result<Self, Missing> {
+        let is_required = std::env::var_os(REQUIRE_VARIABLE).is_some_and(|one| one == "1");
         let go = match Referee::find() {
             Ok(referee) => Some(referee),
-            Err(missing) if std::env::var_os(REQUIRE_VARIABLE).is_some_and(|one| one == "1") => {
-                return Err(missing);
-            }
-            Err(missing) => {
+            Err(missing @ (Missing::NoGo | Missing::TooOld { .. })) if !is_required => {
                 println!("skipped: what Go says of the traces: {missing}");
                 None
             }
+            Err(missing) => return Err(missing),
         };
         Ok(Self {
             go,

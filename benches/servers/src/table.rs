@@ -17,7 +17,7 @@ pub(crate) fn print_head(options: &Options, judge: &Judge) {
     );
     println!("{}, {}", machine(), compiler());
     println!(
-        "medians of {} rounds; each ratio is taken within a round: of \"installed, off\" to \"no \
+        "medians over the rounds, of which there are {}; each ratio is taken within a round: of \"installed, off\" to \"no \
          tracer\", of the others to \"installed, off\"",
         options.rounds
     );

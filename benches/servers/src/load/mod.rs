@@ -44,6 +44,16 @@ impl Told {
     pub(crate) fn rate(&self) -> f64 {
         self.requests as f64 / self.time.as_secs_f64()
     }
+
+    /// This load and one after it. The latencies are those of the slower one.
+    pub(crate) fn and(self, next: Self) -> Self {
+        Self {
+            requests: self.requests + next.requests,
+            time: self.time + next.time,
+            p50: self.p50.max(next.p50),
+            p99: self.p99.max(next.p99),
+        }
+    }
 }
 
 /// Fails, with what to do about it, if the tool for a case is not installed.

@@ -39,7 +39,7 @@ pub(super) fn run(port: u16, amount: Amount) -> Result<Told, Failure> {
 
 /// Reads the table that the tool prints, a line a command.
 ///
-/// The commands run one after the other; the latencies are those of the slower one.
+/// The commands run one after the other.
 fn parse(said: &str, requests: u64) -> Result<Told, String> {
     let mut rows = said.lines().map(cells);
     let heading = rows.find(|row| row.first() == Some(&"test"));
@@ -53,12 +53,8 @@ fn parse(said: &str, requests: u64) -> Result<Told, String> {
         column("p50_latency_ms")?,
         column("p99_latency_ms")?,
     );
-    let mut told = Told {
-        requests: 0,
-        time: Duration::ZERO,
-        p50: Duration::ZERO,
-        p99: Duration::ZERO,
-    };
+    let mut told: Option<Told> = None;
+    let mut commands = 0;
     for row in rows {
         let number = |column: usize| {
             let cell = row.get(column).and_then(|cell| cell.parse::<f64>().ok());
@@ -66,15 +62,17 @@ fn parse(said: &str, requests: u64) -> Result<Told, String> {
             cell.filter(|number| *number > 0.0 && *number < 1e9)
                 .ok_or_else(|| format!("said {row:?}"))
         };
-        told.requests += requests;
-        told.time += Duration::from_secs_f64(requests as f64 / number(rate)?);
-        told.p50 = told.p50.max(Duration::from_secs_f64(number(p50)? / 1e3));
-        told.p99 = told.p99.max(Duration::from_secs_f64(number(p99)? / 1e3));
+        let one = Told {
+            requests,
+            time: Duration::from_secs_f64(requests as f64 / number(rate)?),
+            p50: Duration::from_secs_f64(number(p50)? / 1e3),
+            p99: Duration::from_secs_f64(number(p99)? / 1e3),
+        };
+        told = Some(told.map_or(one, |told| told.and(one)));
+        commands += 1;
     }
-    match told.requests == 2 * requests {
-        true => Ok(told),
-        false => Err(format!("did not tell of {COMMANDS}: {said}")),
-    }
+    told.filter(|_| commands == 2)
+        .ok_or_else(|| format!("did not tell of {COMMANDS}: {said}"))
 }
 
 fn cells(line: &str) -> Vec<&str> {
