@@ -7,11 +7,13 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod calendar;
 mod commands;
 mod failure;
 mod input;
 mod output;
 mod progress;
+mod question;
 mod reading;
 mod rewrite;
 mod scope;

@@ -25,12 +25,22 @@ pub(crate) fn of_input(error: ReadError, origin: &Origin) -> anyhow::Error {
     }
 }
 
+/// The damage of a trace of which something was read: unless it was the input that failed.
+///
+/// # Errors
+///
+/// The input failed, which says nothing of the trace.
+pub(crate) fn damage_of_trace(error: ReadError, origin: &Origin) -> anyhow::Result<ReadError> {
+    match error.cause {
+        ReadCause::Io(_) => Err(of_input(error, origin)),
+        _ => Ok(error),
+    }
+}
+
 /// A trace ended in damage after something of it was read: the answer stands, of a part of the
 /// trace, and the person is told which.
 pub(crate) fn damaged(error: ReadError, origin: &Origin, out: &mut Out) -> anyhow::Result<Status> {
-    if let ReadCause::Io(_) = error.cause {
-        return Err(of_input(error, origin));
-    }
+    let error = damage_of_trace(error, origin)?;
     // The answer first: standard error is not buffered.
     out.flush()?;
     warn(&part(&error, origin));

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 
-use crate::failure::{Status, Usage, warn};
+use crate::failure::{Status, Usage};
 use crate::input::{self, TraceArgument};
 use crate::output::{Out, file::OutputArgument, units};
 use crate::reading;
@@ -55,11 +55,7 @@ impl Cut {
             )?;
         }
         match rewritten.damage {
-            Some(damage) => {
-                out.flush()?;
-                warn(&reading::part(&damage, &origin));
-                Ok(Status::Failed)
-            }
+            Some(damage) => reading::damaged(damage, &origin, out),
             None => Ok(Status::Ok),
         }
     }

@@ -4,6 +4,17 @@ mod check;
 mod completions;
 mod cut;
 mod events;
+mod export;
+mod latency;
+mod profile;
+mod regions;
+mod summary;
+mod syscalls;
+mod tasks;
+mod usertasks;
+mod workers;
+
+use std::io::Write;
 
 use clap::Subcommand;
 
@@ -13,9 +24,19 @@ use crate::output;
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Check(check::Check),
+    Summary(summary::Summary),
+    Tasks(tasks::TasksCommand),
+    Latency(latency::Latency),
+    Profile(profile::ProfileCommand),
+    #[command(name = "usertasks")]
+    UserTasks(usertasks::UserTasksCommand),
+    Regions(regions::RegionsCommand),
+    Workers(workers::WorkersCommand),
+    Syscalls(syscalls::SyscallsCommand),
     Events(events::Events),
+    Check(check::Check),
     Cut(cut::Cut),
+    Export(export::Export),
     Completions(completions::Completions),
 }
 
@@ -23,11 +44,20 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command) -> anyhow::Result<Status> {
     let mut out = output::stdout();
     let status = match command {
-        Command::Check(command) => command.run(&mut out),
+        Command::Summary(command) => command.run(&mut out),
+        Command::Tasks(command) => command.run(&mut out),
+        Command::Latency(command) => command.run(&mut out),
+        Command::Profile(command) => command.run(&mut out),
+        Command::UserTasks(command) => command.run(&mut out),
+        Command::Regions(command) => command.run(&mut out),
+        Command::Workers(command) => command.run(&mut out),
+        Command::Syscalls(command) => command.run(&mut out),
         Command::Events(command) => command.run(&mut out),
+        Command::Check(command) => command.run(&mut out),
         Command::Cut(command) => command.run(&mut out),
+        Command::Export(command) => command.run(&mut out),
         Command::Completions(command) => command.run(&mut out),
     }?;
-    std::io::Write::flush(&mut out)?;
+    out.flush()?;
     Ok(status)
 }

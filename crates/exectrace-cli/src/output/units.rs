@@ -14,6 +14,12 @@ pub(crate) fn duration(ns: u64) -> String {
     format!("{ns}ns")
 }
 
+/// An instant since the trace's beginning, in seconds, to the microsecond: `1.234567s`. What
+/// `--from` and `--to` take.
+pub(crate) fn instant(ns: u64) -> String {
+    format!("{}.{:06}s", ns / 1_000_000_000, ns / 1_000 % 1_000_000)
+}
+
 /// As [`duration`], of a difference.
 pub(crate) fn signed_duration(ns: i64) -> String {
     let sign = if ns < 0 { '-' } else { '+' };

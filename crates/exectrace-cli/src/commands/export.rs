@@ -1,0 +1,177 @@
+//! `exectrace export`: a trace in the formats of other tools.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use exectrace_export::{ExportError, Exported, Options, Weight};
+use exectrace_format::Reader;
+
+use crate::failure::{Status, Usage, warn};
+use crate::input::{self, TraceArgument};
+use crate::output::file::OutputFile;
+use crate::output::{Out, units};
+use crate::reading;
+
+/// Write a trace in the format of another tool
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The format
+    #[arg(value_name = "FORMAT")]
+    format: ExportFormat,
+    #[command(flatten)]
+    trace: TraceArgument,
+    /// The file to write (for parquet the folder); `-` is standard output
+    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::AnyPath)]
+    output: PathBuf,
+    /// Leave out rows of this sort (perfetto, chrome, firefox); may be given several times
+    #[arg(long, value_name = "ROWS")]
+    without: Vec<Rows>,
+    /// What the stacks of a flame graph weigh (folded, speedscope)
+    #[arg(long, value_name = "WEIGHT", default_value = "wait")]
+    weight: String,
+    #[cfg(feature = "parquet")]
+    #[command(flatten)]
+    parquet: ParquetArguments,
+}
+
+/// The formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ExportFormat {
+    /// ui.perfetto.dev and its trace processor
+    Perfetto,
+    /// Chrome's trace event JSON, for older viewers
+    Chrome,
+    /// profiler.firefox.com
+    Firefox,
+    /// Folded stacks, for flame graphs
+    Folded,
+    /// speedscope.app
+    Speedscope,
+    /// Tables for DuckDB, Spark and the like
+    #[cfg(feature = "parquet")]
+    Parquet,
+}
+
+/// Rows of a timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Rows {
+    Workers,
+    Threads,
+    Tasks,
+    UserTasks,
+}
+
+/// What the rows of Parquet tables are marked with.
+#[cfg(feature = "parquet")]
+#[derive(Debug, Args)]
+struct ParquetArguments {
+    /// Tells the traces of a data set apart (parquet); by default the name of the file
+    #[arg(long, value_name = "ID")]
+    trace_id: Option<String>,
+    /// A folder between table and file, such as host=web1 (parquet); may be given several times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = partition)]
+    partition: Vec<(String, String)>,
+}
+
+#[cfg(feature = "parquet")]
+fn partition(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("not KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+impl Export {
+    pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
+        let weight: Weight = self
+            .weight
+            .parse()
+            .map_err(|error| Usage::error(format!("{error}"), "one of these"))?;
+        let (input, origin) = input::open(&self.trace.path)?;
+        let reader = reading::begin(input, &origin)?;
+        let options = self.options(&origin.label);
+        #[cfg(feature = "parquet")]
+        if self.format == ExportFormat::Parquet {
+            let exported = self.write_parquet(reader, &origin.label)?;
+            return tell(exported, &self.output.display().to_string(), &origin, out);
+        }
+        let mut file = OutputFile::create(&self.output)?;
+        let exported = self
+            .write(reader, &mut file, &options, weight)
+            .map_err(|error| anyhow::Error::new(error).context("cannot export"))?;
+        match file.finish()? {
+            Some(written) => tell(exported, &written, &origin, out),
+            None => conclude(exported, &origin, out),
+        }
+    }
+
+    fn options(&self, label: &str) -> Options {
+        let has = |rows| !self.without.contains(&rows);
+        let name = Path::new(label).file_stem();
+        Options {
+            process_name: name.map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+            workers: has(Rows::Workers),
+            threads: has(Rows::Threads),
+            tasks: has(Rows::Tasks),
+            user_tasks: has(Rows::UserTasks),
+            ..Options::default()
+        }
+    }
+
+    fn write<R: Read, W: Write>(
+        &self,
+        reader: Reader<R>,
+        out: W,
+        options: &Options,
+        weight: Weight,
+    ) -> Result<Exported, ExportError> {
+        match self.format {
+            ExportFormat::Perfetto => exectrace_export::perfetto(reader, out, options),
+            ExportFormat::Chrome => exectrace_export::chrome(reader, out, options),
+            ExportFormat::Firefox => exectrace_export::firefox(reader, out, options),
+            ExportFormat::Folded => exectrace_export::folded(reader, out, weight),
+            ExportFormat::Speedscope => exectrace_export::speedscope(reader, out, weight),
+            // It writes no single file, and does not come here.
+            #[cfg(feature = "parquet")]
+            ExportFormat::Parquet => Ok(Exported::default()),
+        }
+    }
+
+    #[cfg(feature = "parquet")]
+    fn write_parquet<R: Read>(&self, reader: Reader<R>, label: &str) -> anyhow::Result<Exported> {
+        let name = Path::new(label).file_stem();
+        let name = name.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let options = exectrace_export::ParquetOptions {
+            trace_id: self.parquet.trace_id.clone().unwrap_or(name),
+            partitions: self.parquet.partition.clone(),
+        };
+        exectrace_export::parquet(reader, &self.output, &options)
+            .map_err(|error| anyhow::Error::new(error).context("cannot export"))
+    }
+}
+
+/// Says what was written.
+fn tell(
+    exported: Exported,
+    written: &str,
+    origin: &input::Origin,
+    out: &mut Out,
+) -> anyhow::Result<Status> {
+    let (events, items) = (units::count(exported.events), units::count(exported.items));
+    writeln!(out, "{events} events, {items} items in {written}")?;
+    conclude(exported, origin, out)
+}
+
+/// Says what is missing.
+fn conclude(exported: Exported, origin: &input::Origin, out: &mut Out) -> anyhow::Result<Status> {
+    if exported.left_out > 0 {
+        out.flush()?;
+        let left_out = units::count(exported.left_out);
+        warn(&format!(
+            "{left_out} items were left out; --without leaves room for others"
+        ));
+    }
+    match exported.damage {
+        Some(damage) => reading::damaged(damage, origin, out),
+        None => Ok(Status::Ok),
+    }
+}

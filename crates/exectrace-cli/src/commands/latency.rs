@@ -1,0 +1,189 @@
+//! `exectrace latency`: how long states last, as distributions.
+
+use clap::{Args, ValueEnum};
+use exectrace_analysis::{Histogram, Latencies, Options, StateLatency};
+use serde::Serialize;
+use std::io::Write;
+
+use crate::failure::Status;
+use crate::output::table::{Cell, Table};
+use crate::output::{Out, bar, names, style, units};
+use crate::question::{Page, Question};
+
+/// Show how long async tasks run and wait at a time, as distributions
+///
+/// run: one poll. wake: from a wake to the run. spawn: from the spawn to the first run. yield: from
+/// a yield to the next run. wait: for one thing. syscall: one system call.
+#[derive(Debug, Args)]
+pub(crate) struct Latency {
+    #[command(flatten)]
+    question: Question,
+    /// By name of the async tasks, too
+    #[arg(long)]
+    by_name: bool,
+    /// Only this state, and draw its histogram
+    #[arg(long, value_name = "STATE")]
+    state: Option<State>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum State {
+    Run,
+    Wake,
+    Spawn,
+    Yield,
+    Wait,
+    Syscall,
+}
+
+impl State {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Wake => "wake",
+            Self::Spawn => "spawn",
+            Self::Yield => "yield",
+            Self::Wait => "wait",
+            Self::Syscall => "syscall",
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Part<'a> {
+    latencies: Option<&'a Latencies>,
+}
+
+impl Latency {
+    pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
+        let mut answer = self.question.ask(Options {
+            latencies: true,
+            ..Options::default()
+        })?;
+        if let Some(latencies) = &mut answer.analysis.latencies {
+            self.narrow(latencies);
+        }
+        let part = Part {
+            latencies: answer.analysis.latencies.as_ref(),
+        };
+        answer.give("exectrace.latency/1", part, out, |analysis, page| {
+            let Some(latencies) = &analysis.latencies else {
+                return Ok(());
+            };
+            page.heading("All async tasks", "")?;
+            page.table(&table(&latencies.all), 0)?;
+            if self.state.is_some() {
+                for state in &latencies.all {
+                    print_histogram(state, page)?;
+                }
+            }
+            if self.by_name {
+                for group in &latencies.groups {
+                    page.heading(&names::printable_name(&group.name), "")?;
+                    page.table(&table(&group.states), 0)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Leaves only the state that is asked for.
+    fn narrow(&self, latencies: &mut Latencies) {
+        let Some(state) = self.state else { return };
+        let is_wanted = |latency: &StateLatency| latency.state == state.word();
+        latencies.all.retain(is_wanted);
+        for group in &mut latencies.groups {
+            group.states.retain(is_wanted);
+        }
+        latencies.groups.retain(|group| !group.states.is_empty());
+    }
+}
+
+fn table(states: &[StateLatency]) -> Table {
+    let mut table = Table::new()
+        .text("state")
+        .number("count")
+        .number("p50")
+        .number("p90")
+        .number("p99")
+        .number("p99.9")
+        .number("max")
+        .number("total");
+    for state in states {
+        let durations = &state.durations;
+        let mut cells = vec![
+            Cell::styled(title(state), style::NAME),
+            units::count(durations.count()).into(),
+        ];
+        for quantile in [0.5, 0.9, 0.99, 0.999] {
+            cells.push(units::duration(durations.quantile(quantile)).into());
+        }
+        cells.push(units::duration(durations.max_ns()).into());
+        cells.push(units::duration(durations.total_ns()).into());
+        table.row(cells);
+    }
+    table
+}
+
+fn title(state: &StateLatency) -> String {
+    match state.state {
+        "wait" => format!("wait ({})", names::reason(&state.reason)),
+        state => state.to_owned(),
+    }
+}
+
+/// Columns of the longest bar.
+const BAR_COLUMNS: usize = 40;
+
+fn print_histogram(state: &StateLatency, page: &mut Page<'_>) -> anyhow::Result<()> {
+    page.heading(&title(state), "how many took up to so long")?;
+    let steps = steps(&state.durations);
+    let most = steps.iter().map(|&(_, count)| count).max().unwrap_or(0);
+    for (below_ns, count) in steps {
+        let bar = bar::bar(count, most, BAR_COLUMNS);
+        writeln!(
+            page.out,
+            "  {:>7}  {:>10}  {bar}",
+            units::duration(below_ns),
+            units::count(count)
+        )?;
+    }
+    Ok(())
+}
+
+/// The distribution in steps of 1, 2 and 5: the end of each and how many lie in it, from the first
+/// that has any to the last.
+fn steps(durations: &Histogram) -> Vec<(u64, u64)> {
+    let ends = (0..19).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_u64.pow(power)));
+    let mut steps: Vec<(u64, u64)> = ends.map(|end| (end, 0)).collect();
+    for (_, last_ns, count) in durations.buckets() {
+        let index = steps.partition_point(|&(end, _)| end < last_ns);
+        if let Some(step) = steps.get_mut(index) {
+            step.1 += count;
+        }
+    }
+    let first = steps.iter().position(|&(_, count)| count > 0);
+    let last = steps.iter().rposition(|&(_, count)| count > 0);
+    match (first, last) {
+        (Some(first), Some(last)) => steps[first..=last].to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_duration_lies_in_the_step_that_ends_above_it() {
+        let mut durations = Histogram::default();
+        for ns in [1, 2, 3, 5, 6, 1_000] {
+            durations.record(ns);
+        }
+        let steps = steps(&durations);
+        assert_eq!(steps[..4], [(1, 1), (2, 1), (5, 2), (10, 1)]);
+        assert_eq!(steps.last(), Some(&(1_000, 1)));
+        let counted: u64 = steps.iter().map(|&(_, count)| count).sum();
+        assert_eq!(counted, durations.count());
+    }
+}

@@ -1,0 +1,257 @@
+//! `exectrace profile`: time by stack.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use exectrace_analysis::{Options, Profile, ProfileKind, ProfileSample, ProfileScope};
+use serde::Serialize;
+
+use crate::args::{Format, FormatArgument};
+use crate::failure::{Status, Usage};
+use crate::input::TraceArgument;
+use crate::output::file::OutputFile;
+use crate::output::{Out, names, printable, style, units};
+use crate::question::{Page, Question};
+use crate::scope::Window;
+
+/// Show where in the program time went, by stack
+///
+/// The kinds network, sync, syscall and scheduler are those of `go tool trace -pprof`.
+#[derive(Debug, Args)]
+pub(crate) struct ProfileCommand {
+    #[command(flatten)]
+    trace: TraceArgument,
+    /// What to count
+    #[arg(long, short, value_name = "KIND", default_value = "wait")]
+    kind: Kind,
+    #[command(flatten)]
+    window: Window,
+    /// Only async tasks (goroutines) of this name
+    #[arg(long, value_name = "NAME")]
+    group: Option<String>,
+    /// Only while working for user tasks of this name
+    #[arg(long, value_name = "NAME")]
+    user_task: Option<String>,
+    /// Only in regions of this name
+    #[arg(long, value_name = "NAME")]
+    region: Option<String>,
+    /// How many stacks to show
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    top: usize,
+    /// How to answer
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: ProfileFormat,
+    /// The file to write a pprof profile or folded stacks to; `-` is standard output
+    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    output: Option<PathBuf>,
+}
+
+/// What a profile counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Waiting, whatever for
+    Wait,
+    /// Waiting for the network
+    Network,
+    /// Waiting for channels, locks and the like
+    Sync,
+    /// In system calls
+    Syscall,
+    /// Ready to run, waiting for a worker; the stack is that of the waker
+    Scheduler,
+    /// Running; the stack is where the run ended
+    Run,
+    /// CPU samples
+    Cpu,
+}
+
+impl Kind {
+    fn of_analysis(self) -> ProfileKind {
+        match self {
+            Self::Wait => ProfileKind::Wait,
+            Self::Network => ProfileKind::Network,
+            Self::Sync => ProfileKind::Sync,
+            Self::Syscall => ProfileKind::Syscall,
+            Self::Scheduler => ProfileKind::Scheduler,
+            Self::Run => ProfileKind::Run,
+            Self::Cpu => ProfileKind::Cpu,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ProfileFormat {
+    /// The stacks with the most time, for people
+    Text,
+    /// All stacks, for programs
+    Json,
+    /// For `go tool pprof` and whatever else reads pprof; needs -o
+    Pprof,
+    /// A line for each stack, for flame graphs
+    Folded,
+}
+
+#[derive(Debug, Serialize)]
+struct Part<'a> {
+    profile: Option<&'a Profile>,
+}
+
+impl ProfileCommand {
+    pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
+        if self.format == ProfileFormat::Pprof && self.output.is_none() {
+            return Err(Usage::error(
+                "a pprof profile is no text",
+                "-o FILE, then `go tool pprof -http=: FILE`",
+            ));
+        }
+        let is_file = matches!(self.format, ProfileFormat::Pprof | ProfileFormat::Folded);
+        if self.output.is_some() && !is_file {
+            return Err(Usage::error(
+                "-o is for pprof and folded stacks",
+                "--format pprof, or `>` for text and JSON",
+            ));
+        }
+        let scope = ProfileScope {
+            group: self.group.clone(),
+            user_task: self.user_task.clone(),
+            region: self.region.clone(),
+        };
+        let question = Question {
+            trace: self.trace,
+            window: self.window,
+            group: None,
+            top: self.top,
+            format: FormatArgument {
+                format: match self.format {
+                    ProfileFormat::Json => Format::Json,
+                    _ => Format::Text,
+                },
+            },
+        };
+        let answer = question.ask(Options {
+            profiles: vec![self.kind.of_analysis()],
+            profile_scope: scope,
+            ..Options::default()
+        })?;
+        let part = Part {
+            profile: answer.analysis.profiles.first(),
+        };
+        let (format, output, top) = (self.format, self.output, self.top);
+        if !is_file {
+            return answer.give(
+                "exectrace.profile/1",
+                part,
+                out,
+                |analysis, page| match analysis.profiles.first() {
+                    Some(profile) => print(profile, top, page),
+                    None => Ok(()),
+                },
+            );
+        }
+        let Some(profile) = part.profile else {
+            return Ok(Status::Ok);
+        };
+        let bytes = match format {
+            ProfileFormat::Pprof => profile.to_pprof(),
+            _ => folded(profile),
+        };
+        match output {
+            Some(path) => {
+                let mut file = OutputFile::create(&path)?;
+                let written = file.write_all(&bytes);
+                written.map_err(|error| file.cannot_write(error))?;
+                file.finish()?;
+            }
+            None => out.write_all(&bytes)?,
+        }
+        answer.conclude(out)
+    }
+}
+
+/// What a sample weighs: its time, or its count where there is no time.
+fn weight(kind: ProfileKind, sample: &ProfileSample) -> u64 {
+    match kind {
+        ProfileKind::Cpu => sample.count,
+        _ => sample.duration_ns,
+    }
+}
+
+fn print(profile: &Profile, top: usize, page: &mut Page<'_>) -> anyhow::Result<()> {
+    let kind = profile.kind;
+    let whole: u64 = profile
+        .samples
+        .iter()
+        .map(|sample| weight(kind, sample))
+        .sum();
+    let count: u64 = profile.samples.iter().map(|sample| sample.count).sum();
+    if profile.samples.is_empty() {
+        return page.nothing(
+            "such time",
+            "async tasks that spend any, with a tracer that sees it",
+        );
+    }
+    let total = match kind {
+        ProfileKind::Cpu => format!("{} samples", units::count(count)),
+        _ => format!(
+            "{} in {} times",
+            units::duration(whole),
+            units::count(count)
+        ),
+    };
+    let stacks = profile.samples.len();
+    page.heading(
+        &total,
+        &format!("{stacks} stacks, the most first; leaf above root"),
+    )?;
+    for sample in profile.samples.iter().take(top) {
+        let share = units::percent(weight(kind, sample), whole);
+        let time = match kind {
+            ProfileKind::Cpu => String::new(),
+            _ => units::duration(sample.duration_ns),
+        };
+        let times = format!("{}×", units::count(sample.count));
+        write!(page.out, "{share:>6} {time:>7} {times:>9}  ")?;
+        match sample.stack.split_first() {
+            None => writeln!(page.out, "(no stack)")?,
+            Some((leaf, callers)) => {
+                let style = style::NAME;
+                writeln!(
+                    page.out,
+                    "{style}{}{style:#}",
+                    printable(&names::frame(leaf))
+                )?;
+                for caller in callers {
+                    writeln!(page.out, "{:26}{}", "", printable(&names::frame(caller)))?;
+                }
+            }
+        }
+    }
+    let left_out = stacks.saturating_sub(top);
+    if left_out > 0 {
+        let dim = style::ASIDE;
+        writeln!(
+            page.out,
+            "{dim}and {left_out} more stacks; see --top{dim:#}"
+        )?;
+    }
+    Ok(())
+}
+
+/// A line for each stack: frames from the root on, separated by semicolons, and the weight.
+fn folded(profile: &Profile) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for sample in &profile.samples {
+        let frames = sample.stack.iter().rev();
+        let frames: Vec<String> = frames
+            .map(|frame| printable(&frame.function).replace(';', ":"))
+            .collect();
+        let stack = match frames.is_empty() {
+            true => "(no stack)".to_owned(),
+            false => frames.join(";"),
+        };
+        let line = format!("{stack} {}\n", weight(profile.kind, sample));
+        lines.extend_from_slice(line.as_bytes());
+    }
+    lines
+}

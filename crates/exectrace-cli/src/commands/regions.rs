@@ -1,0 +1,133 @@
+//! `exectrace regions`: intervals inside async tasks, by name and place.
+
+use clap::Args;
+use exectrace_analysis::{Options, RegionInstance, RegionKind, Regions};
+use serde::Serialize;
+
+use crate::failure::Status;
+use crate::output::table::{Cell, Table};
+use crate::output::{Out, names, style, units};
+use crate::question::{Page, Question};
+
+/// Show regions (spans) by name and place, and where their time went
+///
+/// run, delay, wait: the shares of their time in which their async task ran, waited for a worker,
+/// waited for something.
+#[derive(Debug, Args)]
+pub(crate) struct RegionsCommand {
+    #[command(flatten)]
+    question: Question,
+    /// Only regions of this name
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Part<'a> {
+    regions: Option<&'a Regions>,
+}
+
+impl RegionsCommand {
+    pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
+        let mut answer = self.question.ask(Options {
+            regions: true,
+            ..Options::default()
+        })?;
+        if let (Some(regions), Some(name)) = (&mut answer.analysis.regions, &self.name) {
+            regions.kinds.retain(|kind| kind.name == *name);
+        }
+        let part = Part {
+            regions: answer.analysis.regions.as_ref(),
+        };
+        let top = self.question.top;
+        answer.give(
+            "exectrace.regions/1",
+            part,
+            out,
+            |analysis, page| match &analysis.regions {
+                Some(regions) if !regions.kinds.is_empty() => {
+                    print_kinds(&regions.kinds, usize::MAX, page)?;
+                    print_slowest(&regions.kinds, top, page)
+                }
+                _ => page.nothing("regions", "spans entered or `Region`s made while recording"),
+            },
+        )
+    }
+}
+
+/// Shows at most `limit` kinds.
+pub(super) fn print_kinds(
+    kinds: &[RegionKind],
+    limit: usize,
+    page: &mut Page<'_>,
+) -> anyhow::Result<()> {
+    page.heading("Regions", "by name and place, the most time first")?;
+    let mut table = Table::new()
+        .text("name")
+        .text("place")
+        .number("count")
+        .number("open")
+        .number("p50")
+        .number("p99")
+        .number("max")
+        .number("total")
+        .number("run")
+        .number("delay")
+        .number("wait");
+    for kind in kinds.iter().take(limit) {
+        let breakdown = &kind.breakdown;
+        let share = |part| units::percent(part, breakdown.total_ns);
+        table.row([
+            Cell::styled(names::name(&kind.name), style::NAME),
+            names::place(kind.place.as_ref(), &kind.name).into(),
+            units::count(kind.count).into(),
+            units::count(kind.open).into(),
+            units::duration(kind.durations.quantile(0.5)).into(),
+            units::duration(kind.durations.quantile(0.99)).into(),
+            units::duration(kind.durations.max_ns()).into(),
+            units::duration(breakdown.total_ns).into(),
+            share(breakdown.running_ns).into(),
+            share(breakdown.runnable_ns).into(),
+            share(breakdown.waiting_ns()).into(),
+        ]);
+    }
+    page.table(&table, kinds.len().saturating_sub(limit))
+}
+
+fn print_slowest(kinds: &[RegionKind], top: usize, page: &mut Page<'_>) -> anyhow::Result<()> {
+    let mut slowest: Vec<&RegionInstance> = kinds.iter().flat_map(|kind| &kind.slowest).collect();
+    slowest.sort_by_key(|region| std::cmp::Reverse(region.duration_ns));
+    page.heading("Slowest", "")?;
+    let mut table = Table::new()
+        .number("took")
+        .number("at")
+        .text("name")
+        .number("task")
+        .number("user task")
+        .number("run")
+        .number("delay")
+        .number("wait")
+        .text("most for");
+    for region in slowest.into_iter().take(top) {
+        let breakdown = &region.breakdown;
+        let most = breakdown.waiting.first();
+        table.row([
+            units::duration(region.duration_ns).into(),
+            region
+                .begin_ns
+                .map_or_else(|| "before".to_owned(), units::instant)
+                .into(),
+            Cell::styled(names::name(&region.name), style::NAME),
+            region.async_task.to_string().into(),
+            region
+                .user_task
+                .map_or_else(String::new, |task| task.to_string())
+                .into(),
+            units::duration(breakdown.running_ns).into(),
+            units::duration(breakdown.runnable_ns).into(),
+            units::duration(breakdown.waiting_ns()).into(),
+            most.map_or("", |most| names::reason(&most.name)).into(),
+        ]);
+    }
+    page.table(&table, 0)
+}

@@ -1,0 +1,200 @@
+//! `exectrace summary`: what a trace tells, at a glance.
+
+use std::io::Write;
+
+use clap::Args;
+use exectrace_analysis::{
+    Counter, Gc, Options, Overview, Regions, Syscalls, Tasks, UserTasks, Workers,
+};
+use serde::Serialize;
+
+use crate::calendar::Date;
+use crate::failure::Status;
+use crate::output::table::{Cell, Table};
+use crate::output::{Out, printable, style, units};
+use crate::question::{Answer, Page, Question};
+
+use super::{regions, tasks, usertasks, workers};
+
+/// Show what a trace tells, at a glance
+#[derive(Debug, Args)]
+pub(crate) struct Summary {
+    #[command(flatten)]
+    question: Question,
+}
+
+#[derive(Debug, Serialize)]
+struct Part<'a> {
+    tasks: Option<&'a Tasks>,
+    workers: Option<&'a Workers>,
+    user_tasks: Option<&'a UserTasks>,
+    regions: Option<&'a Regions>,
+    syscalls: Option<&'a Syscalls>,
+    gc: Option<&'a Gc>,
+    counters: &'a [Counter],
+}
+
+impl Summary {
+    pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
+        let answer = self.question.ask(Options::all())?;
+        let analysis = &answer.analysis;
+        let part = Part {
+            tasks: analysis.tasks.as_ref(),
+            workers: analysis.workers.as_ref(),
+            user_tasks: analysis.user_tasks.as_ref(),
+            regions: analysis.regions.as_ref(),
+            syscalls: analysis.syscalls.as_ref(),
+            gc: analysis.gc.as_ref(),
+            counters: &analysis.counters,
+        };
+        let top = self.question.top;
+        answer.give("exectrace.summary/1", part, out, |analysis, page| {
+            print_overview(&answer, &analysis.overview, page)?;
+            if let Some(workers) = &analysis.workers {
+                workers::print_workers(&workers.workers, page)?;
+            }
+            if let Some(tasks) = analysis
+                .tasks
+                .as_ref()
+                .filter(|tasks| !tasks.groups.is_empty())
+            {
+                tasks::print_groups(&tasks.groups, top, page)?;
+                let shown = &tasks.longest_runs[..tasks.longest_runs.len().min(SHOWN)];
+                tasks::print_longest_runs(shown, page)?;
+            }
+            if let Some(tasks) = analysis
+                .user_tasks
+                .as_ref()
+                .filter(|tasks| !tasks.kinds.is_empty())
+            {
+                usertasks::print_kinds(&tasks.kinds, top, page)?;
+                usertasks::print_slowest(&tasks.kinds, SHOWN, page)?;
+            }
+            if let Some(regions) = analysis
+                .regions
+                .as_ref()
+                .filter(|regions| !regions.kinds.is_empty())
+            {
+                regions::print_kinds(&regions.kinds, top, page)?;
+            }
+            if let Some(gc) = analysis.gc.as_ref().filter(|gc| gc.cycles > 0) {
+                print_gc(gc, page)?;
+            }
+            print_counters(&analysis.counters, page)
+        })
+    }
+}
+
+/// So many of the longest are shown here; the commands of their own show more.
+const SHOWN: usize = 5;
+
+fn print_overview(answer: &Answer, overview: &Overview, page: &mut Page<'_>) -> anyhow::Result<()> {
+    let mut of = format!("go 1.{} trace", overview.header_version);
+    if let Some(writer) = &overview.written_by {
+        of.push_str(&format!(" of {}", printable(writer)));
+    }
+    if let Some(began) = overview.began_unix_ns {
+        of.push_str(&format!(", begun {}", Date::of_unix_ns(began)));
+    }
+    page.heading(&answer.label(), &of)?;
+    writeln!(
+        page.out,
+        "  {}, {} events, {} async tasks ({} alive at the end), {} workers, {} threads",
+        units::duration(overview.duration_ns),
+        units::count(overview.events.total),
+        units::count(overview.async_tasks),
+        units::count(overview.async_tasks_alive),
+        units::count(overview.workers),
+        units::count(overview.threads),
+    )?;
+    for (key, value) in &overview.capabilities {
+        let dim = style::ASIDE;
+        writeln!(
+            page.out,
+            "  {dim}{}: {}{dim:#}",
+            printable(key),
+            printable(value)
+        )?;
+    }
+    Ok(())
+}
+
+fn print_gc(gc: &Gc, page: &mut Page<'_>) -> anyhow::Result<()> {
+    page.heading(
+        "Garbage collection",
+        &format!("{} cycles", units::count(gc.cycles)),
+    )?;
+    let mut table = Table::new()
+        .text("what")
+        .number("count")
+        .number("p50")
+        .number("p99")
+        .number("max")
+        .number("total");
+    let stops = gc.stop_the_world.iter().map(|pause| {
+        (
+            format!("stop the world: {}", pause.reason),
+            &pause.durations,
+        )
+    });
+    let parts = [
+        ("mark".to_owned(), &gc.mark),
+        ("assist".to_owned(), &gc.assist),
+        ("sweep".to_owned(), &gc.sweep),
+    ];
+    for (what, durations) in parts.into_iter().chain(stops) {
+        if durations.count() > 0 {
+            table.row([
+                Cell::styled(what, style::NAME),
+                units::count(durations.count()).into(),
+                units::duration(durations.quantile(0.5)).into(),
+                units::duration(durations.quantile(0.99)).into(),
+                units::duration(durations.max_ns()).into(),
+                units::duration(durations.total_ns()).into(),
+            ]);
+        }
+    }
+    page.table(&table, 0)?;
+    let shares: Vec<String> = gc
+        .minimum_utilization
+        .iter()
+        .map(|point| {
+            format!(
+                "{:.0}% of {}",
+                point.share * 100.0,
+                units::duration(point.window_ns)
+            )
+        })
+        .collect();
+    if !shares.is_empty() {
+        writeln!(
+            page.out,
+            "  least left to the program: {}",
+            shares.join(", ")
+        )?;
+    }
+    Ok(())
+}
+
+fn print_counters(counters: &[Counter], page: &mut Page<'_>) -> anyhow::Result<()> {
+    if counters.is_empty() {
+        return Ok(());
+    }
+    page.heading("Counters", "")?;
+    let mut table = Table::new()
+        .text("name")
+        .number("values")
+        .number("least")
+        .number("most")
+        .number("last");
+    for counter in counters {
+        table.row([
+            Cell::styled(counter.name.as_str(), style::NAME),
+            units::count(counter.count).into(),
+            counter.min.to_string().into(),
+            counter.max.to_string().into(),
+            counter.last.to_string().into(),
+        ]);
+    }
+    page.table(&table, 0)
+}

@@ -1,0 +1,101 @@
+//! `exectrace syscalls`: system calls by name.
+
+use clap::Args;
+use exectrace_analysis::{Options, Syscalls};
+use serde::Serialize;
+
+use crate::failure::Status;
+use crate::output::table::{Cell, Table};
+use crate::output::{Out, names, style, units};
+use crate::question::{Page, Question};
+
+/// Show system calls by name, and the longest
+///
+/// blocked: calls that lasted so long that their worker was given to another thread.
+#[derive(Debug, Args)]
+pub(crate) struct SyscallsCommand {
+    #[command(flatten)]
+    question: Question,
+}
+
+#[derive(Debug, Serialize)]
+struct Part<'a> {
+    syscalls: Option<&'a Syscalls>,
+}
+
+impl SyscallsCommand {
+    pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
+        let answer = self.question.ask(Options {
+            syscalls: true,
+            ..Options::default()
+        })?;
+        let part = Part {
+            syscalls: answer.analysis.syscalls.as_ref(),
+        };
+        let top = self.question.top;
+        answer.give(
+            "exectrace.syscalls/1",
+            part,
+            out,
+            |analysis, page| match &analysis.syscalls {
+                Some(syscalls) if !syscalls.by_name.is_empty() => print(syscalls, top, page),
+                _ => page.nothing("system calls", "a recording that sees them"),
+            },
+        )
+    }
+}
+
+fn print(syscalls: &Syscalls, top: usize, page: &mut Page<'_>) -> anyhow::Result<()> {
+    page.heading("System calls", "by name, the most time first")?;
+    let mut table = Table::new()
+        .text("name")
+        .number("count")
+        .number("total")
+        .number("p50")
+        .number("p99")
+        .number("max")
+        .number("blocked")
+        .number("blocked for");
+    for call in &syscalls.by_name {
+        table.row([
+            Cell::styled(names::name(&call.name), style::NAME),
+            units::count(call.count).into(),
+            units::duration(call.total_ns).into(),
+            units::duration(call.durations.quantile(0.5)).into(),
+            units::duration(call.durations.quantile(0.99)).into(),
+            units::duration(call.durations.max_ns()).into(),
+            units::count(call.blocked).into(),
+            units::duration(call.blocked_ns).into(),
+        ]);
+    }
+    page.table(&table, 0)?;
+    let mut longest: Vec<_> = syscalls
+        .by_name
+        .iter()
+        .flat_map(|call| call.longest.iter().map(move |instance| (call, instance)))
+        .collect();
+    longest.sort_by_key(|(_, instance)| std::cmp::Reverse(instance.duration_ns));
+    page.heading("Longest", "")?;
+    let mut table = Table::new()
+        .number("took")
+        .number("at")
+        .text("call")
+        .number("task")
+        .text("of")
+        .text("called from");
+    for (call, instance) in longest.into_iter().take(top) {
+        let caller = instance
+            .stack
+            .iter()
+            .find(|frame| frame.function != call.name && !frame.file.is_empty());
+        table.row([
+            units::duration(instance.duration_ns).into(),
+            units::instant(instance.begin_ns).into(),
+            Cell::styled(names::name(&call.name), style::NAME),
+            instance.async_task.to_string().into(),
+            names::name(&instance.task_name).into(),
+            caller.map_or_else(String::new, names::frame).into(),
+        ]);
+    }
+    page.table(&table, 0)
+}

@@ -1,0 +1,200 @@
+//! `exectrace tasks`: async tasks by name, and where their time went.
+
+use clap::Args;
+use exectrace_analysis::{Options, Run, TaskGroup, TaskInstance, Tasks};
+use serde::Serialize;
+
+use crate::failure::Status;
+use crate::output::table::{Cell, Table};
+use crate::output::{Out, names, style, units};
+use crate::question::{Page, Question};
+
+/// Show async tasks (goroutines) by name, and where their time went
+///
+/// run: running on a worker. delay: ready to run, waiting for a worker; wake p99 is that of one
+/// wake. wait: waiting for something, and most for what. longest: the longest poll.
+#[derive(Debug, Args)]
+pub(crate) struct TasksCommand {
+    #[command(flatten)]
+    question: Question,
+    /// List every single task, by its number
+    #[arg(long)]
+    each: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Part<'a> {
+    tasks: Option<&'a Tasks>,
+}
+
+impl TasksCommand {
+    pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
+        let answer = self.question.ask(Options {
+            tasks: true,
+            each_task: self.each,
+            ..Options::default()
+        })?;
+        let part = Part {
+            tasks: answer.analysis.tasks.as_ref(),
+        };
+        answer.give("exectrace.tasks/1", part, out, |analysis, page| {
+            let Some(tasks) = &analysis.tasks else {
+                return Ok(());
+            };
+            if self.each {
+                return print_each(&tasks.each, page);
+            }
+            print_groups(&tasks.groups, usize::MAX, page)?;
+            print_longest_runs(&tasks.longest_runs, page)?;
+            for (title, aside, tasks) in [
+                (
+                    "Never woken",
+                    "they wait at the end, and nobody woke them since they began to",
+                    &tasks.never_woken,
+                ),
+                ("Never ran", "spawned, but not run yet", &tasks.never_ran),
+            ] {
+                if !tasks.is_empty() {
+                    page.heading(title, aside)?;
+                    page.table(&table_of(tasks), 0)?;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Shows at most `limit` groups.
+pub(super) fn print_groups(
+    groups: &[TaskGroup],
+    limit: usize,
+    page: &mut Page<'_>,
+) -> anyhow::Result<()> {
+    page.heading("Async tasks", "by name, the most running time first")?;
+    let mut table = Table::new()
+        .text("name")
+        .number("count")
+        .number("alive")
+        .number("run")
+        .number("run p99")
+        .number("longest")
+        .number("delay")
+        .number("wake p99")
+        .number("wait")
+        .text("most for")
+        .number("syscall");
+    for group in groups.iter().take(limit) {
+        let breakdown = &group.breakdown;
+        let most = breakdown.waiting.first();
+        table.row([
+            Cell::styled(names::name(&group.name), style::NAME),
+            units::count(group.count).into(),
+            units::count(group.alive).into(),
+            units::duration(breakdown.running_ns).into(),
+            units::duration(group.runs.quantile(0.99)).into(),
+            units::duration(group.runs.max_ns()).into(),
+            units::duration(breakdown.runnable_ns).into(),
+            units::duration(group.wake_delays.quantile(0.99)).into(),
+            units::duration(breakdown.waiting_ns()).into(),
+            most.map_or("", |most| names::reason(&most.name)).into(),
+            units::duration(breakdown.syscall_ns + breakdown.syscall_blocked_ns).into(),
+        ]);
+    }
+    page.table(&table, groups.len().saturating_sub(limit))
+}
+
+/// Shows the longest polls.
+pub(super) fn print_longest_runs(runs: &[Run], page: &mut Page<'_>) -> anyhow::Result<()> {
+    if runs.is_empty() {
+        return Ok(());
+    }
+    page.heading("Longest polls", "a worker did nothing else meanwhile")?;
+    let mut table = Table::new()
+        .number("took")
+        .number("at")
+        .number("worker")
+        .number("task")
+        .text("name")
+        .text("then")
+        .text("where it stopped");
+    for run in runs {
+        let then = match run.reason.as_str() {
+            "" => run.next.replace('_', " "),
+            reason => format!("{} ({reason})", run.next),
+        };
+        table.row([
+            units::duration(run.duration_ns).into(),
+            units::instant(run.begin_ns).into(),
+            run.worker
+                .map_or_else(String::new, |id| id.to_string())
+                .into(),
+            run.task.to_string().into(),
+            Cell::styled(names::name(&run.name), style::NAME),
+            then.into(),
+            names::leaf(&run.stack, &run.name).into(),
+        ]);
+    }
+    page.table(&table, 0)
+}
+
+fn table_of(tasks: &[TaskInstance]) -> Table {
+    let mut table = Table::new()
+        .number("task")
+        .text("name")
+        .number("since")
+        .text("state")
+        .text("where")
+        .text("spawned at");
+    for task in tasks {
+        let state = match task.reason.as_str() {
+            "" => task.state.to_owned(),
+            reason => format!("{} ({reason})", task.state),
+        };
+        table.row([
+            task.id.to_string().into(),
+            Cell::styled(names::name(&task.name), style::NAME),
+            units::instant(task.state_since_ns).into(),
+            state.into(),
+            names::leaf(&task.stack, &task.name).into(),
+            names::place(task.spawned_at.as_ref(), &task.name).into(),
+        ]);
+    }
+    table
+}
+
+fn print_each(tasks: &[TaskInstance], page: &mut Page<'_>) -> anyhow::Result<()> {
+    page.heading("Async tasks", "each, by its number")?;
+    let mut table = Table::new()
+        .number("task")
+        .text("name")
+        .number("begin")
+        .number("life")
+        .number("runs")
+        .number("run")
+        .number("longest")
+        .number("delay")
+        .number("wait")
+        .number("syscall")
+        .text("at the end");
+    for task in tasks {
+        let breakdown = &task.breakdown;
+        let state = match task.reason.as_str() {
+            "" => task.state.to_owned(),
+            reason => format!("{} ({reason})", task.state),
+        };
+        table.row([
+            task.id.to_string().into(),
+            Cell::styled(names::name(&task.name), style::NAME),
+            units::instant(task.begin_ns).into(),
+            units::duration(breakdown.total_ns).into(),
+            units::count(task.runs).into(),
+            units::duration(breakdown.running_ns).into(),
+            units::duration(task.longest_run_ns).into(),
+            units::duration(breakdown.runnable_ns).into(),
+            units::duration(breakdown.waiting_ns()).into(),
+            units::duration(breakdown.syscall_ns + breakdown.syscall_blocked_ns).into(),
+            state.into(),
+        ]);
+    }
+    page.table(&table, 0)
+}

@@ -1,0 +1,270 @@
+//! `exectrace usertasks`: operations of the program, by name; one of them as a tree.
+
+use std::io::Write;
+
+use clap::Args;
+use exectrace_analysis::{
+    LogEntry, Options, RegionInstance, UserTaskInstance, UserTaskKind, UserTaskTree, UserTasks,
+};
+use serde::Serialize;
+
+use crate::failure::{Status, Usage};
+use crate::output::table::{Cell, Table};
+use crate::output::{Out, names, printable, style, units};
+use crate::question::{Page, Question};
+
+/// Show user tasks (operations such as requests) by name, or one of them as a tree
+///
+/// run, delay, wait: the shares of their regions' time in which async tasks ran, waited for a
+/// worker, waited for something.
+#[derive(Debug, Args)]
+pub(crate) struct UserTasksCommand {
+    #[command(flatten)]
+    question: Question,
+    /// Only user tasks of this name
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// The tree of this user task: its children, regions and logs
+    #[arg(long, value_name = "NUMBER")]
+    id: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Part<'a> {
+    user_tasks: Option<&'a UserTasks>,
+}
+
+impl UserTasksCommand {
+    pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
+        let mut answer = self.question.ask(Options {
+            user_tasks: true,
+            user_task_trees: self.id.into_iter().collect(),
+            ..Options::default()
+        })?;
+        if let Some(tasks) = &mut answer.analysis.user_tasks {
+            if let Some(name) = &self.name {
+                tasks.kinds.retain(|kind| kind.name == *name);
+            }
+            if let Some(id) = self.id.filter(|_| tasks.trees.is_empty()) {
+                return Err(Usage::error(
+                    format!("there is no user task {id} in this part of the trace"),
+                    "the command without --id, which names the slowest",
+                ));
+            }
+        }
+        let part = Part {
+            user_tasks: answer.analysis.user_tasks.as_ref(),
+        };
+        let top = self.question.top;
+        answer.give(
+            "exectrace.usertasks/1",
+            part,
+            out,
+            |analysis, page| match &analysis.user_tasks {
+                Some(tasks) if self.id.is_some() => tasks
+                    .trees
+                    .iter()
+                    .try_for_each(|tree| print_tree(tree, page)),
+                Some(tasks) if !tasks.kinds.is_empty() => {
+                    print_kinds(&tasks.kinds, usize::MAX, page)?;
+                    print_slowest(&tasks.kinds, top, page)
+                }
+                _ => page.nothing("user tasks", "root spans or `Task`s made while recording"),
+            },
+        )
+    }
+}
+
+/// Shows at most `limit` kinds.
+pub(super) fn print_kinds(
+    kinds: &[UserTaskKind],
+    limit: usize,
+    page: &mut Page<'_>,
+) -> anyhow::Result<()> {
+    page.heading("User tasks", "by name, the most time first")?;
+    let mut table = Table::new()
+        .text("name")
+        .number("count")
+        .number("open")
+        .number("p50")
+        .number("p90")
+        .number("p99")
+        .number("p99.9")
+        .number("max")
+        .number("run")
+        .number("delay")
+        .number("wait");
+    for kind in kinds.iter().take(limit) {
+        let breakdown = &kind.breakdown;
+        let share = |part| units::percent(part, breakdown.total_ns);
+        let mut cells = vec![
+            Cell::styled(names::name(&kind.name), style::NAME),
+            units::count(kind.count).into(),
+            units::count(kind.open).into(),
+        ];
+        for quantile in [0.5, 0.9, 0.99, 0.999] {
+            cells.push(units::duration(kind.durations.quantile(quantile)).into());
+        }
+        cells.extend([
+            units::duration(kind.durations.max_ns()).into(),
+            share(breakdown.running_ns).into(),
+            share(breakdown.runnable_ns).into(),
+            share(breakdown.waiting_ns()).into(),
+        ]);
+        table.row(cells);
+    }
+    page.table(&table, kinds.len().saturating_sub(limit))
+}
+
+/// Shows the slowest of all kinds.
+pub(super) fn print_slowest(
+    kinds: &[UserTaskKind],
+    top: usize,
+    page: &mut Page<'_>,
+) -> anyhow::Result<()> {
+    let mut slowest: Vec<&UserTaskInstance> = kinds.iter().flat_map(|kind| &kind.slowest).collect();
+    slowest.sort_by_key(|task| std::cmp::Reverse(task.duration_ns));
+    page.heading("Slowest", "`--id` shows one as a tree")?;
+    let mut table = Table::new()
+        .number("took")
+        .number("at")
+        .number("id")
+        .text("name")
+        .number("parent")
+        .number("begun by")
+        .text("end");
+    for task in slowest.into_iter().take(top) {
+        let id = |id: Option<u64>| id.map_or_else(String::new, |id| id.to_string());
+        table.row([
+            units::duration(task.duration_ns).into(),
+            begin(task.begin_ns).into(),
+            task.id.to_string().into(),
+            Cell::styled(names::name(&task.name), style::NAME),
+            id(task.parent).into(),
+            id(task.begun_by).into(),
+            end(task.end_ns).into(),
+        ]);
+    }
+    page.table(&table, 0)
+}
+
+fn begin(begin_ns: Option<u64>) -> String {
+    begin_ns.map_or_else(|| "before".to_owned(), units::instant)
+}
+
+fn end(end_ns: Option<u64>) -> &'static str {
+    match end_ns {
+        Some(_) => "",
+        None => "open",
+    }
+}
+
+/// A part of a tree, by when it begins.
+enum Item<'a> {
+    Region(&'a RegionInstance),
+    Log(&'a LogEntry),
+    Child(&'a UserTaskTree),
+}
+
+impl Item<'_> {
+    fn time_ns(&self) -> u64 {
+        match self {
+            Self::Region(region) => region.begin_ns.unwrap_or(0),
+            Self::Log(log) => log.time_ns,
+            Self::Child(child) => child.task.begin_ns.unwrap_or(0),
+        }
+    }
+}
+
+fn print_tree(tree: &UserTaskTree, page: &mut Page<'_>) -> anyhow::Result<()> {
+    let origin_ns = tree.task.begin_ns.unwrap_or(0);
+    // Trees are as deep as the program makes them: their parts wait in a list, not on the stack.
+    let mut waiting = vec![(0, Item::Child(tree))];
+    while let Some((depth, item)) = waiting.pop() {
+        let since = item.time_ns() as i64 - origin_ns as i64;
+        let dim = style::ASIDE;
+        write!(
+            page.out,
+            "{dim}{:>9}{dim:#}  {:indent$}",
+            units::signed_duration(since),
+            "",
+            indent = 2 * depth
+        )?;
+        match item {
+            Item::Region(region) => print_region(region, page)?,
+            Item::Log(log) => print_log(log, page)?,
+            Item::Child(child) => {
+                print_task(child, page)?;
+                let mut items: Vec<Item<'_>> = child.regions.iter().map(Item::Region).collect();
+                items.extend(child.logs.iter().map(Item::Log));
+                items.extend(child.children.iter().map(Item::Child));
+                items.sort_by_key(|item| std::cmp::Reverse(item.time_ns()));
+                waiting.extend(items.into_iter().map(|item| (depth + 1, item)));
+            }
+        }
+    }
+    if tree.left_out > 0 {
+        writeln!(page.out, "and {} more parts", units::count(tree.left_out))?;
+    }
+    Ok(())
+}
+
+fn print_task(tree: &UserTaskTree, page: &mut Page<'_>) -> anyhow::Result<()> {
+    let task = &tree.task;
+    let (heading, dim) = (style::HEADING, style::ASIDE);
+    let name = names::printable_name(&task.name);
+    let took = units::duration(task.duration_ns);
+    write!(page.out, "{heading}{name}{heading:#} {took}")?;
+    if task.end_ns.is_none() {
+        write!(page.out, ", open at the end")?;
+    }
+    write!(page.out, "  {dim}user task {}", task.id)?;
+    let served: Vec<String> = tree.async_tasks.iter().map(u64::to_string).collect();
+    if !served.is_empty() {
+        write!(page.out, ", async tasks {}", served.join(" "))?;
+    }
+    let place = names::place(tree.place.as_ref(), &task.name);
+    if !place.is_empty() {
+        write!(page.out, ", {}", printable(&place))?;
+    }
+    for earlier in &tree.follows_from {
+        write!(page.out, ", follows from {earlier}")?;
+    }
+    writeln!(page.out, "{dim:#}")?;
+    Ok(())
+}
+
+fn print_region(region: &RegionInstance, page: &mut Page<'_>) -> anyhow::Result<()> {
+    let (style, dim) = (style::NAME, style::ASIDE);
+    let name = names::printable_name(&region.name);
+    let took = units::duration(region.duration_ns);
+    write!(page.out, "{style}{name}{style:#} {took}  {dim}")?;
+    let breakdown = &region.breakdown;
+    write!(page.out, "run {}", units::duration(breakdown.running_ns))?;
+    if breakdown.runnable_ns > 0 {
+        write!(
+            page.out,
+            ", delay {}",
+            units::duration(breakdown.runnable_ns)
+        )?;
+    }
+    for wait in &breakdown.waiting {
+        let reason = printable(names::reason(&wait.name));
+        write!(page.out, ", {reason} {}", units::duration(wait.duration_ns))?;
+    }
+    let syscall_ns = breakdown.syscall_ns + breakdown.syscall_blocked_ns;
+    if syscall_ns > 0 {
+        write!(page.out, ", syscall {}", units::duration(syscall_ns))?;
+    }
+    writeln!(page.out, ", on {}{dim:#}", region.async_task)?;
+    Ok(())
+}
+
+fn print_log(log: &LogEntry, page: &mut Page<'_>) -> anyhow::Result<()> {
+    let dim = style::ASIDE;
+    if !log.category.is_empty() {
+        write!(page.out, "{dim}[{}]{dim:#} ", printable(&log.category))?;
+    }
+    writeln!(page.out, "{}", printable(&log.message))?;
+    Ok(())
+}

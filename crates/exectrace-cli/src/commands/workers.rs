@@ -1,0 +1,133 @@
+//! `exectrace workers`: how busy workers and threads were.
+
+use clap::Args;
+use exectrace_analysis::{Options, Pool, Worker, Workers};
+use serde::Serialize;
+
+use crate::failure::Status;
+use crate::output::table::{Cell, Table};
+use crate::output::{Out, bar, names, style, units};
+use crate::question::{Page, Question};
+
+/// Show how busy workers and threads were
+///
+/// busy: running async tasks. scheduling: held by a thread that looks for work. idle: parked.
+#[derive(Debug, Args)]
+pub(crate) struct WorkersCommand {
+    #[command(flatten)]
+    question: Question,
+}
+
+#[derive(Debug, Serialize)]
+struct Part<'a> {
+    workers: Option<&'a Workers>,
+}
+
+impl WorkersCommand {
+    pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
+        let answer = self.question.ask(Options {
+            workers: true,
+            ..Options::default()
+        })?;
+        let part = Part {
+            workers: answer.analysis.workers.as_ref(),
+        };
+        answer.give("exectrace.workers/1", part, out, |analysis, page| {
+            let Some(workers) = &analysis.workers else {
+                return Ok(());
+            };
+            print_workers(&workers.workers, page)?;
+            print_pools(&workers.pools, page)?;
+            print_threads(workers, page)
+        })
+    }
+}
+
+/// Columns of a bar for the whole time.
+const BAR_COLUMNS: usize = 20;
+
+/// Shows each worker.
+pub(super) fn print_workers(workers: &[Worker], page: &mut Page<'_>) -> anyhow::Result<()> {
+    page.heading("Workers", "")?;
+    let mut table = Table::new()
+        .number("worker")
+        .text("name")
+        .number("busy")
+        .text("of its time")
+        .number("syscall")
+        .number("scheduling")
+        .number("idle")
+        .number("polls")
+        .number("longest")
+        .number("migrated")
+        .number("parks");
+    for worker in workers {
+        let whole = worker.total_ns;
+        table.row([
+            worker.id.to_string().into(),
+            Cell::styled(worker.name.as_str(), style::NAME),
+            units::percent(worker.busy_ns, whole).into(),
+            bar::bar(worker.busy_ns, whole, BAR_COLUMNS).into(),
+            units::percent(worker.syscall_ns, whole).into(),
+            units::percent(worker.scheduling_ns, whole).into(),
+            units::percent(worker.idle_ns, whole).into(),
+            units::count(worker.runs).into(),
+            units::duration(worker.longest_run_ns).into(),
+            units::count(worker.migrations).into(),
+            units::count(worker.parks).into(),
+        ]);
+    }
+    page.table(&table, 0)
+}
+
+/// Shows the pools of more than one worker.
+fn print_pools(pools: &[Pool], page: &mut Page<'_>) -> anyhow::Result<()> {
+    let shared: Vec<&Pool> = pools.iter().filter(|pool| pool.workers.len() > 1).collect();
+    if shared.is_empty() {
+        return Ok(());
+    }
+    page.heading(
+        "Pools",
+        "imbalance: how much busier the busiest worker was than their mean",
+    )?;
+    let mut table = Table::new()
+        .text("name")
+        .number("workers")
+        .number("busy")
+        .number("imbalance");
+    for pool in shared {
+        table.row([
+            Cell::styled(names::name(&pool.name), style::NAME),
+            units::count(pool.workers.len() as u64).into(),
+            format!("{:.1}%", pool.busy_share * 100.0).into(),
+            format!("{:.2}×", pool.imbalance).into(),
+        ]);
+    }
+    page.table(&table, 0)
+}
+
+fn print_threads(workers: &Workers, page: &mut Page<'_>) -> anyhow::Result<()> {
+    page.heading("Threads", "")?;
+    let mut table = Table::new()
+        .number("thread")
+        .text("name")
+        .number("first seen")
+        .number("last seen")
+        .number("busy")
+        .number("syscall")
+        .number("polls")
+        .number("samples");
+    for thread in &workers.threads {
+        table.row([
+            thread.id.to_string().into(),
+            Cell::styled(thread.name.as_str(), style::NAME),
+            units::instant(thread.first_ns).into(),
+            units::instant(thread.last_ns).into(),
+            units::duration(thread.busy_ns).into(),
+            units::duration(thread.syscall_ns).into(),
+            units::count(thread.runs).into(),
+            units::count(thread.cpu_samples).into(),
+        ]);
+    }
+    page.table(&table, 0)
+}

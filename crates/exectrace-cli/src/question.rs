@@ -1,0 +1,207 @@
+//! What is asked of a trace by the commands that analyse it, and how the answer is given.
+
+use std::io::Write;
+
+use clap::Args;
+use exectrace_analysis::{Analysis, Options, Overview};
+use serde::Serialize;
+
+use crate::args::{Format, FormatArgument};
+use crate::failure::{Status, warn};
+use crate::input::{self, Origin, TraceArgument};
+use crate::output::{self, Out, json, printable, style, units};
+use crate::reading;
+use crate::scope::Window;
+
+/// The part of the command line that all analyses share.
+#[derive(Debug, Args)]
+pub(crate) struct Question {
+    #[command(flatten)]
+    pub(crate) trace: TraceArgument,
+    #[command(flatten)]
+    pub(crate) window: Window,
+    /// Only async tasks (goroutines) of this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) group: Option<String>,
+    /// How many of the longest, slowest, oldest to show of each kind
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    pub(crate) top: usize,
+    #[command(flatten)]
+    pub(crate) format: FormatArgument,
+}
+
+/// A trace that was analysed.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) analysis: Analysis,
+    origin: Origin,
+    format: Format,
+}
+
+/// What every answer in JSON has, and one part that is its own.
+#[derive(Debug, Serialize)]
+struct Document<'a, T> {
+    schema: &'a str,
+    trace: &'a str,
+    overview: &'a Overview,
+    damage: Option<DamageFields>,
+    #[serde(flatten)]
+    part: T,
+}
+
+#[derive(Debug, Serialize)]
+struct DamageFields {
+    offset: u64,
+    generation: u64,
+    message: String,
+}
+
+impl Question {
+    /// Reads the trace and computes what `options` ask for, in the window and of the tasks that are
+    /// asked for.
+    pub(crate) fn ask(&self, options: Options) -> anyhow::Result<Answer> {
+        let window = self.window.checked()?;
+        let options = Options {
+            top: self.top,
+            window: window.of_analysis(),
+            filter: exectrace_analysis::Filter {
+                group: self.group.clone(),
+            },
+            ..options
+        };
+        let (input, origin) = input::open(&self.trace.path)?;
+        let mut reader = reading::begin(input, &origin)?;
+        let mut analysis = Analysis::read(&mut reader, &options);
+        if let Some(damage) = analysis.damage.take() {
+            analysis.damage = Some(reading::damage_of_trace(damage, &origin)?);
+        }
+        Ok(Answer {
+            analysis,
+            origin,
+            format: self.format.format,
+        })
+    }
+}
+
+impl Answer {
+    /// Gives the answer: `part` as JSON, which serialises as a map of its own fields, or what
+    /// `text` writes.
+    pub(crate) fn give<T: Serialize>(
+        &self,
+        schema: &str,
+        part: T,
+        out: &mut Out,
+        text: impl FnOnce(&Analysis, &mut Page<'_>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Status> {
+        match self.format {
+            Format::Json => {
+                let damage = self.analysis.damage.as_ref().map(|error| DamageFields {
+                    offset: error.offset,
+                    generation: error.generation,
+                    message: error.cause.to_string(),
+                });
+                let document = Document {
+                    schema,
+                    trace: &self.origin.label,
+                    overview: &self.analysis.overview,
+                    damage,
+                    part,
+                };
+                json::document(&document, out)?;
+            }
+            Format::Text => {
+                let mut page = Page::new(out);
+                self.print_losses(&mut page)?;
+                text(&self.analysis, &mut page)?;
+            }
+        }
+        self.conclude(out)
+    }
+
+    /// What was lost is said before anything else.
+    fn print_losses(&self, page: &mut Page<'_>) -> anyhow::Result<()> {
+        let lost = self.analysis.overview.lost.records;
+        if lost > 0 {
+            let style = style::WARNING;
+            let lost = units::count(lost);
+            writeln!(
+                page.out,
+                "{style}{lost} records were dropped while recording{style:#}: counts and times are \
+                 too small, and some states are inferred\n"
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Ends the command: says what of the trace the answer is of, if it is not of all.
+    pub(crate) fn conclude(&self, out: &mut Out) -> anyhow::Result<Status> {
+        let Some(damage) = &self.analysis.damage else {
+            return Ok(Status::Ok);
+        };
+        // The answer first: standard error is not buffered.
+        out.flush()?;
+        warn(&reading::part(damage, &self.origin));
+        Ok(Status::Failed)
+    }
+
+    /// How the trace is called.
+    pub(crate) fn label(&self) -> String {
+        printable(&self.origin.label).into_owned()
+    }
+}
+
+/// A text answer that is being written: sections with a heading each.
+#[derive(Debug)]
+pub(crate) struct Page<'a> {
+    pub(crate) out: &'a mut Out,
+    /// The columns that lines may have.
+    pub(crate) width: Option<usize>,
+    has_section: bool,
+}
+
+impl<'a> Page<'a> {
+    pub(crate) fn new(out: &'a mut Out) -> Self {
+        Self {
+            out,
+            width: output::width(),
+            has_section: false,
+        }
+    }
+
+    /// Begins a section; `aside` says more about it in a few words.
+    pub(crate) fn heading(&mut self, title: &str, aside: &str) -> anyhow::Result<()> {
+        if std::mem::replace(&mut self.has_section, true) {
+            writeln!(self.out)?;
+        }
+        let (heading, dim) = (style::HEADING, style::ASIDE);
+        write!(self.out, "{heading}{title}{heading:#}")?;
+        if !aside.is_empty() {
+            write!(self.out, "  {dim}{aside}{dim:#}")?;
+        }
+        writeln!(self.out)?;
+        Ok(())
+    }
+
+    /// Says that the trace has none of what is asked for, and what it would take.
+    pub(crate) fn nothing(&mut self, what: &str, it_takes: &str) -> anyhow::Result<()> {
+        writeln!(
+            self.out,
+            "no {what} in this part of the trace; it takes {it_takes}"
+        )?;
+        Ok(())
+    }
+
+    /// Writes a table below the heading, and below it how many rows it does not show.
+    pub(crate) fn table(
+        &mut self,
+        table: &output::table::Table,
+        left_out: usize,
+    ) -> anyhow::Result<()> {
+        table.print(self.out, 2, self.width)?;
+        if left_out > 0 {
+            let (dim, left_out) = (style::ASIDE, units::count(left_out as u64));
+            writeln!(self.out, "  {dim}and {left_out} more; see --top{dim:#}")?;
+        }
+        Ok(())
+    }
+}
