@@ -1,6 +1,6 @@
 //! The analyses of one run, each told what it may want to know.
 
-use exectrace_format::{CompactEvent, GoId, SideRecord, TaskId};
+use exectrace_format::{CompactEvent, GoId, SideRecord, Tables, TaskId};
 
 use crate::analysis::Analysis;
 use crate::counters::CounterPass;
@@ -52,12 +52,12 @@ impl Passes {
 
     /// Any event, before the machine has played it.
     #[inline]
-    pub(crate) fn event(&mut self, world: &World, event: &CompactEvent) {
+    pub(crate) fn event(&mut self, world: &World, event: &CompactEvent, tables: &Tables) {
         if let Some(pass) = &mut self.workers {
             pass.event(world, event);
         }
         if let Some(pass) = &mut self.gc {
-            pass.event(world, event);
+            pass.event(world, event, tables);
         }
         if let Some(pass) = &mut self.counters {
             pass.event(world, event);

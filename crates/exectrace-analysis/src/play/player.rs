@@ -93,7 +93,7 @@ impl Player {
         }
         self.world.now = time;
         self.world.facts.overview.events.count(&event.kind);
-        self.passes.event(&self.world, event);
+        self.passes.event(&self.world, event, tables);
         match event.kind {
             CompactKind::StateTransition {
                 change,

@@ -1,11 +1,13 @@
 //! Garbage collection of Go programs.
 
-use exectrace_format::CompactEvent;
+mod pass;
+mod utilization;
+
 use serde::Serialize;
 
 use crate::histogram::Histogram;
-use crate::names::Text;
-use crate::play::World;
+
+pub(crate) use pass::GcPass;
 
 /// What garbage collection did and cost.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -28,8 +30,11 @@ pub struct Gc {
     pub heap_max_bytes: u64,
     /// The heap at the end.
     pub heap_last_bytes: u64,
-    /// The least share of time that a program got in any window of a length, by that length; 1
-    /// where nothing was taken.
+    /// The heap that the collector aims at, at the end.
+    pub heap_goal_bytes: u64,
+    /// The least share of its workers' time that the program got in any window of a length, by
+    /// that length: what is left by stops of the world, mark workers, assists and sweeps. Empty
+    /// where the trace does not tell the number of workers.
     pub minimum_utilization: Vec<Utilization>,
 }
 
@@ -49,17 +54,4 @@ pub struct Utilization {
     pub window_ns: u64,
     /// The least share that the program got in any such window, 0 to 1.
     pub share: f64,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct GcPass {}
-
-impl GcPass {
-    pub(crate) fn event(&mut self, _world: &World, _event: &CompactEvent) {}
-
-    pub(crate) fn label(&mut self, _world: &World, _event: &CompactEvent, _label: Text) {}
-
-    pub(crate) fn finish(self, _world: &World) -> Gc {
-        Gc::default()
-    }
 }

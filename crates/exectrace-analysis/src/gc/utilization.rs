@@ -1,0 +1,328 @@
+//! The share of its workers' time that a program gets beside its garbage collector, and the least
+//! that it gets in any window of a given length (minimum mutator utilisation).
+//!
+//! What counts is what counts in Go's `internal/trace`: the world stopped for the collector (all
+//! workers), sweeps, assists and mark workers (one worker each, while they execute). Unlike there,
+//! a mark worker whose label is told again counts once, and counts no longer once it marks only
+//! what nobody else needs the time for (`GC (idle)`); Go's curve sinks with each such label, and
+//! ends where it has come to nothing.
+
+use exectrace_format::{
+    CompactEvent, CompactKind, GoId, GoState, Metric, ProcId, RangeName, StateChange, Tables,
+};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::Utilization;
+
+/// Lengths of windows: 1, 2 and 5 of each power of ten from a microsecond to a second.
+const WINDOWS_NS: [u64; 19] = [
+    1_000,
+    2_000,
+    5_000,
+    10_000,
+    20_000,
+    50_000,
+    100_000,
+    200_000,
+    500_000,
+    1_000_000,
+    2_000_000,
+    5_000_000,
+    10_000_000,
+    20_000_000,
+    50_000_000,
+    100_000_000,
+    200_000_000,
+    500_000_000,
+    1_000_000_000,
+];
+
+#[derive(Debug, Default)]
+pub(super) struct Utilizations {
+    /// The number of workers; 0 until it is told. Nothing counts before.
+    workers: u64,
+    /// How often collecting is under way on each worker.
+    collecting: FxHashMap<u64, i64>,
+    /// How many workers have more than none of it.
+    taken: u64,
+    stops: u64,
+    assisting: FxHashSet<GoId>,
+    markers: FxHashSet<GoId>,
+    /// Flows that execute; told only for the first generation.
+    executing: FxHashSet<GoId>,
+    syncs: u64,
+    /// When the share changed, and to what.
+    curve: Vec<(i64, f64)>,
+    /// When the number of workers changed.
+    worker_changes: Vec<(i64, u64)>,
+}
+
+impl Utilizations {
+    #[inline]
+    pub(super) fn event(&mut self, event: &CompactEvent, tables: &Tables) {
+        match event.kind {
+            CompactKind::StateTransition { change, .. } => {
+                if let StateChange::Go { go, from, to } = change
+                    && self.workers > 0
+                {
+                    self.transition(event.proc, go, from, to);
+                } else {
+                    return;
+                }
+            }
+            CompactKind::Sync { number, .. } => self.syncs = number,
+            CompactKind::Metric {
+                metric: Metric::Gomaxprocs,
+                value,
+            } => self.workers_change(event.time.0, value),
+            _ if self.workers == 0 => return,
+            CompactKind::RangeActive { range, .. } if self.syncs <= 1 => {
+                self.was_active(event, range);
+                self.range(event, range, tables, 1);
+            }
+            CompactKind::RangeBegin { range, .. } => self.range(event, range, tables, 1),
+            CompactKind::RangeEnd { range, .. } => self.range(event, range, tables, -1),
+            _ => return,
+        }
+        self.note(event.time.0);
+    }
+
+    fn transition(&mut self, proc: ProcId, go: GoId, from: GoState, to: GoState) {
+        let executes = |state| matches!(state, GoState::Running | GoState::Syscall);
+        if (!self.assisting.is_empty() || !self.markers.is_empty())
+            && (self.assisting.contains(&go) || self.markers.contains(&go))
+        {
+            let change = i64::from(executes(to)) - i64::from(executes(from));
+            self.collect(proc, change);
+        }
+        if self.syncs <= 1 {
+            if executes(to) {
+                self.executing.insert(go);
+            } else {
+                self.executing.remove(&go);
+            }
+        }
+    }
+
+    fn workers_change(&mut self, time: i64, workers: u64) {
+        if self.curve.is_empty() {
+            self.curve.push((time, 1.0));
+        }
+        if workers < self.workers {
+            self.collecting.retain(|&worker, _| worker < workers);
+            self.taken = self.collecting.values().filter(|&&count| count > 0).count() as u64;
+        }
+        if self.workers != workers {
+            self.worker_changes.push((time, workers));
+        }
+        self.workers = workers;
+    }
+
+    /// A range that has lasted since before the trace: what was noted so far did not know of it.
+    fn was_active(&mut self, event: &CompactEvent, range: RangeName) {
+        let counts = match range {
+            RangeName::Sweep => true,
+            RangeName::Assist => self.executing.contains(&event.go),
+            _ => false,
+        };
+        if !counts {
+            return;
+        }
+        let mut changes = self.worker_changes.iter().peekable();
+        let mut workers = 0;
+        for (time, share) in &mut self.curve {
+            while let Some(&(_, next)) = changes.next_if(|&&(at, _)| workers == 0 || at < *time) {
+                workers = next;
+            }
+            *share = (*share - 1.0 / workers.max(1) as f64).max(0.0);
+        }
+    }
+
+    fn range(&mut self, event: &CompactEvent, range: RangeName, tables: &Tables, change: i64) {
+        match range {
+            RangeName::StopTheWorld(reason) if tables.text(reason).contains("GC") => {
+                self.stops = self.stops.saturating_add_signed(change);
+            }
+            RangeName::Sweep => self.collect(event.proc, change),
+            RangeName::Assist => {
+                self.collect(event.proc, change);
+                let go = match event.kind {
+                    CompactKind::RangeBegin { scope, .. }
+                    | CompactKind::RangeActive { scope, .. }
+                    | CompactKind::RangeEnd { scope, .. } => scope,
+                    _ => return,
+                };
+                if let exectrace_format::RangeScope::Go(go) = go {
+                    if change > 0 {
+                        self.assisting.insert(go);
+                    } else {
+                        self.assisting.remove(&go);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Mark workers are told by their label.
+    pub(super) fn label(&mut self, event: &CompactEvent, label: &str) {
+        if self.workers == 0 {
+            return;
+        }
+        let marks = label.starts_with("GC ") && label != "GC (idle)";
+        let change = match marks {
+            true => i64::from(self.markers.insert(event.go)),
+            false => -i64::from(self.markers.remove(&event.go)),
+        };
+        if change != 0 {
+            self.collect(event.proc, change);
+            self.note(event.time.0);
+        }
+    }
+
+    fn collect(&mut self, worker: ProcId, change: i64) {
+        let count = self.collecting.entry(worker.0).or_default();
+        let before = *count > 0;
+        *count = count.saturating_add(change);
+        match (before, *count > 0) {
+            (false, true) => self.taken += 1,
+            (true, false) => self.taken -= 1,
+            _ => {}
+        }
+    }
+
+    fn note(&mut self, time: i64) {
+        if self.workers == 0 {
+            return;
+        }
+        let taken = if self.stops > 0 {
+            self.workers
+        } else {
+            self.taken
+        };
+        let share = 1.0 - taken as f64 / self.workers as f64;
+        if self.curve.last().is_some_and(|&(_, last)| last != share) {
+            self.curve.push((time, share));
+        }
+    }
+
+    pub(super) fn finish(mut self, end: i64) -> Vec<Utilization> {
+        if self.curve.last().is_none_or(|&(last, _)| last >= end) {
+            return Vec::new();
+        }
+        self.curve.push((end, 0.0));
+        let curve = Curve::new(&self.curve);
+        let utilization = |&window_ns: &u64| Utilization {
+            window_ns,
+            share: curve.minimum(window_ns),
+        };
+        WINDOWS_NS.iter().map(utilization).collect()
+    }
+}
+
+/// A step function, with its integral up to each step.
+struct Curve<'a> {
+    steps: &'a [(i64, f64)],
+    sums: Vec<f64>,
+}
+
+impl<'a> Curve<'a> {
+    fn new(steps: &'a [(i64, f64)]) -> Self {
+        let mut sum = 0.0;
+        let mut last: Option<(i64, f64)> = None;
+        let mut sums = Vec::with_capacity(steps.len());
+        for &(time, share) in steps {
+            if let Some((last_time, last_share)) = last {
+                sum += last_share * (time - last_time) as f64;
+            }
+            sums.push(sum);
+            last = Some((time, share));
+        }
+        Self { steps, sums }
+    }
+
+    /// The least mean of the function over windows of this length that lie inside.
+    ///
+    /// The mean is piecewise linear in the window's place, so its least value is where one of the
+    /// window's edges meets a step.
+    fn minimum(&self, window_ns: u64) -> f64 {
+        let (Some(&(begin, _)), Some(&(end, _))) = (self.steps.first(), self.steps.last()) else {
+            return 1.0;
+        };
+        let window = i64::try_from(window_ns)
+            .unwrap_or(i64::MAX)
+            .min(end - begin);
+        let mut least = f64::INFINITY;
+        for edge in [0, window] {
+            let (mut left, mut right) = (Cursor(0), Cursor(0));
+            for &(time, _) in self.steps {
+                let from = time - edge;
+                if from >= begin && from + window <= end {
+                    let sum = right.integral(self, from + window) - left.integral(self, from);
+                    least = least.min(sum / window as f64);
+                }
+            }
+        }
+        least
+    }
+}
+
+/// The last step not behind a time that only rises.
+struct Cursor(usize);
+
+impl Cursor {
+    /// The integral up to `time`, which lies behind that of the last call.
+    fn integral(&mut self, curve: &Curve<'_>, time: i64) -> f64 {
+        while curve
+            .steps
+            .get(self.0 + 1)
+            .is_some_and(|&(next, _)| next <= time)
+        {
+            self.0 += 1;
+        }
+        let (step, share) = curve.steps[self.0];
+        curve.sums[self.0] + share * (time - step) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Curve;
+
+    #[test]
+    fn the_least_mean_is_found_wherever_the_window_stands() {
+        let steps = [
+            (0, 1.0),
+            (40, 0.25),
+            (45, 0.75),
+            (60, 0.0),
+            (61, 1.0),
+            (90, 0.5),
+            (100, 0.0),
+        ];
+        let share = |time: i64| {
+            steps
+                .iter()
+                .rev()
+                .find(|step| step.0 <= time)
+                .map_or(0.0, |step| step.1)
+        };
+        let curve = Curve::new(&steps);
+        for window in 1..=100_u64 {
+            let mean =
+                |begin: i64| (begin..begin + window as i64).map(share).sum::<f64>() / window as f64;
+            let least = (0..=100 - window as i64)
+                .map(mean)
+                .fold(f64::INFINITY, f64::min);
+            assert!(
+                (curve.minimum(window) - least).abs() < 1e-12,
+                "window {window}"
+            );
+        }
+        assert_eq!(
+            curve.minimum(1_000),
+            curve.minimum(100),
+            "a longer one is as long as the trace"
+        );
+    }
+}

@@ -1,0 +1,209 @@
+//! What we compute of a trace is what Go computes of it.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::fs::File;
+use std::path::Path;
+
+use exectrace_analysis::{Analysis, Breakdown, Options, Place, Profile, ProfileKind, UserTaskTree};
+use exectrace_format::Reader;
+
+use support::Go;
+
+fn read(trace: &Path, options: &Options) -> Analysis {
+    let file = File::open(trace).expect("the trace is there");
+    let mut reader = Reader::new(file).expect("it is a trace");
+    let analysis = Analysis::read(&mut reader, options);
+    assert!(analysis.damage.is_none(), "{:?}", analysis.damage);
+    analysis
+}
+
+/// Stack (numbers of the frames) to count and time; empty stacks are told apart from none.
+fn samples(profile: &Profile) -> BTreeMap<Vec<u64>, (u64, u64)> {
+    let mut samples = BTreeMap::new();
+    for sample in &profile.samples {
+        let stack: Vec<u64> = sample.stack.iter().map(|place| place.pc).collect();
+        let sum: &mut (u64, u64) = samples.entry(stack).or_default();
+        *sum = (sum.0 + sample.count, sum.1 + sample.duration_ns);
+    }
+    samples
+}
+
+/// Shows the entries that differ, and no others: profiles are long.
+fn assert_equal<K: Ord + Debug, V: PartialEq + Debug>(
+    ours: &BTreeMap<K, V>,
+    theirs: &BTreeMap<K, V>,
+    name: &str,
+) {
+    let keys = ours.keys().chain(theirs.keys());
+    let differ = keys.filter(|key| ours.get(key) != theirs.get(key));
+    let differ: Vec<_> = differ
+        .map(|key| (key, ours.get(key), theirs.get(key)))
+        .collect();
+    assert!(differ.is_empty(), "{name}: (key, ours, Go's) {differ:#?}");
+}
+
+fn assert_profiles_are_go_s(go: &Go, trace: &Path) -> Vec<usize> {
+    let kinds = [
+        (ProfileKind::Network, "net"),
+        (ProfileKind::Sync, "sync"),
+        (ProfileKind::Syscall, "syscall"),
+        (ProfileKind::Scheduler, "sched"),
+    ];
+    let options = Options {
+        profiles: kinds.map(|(kind, _)| kind).to_vec(),
+        ..Options::default()
+    };
+    let analysis = read(trace, &options);
+    let mut sizes = Vec::new();
+    for ((kind, name), ours) in kinds.into_iter().zip(&analysis.profiles) {
+        let theirs = Profile::from_pprof(kind, &go.pprof(name, trace)).expect("Go writes pprof");
+        let ours = Profile::from_pprof(kind, &ours.to_pprof()).expect("so do we");
+        assert_equal(&samples(&ours), &samples(&theirs), name);
+        let places = |profile: &Profile| -> BTreeMap<u64, Place> {
+            let places = profile.samples.iter().flat_map(|sample| &sample.stack);
+            places.map(|place| (place.pc, place.clone())).collect()
+        };
+        assert_equal(&places(&ours), &places(&theirs), name);
+        sizes.push(ours.samples.len());
+    }
+    sizes
+}
+
+#[test]
+fn profiles_of_a_go_program_are_those_of_go_s_tool() {
+    let Some(go) = Go::find() else { return };
+    let sizes = assert_profiles_are_go_s(&go, &go.trace(3));
+    assert!(
+        sizes.iter().all(|&size| size > 0),
+        "the program has all of them: {sizes:?}"
+    );
+}
+
+/// What we compute, in the words of `tests/go/summary`.
+fn summary(trace: &Path) -> Vec<String> {
+    let options = Options {
+        tasks: true,
+        each_task: true,
+        user_tasks: true,
+        regions: true,
+        top: usize::MAX,
+        ..Options::default()
+    };
+    let analysis = read(trace, &options);
+    let mut lines = Vec::new();
+    for task in analysis.tasks.expect("asked for").each {
+        lines.push(format!("task {} name {:?}", task.id, task.name));
+        breakdown(&mut lines, &format!("task {}", task.id), &task.breakdown);
+    }
+    let kinds = analysis.regions.expect("asked for").kinds;
+    for region in kinds.iter().flat_map(|kind| &kind.slowest) {
+        let place = region.place.as_ref().map_or(0, |place| place.pc);
+        let begin = region.begin_ns.map_or(-1, |begin| begin as i64);
+        let key = format!(
+            "region {:?} {place} of {} at {begin} ended {}",
+            region.name,
+            region.async_task,
+            region.end_ns.is_some()
+        );
+        breakdown(&mut lines, &key, &region.breakdown);
+    }
+    let kinds = analysis.user_tasks.expect("asked for").kinds;
+    let ids = kinds
+        .iter()
+        .flat_map(|kind| &kind.slowest)
+        .map(|task| task.id)
+        .collect();
+    let options = Options {
+        user_tasks: true,
+        user_task_trees: ids,
+        ..Options::default()
+    };
+    let mut trees = read(trace, &options).user_tasks.expect("asked for").trees;
+    while let Some(UserTaskTree {
+        task,
+        async_tasks,
+        regions,
+        logs,
+        children,
+        ..
+    }) = trees.pop()
+    {
+        let is_complete = task.begin_ns.is_some() && task.end_ns.is_some();
+        lines.push(format!(
+            "user task {} name {:?} parent {} duration {} logs {} regions {} served by {}",
+            task.id,
+            task.name,
+            task.parent.unwrap_or(0),
+            if is_complete {
+                task.duration_ns as i64
+            } else {
+                -1
+            },
+            logs.len(),
+            regions.len(),
+            async_tasks.len(),
+        ));
+        trees.extend(children);
+    }
+    lines.sort();
+    lines
+}
+
+fn breakdown(lines: &mut Vec<String>, key: &str, breakdown: &Breakdown) {
+    let mut line = |name: &str, duration: u64| {
+        if duration > 0 {
+            lines.push(format!("{key} {name}: {duration}"));
+        }
+    };
+    line("Execution time", breakdown.running_ns);
+    line("Sched wait time", breakdown.runnable_ns);
+    line("Syscall execution time", breakdown.syscall_ns);
+    line("Block time (syscall)", breakdown.syscall_blocked_ns);
+    line("Unknown time", breakdown.unknown_ns);
+    for wait in &breakdown.waiting {
+        line(&format!("Block time ({})", wait.name), wait.duration_ns);
+    }
+    for range in &breakdown.ranges {
+        line(&format!("range {}", range.name), range.duration_ns);
+    }
+    lines.push(format!("{key} total {}", breakdown.total_ns));
+}
+
+/// The tasks that are in a system call at the end.
+fn open_calls(trace: &Path) -> Vec<u64> {
+    let options = Options {
+        tasks: true,
+        each_task: true,
+        ..Options::default()
+    };
+    let each = read(trace, &options).tasks.expect("asked for").each;
+    let open = each.iter().filter(|task| task.state == "syscall");
+    open.map(|task| task.id).collect()
+}
+
+#[test]
+fn tasks_regions_and_user_tasks_of_a_go_program_are_those_of_go_s_library() {
+    let Some(go) = Go::find() else { return };
+    let trace = go.trace(3);
+    let (ours, theirs) = (summary(&trace), go.summary(&trace));
+    // Go counts a system call that is open and blocked at the end twice.
+    let in_call: Vec<String> = open_calls(&trace)
+        .iter()
+        .map(|id| format!("task {id} "))
+        .collect();
+    let is_compared = |line: &&String| !in_call.iter().any(|task| line.starts_with(task));
+    let only = |these: &[String], those: &[String]| -> Vec<String> {
+        let only = these
+            .iter()
+            .filter(|line| those.binary_search(line).is_err());
+        only.filter(is_compared).cloned().collect()
+    };
+    let (ours_only, theirs_only) = (only(&ours, &theirs), only(&theirs, &ours));
+    assert!(
+        ours_only.is_empty() && theirs_only.is_empty(),
+        "only ours: {ours_only:#?}\nonly Go's: {theirs_only:#?}"
+    );
+}

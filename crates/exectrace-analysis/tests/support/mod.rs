@@ -1,0 +1,144 @@
+//! A Go toolchain, for tests that compare with what Go computes.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Names the `go` program to use; otherwise it is looked for on `PATH`.
+const GO_VARIABLE: &str = "EXECTRACE_GO";
+/// Go's rules for charging time have been those of today since this minor version.
+const OLDEST_MINOR: u32 = 26;
+
+/// A Go toolchain, and a folder for what it makes.
+pub(crate) struct Go {
+    program: PathBuf,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl Go {
+    /// Finds a toolchain; without one, says that the caller's test is skipped.
+    ///
+    /// # Panics
+    ///
+    /// If there is none although `EXECTRACE_REQUIRE_GO` is `1`.
+    pub(crate) fn find() -> Option<Self> {
+        let program = env::var_os(GO_VARIABLE).map_or_else(|| PathBuf::from("go"), PathBuf::from);
+        let version = Command::new(&program).arg("version").output();
+        let minor = version.ok().and_then(|output| {
+            let text = String::from_utf8(output.stdout).ok()?;
+            let minor = text
+                .split("go1.")
+                .nth(1)?
+                .split(|c: char| !c.is_ascii_digit())
+                .next()?;
+            minor.parse::<u32>().ok()
+        });
+        if minor.is_some_and(|minor| minor >= OLDEST_MINOR) {
+            let folder = tempfile::tempdir().expect("a temporary folder can be made");
+            return Some(Self { program, folder });
+        }
+        let required =
+            env::var_os(exectrace_referee::REQUIRE_VARIABLE).is_some_and(|one| one == "1");
+        let message =
+            format!("no Go of version 1.{OLDEST_MINOR} or later, on PATH or in {GO_VARIABLE}");
+        assert!(!required, "{message}");
+        eprintln!("skipped: {message}");
+        None
+    }
+
+    fn go(&self, arguments: &[&OsStr]) -> Vec<u8> {
+        let mut command = Command::new(&self.program);
+        command
+            .args(arguments)
+            .env("GOTOOLCHAIN", "local")
+            .env("GOPROXY", "off")
+            .env("GOFLAGS", "");
+        run(&mut command)
+    }
+
+    /// Builds the program of one file of `tests/go`.
+    fn build(&self, name: &str) -> PathBuf {
+        let source = source(name);
+        let program = self.folder.path().join(name);
+        self.go(&[
+            "build".as_ref(),
+            "-o".as_ref(),
+            program.as_ref(),
+            source.as_ref(),
+        ]);
+        program
+    }
+
+    /// Records a trace of the Go program `tests/go/program`.
+    pub(crate) fn trace(&self, scale: u32) -> PathBuf {
+        let program = self.build("program");
+        let trace = self.folder.path().join(format!("{scale}.trace"));
+        run(Command::new(program).arg(&trace).arg(scale.to_string()));
+        trace
+    }
+
+    /// The lines that `tests/go/summary` prints of a trace.
+    pub(crate) fn summary(&self, trace: &Path) -> Vec<String> {
+        let program = self.folder.path().join("summary");
+        if !program.exists() {
+            self.build_inside("summary", &program);
+        }
+        let lines = run(Command::new(program).arg(trace));
+        String::from_utf8(lines)
+            .expect("text")
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Builds a program that uses internal packages, by an overlay that puts it in Go's own tree.
+    fn build_inside(&self, name: &str, program: &Path) {
+        let root = self.go(&["env".as_ref(), "GOROOT".as_ref()]);
+        let root = String::from_utf8(root).expect("a path");
+        let inside = Path::new(root.trim())
+            .join("src/cmd/exectrace")
+            .join(name)
+            .join("main.go");
+        let overlay = self.folder.path().join("overlay.json");
+        let replace = serde_json::json!({ "Replace": { inside.to_string_lossy(): source(name) } });
+        fs::write(&overlay, replace.to_string()).expect("the folder can be written");
+        self.go(&[
+            "build".as_ref(),
+            "-overlay".as_ref(),
+            overlay.as_ref(),
+            "-o".as_ref(),
+            program.as_ref(),
+            format!("cmd/exectrace/{name}").as_ref(),
+        ]);
+    }
+
+    /// What `go tool trace -pprof` writes.
+    pub(crate) fn pprof(&self, kind: &str, trace: &Path) -> Vec<u8> {
+        let kind = format!("-pprof={kind}");
+        self.go(&[
+            "tool".as_ref(),
+            "trace".as_ref(),
+            kind.as_ref(),
+            trace.as_ref(),
+        ])
+    }
+}
+
+fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/go")
+        .join(name)
+        .join("main.go")
+}
+
+fn run(command: &mut Command) -> Vec<u8> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program can be run");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {message}");
+    output.stdout
+}
