@@ -8,7 +8,7 @@ use std::path::Path;
 use exectrace_format::text;
 
 use support::random::Random;
-use support::{bodies, compact, mutate};
+use support::{bodies, compact, mutate, mutate_bytes, v1};
 
 const ROUNDS: u64 = 400;
 
@@ -56,8 +56,36 @@ fn any_bytes_can_be_read() {
     damaged(1).for_each(|bytes| bodies::decode(&bytes));
 }
 
+/// The cases of the old format, damaged.
+fn damaged_v1(seed: u64) -> impl Iterator<Item = Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/v1/cases");
+    let entries = fs::read_dir(folder).expect("the folder of cases");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let texts = paths.map(|path| fs::read_to_string(path).expect("a case is text"));
+    texts.flat_map(move |text| {
+        let original = v1::parse(&text).expect("well-formed");
+        (0..20).map(move |round| {
+            let mut bytes = original.clone();
+            mutate_bytes(&mut bytes, &mut Random::new(seed + round));
+            bytes
+        })
+    })
+}
+
+#[test]
+fn any_bytes_of_the_old_format_can_be_read() {
+    for bytes in noise(6) {
+        let mut headed = b"go 1.21 trace\0\0\0".to_vec();
+        headed.extend_from_slice(&bytes);
+        bodies::decode(&headed);
+        bodies::decode(&v1::from_noise(&bytes));
+    }
+    damaged_v1(6).for_each(|bytes| bodies::decode(&bytes));
+}
+
 #[test]
 fn any_bytes_tell_the_same_read_either_way() {
+    damaged_v1(7).for_each(|bytes| compact::read_both_ways(&bytes));
     damaged(5).for_each(|bytes| compact::read_both_ways(&bytes));
 }
 

@@ -69,6 +69,12 @@ const NAMES: [&str; 49] = [
     "UserLog",
     "CPUSample",
 ];
+/// How many numbers each has, time and stack included.
+const COUNTS: [u8; 49] = [
+    2, 1, 6, 3, 2, 1, 3, 1, 2, 1, 2, 3, 4, 3, 1, 2, 2, 2, 2, 2, 4, 2, 2, 2, 2, 2, 2, 2, 4, 1, 2, 2,
+    2, 2, 1, 1, 1, 2, 3, 3, 4, 2, 2, 1, 5, 3, 5, 4, 5,
+];
+const STACK: u8 = 3;
 const STRING: u8 = 37;
 const USER_LOG: u8 = 48;
 
@@ -140,6 +146,35 @@ fn put_number(mut number: u64, bytes: &mut Vec<u8>) {
         number >>= 7;
     }
     bytes.push(number as u8);
+}
+
+/// A trace that is well-formed but for its meaning, which the bytes decide: most of them are
+/// numbers of events, small ones, so that events concern each other.
+pub(crate) fn from_noise(noise: &[u8]) -> Vec<u8> {
+    let mut noise = noise.iter().copied();
+    let mut next = move || noise.next();
+    let version = ["1.11", "1.19", "1.21"][usize::from(next().unwrap_or(0)) % 3];
+    let mut bytes = format!("go {version} trace\0\0\0").into_bytes();
+    put_event(1, &[0, 1_000], None, &mut bytes);
+    put_event(2, &[1_000_000], None, &mut bytes);
+    while let Some(kind) = next() {
+        let kind = kind % 49 + 1;
+        let mut numbers = Vec::new();
+        for _ in 0..COUNTS[usize::from(kind) - 1] {
+            numbers.push(match next().unwrap_or(1) {
+                255 => u64::MAX,
+                254 => 1 << 40,
+                253 => 1_000_001,
+                number => u64::from(number % 8),
+            });
+        }
+        if kind == STACK {
+            numbers[1] = 1;
+        }
+        let text = (kind == STRING || kind == USER_LOG).then_some(&b"text"[..]);
+        put_event(kind, &numbers, text, &mut bytes);
+    }
+    bytes
 }
 
 /// What stands behind the opening quote: a text, perhaps repeated.
