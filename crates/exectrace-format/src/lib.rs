@@ -23,10 +23,11 @@ pub use event::{
 };
 pub use ids::{GoId, ProcId, StackId, StringId, TaskId, ThreadId};
 pub use reader::{
-    CompactEvent, CompactKind, EventError, FrameRef, FramingError, Frontier, GoState,
-    MAX_GENERATION_BYTES, MAX_STATE_BYTES, MAX_V1_BYTES, Metric, OrderError, ProcState, RangeName,
-    RangeScope, ReadCause, ReadError, Reader, StackFrame, StateChange, SyncClock, TableError,
-    Tables, TraceEvent, TraceEventKind, TraceTime, V1Error,
+    Batch, BatchKind, Batches, CompactEvent, CompactKind, EventError, FrameRef, FramingError,
+    Frontier, GoState, MAX_GENERATION_BYTES, MAX_STATE_BYTES, MAX_V1_BYTES, Metric, OrderError,
+    ProcState, RangeName, RangeScope, ReadCause, ReadError, Reader, StackFrame, StateChange,
+    SyncClock, TableError, Tables, TraceEvent, TraceEventKind, TraceTime, V1Error, WireEvent,
+    WireEvents,
 };
 pub use side::{
     Inferred, MAX_SIDE_RECORD_BYTES, MAX_SIDE_TEXT_BYTES, SIDE_DATA_MAGIC, SIDE_DATA_VERSION,

@@ -11,12 +11,13 @@ use std::collections::BinaryHeap;
 use std::collections::HashMap;
 
 use crate::ids::ThreadId;
+use crate::wire::CLOCK_SNAPSHOT;
 
-use super::decode::{Decoded, RawEvent, decode};
+use super::decode::decode;
 use super::error::{EventError, Frontier, OrderError, ReadCause, ReadError};
 use super::generation::{Generation, Sample};
 use super::id_map::Seed;
-use super::order::{Change, Order, Step, Wait};
+use super::order::{Change, Order, RawEvent, Step, Wait};
 
 /// How many waiting events the error of a stuck trace names.
 const FRONTIER_SHOWN: usize = 8;
@@ -31,7 +32,9 @@ struct Cursor {
     /// Index in [`Order`].
     thread: usize,
     thread_id: u64,
-    event: Decoded,
+    event: RawEvent,
+    /// Whether it is a clock snapshot, which has no place here. Nobody may notice before its turn.
+    misplaced: bool,
     /// Where in the file `event` begins.
     offset: u64,
     /// The rest of the current batch in the arena.
@@ -100,7 +103,8 @@ impl Merge {
             let mut cursor = Cursor {
                 thread,
                 thread_id: batches.thread,
-                event: Decoded::Misplaced { time: 0 },
+                event: RawEvent::NONE,
+                misplaced: false,
                 offset: 0,
                 position: 0,
                 end: 0,
@@ -143,13 +147,10 @@ impl Merge {
             };
             let cursor = &mut self.cursors[index];
             order.watched = self.waiting_count > 0;
-            let step = match cursor.event {
-                Decoded::Event(event) => {
-                    order.advance(cursor.thread, &event, &mut generation.tables)
-                }
-                Decoded::Misplaced { .. } => {
-                    Err(EventError::Misplaced(crate::wire::CLOCK_SNAPSHOT).into())
-                }
+            let step = if cursor.misplaced {
+                Err(EventError::Misplaced(CLOCK_SNAPSHOT).into())
+            } else {
+                order.advance(cursor.thread, &cursor.event, &mut generation.tables)
             };
             match step.map_err(|cause| cursor.error(generation, cause))? {
                 Step::Done => {
@@ -275,18 +276,13 @@ impl Merge {
         waiting.sort_by_key(|cursor| cursor.last_time);
         let more = waiting.len().saturating_sub(FRONTIER_SHOWN);
         let offset = waiting.first().map_or(0, |cursor| cursor.offset);
-        let shown = waiting
-            .iter()
-            .take(FRONTIER_SHOWN)
-            .filter_map(|cursor| match cursor.event {
-                Decoded::Event(RawEvent {
-                    kind, arguments, ..
-                }) => {
-                    let used = arguments[..kind.arguments().len()].to_vec();
-                    Some((ThreadId(cursor.thread_id), kind, used))
-                }
-                Decoded::Misplaced { .. } => None,
-            });
+        let shown = waiting.iter().take(FRONTIER_SHOWN).map(|cursor| {
+            let RawEvent {
+                kind, arguments, ..
+            } = cursor.event;
+            let used = arguments[..kind.arguments().len()].to_vec();
+            (ThreadId(cursor.thread_id), kind, used)
+        });
         let frontier = Frontier {
             waiting: shown.collect(),
             more,
@@ -314,13 +310,19 @@ impl Cursor {
             self.last_time = generation.rate.nanoseconds(batch.time);
         }
         self.offset = self.to_file.wrapping_add(self.position as u64);
-        let mut rest = &generation.bytes[self.position..self.end];
-        let event = decode(&mut rest, self.last_time, generation.rate);
-        self.event = event.map_err(|error| self.error(generation, error.into()))?;
-        self.position = self.end - rest.len();
-        self.last_time = match self.event {
-            Decoded::Event(RawEvent { time, .. }) | Decoded::Misplaced { time } => time,
-        };
+        let event = decode(&generation.bytes[..self.end], self.position)
+            .map_err(|error| self.error(generation, error.into()))?;
+        self.position = event.end;
+        let delta = generation.rate.nanoseconds(event.delta);
+        self.last_time = self.last_time.wrapping_add(delta);
+        self.misplaced = event.kind.is_none();
+        if let Some(kind) = event.kind {
+            self.event = RawEvent {
+                kind,
+                time: self.last_time,
+                arguments: event.arguments,
+            };
+        }
         Ok(true)
     }
 

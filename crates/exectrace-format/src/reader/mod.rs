@@ -21,6 +21,7 @@ mod id_slab;
 mod merge;
 mod order;
 mod owned;
+mod raw;
 mod tables;
 mod trace_event;
 mod v1;
@@ -35,6 +36,7 @@ pub use compact::{CompactEvent, CompactKind, Metric, RangeName};
 pub use error::{EventError, FramingError, Frontier, OrderError, ReadCause, ReadError, TableError};
 pub use generations::MAX_GENERATION_BYTES;
 pub use order::MAX_STATE_BYTES;
+pub use raw::{Batch, BatchKind, Batches, WireEvent, WireEvents};
 pub use tables::{FrameRef, Tables};
 pub use trace_event::{
     GoState, ProcState, RangeScope, StackFrame, StateChange, SyncClock, TraceEvent, TraceEventKind,

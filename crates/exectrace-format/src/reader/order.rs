@@ -13,11 +13,10 @@ mod ranges;
 
 use std::collections::VecDeque;
 
-use crate::event::EventKind;
+use crate::event::{EventKind, MAX_ARGUMENTS};
 use crate::ids::{GoId, ProcId, StackId, StringId, TaskId, ThreadId};
 
 use super::compact::{CompactEvent, CompactKind, Metric, bare};
-use super::decode::RawEvent;
 use super::error::{EventError, OrderError, ReadCause};
 use super::id_map::IdMap;
 use super::id_slab::IdSlab;
@@ -55,6 +54,23 @@ mod proc_status {
     pub(super) const SYSCALL: u8 = 3;
     pub(super) const ABANDONED: u8 = 4;
     pub(super) const LAST: u64 = 4;
+}
+
+/// An event as it stands in the file, with its time in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RawEvent {
+    pub(super) kind: EventKind,
+    pub(super) time: i64,
+    pub(super) arguments: [u64; MAX_ARGUMENTS],
+}
+
+impl RawEvent {
+    /// In place of an event that is still to come.
+    pub(super) const NONE: Self = Self {
+        kind: EventKind::ProcStop,
+        time: 0,
+        arguments: [0; MAX_ARGUMENTS],
+    };
 }
 
 /// Where an event happens; `u64::MAX` is none.

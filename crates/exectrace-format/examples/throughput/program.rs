@@ -1,18 +1,20 @@
-//! Measures the writer and the reader on a made-up program of eight threads: `throughput [EVENTS]`.
+//! A made-up program of eight threads, whose flows wake each other.
 
-use std::time::Instant;
+use std::io::Write;
 
 use exectrace_format::{
-    ClockSnapshot, Event, Frame, GoId, ProcId, ProcStatus, Reader, StackId, Stream, StringId,
-    ThreadId, Version, Writer,
+    ClockSnapshot, Event, Frame, GoId, ProcId, ProcStatus, StackId, Stream, StringId, ThreadId,
+    Version, Writer,
 };
 
 const THREADS: u64 = 8;
 /// Flows of each thread.
 const FLOWS: u64 = 100;
 
-struct Program {
+/// The program, and the trace of it.
+pub(crate) struct Program {
     writer: Writer,
+    /// What was not written yet.
     file: Vec<u8>,
     streams: Vec<Stream>,
     seqs: Vec<u64>,
@@ -22,7 +24,7 @@ struct Program {
 }
 
 impl Program {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut file = Writer::header(Version::Go125).to_vec();
         let mut writer = Writer::new();
         writer.begin_generation(1, 1);
@@ -96,39 +98,19 @@ impl Program {
             self.event(thread, Event::GoBlock { reason, stack });
         }
     }
-}
 
-fn main() {
-    let wanted: u64 = std::env::args()
-        .nth(1)
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(5_000_000);
-    let mut program = Program::new();
-    let began = Instant::now();
-    let mut events = 0;
-    for round in 0..wanted / (3 * THREADS) {
-        program.round(round);
-        if round % 10_000 == 0 {
-            events += program.writer.finish_group(&mut program.file).events;
+    /// Runs until there are about this many events; how many there are.
+    pub(crate) fn run(&mut self, events: u64, out: &mut impl Write) -> std::io::Result<u64> {
+        let mut written = 0;
+        let rounds = events / (3 * THREADS);
+        for round in 0..rounds {
+            self.round(round);
+            if round % 10_000 == 0 || round + 1 == rounds {
+                written += self.writer.finish_group(&mut self.file).events;
+                out.write_all(&self.file)?;
+                self.file.clear();
+            }
         }
+        Ok(written)
     }
-    events += program.writer.finish_group(&mut program.file).events;
-    let took = began.elapsed().as_nanos() as f64;
-    let bytes = program.file.len();
-    println!(
-        "written: {events} events, {bytes} bytes, {:.1} ns each",
-        took / events as f64
-    );
-
-    let began = Instant::now();
-    let mut read = 0u64;
-    for event in Reader::new(program.file.as_slice()).expect("our own header") {
-        std::hint::black_box(event.expect("a good trace"));
-        read += 1;
-    }
-    let took = began.elapsed().as_secs_f64();
-    println!(
-        "read: {read} events, {:.1} million each second",
-        read as f64 / took / 1e6
-    );
 }
