@@ -9,6 +9,7 @@
 mod args;
 mod calendar;
 mod commands;
+mod compare;
 mod failure;
 mod input;
 mod output;
@@ -19,6 +20,7 @@ mod rewrite;
 mod scope;
 mod shown_event;
 mod survey;
+mod symbols;
 
 use std::process::ExitCode;
 

@@ -66,6 +66,7 @@ impl Question {
             window: window.of_analysis(),
             filter: exectrace_analysis::Filter {
                 group: self.group.clone(),
+                ..Default::default()
             },
             ..options
         };

@@ -19,6 +19,12 @@ pub(crate) struct Window {
 }
 
 impl Window {
+    /// The whole trace.
+    pub(crate) const WHOLE: Self = Self {
+        from: None,
+        to: None,
+    };
+
     /// Checks that the end is not before the beginning.
     pub(crate) fn checked(self) -> anyhow::Result<Self> {
         match (self.from, self.to) {

@@ -90,7 +90,7 @@ pub(crate) enum What<'a> {
         to: &'static str,
         #[serde(skip_serializing_if = "str::is_empty")]
         reason: &'a str,
-        /// The root frame of the stack that the event tells of the flow.
+        /// The flow's name, as far as events have told it: the root frame of its first stack.
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<&'a str>,
         /// The stack that the event tells of the flow, if it is another than that of the event.
@@ -303,10 +303,12 @@ impl fmt::Display for ShownEvent<'_> {
             write!(f, "{id:<width$} ")?;
         }
         write!(f, " {}", self.what)?;
-        if let Some(leaf) = self.stack.first() {
-            write!(f, "  at {leaf}")?;
+        match (self.stack.first(), &self.what) {
+            // The name says it.
+            (Some(leaf), What::Flow { name, .. }) if *name == Some(leaf.function) => Ok(()),
+            (Some(leaf), _) => write!(f, "  at {leaf}"),
+            (None, _) => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use clap::{Args, ValueEnum};
-use exectrace_format::{CompactEvent, CompactKind, GoId, Reader, StateChange, TaskId};
+use exectrace_format::{CompactEvent, CompactKind, GoId, GoState, StateChange, Tables, TaskId};
+use rustc_hash::FxHashMap;
 
 use crate::args::{Format, FormatArgument};
 use crate::failure::Status;
@@ -11,7 +12,7 @@ use crate::input::{self, TraceArgument};
 use crate::output::{Out, json};
 use crate::reading;
 use crate::scope::Window;
-use crate::shown_event::{ShownEvent, show};
+use crate::shown_event::{ShownEvent, What, show};
 
 /// Print the events of a trace in their true order
 ///
@@ -105,6 +106,7 @@ impl Events {
         let (input, origin) = input::open(&self.trace.path)?;
         let mut reader = reading::begin(input, &origin)?;
         let mut begin_ns = None;
+        let mut names = Names::default();
         let mut left = self.limit.unwrap_or(u64::MAX);
         while left > 0 {
             let event = match reader.next_compact() {
@@ -117,12 +119,18 @@ impl Events {
             if since_ns >= window.to_ns() {
                 break;
             }
+            names.learn(&event, reader.tables());
             if since_ns < window.from_ns() || !self.wants(&event) {
                 continue;
             }
-            if self.print(&event, &reader, begin_ns, out)? {
+            let mut shown = show(&event, &reader, begin_ns);
+            if let What::Flow { of_flow, name, .. } = &mut shown.what {
+                *name = name.or_else(|| names.of(*of_flow));
+            }
+            if self.print(&shown, out)? {
                 left -= 1;
             }
+            names.forget(&event);
         }
         Ok(Status::Ok)
     }
@@ -140,14 +148,7 @@ impl Events {
     }
 
     /// Prints the event if it has the text that is asked for, and says whether it did.
-    fn print<R: std::io::Read>(
-        &self,
-        event: &CompactEvent,
-        reader: &Reader<R>,
-        begin_ns: i64,
-        out: &mut Out,
-    ) -> anyhow::Result<bool> {
-        let shown = show(event, reader, begin_ns);
+    fn print(&self, shown: &ShownEvent<'_>, out: &mut Out) -> anyhow::Result<bool> {
         let line = match (self.format.format, &self.grep) {
             (Format::Json, None) => String::new(),
             _ => shown.to_string(),
@@ -156,11 +157,11 @@ impl Events {
             return Ok(false);
         }
         match self.format.format {
-            Format::Json => json::line(&shown, out)?,
+            Format::Json => json::line(shown, out)?,
             Format::Text => {
                 writeln!(out, "{line}")?;
                 if self.stacks {
-                    print_stacks(&shown, out)?;
+                    print_stacks(shown, out)?;
                 }
             }
         }
@@ -172,7 +173,7 @@ fn print_stacks(event: &ShownEvent<'_>, out: &mut Out) -> anyhow::Result<()> {
     for frame in &event.stack {
         writeln!(out, "{:>20}{frame}", "")?;
     }
-    if let crate::shown_event::What::Flow { flow_stack, .. } = &event.what {
+    if let What::Flow { flow_stack, .. } = &event.what {
         for frame in flow_stack {
             writeln!(out, "{:>16}of  {frame}", "")?;
         }
@@ -200,5 +201,43 @@ fn user_task(event: &CompactEvent) -> Option<TaskId> {
         | CompactKind::RegionEnd { task, .. }
         | CompactKind::Log { task, .. } => Some(task),
         _ => None,
+    }
+}
+
+/// The names of the flows that live, which events tell only once.
+#[derive(Debug, Default)]
+struct Names(FxHashMap<u64, Box<str>>);
+
+impl Names {
+    /// Notes a name, if the event tells the first one of a flow.
+    fn learn(&mut self, event: &CompactEvent, tables: &Tables) {
+        if let CompactKind::StateTransition {
+            change: StateChange::Go { go, .. },
+            stack,
+            ..
+        } = event.kind
+            && let Some(root) = tables.frames(stack).next_back()
+        {
+            self.0.entry(go.0).or_insert_with(|| root.function.into());
+        }
+    }
+
+    fn of(&self, flow: u64) -> Option<&str> {
+        self.0.get(&flow).map(|name| &**name)
+    }
+
+    fn forget(&mut self, event: &CompactEvent) {
+        if let CompactKind::StateTransition {
+            change:
+                StateChange::Go {
+                    go,
+                    to: GoState::NotExist,
+                    ..
+                },
+            ..
+        } = event.kind
+        {
+            self.0.remove(&go.0);
+        }
     }
 }

@@ -116,9 +116,9 @@ fn table(states: &[StateLatency]) -> Table {
             units::count(durations.count()).into(),
         ];
         for quantile in [0.5, 0.9, 0.99, 0.999] {
-            cells.push(units::duration(durations.quantile(quantile)).into());
+            cells.push(units::quantile(durations, quantile).into());
         }
-        cells.push(units::duration(durations.max_ns()).into());
+        cells.push(units::longest(durations).into());
         cells.push(units::duration(durations.total_ns()).into());
         table.row(cells);
     }

@@ -3,12 +3,15 @@
 mod check;
 mod completions;
 mod cut;
+mod diff;
 mod events;
 mod export;
 mod latency;
 mod profile;
 mod regions;
+mod stat;
 mod summary;
+mod symbolize;
 mod syscalls;
 mod tasks;
 mod usertasks;
@@ -35,7 +38,10 @@ pub(crate) enum Command {
     Syscalls(syscalls::SyscallsCommand),
     Events(events::Events),
     Check(check::Check),
+    Diff(diff::Diff),
+    Stat(stat::Stat),
     Cut(cut::Cut),
+    Symbolize(symbolize::Symbolize),
     Export(export::Export),
     Completions(completions::Completions),
 }
@@ -43,7 +49,7 @@ pub(crate) enum Command {
 /// Does it.
 pub(crate) fn run(command: Command) -> anyhow::Result<Status> {
     let mut out = output::stdout();
-    let status = match command {
+    let ended = match command {
         Command::Summary(command) => command.run(&mut out),
         Command::Tasks(command) => command.run(&mut out),
         Command::Latency(command) => command.run(&mut out),
@@ -56,8 +62,11 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Status> {
         Command::Check(command) => command.run(&mut out),
         Command::Cut(command) => command.run(&mut out),
         Command::Export(command) => command.run(&mut out),
+        Command::Diff(command) => command.run(&mut out),
+        Command::Stat(command) => command.run(&mut out),
+        Command::Symbolize(command) => command.run(&mut out),
         Command::Completions(command) => command.run(&mut out),
     }?;
     out.flush()?;
-    Ok(status)
+    Ok(ended)
 }

@@ -147,9 +147,9 @@ fn print_gc(gc: &Gc, page: &mut Page<'_>) -> anyhow::Result<()> {
             table.row([
                 Cell::styled(what, style::NAME),
                 units::count(durations.count()).into(),
-                units::duration(durations.quantile(0.5)).into(),
-                units::duration(durations.quantile(0.99)).into(),
-                units::duration(durations.max_ns()).into(),
+                units::quantile(durations, 0.5).into(),
+                units::quantile(durations, 0.99).into(),
+                units::longest(durations).into(),
                 units::duration(durations.total_ns()).into(),
             ]);
         }
@@ -188,12 +188,19 @@ fn print_counters(counters: &[Counter], page: &mut Page<'_>) -> anyhow::Result<(
         .number("most")
         .number("last");
     for counter in counters {
+        // Go names the unit behind a colon.
+        let is_bytes = counter.name.ends_with(":bytes");
+        let value = |value: i64| match u64::try_from(value) {
+            Ok(value) if is_bytes => units::bytes(value),
+            Ok(value) => units::count(value),
+            Err(_) => value.to_string(),
+        };
         table.row([
             Cell::styled(counter.name.as_str(), style::NAME),
             units::count(counter.count).into(),
-            counter.min.to_string().into(),
-            counter.max.to_string().into(),
-            counter.last.to_string().into(),
+            value(counter.min).into(),
+            value(counter.max).into(),
+            value(counter.last).into(),
         ]);
     }
     page.table(&table, 0)

@@ -45,6 +45,9 @@ impl SyscallsCommand {
     }
 }
 
+/// Layers of Go's library between a program and the system, which tell nothing of the program.
+const ENTRIES: [&str; 5] = ["syscall.", "internal/", "runtime.", "os.", "net.(*"];
+
 fn print(syscalls: &Syscalls, top: usize, page: &mut Page<'_>) -> anyhow::Result<()> {
     page.heading("System calls", "by name, the most time first")?;
     let mut table = Table::new()
@@ -61,9 +64,9 @@ fn print(syscalls: &Syscalls, top: usize, page: &mut Page<'_>) -> anyhow::Result
             Cell::styled(names::name(&call.name), style::NAME),
             units::count(call.count).into(),
             units::duration(call.total_ns).into(),
-            units::duration(call.durations.quantile(0.5)).into(),
-            units::duration(call.durations.quantile(0.99)).into(),
-            units::duration(call.durations.max_ns()).into(),
+            units::quantile(&call.durations, 0.5).into(),
+            units::quantile(&call.durations, 0.99).into(),
+            units::longest(&call.durations).into(),
             units::count(call.blocked).into(),
             units::duration(call.blocked_ns).into(),
         ]);
@@ -84,10 +87,10 @@ fn print(syscalls: &Syscalls, top: usize, page: &mut Page<'_>) -> anyhow::Result
         .text("of")
         .text("called from");
     for (call, instance) in longest.into_iter().take(top) {
-        let caller = instance
-            .stack
-            .iter()
-            .find(|frame| frame.function != call.name && !frame.file.is_empty());
+        let caller = instance.stack.iter().find(|frame| {
+            let is_entry = |prefix: &&str| frame.function.starts_with(*prefix);
+            frame.function != call.name && !ENTRIES.iter().any(|prefix| is_entry(&prefix))
+        });
         table.row([
             units::duration(instance.duration_ns).into(),
             units::instant(instance.begin_ns).into(),

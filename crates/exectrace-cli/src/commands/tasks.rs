@@ -91,10 +91,10 @@ pub(super) fn print_groups(
             units::count(group.count).into(),
             units::count(group.alive).into(),
             units::duration(breakdown.running_ns).into(),
-            units::duration(group.runs.quantile(0.99)).into(),
-            units::duration(group.runs.max_ns()).into(),
+            units::quantile(&group.runs, 0.99).into(),
+            units::longest(&group.runs).into(),
             units::duration(breakdown.runnable_ns).into(),
-            units::duration(group.wake_delays.quantile(0.99)).into(),
+            units::quantile(&group.wake_delays, 0.99).into(),
             units::duration(breakdown.waiting_ns()).into(),
             most.map_or("", |most| names::reason(&most.name)).into(),
             units::duration(breakdown.syscall_ns + breakdown.syscall_blocked_ns).into(),
@@ -185,7 +185,7 @@ fn print_each(tasks: &[TaskInstance], page: &mut Page<'_>) -> anyhow::Result<()>
         table.row([
             task.id.to_string().into(),
             Cell::styled(names::name(&task.name), style::NAME),
-            units::instant(task.begin_ns).into(),
+            begin(task).into(),
             units::duration(breakdown.total_ns).into(),
             units::count(task.runs).into(),
             units::duration(breakdown.running_ns).into(),
@@ -197,4 +197,12 @@ fn print_each(tasks: &[TaskInstance], page: &mut Page<'_>) -> anyhow::Result<()>
         ]);
     }
     page.table(&table, 0)
+}
+
+/// When a task began, as far as the trace knows.
+fn begin(task: &TaskInstance) -> String {
+    match task.parent {
+        None if task.begin_ns == 0 => "before".to_owned(),
+        _ => units::instant(task.begin_ns),
+    }
 }

@@ -94,6 +94,10 @@ pub(super) fn print_kinds(
         .number("run")
         .number("delay")
         .number("wait");
+    let kinds: Vec<&UserTaskKind> = kinds
+        .iter()
+        .filter(|kind| !is_of_the_tracer(kind))
+        .collect();
     for kind in kinds.iter().take(limit) {
         let breakdown = &kind.breakdown;
         let share = |part| units::percent(part, breakdown.total_ns);
@@ -103,10 +107,10 @@ pub(super) fn print_kinds(
             units::count(kind.open).into(),
         ];
         for quantile in [0.5, 0.9, 0.99, 0.999] {
-            cells.push(units::duration(kind.durations.quantile(quantile)).into());
+            cells.push(units::quantile(&kind.durations, quantile).into());
         }
         cells.extend([
-            units::duration(kind.durations.max_ns()).into(),
+            units::longest(&kind.durations).into(),
             share(breakdown.running_ns).into(),
             share(breakdown.runnable_ns).into(),
             share(breakdown.waiting_ns()).into(),
@@ -114,6 +118,12 @@ pub(super) fn print_kinds(
         table.row(cells);
     }
     page.table(&table, kinds.len().saturating_sub(limit))
+}
+
+/// Whether it is what the recorder makes of itself: its messages, and what belongs to no operation.
+/// They say nothing of the program; JSON has them.
+fn is_of_the_tracer(kind: &UserTaskKind) -> bool {
+    matches!(kind.name.as_str(), "exectrace" | "background") && kind.count == 1 && kind.open == 1
 }
 
 /// Shows the slowest of all kinds.

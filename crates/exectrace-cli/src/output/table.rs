@@ -85,11 +85,6 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// Whether there are no rows.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// Writes the table, each line after `indent` spaces; nothing if it has no rows.
     pub(crate) fn print(
         &self,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use exectrace_analysis::Histogram;
+
 /// A duration in nanoseconds with three digits that count: `845ns`, `12.3µs`, `1.50ms`, `2.04s`.
 pub(crate) fn duration(ns: u64) -> String {
     for (unit_ns, name) in [(1e9, "s"), (1e6, "ms"), (1e3, "µs")] {
@@ -18,6 +20,22 @@ pub(crate) fn duration(ns: u64) -> String {
 /// `--from` and `--to` take.
 pub(crate) fn instant(ns: u64) -> String {
     format!("{}.{:06}s", ns / 1_000_000_000, ns / 1_000 % 1_000_000)
+}
+
+/// A quantile of a distribution; of nothing there is none.
+pub(crate) fn quantile(durations: &Histogram, quantile: f64) -> String {
+    match durations.count() {
+        0 => "-".to_owned(),
+        _ => duration(durations.quantile(quantile)),
+    }
+}
+
+/// The longest of a distribution; of nothing there is none.
+pub(crate) fn longest(durations: &Histogram) -> String {
+    match durations.count() {
+        0 => "-".to_owned(),
+        _ => duration(durations.max_ns()),
+    }
 }
 
 /// As [`duration`], of a difference.

@@ -1,0 +1,85 @@
+//! `exectrace symbolize`: names for places that a trace tells as module and offset.
+
+use std::io::Write;
+
+use clap::Args;
+
+use crate::failure::{Status, Usage, warn};
+use crate::input::{self, TraceArgument};
+use crate::output::{Out, file::OutputArgument, printable, units};
+use crate::reading;
+use crate::rewrite;
+use crate::scope::Window;
+use crate::symbols::{Binary, Symbols};
+
+/// Name the places that a trace tells as module and offset
+///
+/// The tracer names functions by the symbols of the traced program. Of a stripped program it can
+/// only tell `app+0x1234`. Given a file of the same build with symbols or debug information, this
+/// writes the same trace with names, and with lines and inlined functions where there is debug
+/// information.
+#[derive(Debug, Args)]
+pub(crate) struct Symbolize {
+    #[command(flatten)]
+    trace: TraceArgument,
+    /// A program or library of the same build as the traced one, with symbols. It is for the module
+    /// of its name (without .debug), or for the one that is told
+    #[arg(long, short, value_name = "[MODULE=]PATH", required = true)]
+    binary: Vec<Binary>,
+    #[command(flatten)]
+    output: OutputArgument,
+}
+
+/// So many places without a name are listed.
+const LISTED: usize = 5;
+
+impl Symbolize {
+    pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
+        let symbols = Symbols::open(&self.binary)?;
+        let (input, origin) = input::open(&self.trace.path)?;
+        let reader = reading::begin(input, &origin)?;
+        let mut file = self.output.create()?;
+        let rewritten = rewrite::rewrite(reader, &mut file, Window::WHOLE, symbols)
+            .map_err(|error| file.cannot_write(error))?;
+        if rewritten.events == 0 {
+            return match rewritten.damage {
+                Some(damage) => Err(reading::of_input(damage, &origin)),
+                None => Err(Usage::error(
+                    format!("there are no events in {}", origin.label),
+                    "a trace of something that happened",
+                )),
+            };
+        }
+        let written = file.finish_trace()?;
+        let (places, without) = rewritten.frames.outcome();
+        if let Some(written) = written {
+            let named = units::count((places - without.len()) as u64);
+            let places = units::count(places as u64);
+            writeln!(
+                out,
+                "{named} of {places} places without a name now have one, in {written}"
+            )?;
+        }
+        if !without.is_empty() {
+            out.flush()?;
+            let listed: Vec<String> = without
+                .iter()
+                .take(LISTED)
+                .map(|name| printable(name).into_owned())
+                .collect();
+            let more = without.len().saturating_sub(LISTED);
+            let more = match more {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            warn(&format!(
+                "no names for {}{more}; --binary MODULE=PATH names a file for a module",
+                listed.join(", ")
+            ));
+        }
+        match rewritten.damage {
+            Some(damage) => reading::damaged(damage, &origin, out),
+            None => Ok(Status::Ok),
+        }
+    }
+}
