@@ -4,13 +4,14 @@ use std::fs::File;
 use std::hint::black_box;
 use std::path::Path;
 
-use exectrace_format::{Batches, Reader};
+use exectrace_format::{Batches, CompactEvent, Reader};
 
 use super::Error;
 
 /// The ways that `--child` knows, with what they are called.
-pub(crate) const WAYS: [(&str, &str); 3] = [
+pub(crate) const WAYS: [(&str, &str); 4] = [
     ("wire", "Batches, wire order"),
+    ("into", "Reader, next_into"),
     ("compact", "Reader, next_compact"),
     ("owned", "Reader, iterator"),
 ];
@@ -41,6 +42,7 @@ impl Cost {
 pub(crate) fn run(way: &str, file: &Path) -> Result<(), Error> {
     let events = match way {
         "wire" => wire(file)?,
+        "into" => into(file)?,
         "compact" => compact(file)?,
         _ => owned(file)?,
     };
@@ -60,8 +62,19 @@ fn wire(file: &Path) -> Result<u64, Error> {
     Ok(count)
 }
 
+fn into(file: &Path) -> Result<u64, Error> {
+    let mut reader = Reader::open(file)?;
+    let mut event = CompactEvent::default();
+    let mut count = 0;
+    while reader.next_into(&mut event)? {
+        black_box(&event);
+        count += 1;
+    }
+    Ok(count)
+}
+
 fn compact(file: &Path) -> Result<u64, Error> {
-    let mut reader = Reader::new(File::open(file)?)?;
+    let mut reader = Reader::open(file)?;
     let mut count = 0;
     while let Some(event) = reader.next_compact()? {
         black_box(&event);
@@ -72,7 +85,7 @@ fn compact(file: &Path) -> Result<u64, Error> {
 
 fn owned(file: &Path) -> Result<u64, Error> {
     let mut count = 0;
-    for event in Reader::new(File::open(file)?)? {
+    for event in Reader::open(file)? {
         black_box(&event?);
         count += 1;
     }

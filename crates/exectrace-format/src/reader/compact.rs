@@ -28,15 +28,27 @@ pub struct CompactEvent {
     pub kind: CompactKind,
 }
 
+impl Default for CompactEvent {
+    /// In place of an event that is still to come.
+    #[inline]
+    fn default() -> Self {
+        Self {
+            time: TraceTime(0),
+            thread: ThreadId::NONE,
+            proc: ProcId::NONE,
+            go: GoId::NONE,
+            stack: StackId::NONE,
+            kind: CompactKind::StackSample,
+        }
+    }
+}
+
 /// An event without context.
 pub(super) fn bare(time: TraceTime, kind: CompactKind) -> CompactEvent {
     CompactEvent {
         time,
-        thread: ThreadId::NONE,
-        proc: ProcId::NONE,
-        go: GoId::NONE,
-        stack: StackId::NONE,
         kind,
+        ..CompactEvent::default()
     }
 }
 

@@ -29,101 +29,126 @@ static KINDS: [Option<(EventKind, u8)>; 256] = {
 
 /// An event as it stands in the file.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Decoded {
-    /// `None` for a clock snapshot: well-formed, but out of place.
-    pub(super) kind: Option<EventKind>,
+pub(super) struct RawEvent {
+    pub(super) kind: EventKind,
     /// Units of the clock since the event before.
     pub(super) delta: u64,
+    /// As many as the kind has, then zeros.
     pub(super) arguments: [u64; MAX_ARGUMENTS],
-    /// Where the next event begins.
-    pub(super) end: usize,
 }
 
-/// Decodes the event at `start` of a batch.
+impl RawEvent {
+    /// In place of an event that is still to come.
+    pub(super) const NONE: Self = Self {
+        kind: EventKind::ProcStop,
+        delta: 0,
+        arguments: [0; MAX_ARGUMENTS],
+    };
+}
+
+/// What stands at a place in a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Event,
+    /// A clock snapshot: well-formed, but out of place. Only its time is told.
+    Misplaced,
+}
+
+/// Decodes the event at `position` of a batch into `event`, and moves on to the next.
 #[inline]
-pub(super) fn decode(batch: &[u8], start: usize) -> Result<Decoded, EventError> {
-    let bytes = batch.get(start..).unwrap_or_default();
-    let Some((&[id, ref word @ ..], _)) = bytes.split_first_chunk::<9>() else {
-        return decode_any(batch, start);
-    };
-    let word = u64::from_le_bytes(*word);
-    let Some((kind, count)) = KINDS[id as usize] else {
-        return decode_any(batch, start);
-    };
-    let numbers = match count {
-        1 => numbers::<1>(word),
-        2 => numbers::<2>(word),
-        3 => numbers::<3>(word),
-        4 => numbers::<4>(word),
-        _ => numbers::<MAX_NUMBERS>(word),
-    };
-    let Some(([delta, arguments @ ..], length)) = numbers else {
-        return decode_any(batch, start);
-    };
-    Ok(Decoded {
-        kind: Some(kind),
-        delta,
-        arguments,
-        end: start + 1 + length,
-    })
+pub(super) fn decode(
+    batch: &[u8],
+    position: &mut usize,
+    event: &mut RawEvent,
+) -> Result<Found, EventError> {
+    match decode_short(batch, *position, event) {
+        Some(end) => {
+            *position = end;
+            Ok(Found::Event)
+        }
+        None => decode_any(batch, position, event),
+    }
 }
 
-/// The first numbers in eight bytes, and how many bytes they take; `None` if they need more.
+/// Decodes an event whose numbers are short; `None` for any other.
 #[inline(always)]
-fn numbers<const COUNT: usize>(word: u64) -> Option<([u64; MAX_NUMBERS], usize)> {
+fn decode_short(batch: &[u8], start: usize, event: &mut RawEvent) -> Option<usize> {
+    let (&[id, ref word @ ..], _) = batch.get(start..)?.split_first_chunk::<9>()?;
+    let word = u64::from_le_bytes(*word);
+    let (kind, count) = KINDS[id as usize]?;
+    let length = match count {
+        1 => short_numbers::<1>(word, event),
+        2 => short_numbers::<2>(word, event),
+        3 => short_numbers::<3>(word, event),
+        4 => short_numbers::<4>(word, event),
+        _ => short_numbers::<MAX_NUMBERS>(word, event),
+    }?;
+    event.kind = kind;
+    Some(start + 1 + length)
+}
+
+/// The first numbers in eight bytes, and how many bytes they take. `None` if one of them has more
+/// than four bytes, or all together more than eight.
+#[inline(always)]
+fn short_numbers<const COUNT: usize>(word: u64, event: &mut RawEvent) -> Option<usize> {
     let mut values = [0; MAX_NUMBERS];
     // The highest bit of each byte that ends a number.
     let mut ends = !word & 0x8080_8080_8080_8080;
     let mut rest = word;
-    let mut length = 0;
+    let mut bits = 0;
     for value in values.iter_mut().take(COUNT) {
-        if ends == 0 {
+        let end = ends.trailing_zeros();
+        if end > 31 {
             return None;
         }
-        let end = ends.trailing_zeros();
         *value = join(rest & ((1 << end) - 1));
-        // In two steps, as all 64 bits may be used up.
         rest = rest >> end >> 1;
         ends = ends >> end >> 1;
-        length += end + 1;
+        bits += end + 1;
     }
-    Some((values, length as usize / 8))
+    let [delta, arguments @ ..] = values;
+    (event.delta, event.arguments) = (delta, arguments);
+    Some(bits as usize / 8)
 }
 
-/// Joins the lower seven bits of each byte.
+/// Joins the lower seven bits of each of four bytes.
 #[inline(always)]
 fn join(bytes: u64) -> u64 {
-    let pairs = bytes & 0x007f_007f_007f_007f | (bytes & 0x7f00_7f00_7f00_7f00) >> 1;
-    let fours = pairs & 0x0000_3fff_0000_3fff | (pairs & 0x3fff_0000_3fff_0000) >> 2;
-    fours & 0x0fff_ffff | (fours & 0x0fff_ffff_0000_0000) >> 4
+    let (first, second) = (bytes & 0x7f, bytes >> 1 & 0x7f << 7);
+    let (third, fourth) = (bytes >> 2 & 0x7f << 14, bytes >> 3 & 0x7f << 21);
+    first | second | third | fourth
 }
 
 /// The same for any bytes, and with the cause if they are no event.
 #[cold]
-fn decode_any(batch: &[u8], start: usize) -> Result<Decoded, EventError> {
-    let mut rest = batch.get(start..).unwrap_or_default();
+#[inline(never)]
+fn decode_any(
+    batch: &[u8],
+    position: &mut usize,
+    event: &mut RawEvent,
+) -> Result<Found, EventError> {
+    let mut rest = batch.get(*position..).unwrap_or_default();
     let Some((&id, after)) = rest.split_first() else {
         return Err(EventError::Uvarint);
     };
     rest = after;
-    let (kind, count) = match KINDS[id as usize] {
-        Some((kind, count)) => (Some(kind), usize::from(count)),
+    let (found, count) = match KINDS[id as usize] {
+        Some((kind, count)) => {
+            event.kind = kind;
+            (Found::Event, usize::from(count))
+        }
         // It has three numbers beside its time.
-        None if id == CLOCK_SNAPSHOT => (None, 4),
+        None if id == CLOCK_SNAPSHOT => (Found::Misplaced, 4),
         None if id > LAST_EVENT_ID => return Err(EventError::UnknownType(id)),
         None => return Err(EventError::Untimed(id)),
     };
-    let delta = take_uvarint(&mut rest).ok_or(EventError::TimeUvarint)?;
-    let mut arguments = [0; MAX_ARGUMENTS];
-    for argument in arguments.iter_mut().take(count - 1) {
+    event.delta = take_uvarint(&mut rest).ok_or(EventError::TimeUvarint)?;
+    event.arguments = [0; MAX_ARGUMENTS];
+    for argument in event.arguments.iter_mut().take(count - 1) {
         *argument = take_uvarint(&mut rest).ok_or(EventError::Uvarint)?;
     }
-    Ok(Decoded {
-        kind,
-        delta,
-        arguments,
-        end: batch.len() - rest.len(),
-    })
+    *position = batch.len() - rest.len();
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -150,13 +175,11 @@ mod tests {
                 let end = bytes.len();
                 for following in [0, 9] {
                     bytes.resize(end + following, 0xff);
-                    let found = decode(&bytes, 1).expect("an event");
-                    assert_eq!(found.kind, Some(kind));
-                    assert_eq!(
-                        (found.delta, &found.arguments[..]),
-                        (numbers[0], &numbers[1..])
-                    );
-                    assert_eq!(found.end, end);
+                    let (mut position, mut event) = (1, RawEvent::NONE);
+                    let found = decode(&bytes, &mut position, &mut event);
+                    assert_eq!((found, position), (Ok(Found::Event), end));
+                    assert_eq!((event.kind, event.delta), (kind, numbers[0]));
+                    assert_eq!(event.arguments, numbers[1..]);
                 }
             }
         }

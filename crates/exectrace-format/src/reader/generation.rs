@@ -1,9 +1,10 @@
 //! The second layer of reading: one generation, its tables decoded, its events still bytes.
 //!
-//! All payloads of a generation lie in one arena; what they say of strings and stacks goes to its
-//! [`Tables`].
+//! What the payloads say of strings and stacks goes to its [`Tables`]; those that hold events are
+//! kept until their turn comes, or read again then.
 
-use std::ops::Range;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::ids::{GoId, ProcId, StackId, ThreadId};
 use crate::wire::{
@@ -28,6 +29,10 @@ impl ClockRate {
 
     #[inline]
     pub(super) fn nanoseconds(self, units: u64) -> i64 {
+        // A product of those is far from what does not fit. Signed numbers are converted faster.
+        if units < 1 << 32 && self.0 < 1e9 {
+            return (units as i64 as f64 * self.0) as i64;
+        }
         let ns = units as f64 * self.0;
         // What does not fit becomes the smallest number, as it does on Go's main platform.
         if (-9.223_372_036_854_775e18..9.223_372_036_854_775e18).contains(&ns) {
@@ -52,25 +57,32 @@ pub(super) struct Sample {
     pub(super) offset: u64,
 }
 
-/// A batch of events: a place in the arena.
-#[derive(Clone, Copy, Debug)]
+/// A batch of events.
+#[derive(Debug)]
 pub(super) struct EventBatch {
-    pub(super) start: usize,
-    pub(super) end: usize,
+    payload: Payload,
     /// Base time, in units of the clock.
     pub(super) time: u64,
     /// Where in the file the payload begins.
     pub(super) payload_offset: u64,
     /// The next batch of the same thread.
-    pub(super) next: Option<usize>,
+    pub(super) next: Option<u32>,
+}
+
+/// The bytes of a batch of events.
+#[derive(Debug)]
+enum Payload {
+    Held(Box<[u8]>),
+    /// So many bytes in the file, to be read again.
+    InFile(usize),
 }
 
 /// The batches of one thread, as a chain.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ThreadBatches {
     pub(super) thread: u64,
-    pub(super) first: usize,
-    last: usize,
+    pub(super) first: u32,
+    last: u32,
 }
 
 /// A generation, ready to be played.
@@ -81,13 +93,16 @@ pub(super) struct Generation {
     pub(super) clock: Option<SyncClock>,
     /// Earliest base time of all batches, in units.
     pub(super) min_time: u64,
-    pub(super) bytes: Vec<u8>,
+    /// Bytes of all payloads together.
+    pub(super) payload_bytes: u64,
+    /// The file, if payloads are to be read from it again.
+    again: Option<File>,
     pub(super) batches: Vec<EventBatch>,
     /// In the order of their first batches.
     pub(super) threads: Vec<ThreadBatches>,
     pub(super) samples: Vec<Sample>,
-    /// Places of the payloads of experimental batches with our id.
-    pub(super) side: Vec<Range<usize>>,
+    /// The payloads of experimental batches with our id.
+    pub(super) side: Vec<Box<[u8]>>,
     pub(super) tables: Tables,
     by_thread: IdMap<usize>,
     units_per_second: Option<u64>,
@@ -96,13 +111,15 @@ pub(super) struct Generation {
 }
 
 impl Generation {
-    pub(super) fn new() -> Self {
+    /// An empty one, which holds its payloads unless it can read them `again`.
+    pub(super) fn new(again: Option<File>) -> Self {
         Self {
             number: 0,
             rate: ClockRate(1.0),
             clock: None,
             min_time: 0,
-            bytes: Vec::new(),
+            payload_bytes: 0,
+            again,
             batches: Vec::new(),
             threads: Vec::new(),
             samples: Vec::new(),
@@ -119,7 +136,7 @@ impl Generation {
         self.number = 0;
         self.clock = None;
         self.min_time = 0;
-        self.bytes.clear();
+        self.payload_bytes = 0;
         self.batches.clear();
         self.threads.clear();
         self.samples.clear();
@@ -130,39 +147,44 @@ impl Generation {
         self.snapshot = None;
     }
 
-    /// Takes in a batch whose payload has just been appended to `bytes`.
-    pub(super) fn add(&mut self, head: BatchHead, version: Version) -> Result<(), TableError> {
-        let place = self.bytes.len() - head.size..self.bytes.len();
+    /// Takes in a batch.
+    pub(super) fn add(
+        &mut self,
+        head: BatchHead,
+        payload: &[u8],
+        version: Version,
+    ) -> Result<(), TableError> {
         if head.time != 0 && (self.min_time == 0 || head.time < self.min_time) {
             self.min_time = head.time;
         }
         if head.experiment != 0 {
             if head.experiment == SIDE_DATA_EXPERIMENT {
-                self.side.push(place);
+                self.side.push(payload.into());
             }
             return Ok(());
         }
-        match self.bytes[place.clone()].first() {
-            None => Ok(()),
-            Some(&wire::STRINGS) => self.add_strings(place),
-            Some(&wire::STACKS) => self.add_stacks(place),
-            Some(&wire::CPU_SAMPLES) => self.add_samples(place, head.offset),
-            Some(&wire::SYNC) if version.has_sync_batch() => {
-                self.add_sync(place.start + 1..place.end, head.time)
-            }
-            Some(&wire::FREQUENCY) if !version.has_sync_batch() => self.add_sync(place, head.time),
-            Some(_) => {
-                self.add_events(place, head);
+        match payload {
+            [] => Ok(()),
+            [wire::STRINGS, table @ ..] => self.add_strings(table),
+            [wire::STACKS, table @ ..] => self.add_stacks(table),
+            [wire::CPU_SAMPLES, table @ ..] => self.add_samples(table, head.offset),
+            [wire::SYNC, table @ ..] if version.has_sync_batch() => self.add_sync(table, head.time),
+            [wire::FREQUENCY, ..] if !version.has_sync_batch() => self.add_sync(payload, head.time),
+            _ => {
+                self.add_events(payload, head);
                 Ok(())
             }
         }
     }
 
-    fn add_events(&mut self, place: Range<usize>, head: BatchHead) {
-        let index = self.batches.len();
+    fn add_events(&mut self, payload: &[u8], head: BatchHead) {
+        // Each takes five bytes of the file at least, of which a generation has 4 GiB at most.
+        let index = self.batches.len() as u32;
         self.batches.push(EventBatch {
-            start: place.start,
-            end: place.end,
+            payload: match self.again {
+                Some(_) => Payload::InFile(payload.len()),
+                None => Payload::Held(payload.into()),
+            },
             time: head.time,
             payload_offset: head.payload_offset,
             next: None,
@@ -170,7 +192,7 @@ impl Generation {
         match self.by_thread.get(&head.thread) {
             Some(&known) => {
                 let chain = &mut self.threads[known];
-                self.batches[chain.last].next = Some(index);
+                self.batches[chain.last as usize].next = Some(index);
                 chain.last = index;
             }
             None => {
@@ -184,9 +206,25 @@ impl Generation {
         }
     }
 
-    fn add_strings(&mut self, place: Range<usize>) -> Result<(), TableError> {
+    /// Puts the payload of a batch of events into `bytes`. It is not held any longer.
+    pub(super) fn load(&mut self, batch: u32, bytes: &mut Vec<u8>) -> io::Result<()> {
+        let batch = &mut self.batches[batch as usize];
+        match (&mut batch.payload, &mut self.again) {
+            (Payload::InFile(size), Some(file)) => {
+                bytes.resize(*size, 0);
+                file.seek(SeekFrom::Start(batch.payload_offset))?;
+                file.read_exact(bytes)
+            }
+            (Payload::Held(held), _) => {
+                *bytes = std::mem::take(held).into_vec();
+                Ok(())
+            }
+            (Payload::InFile(_), None) => Ok(bytes.clear()),
+        }
+    }
+
+    fn add_strings(&mut self, mut rest: &[u8]) -> Result<(), TableError> {
         const CUT: TableError = TableError::EntryCut { table: "string" };
-        let mut rest = &self.bytes[place][1..];
         while let Some((&kind, after)) = rest.split_first() {
             rest = after;
             if kind != wire::STRING {
@@ -208,9 +246,8 @@ impl Generation {
         Ok(())
     }
 
-    fn add_stacks(&mut self, place: Range<usize>) -> Result<(), TableError> {
+    fn add_stacks(&mut self, mut rest: &[u8]) -> Result<(), TableError> {
         const CUT: TableError = TableError::EntryCut { table: "stack" };
-        let mut rest = &self.bytes[place][1..];
         while let Some((&kind, after)) = rest.split_first() {
             rest = after;
             if kind != wire::STACK {
@@ -234,8 +271,7 @@ impl Generation {
         Ok(())
     }
 
-    fn add_samples(&mut self, place: Range<usize>, offset: u64) -> Result<(), TableError> {
-        let mut rest = &self.bytes[place][1..];
+    fn add_samples(&mut self, mut rest: &[u8], offset: u64) -> Result<(), TableError> {
         while let Some((&kind, after)) = rest.split_first() {
             rest = after;
             if kind != wire::CPU_SAMPLE {
@@ -262,9 +298,8 @@ impl Generation {
         Ok(())
     }
 
-    fn add_sync(&mut self, place: Range<usize>, time: u64) -> Result<(), TableError> {
+    fn add_sync(&mut self, mut rest: &[u8], time: u64) -> Result<(), TableError> {
         const CUT: TableError = TableError::EntryCut { table: "sync" };
-        let mut rest = &self.bytes[place];
         while let Some((&kind, after)) = rest.split_first() {
             rest = after;
             let mut number = || take_uvarint(&mut rest).ok_or(CUT);

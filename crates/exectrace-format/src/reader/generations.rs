@@ -30,7 +30,9 @@ pub(super) enum Next {
 pub(super) struct Generations<R> {
     framing: Framing<R>,
     /// The first batch of the next generation (up to header 25), with its payload.
-    spill: Option<(BatchHead, Vec<u8>)>,
+    spill: Option<(BatchHead, Box<[u8]>)>,
+    /// The payload of the batch that was read last.
+    payload: Vec<u8>,
     first: bool,
 }
 
@@ -44,6 +46,7 @@ impl<R: Read> Generations<R> {
         Ok(Self {
             framing,
             spill: None,
+            payload: Vec::new(),
             first: true,
         })
     }
@@ -84,21 +87,18 @@ impl<R: Read> Generations<R> {
     fn read_numbered(&mut self, generation: &mut Generation) -> Result<Outcome, ReadError> {
         match self.spill.take() {
             Some((head, payload)) => {
-                generation.bytes.extend_from_slice(&payload);
-                self.add(generation, head)?;
+                self.add(generation, head, &payload)?;
             }
             None if !self.first => return Ok(Outcome::End),
             None => {}
         }
         self.first = false;
         let trailing = loop {
-            let before = generation.bytes.len();
             let offset = self.framing.offset();
-            let head = match self.framing.next(&mut generation.bytes) {
+            let head = match self.next_batch() {
                 Ok(Some(Item::Batch(head))) => head,
                 Ok(_) => break None,
                 Err(cause) => {
-                    generation.bytes.truncate(before);
                     let trailing = ReadError {
                         offset,
                         generation: generation.number,
@@ -112,7 +112,7 @@ impl<R: Read> Generations<R> {
             };
             let current = generation.number;
             if current != 0 && head.generation != 0 && head.generation == current.wrapping_add(1) {
-                self.spill = Some((head, generation.bytes.split_off(before)));
+                self.spill = Some((head, self.payload.as_slice().into()));
                 break None;
             }
             if current != 0 && head.generation != 0 && head.generation != current {
@@ -124,7 +124,7 @@ impl<R: Read> Generations<R> {
                     cause,
                 });
             }
-            self.add(generation, head)?;
+            self.add_read(generation, head)?;
         };
         self.finish(generation)?;
         Ok(Outcome::Complete(trailing))
@@ -139,7 +139,7 @@ impl<R: Read> Generations<R> {
                 generation: generation.number,
                 cause,
             };
-            let head = match self.framing.next(&mut generation.bytes) {
+            let head = match self.next_batch() {
                 Ok(Some(Item::Batch(head))) => head,
                 Ok(Some(Item::EndOfGeneration)) => break,
                 Ok(None) if generation.batches.is_empty() => return Ok(Outcome::End),
@@ -150,20 +150,39 @@ impl<R: Read> Generations<R> {
             if known && head.generation != generation.number {
                 return Err(located(generation, FramingError::Interleaved.into()));
             }
-            self.add(generation, head)?;
+            self.add_read(generation, head)?;
         }
         self.finish(generation)?;
         Ok(Outcome::Complete(None))
     }
 
-    fn add(&self, generation: &mut Generation, head: BatchHead) -> Result<(), ReadError> {
+    fn next_batch(&mut self) -> Result<Option<Item>, ReadCause> {
+        self.payload.clear();
+        self.framing.next(&mut self.payload)
+    }
+
+    /// Adds the batch that was read last.
+    fn add_read(&mut self, generation: &mut Generation, head: BatchHead) -> Result<(), ReadError> {
+        let payload = std::mem::take(&mut self.payload);
+        let added = self.add(generation, head, &payload);
+        self.payload = payload;
+        added
+    }
+
+    fn add(
+        &self,
+        generation: &mut Generation,
+        head: BatchHead,
+        payload: &[u8],
+    ) -> Result<(), ReadError> {
+        generation.payload_bytes += payload.len() as u64;
         let cause = if head.generation == 0 {
             FramingError::GenerationZero.into()
-        } else if generation.bytes.len() as u64 > MAX_GENERATION_BYTES {
+        } else if generation.payload_bytes > MAX_GENERATION_BYTES {
             FramingError::GenerationTooLarge(MAX_GENERATION_BYTES).into()
         } else {
             generation.number = head.generation;
-            match generation.add(head, self.version()) {
+            match generation.add(head, payload, self.version()) {
                 Ok(()) => return Ok(()),
                 Err(error) => ReadCause::from(error),
             }

@@ -13,11 +13,13 @@ use std::collections::HashMap;
 use crate::ids::ThreadId;
 use crate::wire::CLOCK_SNAPSHOT;
 
-use super::decode::decode;
-use super::error::{EventError, Frontier, OrderError, ReadCause, ReadError};
-use super::generation::{Generation, Sample};
+use super::compact::CompactEvent;
+use super::decode::{Found, RawEvent, decode};
+use super::error::{EventError, Frontier, OrderError, ReadError};
+use super::generation::Generation;
 use super::id_map::Seed;
-use super::order::{Change, Order, RawEvent, Step, Wait};
+use super::order::{Change, Order, Step, Wait};
+use super::refusal::Refusal;
 
 /// How many waiting events the error of a stuck trace names.
 const FRONTIER_SHOWN: usize = 8;
@@ -35,27 +37,29 @@ struct Cursor {
     event: RawEvent,
     /// Whether it is a clock snapshot, which has no place here. Nobody may notice before its turn.
     misplaced: bool,
-    /// Where in the file `event` begins.
-    offset: u64,
-    /// The rest of the current batch in the arena.
+    /// When `event` happened.
+    time_ns: i64,
+    /// The payload of the current batch.
+    bytes: Vec<u8>,
+    /// Where in it `event` begins.
+    start: usize,
+    /// Where in it the event behind begins.
     position: usize,
-    end: usize,
-    /// What to add to a place in the arena to get one in the file.
-    to_file: u64,
-    next_batch: Option<usize>,
-    last_time: i64,
+    /// Where in the file the payload begins.
+    payload_offset: u64,
+    next_batch: Option<u32>,
     waiting: bool,
     /// Counts the times it began to wait.
     waits: u32,
 }
 
 /// What came of a step.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Played {
-    /// An event has happened: it is in the queue of [`Order`].
+    /// An event has happened.
     Event,
-    /// A CPU sample comes before the next event.
-    Sample(Sample),
+    /// The CPU sample with this number comes before the next event.
+    Sample(usize),
     /// All events of the generation have happened.
     End,
 }
@@ -75,16 +79,16 @@ pub(super) struct Merge {
     cursor_of: Vec<usize>,
     next_sample: usize,
     /// What follows directly behind the event that happened last.
-    damage: Option<ReadError>,
+    damage: Option<Box<ReadError>>,
 }
 
 impl Merge {
     /// Sets a cursor on the first event of each thread.
     pub(super) fn begin(
         &mut self,
-        generation: &Generation,
+        generation: &mut Generation,
         order: &mut Order,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), Box<ReadError>> {
         self.cursors.clear();
         self.current = None;
         self.ready.clear();
@@ -94,7 +98,8 @@ impl Merge {
         self.next_sample = 0;
         self.damage = None;
         order.changes.clear();
-        for batches in &generation.threads {
+        for index in 0..generation.threads.len() {
+            let batches = generation.threads[index];
             let thread = order.thread(batches.thread);
             if self.cursor_of.len() <= thread {
                 self.cursor_of.resize(thread + 1, usize::MAX);
@@ -105,38 +110,42 @@ impl Merge {
                 thread_id: batches.thread,
                 event: RawEvent::NONE,
                 misplaced: false,
-                offset: 0,
+                time_ns: 0,
+                bytes: Vec::new(),
+                start: 0,
                 position: 0,
-                end: 0,
-                to_file: 0,
+                payload_offset: 0,
                 next_batch: Some(batches.first),
-                last_time: 0,
                 waiting: false,
                 waits: 0,
             };
             if cursor.load(generation)? {
                 self.ready
-                    .push(Reverse((cursor.last_time, self.cursors.len())));
+                    .push(Reverse((cursor.time_ns, self.cursors.len())));
             }
             self.cursors.push(cursor);
         }
         Ok(())
     }
 
-    /// Lets one more event happen.
+    /// Lets one more event happen, which stands in `out` then.
+    #[inline]
     pub(super) fn step(
         &mut self,
         generation: &mut Generation,
         order: &mut Order,
-    ) -> Result<Played, ReadError> {
+        out: &mut CompactEvent,
+    ) -> Result<Played, Box<ReadError>> {
         if let Some(damage) = self.damage.take() {
             return Err(damage);
         }
         loop {
             let next = self.take_earliest();
-            if let Some(sample) = self.sample_before(next, generation) {
+            if self.next_sample < generation.samples.len() && self.sample_is_next(next, generation)
+            {
                 self.current = next;
-                return Ok(Played::Sample(sample));
+                self.next_sample += 1;
+                return Ok(Played::Sample(self.next_sample - 1));
             }
             let Some(index) = next else {
                 return if self.waiting_count == 0 {
@@ -147,22 +156,25 @@ impl Merge {
             };
             let cursor = &mut self.cursors[index];
             order.watched = self.waiting_count > 0;
-            let step = if cursor.misplaced {
-                Err(EventError::Misplaced(CLOCK_SNAPSHOT).into())
-            } else {
-                order.advance(cursor.thread, &cursor.event, &mut generation.tables)
-            };
-            match step.map_err(|cause| cursor.error(generation, cause))? {
-                Step::Done => {
+            if cursor.misplaced {
+                let misplaced = EventError::Misplaced(CLOCK_SNAPSHOT);
+                return Err(cursor.error(generation, misplaced.into()));
+            }
+            let (event, time_ns) = (&cursor.event, cursor.time_ns);
+            match order.advance(cursor.thread, event, time_ns, &mut generation.tables, out) {
+                Ok(Step::Done) => {
                     match cursor.load(generation) {
                         Ok(true) => self.current = Some(index),
                         Ok(false) => {}
                         Err(damage) => self.damage = Some(damage),
                     }
-                    self.wake(order);
+                    if order.watched {
+                        self.wake(order);
+                    }
                     return Ok(Played::Event);
                 }
-                Step::Wait(wait) => self.put_aside(index, wait, generation),
+                Ok(Step::Wait) => self.put_aside(index, order.waits_for, generation),
+                Err(refusal) => return Err(cursor.error(generation, refusal)),
             }
         }
     }
@@ -172,7 +184,7 @@ impl Merge {
         let Some(current) = self.current.take() else {
             return self.ready.pop().map(|Reverse((_, index))| index);
         };
-        let key = (self.cursors[current].last_time, current);
+        let key = (self.cursors[current].time_ns, current);
         match self.ready.peek_mut() {
             Some(mut earliest) if earliest.0 < key => {
                 let index = earliest.0.1;
@@ -183,9 +195,8 @@ impl Merge {
         }
     }
 
-    /// The next sample, if it comes before the earliest event, waiting or not.
-    fn sample_before(&mut self, next: Option<usize>, generation: &Generation) -> Option<Sample> {
-        let sample = *generation.samples.get(self.next_sample)?;
+    /// Whether the next sample comes before the earliest event, waiting or not.
+    fn sample_is_next(&mut self, next: Option<usize>, generation: &Generation) -> bool {
         while let Some(&Reverse((_, index, waits))) = self.waiting_times.peek() {
             if self.cursors[index].waiting && self.cursors[index].waits == waits {
                 break;
@@ -193,21 +204,18 @@ impl Merge {
             self.waiting_times.pop();
         }
         let waiting = self.waiting_times.peek().map(|&Reverse((time, ..))| time);
-        let ready = next.map(|index| self.cursors[index].last_time);
+        let ready = next.map(|index| self.cursors[index].time_ns);
         let earliest = [waiting, ready].into_iter().flatten().min();
-        if earliest.is_none_or(|time| sample.time < time) {
-            self.next_sample += 1;
-            return Some(sample);
-        }
-        None
+        earliest.is_none_or(|time| generation.samples[self.next_sample].time < time)
     }
 
+    #[cold]
     fn put_aside(&mut self, index: usize, wait: Wait, generation: &Generation) {
         let cursor = &mut self.cursors[index];
         cursor.waiting = true;
         cursor.waits = cursor.waits.wrapping_add(1);
         self.waiting_count += 1;
-        let entry = Reverse((cursor.last_time, index, cursor.waits));
+        let entry = Reverse((cursor.time_ns, index, cursor.waits));
         self.waiting.entry(wait).or_default().push(entry);
         if self.next_sample < generation.samples.len() {
             self.waiting_times.push(entry);
@@ -217,10 +225,6 @@ impl Merge {
     /// Brings back who waits for what has changed: of several who wait for the same the earliest,
     /// since what it does changes that again.
     fn wake(&mut self, order: &mut Order) {
-        if self.waiting_count == 0 {
-            order.changes.clear();
-            return;
-        }
         for change in order.changes.drain(..) {
             match change {
                 Change::Holds(wait) => self.wake_first(wait),
@@ -262,20 +266,21 @@ impl Merge {
         if cursor.waiting {
             cursor.waiting = false;
             self.waiting_count -= 1;
-            self.ready.push(Reverse((cursor.last_time, index)));
+            self.ready.push(Reverse((cursor.time_ns, index)));
         }
     }
 
     /// The error of a trace in which everybody waits.
-    fn stuck(&self, generation: u64) -> ReadError {
+    #[cold]
+    fn stuck(&self, generation: u64) -> Box<ReadError> {
         let mut waiting: Vec<&Cursor> = self
             .cursors
             .iter()
             .filter(|cursor| cursor.waiting)
             .collect();
-        waiting.sort_by_key(|cursor| cursor.last_time);
+        waiting.sort_by_key(|cursor| cursor.time_ns);
         let more = waiting.len().saturating_sub(FRONTIER_SHOWN);
-        let offset = waiting.first().map_or(0, |cursor| cursor.offset);
+        let offset = waiting.first().map_or(0, |cursor| cursor.offset());
         let shown = waiting.iter().take(FRONTIER_SHOWN).map(|cursor| {
             let RawEvent {
                 kind, arguments, ..
@@ -287,50 +292,62 @@ impl Merge {
             waiting: shown.collect(),
             more,
         };
-        ReadError {
+        Box::new(ReadError {
             offset,
             generation,
             cause: OrderError::FailedToAdvance(frontier).into(),
-        }
+        })
     }
 }
 
 impl Cursor {
     /// Moves on to the thread's next event; false if there is none.
-    fn load(&mut self, generation: &Generation) -> Result<bool, ReadError> {
-        while self.position == self.end {
-            let Some(next) = self.next_batch else {
-                return Ok(false);
-            };
-            let batch = generation.batches[next];
-            self.position = batch.start;
-            self.end = batch.end;
-            self.to_file = batch.payload_offset.wrapping_sub(batch.start as u64);
-            self.next_batch = batch.next;
-            self.last_time = generation.rate.nanoseconds(batch.time);
+    #[inline]
+    fn load(&mut self, generation: &mut Generation) -> Result<bool, Box<ReadError>> {
+        if self.position == self.bytes.len() && !self.load_batch(generation)? {
+            return Ok(false);
         }
-        self.offset = self.to_file.wrapping_add(self.position as u64);
-        let event = decode(&generation.bytes[..self.end], self.position)
-            .map_err(|error| self.error(generation, error.into()))?;
-        self.position = event.end;
-        let delta = generation.rate.nanoseconds(event.delta);
-        self.last_time = self.last_time.wrapping_add(delta);
-        self.misplaced = event.kind.is_none();
-        if let Some(kind) = event.kind {
-            self.event = RawEvent {
-                kind,
-                time: self.last_time,
-                arguments: event.arguments,
-            };
+        self.start = self.position;
+        match decode(&self.bytes, &mut self.position, &mut self.event) {
+            Ok(found) => self.misplaced = found == Found::Misplaced,
+            Err(error) => return Err(self.error(generation, error.into())),
         }
+        let delta_ns = generation.rate.nanoseconds(self.event.delta);
+        self.time_ns = self.time_ns.wrapping_add(delta_ns);
         Ok(true)
     }
 
-    fn error(&self, generation: &Generation, cause: ReadCause) -> ReadError {
-        ReadError {
-            offset: self.offset,
-            generation: generation.number,
-            cause,
+    /// Moves on to the thread's next batch; false if there is none.
+    #[cold]
+    fn load_batch(&mut self, generation: &mut Generation) -> Result<bool, Box<ReadError>> {
+        let Some(next) = self.next_batch else {
+            // What was held of the last one is not needed any more.
+            self.bytes = Vec::new();
+            self.position = 0;
+            return Ok(false);
+        };
+        (self.start, self.position) = (0, 0);
+        let batch = &generation.batches[next as usize];
+        self.payload_offset = batch.payload_offset;
+        self.next_batch = batch.next;
+        self.time_ns = generation.rate.nanoseconds(batch.time);
+        match generation.load(next, &mut self.bytes) {
+            Ok(()) => Ok(true),
+            Err(error) => Err(self.error(generation, error.into())),
         }
+    }
+
+    /// Where in the file the current event begins.
+    fn offset(&self) -> u64 {
+        self.payload_offset.wrapping_add(self.start as u64)
+    }
+
+    #[cold]
+    fn error(&self, generation: &Generation, refusal: Refusal) -> Box<ReadError> {
+        Box::new(ReadError {
+            offset: self.offset(),
+            generation: generation.number,
+            cause: *refusal.0,
+        })
     }
 }

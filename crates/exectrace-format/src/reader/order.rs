@@ -1,7 +1,7 @@
 //! The third layer of reading: the rules. A state machine over flows, lanes and threads.
 //!
-//! [`Order::advance`] is asked whether an event can happen now. It happens, and stands in
-//! `happened` as the user sees it; or it waits for a flow, a lane or a collection to reach a
+//! [`Order::advance`] is asked whether an event can happen now. It happens, and is written as the
+//! user sees it; or it waits for a flow, a lane or a collection to reach a
 //! certain state, which [`Wait`] names; or it contradicts what is known. What an event changes is
 //! noted in `changes`, so that the merge retries exactly those who wait for it.
 
@@ -13,13 +13,15 @@ mod ranges;
 
 use std::collections::VecDeque;
 
-use crate::event::{EventKind, MAX_ARGUMENTS};
+use crate::event::EventKind;
 use crate::ids::{GoId, ProcId, StackId, StringId, TaskId, ThreadId};
 
-use super::compact::{CompactEvent, CompactKind, Metric, bare};
-use super::error::{EventError, OrderError, ReadCause};
+use super::compact::{CompactEvent, CompactKind, Metric};
+use super::decode::RawEvent;
+use super::error::{EventError, OrderError};
 use super::id_map::IdMap;
 use super::id_slab::IdSlab;
+use super::refusal::Refusal;
 use super::tables::Tables;
 use super::trace_event::{GoState, ProcState, StateChange, TraceTime};
 
@@ -54,23 +56,6 @@ mod proc_status {
     pub(super) const SYSCALL: u8 = 3;
     pub(super) const ABANDONED: u8 = 4;
     pub(super) const LAST: u64 = 4;
-}
-
-/// An event as it stands in the file, with its time in nanoseconds.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RawEvent {
-    pub(super) kind: EventKind,
-    pub(super) time: i64,
-    pub(super) arguments: [u64; MAX_ARGUMENTS],
-}
-
-impl RawEvent {
-    /// In place of an event that is still to come.
-    pub(super) const NONE: Self = Self {
-        kind: EventKind::ProcStop,
-        time: 0,
-        arguments: [0; MAX_ARGUMENTS],
-    };
 }
 
 /// Where an event happens; `u64::MAX` is none.
@@ -155,7 +140,8 @@ pub(super) enum Wait {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Done,
-    Wait(Wait),
+    /// It must wait; [`Order::waits_for`] says for what.
+    Wait,
 }
 
 /// What an event changed that others may wait for.
@@ -176,7 +162,7 @@ enum Need {
 }
 use Need::{May, Must, MustNot};
 
-type Outcome = Result<Step, ReadCause>;
+type Outcome = Result<Step, Refusal>;
 
 /// The state of the traced program.
 #[derive(Debug)]
@@ -192,10 +178,13 @@ pub(super) struct Order {
     names: Names,
     collector: Collector,
     state_bytes: u64,
-    /// The event that happened last. Its time is that in the file.
-    pub(super) happened: CompactEvent,
-    /// What it consists of besides: some events are shown as several.
+    /// The time of the event that was shown last.
+    last_ns: i64,
+    /// What the last event consists of besides: some are shown as several. Their time is that in
+    /// the file.
     pub(super) more: VecDeque<CompactEvent>,
+    /// What the last event that must wait waits for.
+    pub(super) waits_for: Wait,
     /// Whether changes are to be noted.
     pub(super) watched: bool,
     pub(super) changes: Vec<Change>,
@@ -204,12 +193,15 @@ pub(super) struct Order {
 /// One event being tried.
 struct Turn<'a> {
     event: &'a RawEvent,
+    time_ns: i64,
     /// The context that the surfaced event has.
     context: Context,
     /// What the thread holds afterwards.
     after_proc: u64,
     after_go: u64,
     tables: &'a mut Tables,
+    /// Where the event is to be written when it happens.
+    out: &'a mut CompactEvent,
 }
 
 impl Order {
@@ -225,8 +217,9 @@ impl Order {
             names: Names::default(),
             collector: Collector::default(),
             state_bytes: 0,
-            happened: bare(TraceTime(0), CompactKind::StackSample),
+            last_ns: 0,
             more: VecDeque::new(),
+            waits_for: Wait::Gc { seq: 0 },
             watched: false,
             changes: Vec::new(),
         }
@@ -252,13 +245,27 @@ impl Order {
         })
     }
 
-    /// Tries the next event of a thread.
+    /// The time at which an event is shown: its own, but later than the last in any case.
+    #[inline]
+    pub(super) fn show_at(&mut self, time_ns: i64) -> TraceTime {
+        self.last_ns = time_ns.max(self.last_ns.saturating_add(1));
+        TraceTime(self.last_ns)
+    }
+
+    /// The time of the event that was shown last.
+    pub(super) fn last_time(&self) -> TraceTime {
+        TraceTime(self.last_ns)
+    }
+
+    /// Tries the next event of a thread. If it happens, it stands in `out`.
     #[inline]
     pub(super) fn advance(
         &mut self,
         thread: usize,
         event: &RawEvent,
+        time_ns: i64,
         tables: &mut Tables,
+        out: &mut CompactEvent,
     ) -> Outcome {
         if self.initial == 0 {
             self.initial = self.generation;
@@ -272,10 +279,12 @@ impl Order {
         };
         let mut turn = Turn {
             event,
+            time_ns,
             context,
             after_proc: context.proc,
             after_go: context.go,
             tables,
+            out,
         };
         let step = self.dispatch(&mut turn)?;
         if step == Step::Done && context.thread != NONE {
@@ -365,7 +374,7 @@ impl Order {
         }
     }
 
-    fn metric(&mut self, turn: &Turn<'_>, go: Need, metric: Metric) -> Outcome {
+    fn metric(&mut self, turn: &mut Turn<'_>, go: Need, metric: Metric) -> Outcome {
         turn.needs(Must, go)?;
         let value = turn.argument(0);
         // Only one of them tells a stack.
@@ -376,7 +385,7 @@ impl Order {
         self.emit(turn, stack, CompactKind::Metric { metric, value })
     }
 
-    fn experimental(&mut self, turn: &Turn<'_>) -> Outcome {
+    fn experimental(&mut self, turn: &mut Turn<'_>) -> Outcome {
         turn.needs(May, May)?;
         let (kind, arguments) = (turn.event.kind, turn.event.arguments);
         let kind = CompactKind::Experimental { kind, arguments };
@@ -384,16 +393,44 @@ impl Order {
     }
 
     /// The event of this turn happens.
-    #[inline]
-    fn emit(&mut self, turn: &Turn<'_>, stack: StackId, kind: CompactKind) -> Outcome {
-        self.happened = turn.shown(turn.context, stack, kind);
+    #[inline(always)]
+    fn emit(&mut self, turn: &mut Turn<'_>, stack: StackId, kind: CompactKind) -> Outcome {
+        // Field by field: nothing is made elsewhere and copied.
+        let time = self.show_at(turn.time_ns);
+        turn.out.time = time;
+        turn.out.thread = ThreadId(turn.context.thread);
+        turn.out.proc = ProcId(turn.context.proc);
+        turn.out.go = GoId(turn.context.go);
+        turn.out.stack = stack;
+        turn.out.kind = kind;
         Ok(Step::Done)
     }
 
     /// After [`emit`](Self::emit): the event is also this one.
     fn emit_more(&mut self, turn: &Turn<'_>, context: Context, kind: CompactKind) {
-        self.more
-            .push_back(turn.shown(context, StackId::NONE, kind));
+        self.more.push_back(CompactEvent {
+            time: TraceTime(turn.time_ns),
+            thread: ThreadId(context.thread),
+            proc: ProcId(context.proc),
+            go: GoId(context.go),
+            stack: StackId::NONE,
+            kind,
+        });
+    }
+
+    /// The event of this turn must wait.
+    #[cold]
+    fn wait(&mut self, wait: Wait) -> Outcome {
+        self.waits_for = wait;
+        Ok(Step::Wait)
+    }
+
+    /// Notes a change, if somebody may wait for it.
+    #[inline]
+    fn changed(&mut self, change: Change) {
+        if self.watched {
+            self.changes.push(change);
+        }
     }
 
     fn is_initial(&self) -> bool {
@@ -550,18 +587,6 @@ impl Turn<'_> {
             id: StackId(id),
             kind: self.event.kind,
         })
-    }
-
-    #[inline]
-    fn shown(&self, context: Context, stack: StackId, kind: CompactKind) -> CompactEvent {
-        CompactEvent {
-            time: TraceTime(self.event.time),
-            thread: ThreadId(context.thread),
-            proc: ProcId(context.proc),
-            go: GoId(context.go),
-            stack,
-            kind,
-        }
     }
 
     /// Checks the context: a thread is always needed.

@@ -25,7 +25,7 @@ impl Shared {
     /// The event with its names; `record` is the side data that it tells.
     pub(super) fn own(
         &mut self,
-        event: CompactEvent,
+        event: &CompactEvent,
         tables: &Tables,
         record: Option<SideRecord>,
     ) -> TraceEvent {
@@ -33,7 +33,7 @@ impl Shared {
             self.texts.clear();
             self.stacks.clear();
         }
-        let CompactEvent {
+        let &CompactEvent {
             thread, proc, go, ..
         } = event;
         TraceEvent {
@@ -42,20 +42,20 @@ impl Shared {
             proc: (proc != ProcId::NONE).then_some(proc),
             go: (go != GoId::NONE).then_some(go),
             stack: self.stack(event.stack, tables),
-            kind: self.kind(event.kind, tables, record),
+            kind: self.kind(&event.kind, tables, record),
         }
     }
 
     fn kind(
         &mut self,
-        kind: CompactKind,
+        kind: &CompactKind,
         tables: &Tables,
         record: Option<SideRecord>,
     ) -> TraceEventKind {
         use CompactKind as C;
         use TraceEventKind as T;
         let mut text = |id| self.text(id, tables);
-        match kind {
+        match *kind {
             C::Sync { number, clock } => T::Sync { number, clock },
             C::Metric { metric, value } => T::Metric {
                 name: metric.name(),

@@ -7,7 +7,7 @@ use crate::event::{EventKind, MAX_ARGUMENTS};
 use crate::ids::ThreadId;
 use crate::wire::{self, Version};
 
-use super::decode::decode;
+use super::decode::{Found, RawEvent, decode};
 use super::error::{EventError, ReadCause, ReadError};
 use super::framing::{Framing, Item};
 
@@ -220,17 +220,17 @@ impl Iterator for WireEvents<'_> {
         if self.position >= self.payload.len() {
             return None;
         }
-        let event = match decode(self.payload, self.position) {
-            Ok(event) => event,
+        let mut event = RawEvent::NONE;
+        match decode(self.payload, &mut self.position, &mut event) {
+            Ok(Found::Event) => {}
+            Ok(Found::Misplaced) => {
+                return Some(Err(self.end(EventError::Misplaced(wire::CLOCK_SNAPSHOT))));
+            }
             Err(error) => return Some(Err(self.end(error))),
-        };
-        let Some(kind) = event.kind else {
-            return Some(Err(self.end(EventError::Misplaced(wire::CLOCK_SNAPSHOT))));
-        };
-        self.position = event.end;
+        }
         self.time = self.time.wrapping_add(event.delta);
         Some(Ok(WireEvent {
-            kind,
+            kind: event.kind,
             time: self.time,
             arguments: event.arguments,
         }))

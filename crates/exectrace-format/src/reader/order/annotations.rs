@@ -26,7 +26,8 @@ impl Order {
             parent,
             name: string,
         };
-        self.emit(turn, turn.stack(3)?, kind)
+        let stack = turn.stack(3)?;
+        self.emit(turn, stack, kind)
     }
 
     /// Ends are never wrong: the begin may be older than the trace, or the end told twice.
@@ -45,7 +46,8 @@ impl Order {
             parent,
             name: string,
         };
-        self.emit(turn, turn.stack(1)?, kind)
+        let stack = turn.stack(1)?;
+        self.emit(turn, stack, kind)
     }
 
     pub(super) fn region_begin(&mut self, turn: &mut Turn<'_>) -> Outcome {
@@ -59,7 +61,8 @@ impl Order {
             task: TaskId(task),
             name: string,
         };
-        self.emit(turn, turn.stack(2)?, kind)
+        let stack = turn.stack(2)?;
+        self.emit(turn, stack, kind)
     }
 
     pub(super) fn region_end(&mut self, turn: &mut Turn<'_>) -> Outcome {
@@ -81,20 +84,22 @@ impl Order {
             self.names.release(name);
         }
         let kind = CompactKind::RegionEnd { task, name: string };
-        self.emit(turn, turn.stack(2)?, kind)
+        let stack = turn.stack(2)?;
+        self.emit(turn, stack, kind)
     }
 
-    pub(super) fn log(&mut self, turn: &Turn<'_>) -> Outcome {
+    pub(super) fn log(&mut self, turn: &mut Turn<'_>) -> Outcome {
         turn.needs(Must, Must)?;
         let kind = CompactKind::Log {
             task: TaskId(turn.argument(0)),
             category: turn.string(1)?,
             message: turn.string(2)?,
         };
-        self.emit(turn, turn.stack(3)?, kind)
+        let stack = turn.stack(3)?;
+        self.emit(turn, stack, kind)
     }
 
-    pub(super) fn label(&mut self, turn: &Turn<'_>) -> Outcome {
+    pub(super) fn label(&mut self, turn: &mut Turn<'_>) -> Outcome {
         turn.needs(Must, Must)?;
         let kind = CompactKind::Label {
             go: GoId(turn.context.go),

@@ -29,7 +29,8 @@ impl Order {
             reason: StringId::EMPTY,
             stack: turn.stack(1)?,
         };
-        self.emit(turn, turn.stack(2)?, kind)
+        let stack = turn.stack(2)?;
+        self.emit(turn, stack, kind)
     }
 
     pub(super) fn go_create_syscall(&mut self, turn: &mut Turn<'_>) -> Outcome {
@@ -59,11 +60,11 @@ impl Order {
                 go.seq.number = seq;
             }
             _ => {
-                return Ok(Step::Wait(Wait::Go {
+                return self.wait(Wait::Go {
                     go: id,
                     seq,
                     status: RUNNABLE,
-                }));
+                });
             }
         }
         turn.after_go = id;
@@ -135,16 +136,17 @@ impl Order {
                 go.seq.number = seq;
             }
             _ => {
-                return Ok(Step::Wait(Wait::Go {
+                return self.wait(Wait::Go {
                     go: id,
                     seq,
                     status: WAITING,
-                }));
+                });
             }
         }
         self.go_changed(id);
         let kind = go_change(id, GoState::Waiting, GoState::Runnable);
-        self.emit(turn, turn.stack(2)?, kind)
+        let stack = turn.stack(2)?;
+        self.emit(turn, stack, kind)
     }
 
     /// The running flow blocks or ends, and another runs at once: surfaced as three events.
@@ -155,11 +157,11 @@ impl Order {
         let generation = self.generation;
         let next = self.goes.get_mut(id);
         if !next.is_some_and(|go| go.status == WAITING && go.seq.is_next(generation, seq)) {
-            return Ok(Step::Wait(Wait::Go {
+            return self.wait(Wait::Go {
                 go: id,
                 seq,
                 status: WAITING,
-            }));
+            });
         }
         let own = turn.context.go;
         let left = match status {
@@ -246,7 +248,7 @@ impl Order {
         let proc = turn.context.proc;
         if proc != NONE && self.own_proc(turn)?.status == proc_status::SYSCALL {
             // It is certain to be lost: that has to be seen first.
-            return Ok(Step::Wait(Wait::ProcLeavesSyscall { proc }));
+            return self.wait(Wait::ProcLeavesSyscall { proc });
         }
         turn.needs(May, Must)?;
         self.own_go_in(turn, SYSCALL, "Syscall")?;

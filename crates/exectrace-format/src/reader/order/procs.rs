@@ -6,17 +6,17 @@ use super::super::error::OrderError;
 use super::super::trace_event::ProcState;
 use super::proc_status::{ABANDONED, IDLE, LAST, RUNNING, SYSCALL};
 use super::{
-    Change, Context, ENTRY_BYTES, May, Must, MustNot, NONE, Order, Outcome, Proc, Step, Thread,
-    Turn, Wait, proc_change,
+    Change, Context, ENTRY_BYTES, May, Must, MustNot, NONE, Order, Outcome, Proc, Thread, Turn,
+    Wait, proc_change,
 };
 
 impl Order {
     pub(super) fn proc_start(&mut self, turn: &mut Turn<'_>) -> Outcome {
         let (id, seq) = (turn.argument(0), turn.argument(1));
         if turn.context.proc != NONE {
-            return Ok(Step::Wait(Wait::NoProc {
+            return self.wait(Wait::NoProc {
                 thread: turn.context.thread,
-            }));
+            });
         }
         let generation = self.generation;
         match self.procs.get_mut(id) {
@@ -25,7 +25,7 @@ impl Order {
                 proc.status = RUNNING;
                 proc.seq.number = seq;
             }
-            _ => return Ok(Step::Wait(Wait::IdleProc { proc: id, seq })),
+            _ => return self.wait(Wait::IdleProc { proc: id, seq }),
         }
         turn.after_proc = id;
         self.proc_changed(id);
@@ -58,7 +58,7 @@ impl Order {
             {
                 proc
             }
-            _ => return Ok(Step::Wait(Wait::SyscallProc { proc: id, seq })),
+            _ => return self.wait(Wait::SyscallProc { proc: id, seq }),
         };
         turn.needs(May, May)?;
         let before = stolen.status;
@@ -96,7 +96,7 @@ impl Order {
             return Err(wrong(self.threads[index].proc));
         }
         self.bind(index, NONE);
-        self.changes.push(Change::Thread(index));
+        self.changed(Change::Thread(index));
         Ok(())
     }
 

@@ -5,9 +5,10 @@ use crate::ids::{GoId, ProcId, StackId, StringId};
 
 use super::super::compact::{CompactKind, RangeName};
 use super::super::error::OrderError;
+use super::super::refusal::Refusal;
 use super::super::trace_event::RangeScope;
 use super::names::NameId;
-use super::{Change, ITEM_BYTES, May, Must, Order, Outcome, Step, Turn, Wait};
+use super::{Change, ITEM_BYTES, May, Must, Order, Outcome, Turn, Wait};
 
 /// An open range of a flow or lane.
 #[derive(Debug)]
@@ -86,7 +87,8 @@ impl Order {
             range: RangeName::StopTheWorld(string),
             scope: own_go(turn),
         };
-        self.emit(turn, turn.stack(1)?, kind)
+        let stack = turn.stack(1)?;
+        self.emit(turn, stack, kind)
     }
 
     pub(super) fn stw_end(&mut self, turn: &mut Turn<'_>) -> Outcome {
@@ -115,7 +117,7 @@ impl Order {
             return self.collect(turn, seq, true);
         }
         if seq != self.collector.seq.wrapping_add(1) {
-            return Ok(Step::Wait(Wait::Gc { seq }));
+            return self.wait(Wait::Gc { seq });
         }
         if self.collector.running != Some(true) {
             return Err(gc_problem(turn, "while GC was not in progress"));
@@ -131,7 +133,7 @@ impl Order {
             return self.collect(turn, seq, true);
         }
         if seq != self.collector.seq.wrapping_add(1) {
-            return Ok(Step::Wait(Wait::Gc { seq }));
+            return self.wait(Wait::Gc { seq });
         }
         if self.collector.running == Some(true) {
             return Err(gc_problem(turn, "while GC was already in progress"));
@@ -143,7 +145,7 @@ impl Order {
     pub(super) fn gc_end(&mut self, turn: &mut Turn<'_>) -> Outcome {
         let seq = turn.argument(0);
         if seq != self.collector.seq.wrapping_add(1) {
-            return Ok(Step::Wait(Wait::Gc { seq }));
+            return self.wait(Wait::Gc { seq });
         }
         match self.collector.running {
             Some(true) => {}
@@ -154,12 +156,12 @@ impl Order {
         self.collect(turn, seq, false)
     }
 
-    fn collect(&mut self, turn: &Turn<'_>, seq: u64, running: bool) -> Outcome {
+    fn collect(&mut self, turn: &mut Turn<'_>, seq: u64, running: bool) -> Outcome {
         self.collector = Collector {
             seq,
             running: Some(running),
         };
-        self.changes.push(Change::Holds(Wait::Gc {
+        self.changed(Change::Holds(Wait::Gc {
             seq: seq.wrapping_add(1),
         }));
         let (range, scope) = (RangeName::Mark, RangeScope::Global);
@@ -184,7 +186,8 @@ impl Order {
             range: RangeName::Sweep,
             scope: RangeScope::Proc(ProcId(turn.context.proc)),
         };
-        self.emit(turn, turn.stack(0)?, kind)
+        let stack = turn.stack(0)?;
+        self.emit(turn, stack, kind)
     }
 
     pub(super) fn sweep_active(&mut self, turn: &mut Turn<'_>) -> Outcome {
@@ -233,7 +236,8 @@ impl Order {
             range: RangeName::Assist,
             scope: own_go(turn),
         };
-        self.emit(turn, turn.stack(0)?, kind)
+        let stack = turn.stack(0)?;
+        self.emit(turn, stack, kind)
     }
 
     pub(super) fn assist_active(&mut self, turn: &mut Turn<'_>) -> Outcome {
@@ -278,7 +282,7 @@ fn ended(range: RangeName, scope: RangeScope) -> CompactKind {
     }
 }
 
-fn gc_problem(turn: &Turn<'_>, problem: &'static str) -> super::ReadCause {
+fn gc_problem(turn: &Turn<'_>, problem: &'static str) -> Refusal {
     OrderError::Gc {
         kind: turn.event.kind,
         problem,
