@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::play::Player;
 use crate::{
-    Counter, Gc, Latencies, Options, Overview, Profile, Regions, Syscalls, Tasks, UserTasks,
-    Workers,
+    Counter, CriticalPath, Gc, Latencies, Options, Overview, Profile, Regions, Syscalls, Tasks,
+    UserTasks, Workers,
 };
 
 /// What a trace tells, as far as [`Options`] asked for it: the rest is `None` or empty.
@@ -30,6 +30,8 @@ pub struct Analysis {
     pub workers: Option<Workers>,
     /// User tasks.
     pub user_tasks: Option<UserTasks>,
+    /// The critical path of one user task.
+    pub critical_path: Option<CriticalPath>,
     /// Regions.
     pub regions: Option<Regions>,
     /// Profiles, in the order they were asked for.

@@ -10,7 +10,7 @@
 //! | [`Tasks`] | async tasks by name: states, longest polls, wake-to-run delays |
 //! | [`Latencies`] | how the lengths of states are distributed |
 //! | [`Workers`] | how busy workers and threads were |
-//! | [`UserTasks`] | latency of operations; the tree of one |
+//! | [`UserTasks`], [`CriticalPath`] | latency of operations; the tree of one; what one waited for |
 //! | [`Regions`] | intervals by name and place |
 //! | [`Profile`] | time by stack, as pprof |
 //! | [`Syscalls`], [`Gc`], [`Counter`] | what their names say |
@@ -20,6 +20,7 @@
 mod analysis;
 mod breakdown;
 mod counters;
+mod critical_path;
 mod filter;
 mod gc;
 mod histogram;
@@ -40,7 +41,8 @@ mod workers;
 pub use analysis::Analysis;
 pub use breakdown::{Breakdown, ReasonTime};
 pub use counters::{Counter, MAX_POINTS};
-pub use filter::Filter;
+pub use critical_path::{CriticalPath, MAX_PIECES, PathStep, PathTotal};
+pub use filter::{Expression, Filter, FilterError};
 pub use gc::{Gc, Pause, Utilization};
 pub use histogram::{EXACT_VALUES, Histogram};
 pub use latency::{GroupLatency, Latencies, StateLatency};

@@ -80,13 +80,18 @@ impl Names {
         id
     }
 
+    #[inline]
     pub(crate) fn text(&mut self, tables: &Tables, id: StringId) -> Text {
         if id == StringId::EMPTY {
             return Text(0);
         }
-        if let Some(known) = self.text_of_string.get(id.0) {
-            return Text(known);
+        match self.text_of_string.get(id.0) {
+            Some(known) => Text(known),
+            None => self.new_text(tables, id),
         }
+    }
+
+    fn new_text(&mut self, tables: &Tables, id: StringId) -> Text {
         let text = self.intern(tables.text(id));
         self.text_of_string
             .insert(tables.strings_len(), id.0, text.0);

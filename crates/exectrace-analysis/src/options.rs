@@ -26,6 +26,9 @@ pub struct Options {
     pub user_tasks: bool,
     /// With `user_tasks`: the whole trees of these user tasks, by their ids.
     pub user_task_trees: Vec<u64>,
+    /// [`CriticalPath`](crate::CriticalPath) of this user task, by its id. Memory grows with what
+    /// happens while it is open.
+    pub critical_path: Option<u64>,
     /// [`Regions`](crate::Regions): regions by name and place.
     pub regions: bool,
     /// [`Profile`](crate::Profile)s of these kinds.
@@ -55,6 +58,7 @@ impl Default for Options {
             workers: false,
             user_tasks: false,
             user_task_trees: Vec::new(),
+            critical_path: None,
             regions: false,
             profiles: Vec::new(),
             profile_scope: crate::ProfileScope::default(),

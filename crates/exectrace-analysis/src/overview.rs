@@ -1,8 +1,12 @@
 //! What a trace is and holds, at a glance: size, length, counts, losses.
 
-use exectrace_format::{CompactKind, Inferred, ReadError, SideRecord, StateChange, SyncClock};
+use exectrace_format::{
+    CompactKind, Inferred, ReadError, SideRecord, StateChange, SyncClock, ThreadId,
+};
 use rustc_hash::FxHashMap;
 use serde::{Serialize, Serializer};
+
+use crate::play::Index;
 
 /// The facts of a trace.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -158,6 +162,8 @@ impl EventCounts {
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     pub(crate) overview: Overview,
+    threads: Index,
+    last_thread: Option<ThreadId>,
     lost: FxHashMap<u64, LostByThread>,
     inferred: FxHashMap<&'static str, u64>,
     /// Names of lanes and threads.
@@ -173,6 +179,18 @@ pub(crate) struct Facts {
 const MAX_LINKS: usize = 1 << 20;
 
 impl Facts {
+    /// Something happens on the thread.
+    #[inline]
+    pub(crate) fn thread(&mut self, thread: ThreadId) {
+        if self.last_thread != Some(thread) {
+            self.last_thread = Some(thread);
+            if thread != ThreadId::NONE && self.threads.get(thread.0).is_none() {
+                self.threads.insert(thread.0, 0);
+                self.overview.threads += 1;
+            }
+        }
+    }
+
     /// `clock` is that of the sync that begins the trace.
     pub(crate) fn clock(&mut self, begin: i64, clock: &SyncClock) {
         if self.overview.began_unix_ns.is_none() {

@@ -4,6 +4,7 @@ use exectrace_format::{CompactEvent, GoId, SideRecord, Tables, TaskId};
 
 use crate::analysis::Analysis;
 use crate::counters::CounterPass;
+use crate::critical_path::CriticalPathPass;
 use crate::filter::Compiled;
 use crate::gc::GcPass;
 use crate::latency::LatencyPass;
@@ -24,6 +25,7 @@ pub(crate) struct Passes {
     latencies: Option<LatencyPass>,
     workers: Option<WorkerPass>,
     user_tasks: Option<UserTaskPass>,
+    critical_path: Option<CriticalPathPass>,
     regions: Option<RegionPass>,
     profiles: Option<ProfilePass>,
     syscalls: Option<SyscallPass>,
@@ -42,6 +44,7 @@ impl Passes {
             user_tasks: options
                 .user_tasks
                 .then(|| UserTaskPass::new(top, &options.user_task_trees)),
+            critical_path: options.critical_path.map(CriticalPathPass::new),
             regions: options.regions.then(|| RegionPass::new(top)),
             profiles: (!options.profiles.is_empty()).then(|| ProfilePass::new(options, names)),
             syscalls: options.syscalls.then(|| SyscallPass::new(top)),
@@ -53,9 +56,6 @@ impl Passes {
     /// Any event, before the machine has played it.
     #[inline]
     pub(crate) fn event(&mut self, world: &World, event: &CompactEvent, tables: &Tables) {
-        if let Some(pass) = &mut self.workers {
-            pass.event(world, event);
-        }
         if let Some(pass) = &mut self.gc {
             pass.event(world, event, tables);
         }
@@ -67,7 +67,9 @@ impl Passes {
     /// A stretch has ended; the flow's sums hold it already.
     #[inline]
     pub(crate) fn stretch(&mut self, world: &mut World, flow: &mut Flow, stretch: &Stretch) {
-        if !self.filter.lets_through(flow) || !world.clip.touches(stretch.begin, stretch.end) {
+        if !self.filter.lets_through(world, flow, Some(stretch))
+            || !world.clip.touches(stretch.begin, stretch.end)
+        {
             return;
         }
         if let Some(pass) = &mut self.tasks {
@@ -85,11 +87,16 @@ impl Passes {
         if let Some(pass) = &mut self.syscalls {
             pass.stretch(world, flow, stretch);
         }
+        if let Some(pass) = &mut self.critical_path {
+            pass.stretch(flow, stretch);
+        }
     }
 
     /// The flow has ended, or the trace.
     pub(crate) fn flow_ends(&mut self, world: &mut World, flow: &mut Flow) {
-        if !self.filter.lets_through(flow) || !world.clip.touches(flow.created, world.now) {
+        if !self.filter.lets_through(world, flow, None)
+            || !world.clip.touches(flow.created, world.now)
+        {
             return;
         }
         if let Some(pass) = &mut self.tasks {
@@ -109,7 +116,7 @@ impl Passes {
     /// The region is no longer among the flow's open ones.
     pub(crate) fn region_ends(&mut self, world: &World, flow: &Flow, region: &EndedRegion<'_>) {
         let begin = region.begin.unwrap_or(world.begin);
-        if !self.filter.lets_through(flow) || !world.clip.touches(begin, world.now) {
+        if !self.filter.lets_through(world, flow, None) || !world.clip.touches(begin, world.now) {
             return;
         }
         if let Some(pass) = &mut self.regions {
@@ -133,6 +140,9 @@ impl Passes {
         if let Some(pass) = &mut self.user_tasks {
             pass.task_begins(world, go, (task, parent, name), stack);
         }
+        if let Some(pass) = &mut self.critical_path {
+            pass.task_begins(world, go, (task, parent, name));
+        }
         if let Some(pass) = &mut self.profiles {
             pass.task_begins(task, name);
         }
@@ -146,6 +156,9 @@ impl Passes {
     ) {
         if let Some(pass) = &mut self.user_tasks {
             pass.task_ends(world, go, (task, parent, name));
+        }
+        if let Some(pass) = &mut self.critical_path {
+            pass.task_ends(world, go, task, name);
         }
         if let Some(pass) = &mut self.profiles {
             pass.task_ends(task);
@@ -194,6 +207,7 @@ impl Passes {
         analysis.latencies = self.latencies.map(|pass| pass.finish(world));
         analysis.workers = self.workers.map(|pass| pass.finish(world));
         analysis.user_tasks = self.user_tasks.map(|pass| pass.finish(world));
+        analysis.critical_path = self.critical_path.and_then(|pass| pass.finish(world));
         analysis.regions = self.regions.map(|pass| pass.finish(world));
         analysis.profiles = self
             .profiles

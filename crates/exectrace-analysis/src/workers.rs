@@ -67,9 +67,9 @@ pub struct Thread {
     pub id: u64,
     /// Its name, where the trace tells it.
     pub name: String,
-    /// When something first happened on it, since the begin of the trace.
+    /// When it first ran an async task, since the begin of the trace.
     pub first_ns: u64,
-    /// When something last happened on it.
+    /// When it last did.
     pub last_ns: u64,
     /// Running async tasks.
     pub busy_ns: u64,
@@ -85,25 +85,23 @@ pub struct Thread {
 pub(crate) struct WorkerPass {
     workers: Vec<Worker>,
     worker_index: Index,
-    threads: Vec<Thread>,
+    threads: Vec<ThreadSums>,
     thread_index: Index,
     /// The place of the thread that was met last: mostly it is met again.
     last_thread: Option<(u64, u32)>,
 }
 
-impl WorkerPass {
-    #[inline]
-    pub(crate) fn event(&mut self, world: &World, event: &CompactEvent) {
-        let now = event.time.0;
-        if event.thread != ThreadId::NONE {
-            let since = world.since_begin(now);
-            self.thread(event.thread.0, since).last_ns = since;
-        }
-    }
+#[derive(Debug, Default)]
+struct ThreadSums {
+    first: i64,
+    last: i64,
+    result: Thread,
+}
 
+impl WorkerPass {
     pub(crate) fn sample(&mut self, event: &CompactEvent) {
-        if let Some(index) = self.thread_index.get(event.thread.0) {
-            self.threads[index as usize].cpu_samples += 1;
+        if event.thread != ThreadId::NONE {
+            self.thread(event.thread.0, event.time.0).result.cpu_samples += 1;
         }
     }
 
@@ -131,7 +129,9 @@ impl WorkerPass {
             }
         }
         if stretch.thread != u64::MAX {
-            let thread = self.thread(stretch.thread, world.since_begin(stretch.begin));
+            let thread = self.thread(stretch.thread, stretch.begin);
+            thread.last = stretch.end;
+            let thread = &mut thread.result;
             if runs {
                 thread.busy_ns += busy;
                 thread.runs += 1;
@@ -155,7 +155,7 @@ impl WorkerPass {
     }
 
     #[inline]
-    fn thread(&mut self, id: u64, now: u64) -> &mut Thread {
+    fn thread(&mut self, id: u64, now: i64) -> &mut ThreadSums {
         let index = match self.last_thread {
             Some((last, index)) if last == id => index,
             _ => {
@@ -163,11 +163,13 @@ impl WorkerPass {
                 let index = known.unwrap_or(self.threads.len() as u32);
                 if known.is_none() {
                     self.thread_index.insert(id, index);
-                    self.threads.push(Thread {
-                        id,
-                        first_ns: now,
-                        last_ns: now,
-                        ..Thread::default()
+                    self.threads.push(ThreadSums {
+                        first: now,
+                        last: now,
+                        result: Thread {
+                            id,
+                            ..Thread::default()
+                        },
                     });
                 }
                 self.last_thread = Some((id, index));
@@ -193,17 +195,24 @@ impl WorkerPass {
             worker.parks = lane.parks;
             worker.steals = lane.steals;
         }
-        for thread in &mut self.threads {
-            if let Some(name) = world.facts.thread_names.get(&thread.id) {
-                thread.name.clone_from(name);
-            }
-        }
+        let thread = |sums: ThreadSums| Thread {
+            name: world
+                .facts
+                .thread_names
+                .get(&sums.result.id)
+                .cloned()
+                .unwrap_or_default(),
+            first_ns: world.since_begin(sums.first),
+            last_ns: world.since_begin(sums.last),
+            ..sums.result
+        };
+        let mut threads: Vec<Thread> = self.threads.into_iter().map(thread).collect();
+        threads.sort_by_key(|thread| thread.id);
         self.workers.sort_by_key(|worker| worker.id);
-        self.threads.sort_by_key(|thread| thread.id);
         Workers {
             pools: pools(&self.workers),
             workers: self.workers,
-            threads: self.threads,
+            threads,
         }
     }
 }

@@ -39,6 +39,7 @@ pub(crate) struct Flow {
     pub(crate) origin: Origin,
     pub(crate) reason: Text,
     pub(crate) stack: Stack,
+    pub(crate) actor: GoId,
     pub(crate) lane: u64,
     pub(crate) thread: u64,
     /// The lane on which it ran last, or `u64::MAX`.
@@ -121,6 +122,7 @@ impl Flows {
             thread: u64::MAX,
             last_lane: u64::MAX,
             syscall_lane: u64::MAX,
+            actor: GoId::NONE,
             ..Flow::default()
         };
         let known = self.find(id).or_else(|| self.free.pop());

@@ -93,6 +93,7 @@ impl Player {
         }
         self.world.now = time;
         self.world.facts.overview.events.count(&event.kind);
+        self.world.facts.thread(event.thread);
         self.passes.event(&self.world, event, tables);
         match event.kind {
             CompactKind::StateTransition {
@@ -213,6 +214,7 @@ impl Player {
         }
         flow.reason = reason;
         flow.stack = stack;
+        flow.actor = event.go;
         flow.lane = event.proc.0;
         flow.thread = event.thread.0;
         flow.state = State::of(to);
@@ -420,6 +422,7 @@ fn ended(flow: &Flow, time: i64, next: Next, (end_reason, end_stack): (Text, Sta
         next,
         reason: flow.reason,
         stack: flow.stack,
+        actor: flow.actor,
         end_reason,
         end_stack,
         lane: flow.lane,

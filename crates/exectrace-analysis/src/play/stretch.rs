@@ -1,6 +1,6 @@
 //! A stretch: the time that a flow spent in one state.
 
-use exectrace_format::GoState;
+use exectrace_format::{GoId, GoState};
 
 use crate::names::{Stack, Text};
 
@@ -73,6 +73,8 @@ pub(crate) struct Stretch {
     pub(crate) next: Next,
     /// Why it began: of a wait its reason, of a yield its.
     pub(crate) reason: Text,
+    /// Who began it: of a wake the waker, of a spawn the spawner, else mostly the flow itself.
+    pub(crate) actor: GoId,
     /// The stack of the event that began it; of a wake that is the waker's.
     pub(crate) stack: Stack,
     /// Why it ended, where that is told.
@@ -102,6 +104,8 @@ impl Stretch {
 }
 
 /// The nanoseconds from `begin` to `end`; 0 if `end` is the earlier.
+#[inline]
 pub(crate) fn between(begin: i64, end: i64) -> u64 {
-    u64::try_from(end.saturating_sub(begin)).unwrap_or(0)
+    // The difference of any two fits an unsigned number of the same width.
+    if begin < end { end.abs_diff(begin) } else { 0 }
 }

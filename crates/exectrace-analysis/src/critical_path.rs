@@ -1,0 +1,287 @@
+//! The critical path of a user task: what it was waiting for at each moment.
+//!
+//! The path is walked from the end of the user task to its begin. It lies on the async task that
+//! ended it. Where that was woken by another async task that served the same user task or one of
+//! its descendants, the path goes on there, at the moment of the wake; where it was spawned, it
+//! goes on with the spawner. A wait that anything else ended is charged to its reason.
+
+use exectrace_format::{GoId, TaskId};
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde::Serialize;
+
+use crate::names::{Place, Stack, Text};
+use crate::play::{Flow, Origin, State, Stretch, World, between};
+
+/// What a user task was waiting for at each moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CriticalPath {
+    /// The user task.
+    pub user_task: u64,
+    /// Its name.
+    pub name: String,
+    /// When it began, since the begin of the trace; 0 if that was before.
+    pub begin_ns: u64,
+    /// From there to its end, or to the end of the trace.
+    pub duration_ns: u64,
+    /// Whether both were seen.
+    pub is_complete: bool,
+    /// The path, in time, without gaps.
+    pub steps: Vec<PathStep>,
+    /// Its time by state and reason, the longest first.
+    pub totals: Vec<PathTotal>,
+    /// States of tasks that were left out because there were more than [`MAX_PIECES`].
+    pub left_out: u64,
+}
+
+/// A stretch of the path.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PathStep {
+    /// The async task it lies on.
+    pub async_task: u64,
+    /// Its name.
+    pub name: String,
+    /// When the step begins, since the begin of the trace.
+    pub begin_ns: u64,
+    /// How long it is.
+    pub duration_ns: u64,
+    /// `running`, `runnable`, `waiting`, `syscall`, or `unknown`.
+    pub state: &'static str,
+    /// Of a wait: what for.
+    pub reason: String,
+    /// Of a wait: which async task ended it, if one did.
+    pub woken_by: Option<u64>,
+    /// The innermost region in which the state ended; empty if there was none.
+    pub region: String,
+    /// Of a wait or system call: where, leaf first.
+    pub stack: Vec<Place>,
+}
+
+/// Time of the path by what it was spent on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PathTotal {
+    /// As in [`PathStep`].
+    pub state: &'static str,
+    /// As in [`PathStep`].
+    pub reason: String,
+    /// How long in all.
+    pub duration_ns: u64,
+}
+
+/// So many states of async tasks are kept while the user task is open.
+pub const MAX_PIECES: usize = 1 << 22;
+
+#[derive(Debug)]
+pub(crate) struct CriticalPathPass {
+    task: u64,
+    name: Text,
+    /// The user task and its descendants.
+    family: FxHashSet<u64>,
+    begin: Option<i64>,
+    end: Option<i64>,
+    /// The flow that ended it, else the one that began it.
+    last: GoId,
+    pieces: Vec<Piece>,
+    left_out: u64,
+}
+
+/// A state of a flow while the user task was open.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    go: GoId,
+    name: Text,
+    state: State,
+    begin: i64,
+    end: i64,
+    origin: Origin,
+    actor: GoId,
+    reason: Text,
+    stack: Stack,
+    user_task: u64,
+    region: Text,
+}
+
+impl CriticalPathPass {
+    pub(crate) fn new(task: u64) -> Self {
+        Self {
+            task,
+            name: Text::default(),
+            family: FxHashSet::from_iter([task]),
+            begin: None,
+            end: None,
+            last: GoId::NONE,
+            pieces: Vec::new(),
+            left_out: 0,
+        }
+    }
+
+    pub(crate) fn task_begins(
+        &mut self,
+        world: &World,
+        go: GoId,
+        (task, parent, name): (TaskId, TaskId, Text),
+    ) {
+        if task.0 == self.task {
+            (self.begin, self.last, self.name) = (Some(world.now), go, name);
+            // What ended before is not on the path.
+            self.pieces.clear();
+        } else if self.family.contains(&parent.0) {
+            self.family.insert(task.0);
+        }
+    }
+
+    pub(crate) fn task_ends(&mut self, world: &World, go: GoId, task: TaskId, name: Text) {
+        if task.0 == self.task && self.end.is_none() {
+            (self.end, self.last, self.name) = (Some(world.now), go, name);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn stretch(&mut self, flow: &Flow, stretch: &Stretch) {
+        let is_before = self.begin.is_some_and(|begin| stretch.end <= begin);
+        if is_before || self.end.is_some_and(|end| stretch.begin >= end) {
+            return;
+        }
+        if self.pieces.len() >= MAX_PIECES {
+            self.left_out += 1;
+            return;
+        }
+        self.pieces.push(Piece {
+            go: flow.id,
+            name: flow.name,
+            state: stretch.state,
+            begin: stretch.begin,
+            end: stretch.end,
+            origin: stretch.origin,
+            actor: stretch.actor,
+            reason: stretch.reason,
+            stack: stretch.stack,
+            user_task: flow.user_task(),
+            region: flow
+                .regions
+                .last()
+                .map_or(Text::default(), |region| region.name),
+        });
+    }
+
+    pub(crate) fn finish(self, world: &World) -> Option<CriticalPath> {
+        if self.begin.is_none() && self.end.is_none() {
+            return None;
+        }
+        let begin = self.begin.unwrap_or(world.begin);
+        let end = self.end.unwrap_or(world.now);
+        let mut steps = self.walk(world, begin, end);
+        steps.reverse();
+        let mut totals: Vec<PathTotal> = Vec::new();
+        for step in &steps {
+            let is_it =
+                |total: &&mut PathTotal| total.state == step.state && total.reason == step.reason;
+            match totals.iter_mut().find(is_it) {
+                Some(total) => total.duration_ns += step.duration_ns,
+                None => totals.push(PathTotal {
+                    state: step.state,
+                    reason: step.reason.clone(),
+                    duration_ns: step.duration_ns,
+                }),
+            }
+        }
+        totals.sort_by_key(|total| std::cmp::Reverse(total.duration_ns));
+        Some(CriticalPath {
+            user_task: self.task,
+            name: world.names.owned(self.name),
+            begin_ns: world.since_begin(begin),
+            duration_ns: between(begin, end),
+            is_complete: self.begin.is_some() && self.end.is_some(),
+            steps,
+            totals,
+            left_out: self.left_out,
+        })
+    }
+
+    /// The steps from the end to the begin.
+    fn walk(&self, world: &World, begin: i64, end: i64) -> Vec<PathStep> {
+        let mut flows: FxHashMap<GoId, Vec<&Piece>> = FxHashMap::default();
+        for piece in &self.pieces {
+            flows.entry(piece.go).or_default().push(piece);
+        }
+        let mut steps = Vec::new();
+        let (mut go, mut now) = (self.last, end);
+        while now > begin {
+            let pieces = flows.get(&go).map_or(&[][..], |pieces| pieces);
+            // Pieces of a flow come in time, one behind the other.
+            let next = pieces.partition_point(|piece| piece.begin < now);
+            let Some(piece) = next.checked_sub(1).and_then(|last| pieces.get(last)) else {
+                steps.push(unknown(world, go, begin, now));
+                break;
+            };
+            if piece.end < now {
+                steps.push(unknown(world, go, piece.end.max(begin), now));
+                now = piece.end;
+                continue;
+            }
+            let ender = pieces.get(next).filter(|ender| ender.begin == piece.end);
+            let waker = ender
+                .map(|ender| ender.actor)
+                .filter(|&waker| waker != go && waker != GoId::NONE);
+            if let (State::Waiting, Some(waker)) = (piece.state, waker)
+                && now == piece.end
+                && self.serves(&flows, waker, now)
+            {
+                go = waker;
+                continue;
+            }
+            let from = piece.begin.max(begin);
+            steps.push(step(world, piece, from, now, waker));
+            now = from;
+            if piece.origin == Origin::Spawned && from == piece.begin && piece.actor != GoId::NONE {
+                go = piece.actor;
+            }
+        }
+        steps
+    }
+
+    /// Whether the flow ran for the user task at that time.
+    fn serves(&self, flows: &FxHashMap<GoId, Vec<&Piece>>, go: GoId, time: i64) -> bool {
+        let pieces = flows.get(&go).map_or(&[][..], |pieces| pieces);
+        let next = pieces.partition_point(|piece| piece.begin < time);
+        let piece = next.checked_sub(1).and_then(|last| pieces.get(last));
+        piece.is_some_and(|piece| {
+            piece.state == State::Running
+                && piece.end >= time
+                && self.family.contains(&piece.user_task)
+        })
+    }
+}
+
+fn unknown(world: &World, go: GoId, begin: i64, end: i64) -> PathStep {
+    PathStep {
+        async_task: go.0,
+        begin_ns: world.since_begin(begin),
+        duration_ns: between(begin, end),
+        state: State::Unknown.name(),
+        ..PathStep::default()
+    }
+}
+
+fn step(world: &World, piece: &Piece, begin: i64, end: i64, waker: Option<GoId>) -> PathStep {
+    let waits = piece.state == State::Waiting;
+    let has_place = waits || piece.state == State::Syscall;
+    PathStep {
+        async_task: piece.go.0,
+        name: world.names.owned(piece.name),
+        begin_ns: world.since_begin(begin),
+        duration_ns: between(begin, end),
+        state: piece.state.name(),
+        reason: if waits {
+            world.names.owned(piece.reason)
+        } else {
+            String::new()
+        },
+        woken_by: waker.filter(|_| waits).map(|waker| waker.0),
+        region: world.names.owned(piece.region),
+        stack: if has_place {
+            world.names.places(piece.stack)
+        } else {
+            Vec::new()
+        },
+    }
+}

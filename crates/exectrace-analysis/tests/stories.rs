@@ -1,0 +1,368 @@
+//! Small traces whose numbers can be worked out by hand.
+
+#[path = "support/story.rs"]
+mod story;
+
+use exectrace_analysis::{
+    Analysis, Options, PathStep, Profile, ProfileKind, ProfileScope, TaskGroup, Window,
+};
+use exectrace_format::Reader;
+
+use story::Story;
+
+/// A request: `main` spawns `child`, waits for it, and goes on.
+fn request() -> Story {
+    let mut story = Story::default();
+    story
+        .runs(10, 1, 1, "main")
+        .task(20, 1, 1, 0, "request")
+        .region(30, 1, 1, "serve")
+        .spawn(40, 1, 2, "child")
+        .block(50, 1, "sync", "recv<main")
+        .start(100, 2, 2)
+        .region(110, 2, 1, "work")
+        .task(120, 2, 2, 1, "query")
+        .log(130, 2, 2, "rows: 3")
+        .task_end(140, 2, 2)
+        .wake(200, 2, 1)
+        .region_end(210, 2, 1, "work")
+        .end(220, 2)
+        .start(250, 1, 1)
+        .region_end(300, 1, 1, "serve")
+        .task_end(320, 1, 1)
+        .block(400, 1, "network", "poll<main");
+    story
+}
+
+fn groups(options: Options) -> Vec<TaskGroup> {
+    request().analyse(&options).tasks.expect("asked for").groups
+}
+
+fn tasks() -> Options {
+    Options {
+        tasks: true,
+        ..Options::default()
+    }
+}
+
+#[test]
+fn the_time_of_a_task_is_broken_down_by_state() {
+    let groups = groups(tasks());
+    let [main, child] = groups.as_slice() else {
+        panic!("two groups: {groups:?}");
+    };
+    assert_eq!((main.name.as_str(), child.name.as_str()), ("main", "child"));
+    // It is older than the trace, so it has run since 0.
+    assert_eq!(main.breakdown.running_ns, 50 + 150);
+    assert_eq!(main.breakdown.runnable_ns, 50);
+    let waits: Vec<_> = main
+        .breakdown
+        .waiting
+        .iter()
+        .map(|wait| (wait.name.as_str(), wait.duration_ns))
+        .collect();
+    assert_eq!(
+        waits,
+        [("sync", 150), ("network", 1)],
+        "the trace ends at 401"
+    );
+    assert_eq!(
+        (main.breakdown.total_ns, main.breakdown.unknown_ns),
+        (401, 0)
+    );
+    assert_eq!(
+        (child.breakdown.total_ns, child.breakdown.running_ns),
+        (180, 120)
+    );
+    assert_eq!((main.alive, child.alive, child.ended), (1, 0, 1));
+}
+
+#[test]
+fn a_delay_counts_from_the_wake_and_not_from_the_spawn() {
+    let groups = groups(tasks());
+    assert_eq!(groups[0].wake_delays.buckets(), [(50, 50, 1)]);
+    assert_eq!(groups[1].wake_delays.count(), 0);
+    assert_eq!(groups[1].breakdown.runnable_ns, 60);
+}
+
+#[test]
+fn a_window_cuts_states_at_its_edges() {
+    let window = Some(Window {
+        begin_ns: 90,
+        end_ns: 190,
+    });
+    let groups = groups(Options { window, ..tasks() });
+    let times = |group: &TaskGroup| {
+        let breakdown = &group.breakdown;
+        (
+            breakdown.total_ns,
+            breakdown.running_ns,
+            breakdown.runnable_ns,
+            breakdown.waiting_ns(),
+        )
+    };
+    assert_eq!(
+        groups.iter().map(times).collect::<Vec<_>>(),
+        [(100, 90, 10, 0), (100, 0, 0, 100)]
+    );
+}
+
+#[test]
+fn a_filter_leaves_out_other_tasks() {
+    for (filter, name) in [("group~hil", "child"), ("not task:2 state:running", "main")] {
+        let filter = filter.parse().expect("a filter");
+        let groups = groups(Options { filter, ..tasks() });
+        let names: Vec<_> = groups.iter().map(|group| group.name.as_str()).collect();
+        assert_eq!(names, [name]);
+    }
+}
+
+fn sync_profile(story: &Story, profile_scope: ProfileScope) -> Profile {
+    let options = Options {
+        profiles: vec![ProfileKind::Sync],
+        profile_scope,
+        ..Options::default()
+    };
+    story.analyse(&options).profiles.remove(0)
+}
+
+#[test]
+fn a_profile_can_be_limited_to_a_group_a_region_or_a_user_task() {
+    let of = |name: &str| Some(name.to_owned());
+    let scope = ProfileScope::default;
+    for (profile_scope, total) in [
+        (scope(), 150),
+        (
+            ProfileScope {
+                group: of("main"),
+                ..scope()
+            },
+            150,
+        ),
+        (
+            ProfileScope {
+                group: of("child"),
+                ..scope()
+            },
+            0,
+        ),
+        (
+            ProfileScope {
+                region: of("serve"),
+                ..scope()
+            },
+            150,
+        ),
+        (
+            ProfileScope {
+                region: of("work"),
+                ..scope()
+            },
+            0,
+        ),
+        (
+            ProfileScope {
+                user_task: of("request"),
+                ..scope()
+            },
+            150,
+        ),
+        (
+            ProfileScope {
+                user_task: of("query"),
+                ..scope()
+            },
+            0,
+        ),
+    ] {
+        let profile = sync_profile(&request(), profile_scope.clone());
+        let sum: u64 = profile
+            .samples
+            .iter()
+            .map(|sample| sample.duration_ns)
+            .sum();
+        assert_eq!(sum, total, "{profile_scope:?}");
+        for sample in profile.samples {
+            let stack: Vec<_> = sample
+                .stack
+                .iter()
+                .map(|place| place.function.as_str())
+                .collect();
+            assert_eq!(stack, ["recv", "main"]);
+        }
+    }
+}
+
+#[test]
+fn a_region_that_is_older_than_the_trace_holds_all_that_came_before_its_end() {
+    let mut story = Story::default();
+    story
+        .runs(10, 1, 1, "main")
+        .spawn(15, 1, 2, "other")
+        .block(20, 1, "sync", "recv<main")
+        .start(30, 2, 2)
+        .wake(50, 2, 1)
+        .start(60, 1, 1)
+        .region_end(70, 1, 0, "old")
+        .block(80, 1, "sync", "later<main")
+        .wake(90, 2, 1);
+    let region = Some("old".to_owned());
+    let profile = sync_profile(
+        &story,
+        ProfileScope {
+            region,
+            ..ProfileScope::default()
+        },
+    );
+    assert_eq!(profile.samples.len(), 1);
+    assert_eq!(profile.samples[0].duration_ns, 30);
+}
+
+#[test]
+fn a_user_task_has_its_children_regions_logs_and_tasks() {
+    let options = Options {
+        user_tasks: true,
+        user_task_trees: vec![1],
+        ..Options::default()
+    };
+    let user_tasks = request().analyse(&options).user_tasks.expect("asked for");
+    let kinds: Vec<_> = user_tasks
+        .kinds
+        .iter()
+        .map(|kind| (kind.name.as_str(), kind.complete, kind.durations.max_ns()))
+        .collect();
+    assert_eq!(kinds, [("request", 1, 300), ("query", 1, 20)]);
+    let [tree] = user_tasks.trees.as_slice() else {
+        panic!("one tree: {:?}", user_tasks.trees);
+    };
+    assert_eq!(tree.async_tasks, [1, 2]);
+    let regions: Vec<_> = tree
+        .regions
+        .iter()
+        .map(|region| (region.name.as_str(), region.duration_ns))
+        .collect();
+    assert_eq!(regions, [("serve", 270), ("work", 100)]);
+    let [child] = tree.children.as_slice() else {
+        panic!("one child: {:?}", tree.children);
+    };
+    assert_eq!(
+        (child.task.id, child.task.parent, child.logs.len()),
+        (2, Some(1), 1)
+    );
+    assert_eq!(child.logs[0].message, "rows: 3");
+}
+
+#[test]
+fn the_critical_path_follows_wakes_and_spawns_back_to_the_begin() {
+    let options = Options {
+        critical_path: Some(1),
+        ..Options::default()
+    };
+    let path = request()
+        .analyse(&options)
+        .critical_path
+        .expect("the task is there");
+    let step = |step: &PathStep| (step.async_task, step.state, step.begin_ns, step.duration_ns);
+    assert_eq!(
+        path.steps.iter().map(step).collect::<Vec<_>>(),
+        [
+            (1, "running", 20, 20),
+            (2, "runnable", 40, 60),
+            (2, "running", 100, 100),
+            (1, "runnable", 200, 50),
+            (1, "running", 250, 70),
+        ]
+    );
+    assert_eq!(
+        (path.begin_ns, path.duration_ns, path.is_complete),
+        (20, 300, true)
+    );
+}
+
+#[test]
+fn a_wait_that_nobody_of_the_operation_ended_is_charged_to_its_reason() {
+    let mut story = Story::default();
+    story
+        .runs(10, 1, 1, "main")
+        .spawn(12, 1, 2, "stranger")
+        .task(20, 1, 1, 0, "request")
+        .block(30, 1, "network", "poll<main")
+        .start(40, 2, 2)
+        .wake(70, 2, 1)
+        .start(75, 1, 1)
+        .task_end(100, 1, 1);
+    let options = Options {
+        critical_path: Some(1),
+        ..Options::default()
+    };
+    let path = story
+        .analyse(&options)
+        .critical_path
+        .expect("the task is there");
+    let totals: Vec<_> = path
+        .totals
+        .iter()
+        .map(|total| (total.state, total.reason.as_str(), total.duration_ns))
+        .collect();
+    assert_eq!(
+        totals,
+        [
+            ("waiting", "network", 40),
+            ("running", "", 35),
+            ("runnable", "", 5)
+        ]
+    );
+    assert_eq!(path.steps[1].woken_by, Some(2));
+}
+
+#[test]
+fn what_stands_before_the_damage_is_analysed() {
+    let whole = request().bytes();
+    let cut = &whole[..whole.len() - 20];
+    let mut reader = Reader::new(cut).expect("the header is there");
+    let analysis = Analysis::read(&mut reader, &Options::all());
+    let damage = analysis.damage.as_ref().expect("the cut is noticed");
+    assert!(damage.offset < whole.len() as u64);
+    let json = serde_json::to_value(&analysis).expect("it can be written");
+    assert_eq!(json["damage"]["offset"], damage.offset);
+    assert_eq!(
+        json["overview"]["events"]["region_begins"],
+        analysis.overview.events.region_begins
+    );
+}
+
+#[test]
+fn workers_are_busy_searching_or_in_calls() {
+    let mut story = Story::default();
+    story
+        .runs(10, 1, 1, "main")
+        .call(100, 130, 1, "read<main")
+        .block(200, 1, "sync", "recv<main")
+        .park(300, 1);
+    let options = Options {
+        workers: true,
+        syscalls: true,
+        ..Options::default()
+    };
+    let analysis = story.analyse(&options);
+    let workers = analysis.workers.expect("asked for").workers;
+    let [worker] = workers.as_slice() else {
+        panic!("one worker: {workers:?}");
+    };
+    let times = (
+        worker.busy_ns,
+        worker.syscall_ns,
+        worker.scheduling_ns,
+        worker.idle_ns,
+    );
+    assert_eq!(
+        times,
+        (160, 30, 110, 1),
+        "until 10 it did nothing, and the trace ends at 301"
+    );
+    let calls = analysis.syscalls.expect("asked for").by_name;
+    assert_eq!(
+        (calls[0].name.as_str(), calls[0].count, calls[0].total_ns),
+        ("read", 1, 30)
+    );
+}

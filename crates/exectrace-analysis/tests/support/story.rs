@@ -1,0 +1,229 @@
+//! Writes small traces for tests: what happens when, on which thread; the format's own demands
+//! (tables, sequence numbers, first statuses) are seen to.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use exectrace_analysis::{Analysis, Options};
+use exectrace_format::{Reader, text};
+
+/// A trace in the making, whose times count from its begin. Thread `n` holds worker `n`.
+#[derive(Default)]
+pub(crate) struct Story {
+    strings: Vec<String>,
+    stacks: Vec<String>,
+    events: BTreeMap<u64, Vec<(u64, String)>>,
+    sequence: BTreeMap<u64, u64>,
+}
+
+impl Story {
+    fn string(&mut self, text: &str) -> usize {
+        let known = self.strings.iter().position(|known| known == text);
+        known.unwrap_or_else(|| {
+            self.strings.push(text.to_owned());
+            self.strings.len() - 1
+        }) + 1
+    }
+
+    /// A stack of functions, leaf first, as `leaf<root`; 0 for an empty text.
+    fn stack(&mut self, functions: &str) -> usize {
+        if functions.is_empty() {
+            return 0;
+        }
+        let frames: Vec<String> = functions
+            .split('<')
+            .map(|function| {
+                let id = self.string(function);
+                format!("{}:{id}:{id}:{id}", 0x1000 + id)
+            })
+            .collect();
+        let stack = frames.join(" ");
+        let known = self.stacks.iter().position(|known| *known == stack);
+        known.unwrap_or_else(|| {
+            self.stacks.push(stack);
+            self.stacks.len() - 1
+        }) + 1
+    }
+
+    /// The next sequence number of a flow.
+    fn next(&mut self, go: u64) -> u64 {
+        let sequence = self.sequence.entry(go).or_default();
+        *sequence += 1;
+        *sequence
+    }
+
+    /// An event as the text form has it.
+    fn event(&mut self, time: u64, thread: u64, event: String) -> &mut Self {
+        let events = self.events.entry(thread).or_default();
+        if events.is_empty() {
+            // Just before, since no two events have the same time.
+            let first = format!("ProcStatus proc={thread} status=Running");
+            events.push((time.saturating_sub(1), first));
+        }
+        events.push((time, event));
+        self
+    }
+
+    /// A flow that runs when the trace begins.
+    pub(crate) fn runs(&mut self, time: u64, thread: u64, go: u64, root: &str) -> &mut Self {
+        let stack = self.stack(root);
+        self.event(
+            time,
+            thread,
+            format!("GoStatusStack go={go} thread={thread} status=Running stack={stack}"),
+        )
+    }
+
+    pub(crate) fn spawn(&mut self, time: u64, thread: u64, go: u64, root: &str) -> &mut Self {
+        let stack = self.stack(root);
+        self.event(
+            time,
+            thread,
+            format!("GoCreate go={go} go_stack={stack} stack=0"),
+        )
+    }
+
+    pub(crate) fn start(&mut self, time: u64, thread: u64, go: u64) -> &mut Self {
+        let seq = self.next(go);
+        self.event(time, thread, format!("GoStart go={go} seq={seq}"))
+    }
+
+    pub(crate) fn block(&mut self, time: u64, thread: u64, reason: &str, at: &str) -> &mut Self {
+        let (reason, stack) = (self.string(reason), self.stack(at));
+        self.event(
+            time,
+            thread,
+            format!("GoBlock reason={reason} stack={stack}"),
+        )
+    }
+
+    pub(crate) fn stop(&mut self, time: u64, thread: u64, reason: &str) -> &mut Self {
+        let reason = self.string(reason);
+        self.event(time, thread, format!("GoStop reason={reason} stack=0"))
+    }
+
+    pub(crate) fn wake(&mut self, time: u64, thread: u64, go: u64) -> &mut Self {
+        let seq = self.next(go);
+        self.event(time, thread, format!("GoUnblock go={go} seq={seq} stack=0"))
+    }
+
+    pub(crate) fn end(&mut self, time: u64, thread: u64) -> &mut Self {
+        self.event(time, thread, "GoDestroy".to_owned())
+    }
+
+    pub(crate) fn call(&mut self, begin: u64, end: u64, thread: u64, at: &str) -> &mut Self {
+        let stack = self.stack(at);
+        let seq = {
+            let sequence = self.sequence.entry(1 << 32 | thread).or_default();
+            *sequence += 1;
+            *sequence
+        };
+        self.event(
+            begin,
+            thread,
+            format!("GoSyscallBegin proc_seq={seq} stack={stack}"),
+        );
+        self.event(end, thread, "GoSyscallEnd".to_owned())
+    }
+
+    pub(crate) fn task(
+        &mut self,
+        time: u64,
+        thread: u64,
+        task: u64,
+        parent: u64,
+        name: &str,
+    ) -> &mut Self {
+        let name = self.string(name);
+        self.event(
+            time,
+            thread,
+            format!("UserTaskBegin task={task} parent={parent} name={name} stack=0"),
+        )
+    }
+
+    pub(crate) fn task_end(&mut self, time: u64, thread: u64, task: u64) -> &mut Self {
+        self.event(time, thread, format!("UserTaskEnd task={task} stack=0"))
+    }
+
+    pub(crate) fn region(&mut self, time: u64, thread: u64, task: u64, name: &str) -> &mut Self {
+        let (name, stack) = (self.string(name), self.stack("here"));
+        self.event(
+            time,
+            thread,
+            format!("UserRegionBegin task={task} name={name} stack={stack}"),
+        )
+    }
+
+    pub(crate) fn region_end(
+        &mut self,
+        time: u64,
+        thread: u64,
+        task: u64,
+        name: &str,
+    ) -> &mut Self {
+        let name = self.string(name);
+        self.event(
+            time,
+            thread,
+            format!("UserRegionEnd task={task} name={name} stack=0"),
+        )
+    }
+
+    pub(crate) fn log(&mut self, time: u64, thread: u64, task: u64, message: &str) -> &mut Self {
+        let (key, value) = (self.string("key"), self.string(message));
+        self.event(
+            time,
+            thread,
+            format!("UserLog task={task} category={key} message={value} stack=0"),
+        )
+    }
+
+    /// The worker goes to sleep.
+    pub(crate) fn park(&mut self, time: u64, thread: u64) -> &mut Self {
+        self.event(time, thread, "ProcStop".to_owned())
+    }
+
+    fn text(&self) -> String {
+        let mut text =
+            "go 1.25\ngeneration 1\nbatch m=0 time=1000 sync\n  frequency 1000000000\n  \
+                        clock +0 mono=0 sec=0 nsec=0\n"
+                .to_owned();
+        text.push_str("batch m=0 time=1000 strings\n");
+        for (string, id) in self.strings.iter().zip(1..) {
+            _ = writeln!(text, "  string {id} {string:?}");
+        }
+        text.push_str("batch m=0 time=1000 stacks\n");
+        for (stack, id) in self.stacks.iter().zip(1..) {
+            _ = writeln!(text, "  stack {id} {stack}");
+        }
+        for (thread, events) in &self.events {
+            let mut now = 0;
+            _ = writeln!(text, "batch m={thread} time=1000 events");
+            for (time, event) in events {
+                _ = writeln!(text, "  +{} {event}", time - now);
+                now = *time;
+            }
+        }
+        text
+    }
+
+    /// The bytes of the trace.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let text = self.text();
+        text::parse(&text).unwrap_or_else(|error| panic!("{error:?} in\n{text}"))
+    }
+
+    pub(crate) fn analyse(&self, options: &Options) -> Analysis {
+        let bytes = self.bytes();
+        let mut reader = Reader::new(bytes.as_slice()).expect("a trace");
+        let analysis = Analysis::read(&mut reader, options);
+        assert!(
+            analysis.damage.is_none(),
+            "{:?} in\n{}",
+            analysis.damage,
+            self.text()
+        );
+        analysis
+    }
+}
