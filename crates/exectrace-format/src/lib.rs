@@ -1,7 +1,8 @@
 //! Go's execution trace format: what a trace file is made of, writing it, reading it.
 //!
 //! - [`Writer`] makes the bytes of generations from events; it knows no file and no clock.
-//! - [`Reader`] yields the events of a file in their true order, or says where it is damaged.
+//! - [`Reader`] yields the events of a file in their true order, or says where it is damaged. It
+//!   takes the traces of Go 1.11 to 1.27; all else here is of the format since Go 1.22.
 //! - [`Event`] and [`EventKind`] are the table of events, from which all else is derived.
 //! - [`text`] shows the bytes of a trace as lines, and makes bytes of lines again.
 //! - [`SideRecord`] is what the format has no event for, kept in a corner that other tools skip.

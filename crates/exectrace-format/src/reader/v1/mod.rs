@@ -38,7 +38,9 @@ use event::{Event, FIXED_GOES, FIXED_LANES};
 use names::Names;
 use order::Damage;
 
-/// Most bytes that a file of Go 1.11 to 1.21 may have.
+/// Most bytes that a file of Go 1.11 to 1.21 may have, without its header.
+///
+/// Such a file is read whole. In memory it is some ten times as large, at most some forty times.
 pub const MAX_V1_BYTES: u64 = u32::MAX as u64;
 
 /// The number of the one generation.
