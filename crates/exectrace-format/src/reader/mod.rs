@@ -7,6 +7,8 @@
 //! 3. `decode`, `merge`, `order`: events one by one, whose turn it is, and the rules;
 //! 4. `owned`: from [`CompactEvent`]s to [`TraceEvent`]s, with the names of `tables`.
 //!
+//! Traces of Go 1.21 and earlier are of another format: `v1` makes [`CompactEvent`]s of them.
+//!
 //! A generation is read whole, then played. The rules are those of Go's validating reader: what
 //! it accepts is accepted, what it refuses is refused.
 
@@ -63,6 +65,12 @@ use v1::V1;
 /// batches are played first. Memory: one generation (at most [`MAX_GENERATION_BYTES`] of payload
 /// and some times that for its tables) and what is open across generations (at most
 /// [`MAX_STATE_BYTES`]). Time is linear in the file, but for a logarithm of the number of threads.
+///
+/// Traces of Go 1.11 to 1.21 (headers 11, 19, 21) are converted: they tell what the newer format
+/// would, as one generation with a sync in front and one at the end, without clocks. Their clock's
+/// speed stands at the end of the file, so all of it (at most [`MAX_V1_BYTES`]) is read before the
+/// first event, and a file that is cut or whose order is damaged yields the error alone. Memory:
+/// some ten times the file, for hostile files up to forty times.
 ///
 /// ```
 /// use exectrace_format::{ClockSnapshot, Reader, TraceEventKind, Version, Writer};
