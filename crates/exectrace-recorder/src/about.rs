@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use crate::control::note_about;
 use crate::switch::lock;
 
 /// What was said beside the defaults: by key, in the order in which keys came.
@@ -9,10 +10,11 @@ static CAPABILITIES: Mutex<Vec<(&'static str, String)>> = Mutex::new(Vec::new())
 
 /// Says something about what this build can see, for readers of its traces.
 ///
-/// A later value replaces an earlier one under the same key. It is told in recordings that start
-/// afterwards, as a log of the user task `exectrace` and in the side data.
+/// A later value replaces an earlier one under the same key. It is told as a log of the user task
+/// `exectrace`, and in recordings that start afterwards in the side data as well.
 pub fn set_capability(key: &'static str, value: impl Into<String>) {
     let value = value.into();
+    note_about(key, &value);
     let mut capabilities = lock(&CAPABILITIES);
     match capabilities.iter_mut().find(|(known, _)| *known == key) {
         Some(known) => known.1 = value,

@@ -44,6 +44,7 @@ static LENGTHS: [u8; 64] = {
     let mut lengths = [2; 64];
     lengths[Kind::SpanFollows as usize] = 3;
     lengths[Kind::PollEndAt as usize] = 3;
+    lengths[Kind::PollBeginAfter as usize] = 3;
     lengths[Kind::WakerOf as usize] = 3;
     lengths[Kind::StackIs as usize] = 0;
     lengths[Kind::RegionBegin as usize] = 4;
@@ -116,7 +117,7 @@ impl Cursor {
             return usize::from(fixed);
         }
         match kind {
-            Kind::SpanFollows | Kind::PollEndAt | Kind::WakerOf => 3,
+            Kind::SpanFollows | Kind::PollEndAt | Kind::PollBeginAfter | Kind::WakerOf => 3,
             Kind::StackIs => 3 + (self.word(2) as usize).min(MAX_STACK_WORDS),
             Kind::RegionBegin => 4,
             Kind::TaskBegin | Kind::AsyncSpawn => 5,
@@ -166,12 +167,15 @@ impl Cursor {
                 }
                 Ahead::BlockingSpawn(task())
             }
-            Kind::PollBegin => Ahead::PollBegin(task()),
+            Kind::PollBegin | Kind::PollBeginAfter => Ahead::PollBegin {
+                task: task(),
+                waited_ns: (peek.kind == Kind::PollBeginAfter).then(|| self.word(2)),
+            },
             Kind::PollEnd | Kind::PollEndAt => Ahead::PollEnd,
             Kind::Park => Ahead::Park(true),
             Kind::Unpark => Ahead::Park(false),
             Kind::Wake => Ahead::Wake(task()),
-            Kind::WakeBy => Ahead::WakeBy(self.word(1)),
+            Kind::WakeBy => Ahead::WakeBy(self.span(peek)),
             _ => return None,
         })
     }
@@ -226,7 +230,7 @@ impl Cursor {
             Kind::Lost => Input::Lost {
                 records: self.word(1),
             },
-            Kind::PollBegin => Input::PollBegin(task),
+            Kind::PollBegin | Kind::PollBeginAfter => Input::PollBegin(task),
             Kind::PollEnd => Input::PollEnd { task, stack: 0 },
             Kind::PollEndAt => Input::PollEnd {
                 task,
@@ -241,11 +245,9 @@ impl Cursor {
             },
             Kind::WakerOf => Input::WakerOf {
                 task,
-                waker: self.word(2),
+                address: self.word(2),
             },
-            Kind::WakeBy => Input::WakeBy {
-                waker: self.word(1),
-            },
+            Kind::WakeBy => Input::WakeBy(span(1)),
             Kind::StackIs => Input::StackIs {
                 hash: self.word(1),
                 addresses: self.addresses(peek, &mut scratch.words),

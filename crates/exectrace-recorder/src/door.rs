@@ -48,6 +48,9 @@ pub enum CallsiteKind {
     /// Records of the `log` crate: events whose own target and place come in the fields
     /// `log.target`, `log.module_path`, `log.file` and `log.line`.
     Log,
+    /// Spans that an async runtime makes around its tasks. They are not shown: their field `task.id`
+    /// says which task [`woken`](Door::woken) is about, and `task.name` names it.
+    AsyncTask,
 }
 
 /// Which spans of a call site become user tasks; the others are regions of their parent's task.
@@ -213,6 +216,13 @@ impl<T: Sync + 'static> Door<T> {
     #[inline]
     pub fn exit(&self, span: u64) {
         self.about(Kind::SpanExit, span);
+    }
+
+    /// The calling thread wakes the async task whose span this is, from a call site of
+    /// [`CallsiteKind::AsyncTask`].
+    #[inline]
+    pub fn woken(&self, span: u64) {
+        self.about(Kind::WakeBy, span);
     }
 
     /// The span has ended: for sources that count a span's handles themselves.

@@ -23,10 +23,10 @@ use crate::local::{LOST_ELSEWHERE, NEW_THREADS, POOL, WOKEN};
 use crate::merge::{self, Sink};
 use crate::model::{Model, ThreadIndex};
 use crate::recording::{Output, Report, SinkError, StartError, StopError};
-use crate::schedule;
 use crate::source::Source;
 use crate::stacks;
 use crate::switch::{self, lock};
+use crate::{roster, schedule};
 
 /// How often groups are written.
 const GROUP: Duration = Duration::from_millis(100);
@@ -162,7 +162,7 @@ impl Flusher {
                 let mut answer = Answer::new(reply, Err(error));
                 answer.set(self.stop(id));
             }
-            Command::Note(text) => self.note(&text),
+            Command::Note(category, text) => self.note(category, &text),
             Command::FinishAll(reply) => {
                 let mut answer = Answer::new(reply, ());
                 let ids: Vec<_> = self.recordings.iter().map(|active| active.id).collect();
@@ -287,11 +287,11 @@ impl Flusher {
         }
     }
 
-    fn note(&mut self, text: &str) {
+    fn note(&mut self, category: &'static str, text: &str) {
         if self.model.is_some() {
             self.cut_now();
             if let Some(model) = &mut self.model {
-                model.note(self.point.ns, "exectrace", text);
+                model.note(self.point.ns, category, text);
             }
         }
     }
@@ -480,7 +480,7 @@ impl Sink for ModelSink<'_> {
 fn new_model(id: ThreadId) -> Model {
     let describe = |site: crate::input::SiteKey| crate::door::describe(site.door, site.address);
     let mut model = Model::new(id, Box::new(describe));
-    schedule::tell_alive(&mut |alive| model.adopt(&alive));
+    roster::tell(&mut |alive| model.adopt(&alive));
     model
 }
 

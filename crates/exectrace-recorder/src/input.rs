@@ -22,6 +22,9 @@ pub(crate) struct SiteKey {
     pub(crate) door: u16,
 }
 
+/// What a wake names: the address that the task's wakers carry, with door 0, or the task's span.
+pub(crate) type WakerKey = SpanKey;
+
 /// An async task, and the runtime that runs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct AsyncKey {
@@ -117,11 +120,9 @@ pub(crate) enum Input<'a> {
     },
     WakerOf {
         task: AsyncKey,
-        waker: u64,
+        address: u64,
     },
-    WakeBy {
-        waker: u64,
-    },
+    WakeBy(WakerKey),
     StackIs {
         hash: u64,
         /// Return addresses, leaf first.
@@ -136,10 +137,14 @@ pub(crate) enum Ahead {
     SpanNew(SpanKey, SiteKey),
     SpanEnter(SpanKey),
     BlockingSpawn(AsyncKey),
-    PollBegin(AsyncKey),
+    PollBegin {
+        task: AsyncKey,
+        /// Nanoseconds since the task was woken, if the runtime tells.
+        waited_ns: Option<u64>,
+    },
     PollEnd,
     /// Parks, or unparks.
     Park(bool),
     Wake(AsyncKey),
-    WakeBy(u64),
+    WakeBy(WakerKey),
 }

@@ -75,6 +75,8 @@ mod recording;
 #[cfg(not(loom))]
 mod resolve;
 #[cfg(not(loom))]
+pub mod roster;
+#[cfg(not(loom))]
 mod schedule;
 #[cfg(not(loom))]
 mod settings;
@@ -91,6 +93,12 @@ mod waker;
 #[cfg(loom)]
 #[doc(hidden)]
 pub use chunk::{Chunk, Place};
+#[cfg(loom)]
+#[path = "roster/slot.rs"]
+mod slot;
+#[cfg(loom)]
+#[doc(hidden)]
+pub use slot::Slot;
 
 #[cfg(not(loom))]
 pub use about::set_capability;
@@ -115,8 +123,7 @@ pub use control::note;
 pub use recording::{Recording, RecordingOptions, Report, SinkError, StartError, StopError, start};
 #[cfg(not(loom))]
 pub use schedule::{
-    AliveTask, AsyncTaskId, AsyncTaskKind, Census, Runtime, Sampler, StackHash, Worker,
-    add_sampler, set_census,
+    AliveTask, AsyncTaskId, AsyncTaskKind, Runtime, Sampler, StackHash, Worker, add_sampler,
 };
 #[cfg(not(loom))]
 pub use settings::{Settings, SettingsError};

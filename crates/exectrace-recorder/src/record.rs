@@ -31,7 +31,8 @@
 //! | `PollEndAt` | async task, hash of the stack where it waits |
 //! | `Park`, `Unpark` | worker |
 //! | `WakerOf` | async task, address that its wakers carry |
-//! | `WakeBy` | address that a waker carries |
+//! | `PollBeginAfter` | async task, nanoseconds since it was woken |
+//! | `WakeBy` | address that a waker carries; where the door is not 0, span of the async task |
 //! | `StackIs` | hash of a stack, number of its addresses, addresses from leaf to root |
 //!
 //! The door of rows about async tasks and workers is the number of the runtime.
@@ -71,10 +72,11 @@ pub(crate) enum Kind {
     WakerOf = 26,
     WakeBy = 27,
     StackIs = 28,
+    PollBeginAfter = 29,
 }
 
 impl Kind {
-    const ALL: [Kind; 28] = [
+    const ALL: [Kind; 29] = [
         Kind::RegionBegin,
         Kind::RegionEnd,
         Kind::TaskBegin,
@@ -103,6 +105,7 @@ impl Kind {
         Kind::WakerOf,
         Kind::WakeBy,
         Kind::StackIs,
+        Kind::PollBeginAfter,
     ];
 
     /// The kind in a head.

@@ -5,11 +5,12 @@
 
 use std::panic::Location;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use crate::is_enabled;
 use crate::local::{record, serial};
 use crate::record::{Kind, MAX_DOORS, task_and_length};
-use crate::switch::lock;
+use crate::switch::{lock, tell_listeners};
 
 /// An async task: a number that is unique among all async tasks of the process, ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,6 +30,11 @@ impl AsyncTaskId {
     #[must_use]
     pub fn unique() -> Self {
         Self(serial() | OWN)
+    }
+
+    /// The task of a number that [`get`](Self::get) returned.
+    pub(crate) const fn of_number(number: u64) -> Self {
+        Self(number)
     }
 
     /// The number.
@@ -82,6 +88,12 @@ pub(crate) fn runtime_name(number: u16) -> String {
 }
 
 impl Runtime {
+    /// Whether any runtime of the process was registered.
+    #[must_use]
+    pub fn is_any_registered() -> bool {
+        !lock(&RUNTIMES).is_empty()
+    }
+
     /// Registers a runtime under a name, which shows in the names of its workers' lanes.
     #[must_use]
     pub fn register(name: impl Into<String>) -> Self {
@@ -89,9 +101,21 @@ impl Runtime {
         if names.len() < MAX_DOORS - 1 {
             names.push(name.into());
         }
-        Self {
-            number: names.len() as u16,
+        let number = names.len() as u16;
+        drop(names);
+        if number == 1 && is_enabled() {
+            // What was of no use before may be wanted now.
+            tell_listeners();
         }
+        Self { number }
+    }
+
+    pub(crate) const fn of_number(number: u16) -> Self {
+        Self { number }
+    }
+
+    pub(crate) const fn number(self) -> u16 {
+        self.number
     }
 
     /// A task was spawned at `place` by the calling thread, in what it runs at the moment.
@@ -121,6 +145,16 @@ impl Runtime {
     #[inline]
     pub fn poll_begins(self, task: AsyncTaskId) {
         self.about(Kind::PollBegin, task.0);
+    }
+
+    /// As [`poll_begins`](Self::poll_begins), of a task that was woken so long ago. Who woke it is not
+    /// known; where a wake is told as well, that one counts.
+    #[inline]
+    pub fn poll_begins_after(self, task: AsyncTaskId, waited: Duration) {
+        if is_enabled() {
+            let waited_ns = waited.as_nanos() as u64;
+            record(Kind::PollBeginAfter, self.number, [task.0, waited_ns]);
+        }
     }
 
     /// The calling thread has polled the task. It waits now, unless it was woken meanwhile or has
@@ -197,27 +231,6 @@ pub struct AliveTask {
     pub place: &'static Location<'static>,
     /// What the program called it.
     pub name: Option<&'static str>,
-}
-
-/// Tells all tasks alive to what it is given.
-pub type Census = fn(&mut dyn FnMut(AliveTask));
-
-static CENSUS: Mutex<Option<Census>> = Mutex::new(None);
-
-/// Sets the function that is asked, when a recording starts, which async tasks are alive.
-///
-/// It runs on the flush thread while tasks are spawned and end on others: it may miss those and may
-/// tell tasks that have just ended.
-pub fn set_census(census: Census) {
-    *lock(&CENSUS) = Some(census);
-}
-
-/// Tells all tasks alive, as far as anybody keeps count of them.
-pub(crate) fn tell_alive(f: &mut dyn FnMut(AliveTask)) {
-    let census = *lock(&CENSUS);
-    if let Some(census) = census {
-        census(f);
-    }
 }
 
 /// A set of numbers that the flush thread asks for ten times a second while something records.

@@ -32,7 +32,8 @@ pub fn epoch() -> u32 {
 
 static LISTENERS: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
 
-/// Has `listener` called after each switch from off to on and back, on the thread that switched.
+/// Has `listener` called after each switch from off to on and back, on the thread that switched, and
+/// when the first [`Runtime`](crate::Runtime) is registered in between.
 ///
 /// A listener is kept for the life of the process; the same function is kept once. This is how
 /// `tracing` call sites learn that they are wanted. A listener must not start or stop recordings.

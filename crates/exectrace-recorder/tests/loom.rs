@@ -3,7 +3,7 @@
 //! Run with `RUSTFLAGS="--cfg loom" cargo test -p exectrace-recorder --test loom --release`.
 #![cfg(loom)]
 
-use exectrace_recorder::{Chunk, Place};
+use exectrace_recorder::{Chunk, Place, Slot};
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
@@ -13,8 +13,11 @@ fn chunk() -> &'static Chunk {
 }
 
 /// Stores a record of two words whose second is the complement of the first.
-fn put(chunk: &'static Chunk, number: u64) {
-    let at = chunk.position();
+///
+/// Where it goes is said by the model: of the accesses to an atomic, loom keeps the last, so a
+/// producer that loaded what it is about to store would hide the consumer's load before it, and only
+/// one of the two orders would be tried.
+fn put(chunk: &'static Chunk, at: usize, number: u64) {
     chunk.store(at, &[number, !number]);
     chunk.publish(at + 2);
 }
@@ -39,8 +42,8 @@ fn the_consumer_sees_whole_records_in_order_while_the_producer_writes() {
     loom::model(|| {
         let first = chunk();
         let producer = thread::spawn(move || {
-            put(first, 1);
-            put(first, 2);
+            put(first, 0, 1);
+            put(first, 2, 2);
         });
         let mut place = Place::at_start_of(first);
         let mut seen = Vec::new();
@@ -56,9 +59,9 @@ fn nothing_is_lost_when_the_producer_changes_chunks() {
     loom::model(|| {
         let (first, second) = (chunk(), chunk());
         let producer = thread::spawn(move || {
-            put(first, 1);
+            put(first, 0, 1);
             first.seal(second);
-            put(second, 2);
+            put(second, 0, 2);
         });
         let mut place = Place::at_start_of(first);
         let mut seen = Vec::new();
@@ -81,12 +84,12 @@ fn a_chunk_that_was_read_can_be_another_threads_next() {
                 let taken = pool.lock().unwrap().take();
                 if let Some(chunk) = taken {
                     assert_eq!(chunk.position(), 0, "a chunk of the pool is empty");
-                    put(chunk, 9);
+                    put(chunk, 0, 9);
                 }
             })
         };
         let producer = thread::spawn(move || {
-            put(first, 1);
+            put(first, 0, 1);
             first.seal(second);
         });
         let mut place = Place::at_start_of(first);
@@ -110,7 +113,7 @@ fn the_last_records_of_a_thread_are_seen_after_its_end_is() {
         let producer = {
             let ended = Arc::clone(&ended);
             thread::spawn(move || {
-                put(first, 1);
+                put(first, 0, 1);
                 ended.store(true, Ordering::Release);
             })
         };
@@ -123,5 +126,44 @@ fn the_last_records_of_a_thread_are_seen_after_its_end_is() {
             assert_eq!(seen, [1]);
         }
         producer.join().unwrap();
+    });
+}
+
+#[test]
+fn who_reads_a_slot_finds_nothing_or_the_words_of_one_task() {
+    loom::model(|| {
+        let slot = Arc::new(Slot::new());
+        let spawner = {
+            let slot = Arc::clone(&slot);
+            thread::spawn(move || {
+                assert!(slot.fill(1, [1; 3]));
+                assert!(slot.free(1));
+                assert!(slot.fill(2, [2; 3]));
+            })
+        };
+        if let Some((task, words)) = slot.read() {
+            assert_eq!(words, [task; 3]);
+        }
+        spawner.join().unwrap();
+        assert_eq!(slot.read(), Some((2, [2; 3])));
+    });
+}
+
+#[test]
+fn a_slot_is_one_tasks_and_is_freed_once() {
+    loom::model(|| {
+        let slot = Arc::new(Slot::new());
+        let others: Vec<_> = [1, 2]
+            .into_iter()
+            .map(|task| {
+                let slot = Arc::clone(&slot);
+                thread::spawn(move || slot.fill(task, [task; 3]) && slot.free(task))
+            })
+            .collect();
+        let freed_here = slot.free(1);
+        let freed = others.into_iter().map(|other| other.join().unwrap());
+        let freed = usize::from(freed_here) + freed.filter(|&freed| freed).count();
+        assert!((1..=2).contains(&freed));
+        assert_eq!(slot.read(), None);
     });
 }

@@ -17,6 +17,13 @@ pub struct Capabilities {
     /// Whether the program keeps frame pointers, so that it is seen where in its functions a task
     /// waits: `-C force-frame-pointers=yes`.
     pub frame_pointers: bool,
+    /// Whether Tokio tells of the wakes of all tasks that are spawned while something records, to a
+    /// Layer or Subscriber of this tracer's: the feature `tracing` of this crate, and the flag. Else
+    /// only wakes of tasks spawned through this crate are seen.
+    pub all_wakes: bool,
+    /// Whether it is seen when, though not by whom, a task is woken in a runtime that tracks its
+    /// schedule latency: the feature `schedule-latency` of this crate, and the flag.
+    pub wake_times: bool,
     /// Whether tasks alive are registered, so that a recording knows them from its start.
     pub live_tasks: bool,
 }
@@ -26,12 +33,17 @@ impl Capabilities {
     #[must_use]
     pub fn pairs(&self) -> [(&'static str, &'static str); 5] {
         let yes_no = |yes| if yes { "yes" } else { "no" };
+        let wakes = match (self.all_wakes, self.wake_times) {
+            (true, _) => "all, by tracing",
+            (false, true) => "wrapped; times of all",
+            (false, false) => "wrapped",
+        };
         [
             (
                 "tokio.tasks",
                 if self.all_tasks { "all" } else { "wrapped" },
             ),
-            ("tokio.wakes", "wrapped"),
+            ("tokio.wakes", wakes),
             ("tokio.unstable", yes_no(self.tokio_unstable)),
             ("tokio.stacks", yes_no(self.frame_pointers)),
             ("tokio.live_tasks", yes_no(self.live_tasks)),
@@ -51,6 +63,8 @@ pub fn capabilities() -> Capabilities {
         all_tasks: cfg!(tokio_unstable),
         tokio_unstable: cfg!(tokio_unstable),
         frame_pointers: has_frame_pointers(),
+        all_wakes: cfg!(all(tokio_unstable, feature = "tracing")),
+        wake_times: cfg!(all(tokio_unstable, feature = "schedule-latency")),
         live_tasks: crate::alive::is_kept(),
     }
 }

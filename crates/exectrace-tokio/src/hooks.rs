@@ -131,7 +131,7 @@ fn thread_unparks(state: &'static RuntimeState) {
 mod on_tasks {
     //! The hooks on tasks, which Tokio has with `--cfg tokio_unstable`.
 
-    use exectrace_recorder::{AliveTask, AsyncTaskId, AsyncTaskKind, is_enabled};
+    use exectrace_recorder::{AliveTask, AsyncTaskId, AsyncTaskKind, is_enabled, roster};
     use tokio::runtime::{Builder, TaskMeta};
 
     use crate::current::{self, HookedEnd, spawns};
@@ -184,16 +184,16 @@ mod on_tasks {
         let (kind, place) = (AsyncTaskKind::Future, meta.spawned_at());
         // Told before it is registered: its end is told after it was found there.
         state.runtime.spawned(task, kind, place, name);
-        alive::insert(AliveTask {
+        alive::insert(&AliveTask {
             runtime: state.runtime,
             task,
             kind,
             place,
             name,
         });
-        if alive::has_note(task) {
+        if roster::is_noted(task) {
             // Spawned into a runtime that shuts down: it has ended already.
-            alive::remove(task);
+            roster::leave(task);
             state.runtime.ended(task);
         }
     }
@@ -206,7 +206,12 @@ mod on_tasks {
         let number = numbers::of_task(meta.id());
         current::tell_worker(state);
         current::open(number);
-        state.runtime.poll_begins(AsyncTaskId::of_runtime(number));
+        let task = AsyncTaskId::of_runtime(number);
+        #[cfg(feature = "schedule-latency")]
+        if let Some(waited) = meta.schedule_latency() {
+            return state.runtime.poll_begins_after(task, waited);
+        }
+        state.runtime.poll_begins(task);
     }
 
     #[inline]
@@ -228,7 +233,7 @@ mod on_tasks {
     fn ended(state: &'static RuntimeState, meta: &TaskMeta<'_>) {
         let number = numbers::of_task(meta.id());
         let task = AsyncTaskId::of_runtime(number);
-        if alive::remove_or_note(task) || !alive::is_kept() {
+        if roster::leave_or_note(task) || !alive::is_kept() {
             state.runtime.ended(task);
         }
     }

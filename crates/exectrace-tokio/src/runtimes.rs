@@ -9,7 +9,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use exectrace_recorder::{Runtime, epoch};
 use tokio::runtime::Handle;
 
-use crate::{alive, capabilities, counters, numbers};
+use crate::{capabilities, counters, numbers};
 
 /// Workers of a runtime whose threads are remembered. Of further ones it is assumed.
 pub(crate) const MAX_CLAIMS: usize = 256;
@@ -139,7 +139,6 @@ pub(crate) fn all() -> impl Iterator<Item = &'static RuntimeState> {
 
 /// Makes the state of a new runtime.
 pub(crate) fn register(name: String, is_hooked: bool) -> &'static RuntimeState {
-    alive::answer_census();
     counters::answer_sampler();
     capabilities::tell();
     let mut count = COUNT.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use exectrace_recorder::{AliveTask, AsyncTaskId, AsyncTaskKind, StackHash};
+use exectrace_recorder::{AliveTask, AsyncTaskId, AsyncTaskKind, StackHash, roster};
 
 use crate::runtimes::RuntimeState;
 use crate::{alive, current};
@@ -26,7 +26,7 @@ impl ToldTask {
         place: &'static Location<'static>,
         name: Option<&'static str>,
     ) -> Self {
-        alive::insert(AliveTask {
+        alive::insert(&AliveTask {
             runtime: state.runtime,
             task,
             kind,
@@ -40,7 +40,7 @@ impl ToldTask {
     /// The task is at its end.
     pub(crate) fn end(&mut self) {
         if self.task != ENDED {
-            alive::remove(self.task);
+            roster::leave(self.task);
             self.state.runtime.ended(self.task);
             self.task = ENDED;
         }

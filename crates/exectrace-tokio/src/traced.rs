@@ -358,8 +358,7 @@ impl Watch {
             0 => (AsyncTaskId::unique(), AsyncTaskKind::Root),
             _ => (AsyncTaskId::of_runtime(number), AsyncTaskKind::Future),
         };
-        let is_told = || alive::contains(task) || !alive::is_kept();
-        if number != 0 && state.has_task_hooks() && is_told() {
+        if number != 0 && state.has_task_hooks() && alive::is_told(task) {
             return SeenBy::Hooks(state);
         }
         SeenBy::Wrapper(ToldTask::spawned(state, task, kind, place, None))

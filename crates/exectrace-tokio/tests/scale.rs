@@ -7,7 +7,16 @@ use std::io::BufReader;
 use std::path::Path;
 
 use exectrace_format::{GoState, Reader, StateChange, TraceEventKind};
+use exectrace_recorder::Settings;
 use exectrace_tokio::{BuilderExt, block_on, spawn};
+
+/// Takes a turn, with so much memory that nothing is dropped however late the flush thread is.
+fn turn() -> std::sync::MutexGuard<'static, ()> {
+    let turn = support::turn();
+    // In use already, if another test came first: then it is the same.
+    let _ = Settings::new().memory_bytes(1 << 30).apply();
+    turn
+}
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread()
@@ -37,7 +46,7 @@ fn count(trace: &Path, wanted: GoState) -> usize {
 #[test]
 fn a_recording_shows_a_hundred_thousand_tasks_that_never_run_in_few_bytes_each() {
     const TASKS: usize = 100_000;
-    let _turn = support::turn();
+    let _turn = turn();
     let folder = tempfile::tempdir().unwrap();
     let trace = folder.path().join("alive.trace");
     let runtime = runtime();
@@ -67,7 +76,7 @@ fn a_recording_shows_a_hundred_thousand_tasks_that_never_run_in_few_bytes_each()
 fn a_million_spawns_are_all_there_and_leave_nothing_behind() {
     const ROUNDS: usize = 10_000;
     const AT_ONCE: usize = 100;
-    let _turn = support::turn();
+    let _turn = turn();
     let folder = tempfile::tempdir().unwrap();
     let trace = folder.path().join("spawned.trace");
     let recording = exectrace_recorder::start(&trace).unwrap();
@@ -97,7 +106,7 @@ fn a_million_spawns_are_all_there_and_leave_nothing_behind() {
 #[test]
 fn a_task_of_a_million_polls_takes_the_same_for_each() {
     const POLLS: u64 = 1_000_000;
-    let _turn = support::turn();
+    let _turn = turn();
     let folder = tempfile::tempdir().unwrap();
     let trace = folder.path().join("polls.trace");
     let recording = exectrace_recorder::start(&trace).unwrap();

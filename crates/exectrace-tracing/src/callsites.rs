@@ -15,6 +15,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use tracing_core::Metadata;
 
 use crate::redaction::{Redaction, last_segment};
+use crate::tokio;
 
 /// What is known of a call site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub(crate) struct Site {
     pub(crate) number: u32,
     /// A bit for each field whose name somebody hides; the highest stands for all from 31 on.
     pub(crate) named: u32,
+    /// Its events say that Tokio wakes a task.
+    pub(crate) wakes: bool,
 }
 
 impl Site {
@@ -30,6 +33,7 @@ impl Site {
     pub(crate) const UNKNOWN: Self = Self {
         number: 0,
         named: u32::MAX,
+        wakes: false,
     };
 }
 
@@ -43,9 +47,13 @@ const CAPACITY: usize = SLOTS / 4 * 3;
 /// Numbers in a segment of the list by number.
 const SEGMENT: usize = 1 << 10;
 
+/// Set beside the number of a call site whose events are Tokio's wakes.
+const WAKES: u32 = 1 << 31;
+
 struct Slot {
     /// Address of the metadata; 0 while the slot is free. Stored last.
     address: AtomicUsize,
+    /// The number, and [`WAKES`].
     number: AtomicU32,
     named: AtomicU32,
 }
@@ -105,7 +113,7 @@ pub(crate) fn mark(redaction: &Redaction) {
         return;
     }
     for slot in &TABLE {
-        if let Some(metadata) = metadata(slot.number.load(Ordering::Relaxed)) {
+        if let Some(metadata) = metadata(slot.site().number) {
             // Relaxed: whoever records for this redaction learns of it after this.
             slot.named
                 .store(marks(metadata, &writers.hidden), Ordering::Relaxed);
@@ -117,8 +125,9 @@ impl Slot {
     #[inline]
     fn site(&self) -> Site {
         Site {
-            number: self.number.load(Ordering::Relaxed),
+            number: self.number.load(Ordering::Relaxed) & !WAKES,
             named: self.named.load(Ordering::Relaxed),
+            wakes: self.number.load(Ordering::Relaxed) & WAKES != 0,
         }
     }
 }
@@ -172,7 +181,12 @@ fn add(metadata: &'static Metadata<'static>) -> Site {
             .get_or_init(|| (0..SEGMENT).map(|_| OnceLock::new()).collect());
         segment[index % SEGMENT].get_or_init(|| metadata);
         writers.count += 1;
-        let number = writers.count as u32;
+        let mark = if tokio::tells_wakes(metadata) {
+            WAKES
+        } else {
+            0
+        };
+        let number = writers.count as u32 | mark;
         slot.number.store(number, Ordering::Relaxed);
         slot.named
             .store(marks(metadata, &writers.hidden), Ordering::Relaxed);

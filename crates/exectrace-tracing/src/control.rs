@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use exectrace_recorder::{Callsite, CallsiteKind, TaskRule, is_enabled};
+use exectrace_recorder::{Callsite, CallsiteKind, Runtime, TaskRule, is_enabled};
 use tracing_core::{Interest, LevelFilter, Metadata};
 
 use crate::filter::Filter;
 use crate::redaction::Redaction;
 use crate::tasks::TaskFilter;
+use crate::tokio::{self, Part};
 
 /// The settings of one Layer or Subscriber.
 #[derive(Debug)]
@@ -48,7 +49,12 @@ impl Control {
     /// Whether spans and events of this call site are to be recorded now.
     #[inline]
     pub(crate) fn is_wanted(&self, metadata: &Metadata<'_>) -> bool {
-        is_enabled() && self.filter.load().records_metadata(metadata)
+        is_enabled()
+            && match tokio::part(metadata) {
+                None => self.filter.load().records_metadata(metadata),
+                Some(Part::Task | Part::Waker) => Runtime::is_any_registered(),
+                Some(Part::Resource) => false,
+            }
     }
 
     /// The same, as an answer for `tracing` to remember.
@@ -62,10 +68,13 @@ impl Control {
 
     /// The most verbose level that is recorded now.
     pub(crate) fn max_level(&self) -> LevelFilter {
-        if is_enabled() {
-            self.filter.load().max_level()
-        } else {
+        if !is_enabled() {
             LevelFilter::OFF
+        } else if cfg!(tokio_unstable) && Runtime::is_any_registered() {
+            // Tokio's call sites, which it has with that flag only, are of the most verbose level.
+            LevelFilter::TRACE
+        } else {
+            self.filter.load().max_level()
         }
     }
 
@@ -91,7 +100,9 @@ impl Control {
 }
 
 fn kind(metadata: &Metadata<'_>) -> CallsiteKind {
-    if metadata.is_span() {
+    if tokio::part(metadata) == Some(Part::Task) {
+        CallsiteKind::AsyncTask
+    } else if metadata.is_span() {
         CallsiteKind::Span
     } else if metadata.target() == "log" && metadata.fields().field("log.target").is_some() {
         // The call sites, one a level, through which `tracing-log` sends the records of `log`.

@@ -100,6 +100,7 @@ mod source;
 mod stack;
 mod subscriber;
 mod tasks;
+mod tokio;
 mod visitor;
 
 pub use builder::Builder;

@@ -10,7 +10,7 @@ use tracing_core::{Event, Metadata};
 use crate::callsites::{self, Site};
 use crate::control::Control;
 use crate::visitor::FieldVisitor;
-use crate::{interest, stack};
+use crate::{interest, stack, tokio};
 
 /// A source of spans and events: one Layer or one Subscriber.
 #[derive(Debug)]
@@ -69,16 +69,27 @@ impl Source {
     pub(crate) fn event(&self, event: &Event<'_>) {
         let Some(door) = &self.door else { return };
         let metadata = event.metadata();
+        let site = callsites::site(metadata);
+        if site.wakes {
+            return self.wake(event);
+        }
         let parent = if event.is_contextual() {
             self.contextual_parent()
         } else {
             explicit_parent(event.parent().map(|parent| parent.into_u64()))
         };
-        let site = callsites::site(metadata);
         door.event(metadata, parent, |fields| {
             let redaction = &self.control.redaction;
             event.record(&mut FieldVisitor::new(fields, site.named, redaction));
         });
+    }
+
+    /// Tokio says something of a task's waker.
+    #[inline(never)]
+    fn wake(&self, event: &Event<'_>) {
+        if let (Some(door), Some(span)) = (&self.door, tokio::woken(event)) {
+            door.woken(span);
+        }
     }
 
     /// Values of a span's fields became known. `site` is the span's.

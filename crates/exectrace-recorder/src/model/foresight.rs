@@ -4,12 +4,13 @@
 //! for what the model would like to know earlier: which wake ends a wait that is about to begin, and
 //! which span a task that is being spawned will enter first.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 use rustc_hash::FxHashMap;
 
 use super::threads::ThreadIndex;
-use crate::input::{AsyncKey, SiteKey, SpanKey};
+use crate::input::{AsyncKey, SiteKey, SpanKey, WakerKey};
 
 /// Who woke a task, as far as it tells what the task waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +25,11 @@ pub(crate) enum WakerKind {
     Outside,
 }
 
-/// What a wake names: the task, or the address that its wakers carry.
+/// What a wake names: the task, or what its wakers are known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Waker {
     Task(u64),
-    Address(u64),
+    Known(WakerKey),
 }
 
 /// The first span that a task enters.
@@ -58,6 +59,8 @@ pub(crate) struct Foresight {
     /// Wakes that were not applied yet: when, and by whom.
     wakes: FxHashMap<Waker, VecDeque<(u64, WakerKind)>>,
     first_spans: FxHashMap<u64, FirstSpan>,
+    /// Wakes of which only the time is known, by that, and not applied yet.
+    silent_wakes: BinaryHeap<Reverse<(u64, u64)>>,
     /// Closures for the blocking pool that were not run yet.
     blocking: rustc_hash::FxHashSet<u64>,
 }
@@ -146,6 +149,21 @@ impl Foresight {
             .push_back((time_ns, kind));
     }
 
+    /// The runtime says that it was woken then; nobody may have told of that wake.
+    pub(crate) fn woken_at(&mut self, time_ns: u64, task: AsyncKey) {
+        self.silent_wakes.push(Reverse((time_ns, task.task)));
+    }
+
+    /// The next wake, up to this time, of which only the time is known.
+    #[inline]
+    pub(crate) fn take_silent_wake(&mut self, until_ns: u64) -> Option<(u64, u64)> {
+        let Reverse((time_ns, _)) = *self.silent_wakes.peek()?;
+        if time_ns > until_ns {
+            return None;
+        }
+        self.silent_wakes.pop().map(|Reverse(wake)| wake)
+    }
+
     /// A wake was applied: it lies ahead no more.
     pub(crate) fn wake_applied(&mut self, waker: Waker) {
         if let Some(ahead) = self.wakes.get_mut(&waker) {
@@ -157,9 +175,15 @@ impl Foresight {
     }
 
     /// Who will wake the task that is about to wait, if that can be seen.
-    pub(crate) fn next_wake(&self, task: u64, waker: u64, now_ns: u64) -> Option<WakerKind> {
-        let wakes = [Waker::Task(task), Waker::Address(waker)];
-        let ahead = wakes.iter().filter_map(|waker| self.wakes.get(waker));
+    pub(crate) fn next_wake(
+        &self,
+        task: u64,
+        known: [Option<WakerKey>; 2],
+        now_ns: u64,
+    ) -> Option<WakerKind> {
+        let known = known.into_iter().flatten().map(Waker::Known);
+        let wakers = std::iter::once(Waker::Task(task)).chain(known);
+        let ahead = wakers.filter_map(|waker| self.wakes.get(&waker));
         // The first that is later, not the earliest of all: there may be thousands, in about their
         // order, and those that lie behind were taken out.
         let mut next =

@@ -25,6 +25,7 @@ mod tests;
 mod text;
 mod threads;
 mod tracing;
+mod wakes;
 mod workers;
 
 use exectrace_format::{GroupCounts, Inferred, SideRecord, TaskId, ThreadId};
@@ -142,11 +143,16 @@ impl Model {
                 foresight.span_entered(thread, span, |task| !tasks.contains_key(&task));
             }
             Ahead::BlockingSpawn(task) => foresight.blocking_spawned(task),
-            Ahead::PollBegin(task) => foresight.poll_begins(thread, task),
+            Ahead::PollBegin { task, waited_ns } => {
+                foresight.poll_begins(thread, task);
+                if let Some(waited_ns) = waited_ns {
+                    foresight.woken_at(time_ns().saturating_sub(waited_ns), task);
+                }
+            }
             Ahead::PollEnd => foresight.poll_ends(thread),
             Ahead::Park(parks) => foresight.parks(thread, parks),
             Ahead::Wake(task) => foresight.wake(thread, time_ns(), Waker::Task(task.task)),
-            Ahead::WakeBy(waker) => foresight.wake(thread, time_ns(), Waker::Address(waker)),
+            Ahead::WakeBy(waker) => foresight.wake(thread, time_ns(), Waker::Known(waker)),
         }
     }
 
@@ -161,6 +167,7 @@ impl Model {
     /// Inlined, so that it is a plain call of the handler where the kind is known.
     #[inline(always)]
     pub(crate) fn apply(&mut self, time_ns: u64, thread: ThreadIndex, input: Input<'_>) {
+        self.tell_wakes_until(time_ns);
         self.machine.output.advance(time_ns);
         self.spans.forget_before(time_ns);
         self.counts.records += 1;
@@ -216,8 +223,8 @@ impl Model {
             Input::PollEnd { task, stack } => self.poll_end(thread, task, stack),
             Input::AsyncEnd(task) => self.async_end(thread, task),
             Input::Wake(task) => self.wake(thread, task),
-            Input::WakerOf { task, waker } => self.waker_of(task, waker),
-            Input::WakeBy { waker } => self.wake_by(thread, waker),
+            Input::WakerOf { task, address } => self.waker_of(task, address),
+            Input::WakeBy(waker) => self.wake_by(thread, waker),
             Input::Park => self.machine.park(thread),
             Input::Unpark { runtime, worker } => self.unpark(thread, (runtime, worker)),
             Input::StackIs { hash, addresses } => self.stack_is(hash, addresses),

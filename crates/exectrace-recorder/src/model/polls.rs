@@ -11,11 +11,12 @@ use exectrace_format::Inferred;
 use rustc_hash::FxHashMap;
 
 use super::flow::{Flow, FlowId, FlowState, OpenRegion};
-use super::foresight::{Foresight, Waker, WakerKind};
+use super::foresight::{Foresight, WakerKind};
 use super::names::{FrameId, Leaf, NameId, Names};
 use super::threads::{ThreadIndex, WorkerKey};
+use super::wakes::Wakers;
 use super::{Model, SpanKey};
-use crate::input::AsyncKey;
+use crate::input::{AsyncKey, WakerKey};
 use crate::resolve::Resolver;
 use crate::schedule::{AliveTask, AsyncTaskKind};
 
@@ -31,12 +32,12 @@ const FUNCTION_FILE: &str = "unknown";
 /// An async task that has not ended.
 #[derive(Debug)]
 pub(super) struct AsyncTask {
-    flow: FlowId,
+    pub(super) flow: FlowId,
     kind: AsyncTaskKind,
     /// It was woken since its present poll began.
-    woken: bool,
-    /// The address that its wakers carry, if it was told.
-    waker: u64,
+    pub(super) woken: bool,
+    /// What its wakers carry, if it was told.
+    pub(super) waker: Option<WakerKey>,
 }
 
 /// Where tasks wait, and why, by the hash of the stack.
@@ -52,25 +53,25 @@ struct WaitPlace {
 #[derive(Debug)]
 pub(crate) struct AsyncTasks {
     pub(super) tasks: FxHashMap<u64, AsyncTask>,
-    by_waker: FxHashMap<u64, u64>,
+    pub(super) wakers: Wakers,
     places: FxHashMap<u64, WaitPlace>,
     /// Why a task of this root waited at this leaf last.
-    learned: FxHashMap<(Leaf, FrameId), NameId>,
+    pub(super) learned: FxHashMap<(Leaf, FrameId), NameId>,
     pub(crate) foresight: Foresight,
     resolver: Resolver,
-    texts: Texts,
+    pub(super) texts: Texts,
     next_poll: u64,
 }
 
 /// Names that are used again and again.
 #[derive(Clone, Copy, Debug)]
-struct Texts {
+pub(super) struct Texts {
     network: NameId,
     awaits: NameId,
     blocking: NameId,
     woken: NameId,
     yields: NameId,
-    wake_not_seen: FrameId,
+    pub(super) wake_not_seen: FrameId,
     unknown_task: FrameId,
 }
 
@@ -87,7 +88,7 @@ impl AsyncTasks {
         };
         Self {
             tasks: FxHashMap::default(),
-            by_waker: FxHashMap::default(),
+            wakers: Wakers::default(),
             places: FxHashMap::default(),
             learned: FxHashMap::default(),
             foresight: Foresight::default(),
@@ -97,7 +98,7 @@ impl AsyncTasks {
         }
     }
 
-    fn reason_of(&self, kind: WakerKind) -> NameId {
+    pub(super) fn reason_of(&self, kind: WakerKind) -> NameId {
         match kind {
             WakerKind::Driver => self.texts.network,
             WakerKind::Blocking => self.texts.blocking,
@@ -123,7 +124,7 @@ impl Model {
             flow,
             kind,
             woken: false,
-            waker: 0,
+            waker: None,
         };
         self.polls.tasks.insert(number, task);
         if let Some(flow) = self.machine.flows.get_mut(flow) {
@@ -181,7 +182,8 @@ impl Model {
             self.counts.untracked += 1;
             return;
         }
-        let span = self.foreseen_name(key.task);
+        let told_name = self.polls.wakers.name_of(key.task);
+        let span = told_name.or_else(|| self.foreseen_name(key.task));
         let root = self.task_root(name, place, span);
         let is_idle_worker = self
             .machine
@@ -258,7 +260,7 @@ impl Model {
             self.machine.resume_outer(thread);
             return;
         }
-        let (woken, waker) = task.map_or((false, 0), |task| (task.woken, task.waker));
+        let (woken, waker) = task.map_or((false, None), |task| (task.woken, task.waker));
         // A span that was left in an earlier poll and not entered in this one is no future's.
         self.close_regions(thread, |region, poll| {
             let awaits = region.awaits;
@@ -284,7 +286,7 @@ impl Model {
         &self,
         thread: ThreadIndex,
         key: AsyncKey,
-        waker: u64,
+        waker: Option<WakerKey>,
         leaf: Leaf,
         place: Option<WaitPlace>,
     ) -> NameId {
@@ -292,7 +294,8 @@ impl Model {
             return reason;
         }
         let now = self.machine.output.now_ns();
-        if let Some(kind) = self.polls.foresight.next_wake(key.task, waker, now) {
+        let known = [waker, self.polls.wakers.span_of(key.task)];
+        if let Some(kind) = self.polls.foresight.next_wake(key.task, known, now) {
             return self.polls.reason_of(kind);
         }
         let root = self.machine.current(thread).map(|flow| flow.root);
@@ -318,8 +321,8 @@ impl Model {
         let Some(task) = self.polls.tasks.remove(&key.task) else {
             return;
         };
-        if task.waker != 0 && self.polls.by_waker.get(&task.waker) == Some(&key.task) {
-            self.polls.by_waker.remove(&task.waker);
+        if let Some(waker) = task.waker {
+            self.polls.wakers.forget(waker, key.task);
         }
         self.machine.forget_outer(task.flow);
         let state = self.machine.flows.get(task.flow).map(|flow| flow.state);
@@ -340,74 +343,6 @@ impl Model {
             if let Some(span) = region.slot.and_then(|slot| self.spans.get_mut(slot)) {
                 span.entered = span.entered.saturating_sub(1);
             }
-        }
-    }
-
-    pub(super) fn waker_of(&mut self, key: AsyncKey, waker: u64) {
-        if let Some(task) = self.polls.tasks.get_mut(&key.task) {
-            task.waker = waker;
-            self.polls.by_waker.insert(waker, key.task);
-        }
-    }
-
-    pub(super) fn wake_by(&mut self, thread: ThreadIndex, waker: u64) {
-        self.polls.foresight.wake_applied(Waker::Address(waker));
-        if let Some(&task) = self.polls.by_waker.get(&waker) {
-            self.woken(thread, task);
-        }
-    }
-
-    pub(super) fn wake(&mut self, thread: ThreadIndex, key: AsyncKey) {
-        self.polls.foresight.wake_applied(Waker::Task(key.task));
-        self.woken(thread, key.task);
-    }
-
-    fn woken(&mut self, thread: ThreadIndex, number: u64) {
-        let Some(task) = self.polls.tasks.get_mut(&number) else {
-            return;
-        };
-        let flow = task.flow;
-        if matches!(
-            self.machine.flows.get(flow).map(|flow| flow.state),
-            Some(FlowState::Running(_))
-        ) {
-            task.woken = true;
-            return;
-        }
-        let kind = self.waker_kind(thread);
-        let inside = self
-            .machine
-            .current(thread)
-            .and_then(|flow| flow.regions.last());
-        let leaf = inside.map_or(Leaf::None, |region| region.place);
-        if self.machine.unblock(thread, flow, leaf)
-            && let Some(flow) = self.machine.flows.get(flow)
-        {
-            let reason = self.polls.reason_of(kind);
-            self.polls.learned.insert((flow.wait.1, flow.root), reason);
-        }
-    }
-
-    /// What kind of thread or task wakes.
-    fn waker_kind(&self, index: ThreadIndex) -> WakerKind {
-        let Some(thread) = self.machine.thread(index) else {
-            return WakerKind::Outside;
-        };
-        match thread.current {
-            _ if thread.parked => WakerKind::Driver,
-            Some(current) if thread.own != Some(current) => {
-                if self
-                    .machine
-                    .current(index)
-                    .is_some_and(|flow| flow.blocking)
-                {
-                    WakerKind::Blocking
-                } else {
-                    WakerKind::Task
-                }
-            }
-            None if thread.worker.is_some() => WakerKind::Driver,
-            _ => WakerKind::Outside,
         }
     }
 

@@ -85,7 +85,7 @@ impl Sites {
         });
         let module = callsite.module.unwrap_or(callsite.target);
         let function = match callsite.kind {
-            CallsiteKind::Span => format!("{module}::{}", callsite.name),
+            CallsiteKind::Span | CallsiteKind::AsyncTask => format!("{module}::{}", callsite.name),
             CallsiteKind::Event | CallsiteKind::Log => module.to_owned(),
         };
         let file = callsite.file.unwrap_or("unknown");

@@ -47,6 +47,8 @@ pub(crate) struct Span {
     /// The flow that entered it last.
     pub(crate) flow: Option<FlowId>,
     pub(crate) closed: bool,
+    /// A runtime made it around a task: it is shown nowhere.
+    pub(crate) hidden: bool,
     /// How many losses there had been when it was made.
     pub(crate) losses: u64,
     /// The generation that named it last.
@@ -187,6 +189,7 @@ impl Span {
             entered: 0,
             flow: None,
             closed: false,
+            hidden: false,
             losses: 0,
             named: 0,
             serial: 0,

@@ -332,6 +332,18 @@ impl Machine {
         true
     }
 
+    /// As [`unblock`](Self::unblock), where nobody knows from which thread.
+    pub(crate) fn unblock_by_nobody(&mut self, id: FlowId, leaf: Leaf) {
+        self.tell_flow(ThreadIndex::TRACER, id);
+        let stack = self.stack(ThreadIndex::TRACER, leaf);
+        if let Some(flow) = self.flows.get_mut(id) {
+            flow.state = FlowState::Runnable;
+            let (go, seq) = (flow.go, flow.next_seq());
+            self.output
+                .event_of_nobody(Event::GoUnblock { go, seq, stack });
+        }
+    }
+
     /// Has a flow run on a thread, whatever it and the thread did before.
     ///
     /// `waker` is the stack's leaf of a wake that must be concluded, if it waits.

@@ -29,8 +29,11 @@ impl Model {
         if let Some(open) = self.spans.find(key) {
             self.end_span(thread, open, true);
         }
-        self.run(thread);
         let site = self.sites.meet(site_key, &mut self.machine.names);
+        if self.is_task_span(key, site, fields) {
+            return;
+        }
+        self.run(thread);
         let mut span = Span::new(key, site);
         span.began_ns = self.machine.output.time_ns();
         span.losses = self.losses;
@@ -64,12 +67,15 @@ impl Model {
         door: u16,
         parent: Parent,
     ) -> (Option<TaskId>, bool) {
-        let task_of = |id| {
-            let slot = self.spans.find(SpanKey { id, door })?;
-            Some(self.spans.get(slot)?.task)
-        };
+        let find = |id| self.spans.get(self.spans.find(SpanKey { id, door })?);
+        let task_of = |id| Some(find(id)?.task);
         match parent {
             Parent::Root => (None, false),
+            Parent::Explicit(id) | Parent::Current(id)
+                if find(id).is_some_and(|span| span.hidden) =>
+            {
+                (None, false)
+            }
             Parent::Explicit(id) => (task_of(id), true),
             Parent::Current(id) => {
                 let task = task_of(id).or_else(|| self.machine.current(thread)?.task());
@@ -113,11 +119,13 @@ impl Model {
     }
 
     pub(super) fn span_enter(&mut self, thread: ThreadIndex, key: SpanKey) {
-        self.run(thread);
         let slot = self.spans.find(key);
-        let entered = slot
-            .and_then(|slot| self.spans.get(slot))
-            .is_none_or(|span| span.entered > 0);
+        let span = slot.and_then(|slot| self.spans.get(slot));
+        if span.is_some_and(|span| span.hidden) {
+            return;
+        }
+        let entered = span.is_none_or(|span| span.entered > 0);
+        self.run(thread);
         if entered && self.enter_again(thread, key) {
             return;
         }
@@ -250,12 +258,12 @@ impl Model {
     /// Ends a span: its region in an async task, if it was left there, and its user task, if it is
     /// one. Other regions that it still has open end when they are left.
     pub(super) fn end_span(&mut self, thread: ThreadIndex, slot: SpanSlot, inferred: bool) {
-        let Some(span) = self.spans.get(slot) else {
-            return;
-        };
-        if span.closed {
+        if self.end_task_span(slot) {
             return;
         }
+        let Some(span) = self.spans.get(slot).filter(|span| !span.closed) else {
+            return;
+        };
         let (task, is_task, key) = (span.task, span.is_task, span.key);
         if span.entered > 0
             && let Some(flow) = span.flow

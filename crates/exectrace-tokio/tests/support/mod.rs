@@ -86,6 +86,8 @@ pub struct State {
     pub proc: Option<ProcId>,
     /// The flow that did it.
     pub by: Option<GoId>,
+    /// The functions of the stack of who did it, leaf first.
+    pub by_stack: Vec<String>,
 }
 
 /// A flow of the trace: a task, or a thread's own.
@@ -189,6 +191,7 @@ impl Trace {
                         thread: event.thread,
                         proc: event.proc,
                         by: event.go,
+                        by_stack: event.stack.as_deref().map(functions).unwrap_or_default(),
                     });
                 }
                 TraceEventKind::RegionBegin { name, .. } => {

@@ -68,7 +68,10 @@ fn play(trial: &mut Trial, records: &[(u64, u32, Input<'static>)]) {
     for &(at, thread, input) in records {
         let index = ThreadIndex(thread + 1);
         let ahead = match input {
-            Input::PollBegin(task) => Ahead::PollBegin(task),
+            Input::PollBegin(task) => Ahead::PollBegin {
+                task,
+                waited_ns: None,
+            },
             Input::PollEnd { .. } => Ahead::PollEnd,
             Input::Wake(task) => Ahead::Wake(task),
             Input::Park => Ahead::Park(true),

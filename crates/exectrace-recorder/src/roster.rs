@@ -1,0 +1,228 @@
+//! The async tasks alive, for recordings that start in the middle of things.
+//!
+//! Kept up at spawn and end, also while nothing records: a task that sleeps through the whole of a
+//! recording is seen by nothing else. The roster is two tables of slots, a small one that stays in the
+//! processor's cache and a large one behind it. A task's position in each is its number's lowest bits
+//! or a little further on; tasks are numbered in turn, so that as many tasks as a table has slots
+//! nearly always find one at once. A task that finds none goes to a map behind a lock.
+//!
+//! A task that is spawned into a runtime while that shuts down may end before its spawn is told, on
+//! another thread or on the same. Then its end finds nothing to remove, and leaves a note, which the
+//! spawn looks for. Should both just miss each other, the next recording finds the note.
+
+mod slot;
+
+use std::collections::HashMap;
+use std::panic::Location;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use crate::schedule::{AliveTask, AsyncTaskId, AsyncTaskKind, Runtime};
+use crate::switch::lock;
+
+use slot::{Slot, WORDS};
+
+/// 256 KiB.
+static NEAR: [Slot; 1 << 13] = [const { Slot::new() }; 1 << 13];
+
+/// 8 MiB, of which the system gives what is touched.
+static FAR: [Slot; 1 << 18] = [const { Slot::new() }; 1 << 18];
+
+/// Slots of a table that a task is put in or looked for.
+const PROBES: usize = 4;
+
+/// Tasks that found no slot.
+static OVERFLOW: Mutex<Option<HashMap<u64, AliveTask>>> = Mutex::new(None);
+
+/// How many they are, for a look without the lock.
+static OVERFLOWN: AtomicUsize = AtomicUsize::new(0);
+
+/// Tasks whose end found nothing to remove, by their lowest bits: those that ended before they
+/// entered, and many that never do.
+static NOTES: [AtomicU64; 1 << 10] = [const { AtomicU64::new(0) }; 1 << 10];
+
+/// Enters a task. Costs some ten nanoseconds; past 270,000 tasks alive, a lock.
+#[inline]
+pub fn enter(alive: &AliveTask) {
+    let (task, words) = (alive.task.get(), words_of(alive));
+    let is_entered = slots_of(task).any(|slot| slot.fill(task, words));
+    if !is_entered {
+        lock(&OVERFLOW).get_or_insert_default().insert(task, *alive);
+        OVERFLOWN.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Removes a task that has ended. False if it never entered, or was removed.
+#[inline]
+pub fn leave(task: AsyncTaskId) -> bool {
+    let task = task.get();
+    slots_of(task).any(|slot| slot.free(task)) || leave_overflow(task)
+}
+
+fn leave_overflow(task: u64) -> bool {
+    if OVERFLOWN.load(Ordering::Relaxed) == 0 {
+        return false;
+    }
+    let mut overflow = lock(&OVERFLOW);
+    let removed = overflow.as_mut().and_then(|tasks| tasks.remove(&task));
+    if removed.is_some() {
+        OVERFLOWN.fetch_sub(1, Ordering::Relaxed);
+    }
+    removed.is_some()
+}
+
+/// As [`leave`], for a task that may not have entered yet: its end is noted then.
+#[inline]
+pub fn leave_or_note(task: AsyncTaskId) -> bool {
+    let has_left = leave(task);
+    if !has_left {
+        note_of(task).store(task.get(), Ordering::Release);
+    }
+    has_left
+}
+
+/// Whether the end of a task was noted.
+#[inline]
+#[must_use]
+pub fn is_noted(task: AsyncTaskId) -> bool {
+    note_of(task).load(Ordering::Acquire) == task.get()
+}
+
+/// Whether a task has entered and not left.
+#[must_use]
+pub fn has(task: AsyncTaskId) -> bool {
+    let number = task.get();
+    let overflows = || {
+        OVERFLOWN.load(Ordering::Relaxed) > 0
+            && lock(&OVERFLOW)
+                .as_ref()
+                .is_some_and(|tasks| tasks.contains_key(&number))
+    };
+    slots_of(number).any(|slot| slot.is(number)) || overflows()
+}
+
+/// Tells all tasks. Misses some and tells some too many of those that enter or leave meanwhile.
+pub(crate) fn tell(f: &mut dyn FnMut(AliveTask)) {
+    let mut tell_one = |alive: AliveTask| match is_noted(alive.task) {
+        true => drop(leave(alive.task)),
+        false => f(alive),
+    };
+    for slot in NEAR.iter().chain(&FAR) {
+        if let Some((task, words)) = slot.read() {
+            tell_one(task_of(task, words));
+        }
+    }
+    let overflow: Vec<_> = match lock(&OVERFLOW).as_ref() {
+        Some(tasks) => tasks.values().copied().collect(),
+        None => Vec::new(),
+    };
+    overflow.into_iter().for_each(tell_one);
+}
+
+fn note_of(task: AsyncTaskId) -> &'static AtomicU64 {
+    &NOTES[task.get() as usize % NOTES.len()]
+}
+
+#[inline]
+fn slots_of(task: u64) -> impl Iterator<Item = &'static Slot> {
+    let start = task as usize;
+    let probes = start..start.wrapping_add(PROBES);
+    let near = probes.clone().map(|at| &NEAR[at % NEAR.len()]);
+    near.chain(probes.map(|at| &FAR[at % FAR.len()]))
+}
+
+/// What is kept of a task: its place, its name's address, and the rest, which is the name's length
+/// (32 bits), the kind (8) and the runtime (16).
+#[inline]
+fn words_of(alive: &AliveTask) -> [u64; WORDS] {
+    let name = alive.name.unwrap_or("");
+    let length = u32::try_from(name.len()).unwrap_or(0);
+    let (kind, runtime) = (alive.kind as u64, u64::from(alive.runtime.number()));
+    [
+        std::ptr::from_ref(alive.place).expose_provenance() as u64,
+        name.as_ptr().expose_provenance() as u64,
+        u64::from(length) | kind << 32 | runtime << 40,
+    ]
+}
+
+/// The task of which [`words_of`] made these words.
+fn task_of(task: u64, [place, name, rest]: [u64; WORDS]) -> AliveTask {
+    let place = std::ptr::with_exposed_provenance::<Location<'static>>(place as usize);
+    let length = rest as u32 as usize;
+    let name = std::ptr::with_exposed_provenance::<u8>(name as usize);
+    // SAFETY: the words are those of one call of `words_of`, which a slot sees to (rule 3 there); it
+    // took the address and the length from a `&'static str`, or a length of 0, and exposed the
+    // provenance.
+    let name = unsafe { std::slice::from_raw_parts(name, length) };
+    AliveTask {
+        runtime: Runtime::of_number((rest >> 40) as u16),
+        task: AsyncTaskId::of_number(task),
+        kind: AsyncTaskKind::of_number(rest >> 32 & 0xff),
+        // SAFETY: as above, from a `&'static Location`.
+        place: unsafe { &*place },
+        name: std::str::from_utf8(name)
+            .ok()
+            .filter(|name| !name.is_empty()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tasks with these numbers; other tests of the process have others.
+    fn alive(number: u64) -> AliveTask {
+        AliveTask {
+            runtime: Runtime::of_number(7),
+            task: AsyncTaskId::of_runtime(number),
+            kind: AsyncTaskKind::Root,
+            place: Location::caller(),
+            name: number.is_multiple_of(2).then_some("even"),
+        }
+    }
+
+    #[test]
+    fn tasks_are_told_from_when_they_enter_until_they_leave_also_where_they_have_one_slot() {
+        const FIRST: u64 = 1 << 50;
+        // So far apart that all want the same slots of both tables: most overflow.
+        let numbers = || (0..100).map(|step| FIRST + (step << 18) + step % 2);
+        let told = || {
+            let mut told = Vec::new();
+            tell(&mut |alive| {
+                if alive.task.get() >= FIRST {
+                    told.push(alive);
+                }
+            });
+            told.sort_unstable_by_key(|alive| alive.task);
+            told
+        };
+        numbers().for_each(|number| enter(&alive(number)));
+        let found = told();
+        assert_eq!(found.len(), 100);
+        for (found, number) in found.iter().zip(numbers()) {
+            let entered = alive(number);
+            assert_eq!(found.task, entered.task);
+            assert_eq!(found.runtime, entered.runtime);
+            assert_eq!(found.kind, entered.kind);
+            assert_eq!(found.name, entered.name);
+            assert_eq!(found.place.file(), entered.place.file());
+            assert!(has(found.task));
+        }
+        for number in numbers() {
+            let task = AsyncTaskId::of_runtime(number);
+            assert!(leave(task) && !leave(task) && !has(task), "{number}");
+        }
+        assert!(told().is_empty());
+    }
+
+    #[test]
+    fn a_task_whose_end_came_before_it_entered_is_not_told() {
+        let early = alive(1 << 49);
+        assert!(!leave_or_note(early.task));
+        assert!(is_noted(early.task));
+        enter(&early);
+        let mut told = false;
+        tell(&mut |alive| told |= alive.task == early.task);
+        assert!(!told && !has(early.task));
+    }
+}
