@@ -13,6 +13,7 @@
 //! | [`UserTasks`], [`CriticalPath`] | latency of operations; the tree of one; what one waited for |
 //! | [`Regions`] | intervals by name and place |
 //! | [`Profile`] | time by stack, as pprof |
+//! | [`Finding`] | what is wrong: [`Analysis::findings`] |
 //! | [`Syscalls`], [`Gc`], [`Counter`] | what their names say |
 
 #![forbid(unsafe_code)]
@@ -22,6 +23,7 @@ mod breakdown;
 mod counters;
 mod critical_path;
 mod filter;
+mod findings;
 mod gc;
 mod histogram;
 mod latency;
@@ -43,6 +45,7 @@ pub use breakdown::{Breakdown, ReasonTime};
 pub use counters::{Counter, MAX_POINTS};
 pub use critical_path::{CriticalPath, MAX_PIECES, PathStep, PathTotal};
 pub use filter::{Expression, Filter, FilterError};
+pub use findings::{Exemplar, Finding, Severity};
 pub use gc::{Gc, Pause, Utilization};
 pub use histogram::{EXACT_VALUES, Histogram};
 pub use latency::{GroupLatency, Latencies, StateLatency};
@@ -56,4 +59,4 @@ pub use tasks::{Run, TaskGroup, TaskInstance, Tasks};
 pub use user_tasks::{
     LogEntry, MAX_TREE_PARTS, UserTaskInstance, UserTaskKind, UserTaskTree, UserTasks,
 };
-pub use workers::{Pool, Thread, Worker, Workers};
+pub use workers::{IdleWhileRunnable, Pool, Thread, Worker, Workers};

@@ -45,6 +45,10 @@ pub struct SyscallInstance {
     pub begin_ns: u64,
     /// How long it took.
     pub duration_ns: u64,
+    /// The worker on which it began.
+    pub worker: Option<u64>,
+    /// Whether the worker was taken away, to run other tasks meanwhile.
+    pub is_handed_over: bool,
     /// Where, leaf first.
     pub stack: Vec<Place>,
 }
@@ -109,6 +113,8 @@ impl SyscallPass {
                 task_name: world.names.owned(flow.name),
                 begin_ns: world.since_begin(stretch.begin),
                 duration_ns: duration,
+                worker: (stretch.lane != u64::MAX).then_some(stretch.lane),
+                is_handed_over: blocked > 0,
                 stack: world.names.places(stretch.stack),
             };
             kind.longest.push(duration, longest);

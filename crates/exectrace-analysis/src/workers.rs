@@ -16,6 +16,34 @@ pub struct Workers {
     pub pools: Vec<Pool>,
     /// Threads, by id.
     pub threads: Vec<Thread>,
+    /// Tasks that were ready while a worker slept.
+    pub idle_while_runnable: IdleWhileRunnable,
+}
+
+/// Stretches of 100 µs or more in which an async task was ready to run and a shared worker slept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct IdleWhileRunnable {
+    /// How many.
+    pub count: u64,
+    /// For how long in all.
+    pub total_ns: u64,
+    /// For how long at most.
+    pub longest_ns: u64,
+    /// When the longest began, since the begin of the trace.
+    pub longest_begin_ns: u64,
+}
+
+impl Worker {
+    /// Whether any task may run on it, as opposed to a thread's own lane: so it is with Go's
+    /// workers, which have no names, and with those of async runtimes, whose names end in a number.
+    pub(crate) fn is_shared(&self) -> bool {
+        is_shared_name(&self.name)
+    }
+}
+
+/// See [`Worker::is_shared`].
+pub(crate) fn is_shared_name(name: &str) -> bool {
+    name.is_empty() || name.ends_with(|c: char| c.is_ascii_digit())
 }
 
 /// One worker: a slot that runs async tasks.
@@ -213,6 +241,7 @@ impl WorkerPass {
             pools: pools(&self.workers),
             workers: self.workers,
             threads,
+            idle_while_runnable: world.slack.result,
         }
     }
 }

@@ -32,6 +32,15 @@ pub(crate) struct Lanes {
 }
 
 impl Lanes {
+    /// Whether the lane is known to be free.
+    pub(crate) fn is_idle(&self, id: u64) -> bool {
+        let lane = self
+            .index
+            .get(id)
+            .and_then(|index| self.all.get(index as usize));
+        lane.is_some_and(|lane| lane.is_held == Some(false))
+    }
+
     #[inline]
     pub(crate) fn get_mut(&mut self, id: u64) -> Option<&mut Lane> {
         let index = self.index.get(id)?;

@@ -10,6 +10,7 @@ mod lane;
 mod player;
 mod ranges;
 mod region;
+mod slack;
 mod stretch;
 
 pub(crate) use flow::Flow;

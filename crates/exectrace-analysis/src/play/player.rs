@@ -15,10 +15,12 @@ use crate::names::{Names, Stack, Text};
 use crate::options::{Clip, Options};
 use crate::overview::Facts;
 use crate::passes::Passes;
+use crate::workers::is_shared_name;
 
 use super::flow::{Flow, FlowIndex, Flows};
 use super::lane::Lanes;
 use super::region::EndedRegion;
+use super::slack::Slack;
 use super::stretch::{Next, Origin, State, Stretch, between};
 
 /// What passes may look at beside the flow concerned.
@@ -27,6 +29,7 @@ pub(crate) struct World {
     pub(crate) names: Names,
     pub(crate) lanes: Lanes,
     pub(crate) facts: Facts,
+    pub(crate) slack: Slack,
     /// The time of the first event.
     pub(crate) begin: i64,
     /// The time of the last event so far.
@@ -65,6 +68,7 @@ impl Player {
                 names,
                 lanes: Lanes::default(),
                 facts: Facts::default(),
+                slack: Slack::default(),
                 begin: 0,
                 now: 0,
                 clip: Clip::ALL,
@@ -184,6 +188,11 @@ impl Player {
         (reason, own_stack): (StringId, StackId),
     ) {
         let time = event.time.0;
+        let runnable = i64::from(to == GoState::Runnable) - i64::from(from == GoState::Runnable);
+        if runnable != 0 {
+            let (begin, clip) = (self.world.begin, self.world.clip);
+            self.world.slack.runnable(runnable, time, begin, clip);
+        }
         let reason = self.world.names.text(tables, reason);
         let stack = self.world.names.stack(tables, event.stack);
         let is_new = matches!(from, GoState::Undetermined | GoState::NotExist);
@@ -298,7 +307,12 @@ impl Player {
 
     fn proc(&mut self, proc: ProcId, from: ProcState, to: ProcState) {
         let (now, first) = (self.world.now, self.sync);
-        let clip = self.world.clip;
+        let (begin, clip) = (self.world.begin, self.world.clip);
+        let name = self.world.facts.lane_names.get(&proc.0);
+        if name.is_none_or(|name| is_shared_name(name)) {
+            let was_idle = self.world.lanes.is_idle(proc.0);
+            self.world.slack.worker(was_idle, to, now, begin, clip);
+        }
         let lane = self.world.lanes.change(proc.0, to, (first, now), clip);
         if from != to && to == ProcState::Idle {
             if from == ProcState::Running {
@@ -386,6 +400,8 @@ impl Player {
         for go in living {
             self.cut_flow(go);
         }
+        let begin = self.world.begin;
+        self.world.slack.finish(now, begin, clip);
         for lane in &mut self.world.lanes.all {
             lane.settle(now, lane.is_held, clip);
         }

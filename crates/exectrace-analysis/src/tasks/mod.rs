@@ -20,8 +20,8 @@ pub struct Tasks {
     /// Tasks that were spawned and never ran; the oldest, at most
     /// [`Options::top`](crate::Options::top).
     pub never_ran: Vec<TaskInstance>,
-    /// Tasks that wait at the end of the trace and were not woken since they began to; those that
-    /// wait the longest.
+    /// Tasks that wait at the end of the trace and were never woken in it; those that wait the
+    /// longest.
     pub never_woken: Vec<TaskInstance>,
     /// Tasks alive at the end of the trace, the oldest first.
     pub alive: Vec<TaskInstance>,
@@ -47,8 +47,10 @@ pub struct TaskGroup {
     pub alive: u64,
     /// How many were spawned and never ran.
     pub never_ran: u64,
-    /// How many wait at the end and were not woken since they began to.
+    /// How many wait at the end and were never woken.
     pub never_woken: u64,
+    /// How many polls ended with the task ready to run again.
+    pub yields: u64,
     /// Where the time of all of them together went.
     pub breakdown: Breakdown,
     /// How long each poll took, those apart that are cut by the end of the trace.

@@ -31,6 +31,7 @@ struct Group {
     alive: u64,
     never_ran: u64,
     never_woken: u64,
+    yields: u64,
     sums: Sums,
     runs: Histogram,
     wake_delays: Histogram,
@@ -67,6 +68,7 @@ impl TaskPass {
             State::Running => {
                 let duration = world.clip.between(stretch.begin, stretch.end);
                 let group = self.group(flow);
+                group.yields += u64::from(stretch.next == Next::State(State::Runnable));
                 if stretch.is_closed() {
                     group.runs.record(duration);
                 }
@@ -152,6 +154,7 @@ impl TaskPass {
                 alive: 0,
                 never_ran: 0,
                 never_woken: 0,
+                yields: 0,
                 sums: Sums::default(),
                 runs: Histogram::default(),
                 wake_delays: Histogram::default(),
@@ -176,6 +179,7 @@ impl TaskPass {
                 alive: group.alive,
                 never_ran: group.never_ran,
                 never_woken: group.never_woken,
+                yields: group.yields,
                 breakdown: group.sums.named(&world.names),
                 runs: group.runs,
                 wake_delays: group.wake_delays,

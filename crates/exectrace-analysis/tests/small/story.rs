@@ -14,6 +14,7 @@ pub(crate) struct Story {
     stacks: Vec<String>,
     events: BTreeMap<u64, Vec<(u64, String)>>,
     sequence: BTreeMap<u64, u64>,
+    workers: Vec<(u64, String)>,
 }
 
 impl Story {
@@ -61,6 +62,12 @@ impl Story {
             events.push((time.saturating_sub(1), first));
         }
         events.push((time, event));
+        self
+    }
+
+    /// Side data tell the name of a worker.
+    pub(crate) fn worker(&mut self, worker: u64, name: &str) -> &mut Self {
+        self.workers.push((worker, name.to_owned()));
         self
     }
 
@@ -196,6 +203,17 @@ impl Story {
         text.push_str("batch m=0 time=1000 stacks\n");
         for (stack, id) in self.stacks.iter().zip(1..) {
             _ = writeln!(text, "  stack {id} {stack}");
+        }
+        if !self.workers.is_empty() {
+            text.push_str("experimental 1 m=0 time=1000\n  data \"exectrace\\x01");
+            for (worker, name) in &self.workers {
+                let (length, fields) = (name.len(), name.len() + 2);
+                _ = write!(
+                    text,
+                    "\\x03\\x{fields:02x}\\x{worker:02x}\\x{length:02x}{name}"
+                );
+            }
+            text.push_str("\"\n");
         }
         for (thread, events) in &self.events {
             let mut now = 0;

@@ -1,14 +1,11 @@
 //! Small traces whose numbers can be worked out by hand.
 
-#[path = "support/story.rs"]
-mod story;
-
 use exectrace_analysis::{
     Analysis, Options, PathStep, Profile, ProfileKind, ProfileScope, TaskGroup, Window,
 };
 use exectrace_format::Reader;
 
-use story::Story;
+use crate::story::Story;
 
 /// A request: `main` spawns `child`, waits for it, and goes on.
 fn request() -> Story {

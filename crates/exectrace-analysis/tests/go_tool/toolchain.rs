@@ -58,7 +58,7 @@ impl Go {
         run(&mut command)
     }
 
-    /// Builds the program of one file of `tests/go`.
+    /// Builds the program of one file of `tests/go_sources`.
     fn build(&self, name: &str) -> PathBuf {
         let source = source(name);
         let program = self.folder.path().join(name);
@@ -71,7 +71,7 @@ impl Go {
         program
     }
 
-    /// Records a trace of the Go program `tests/go/program`.
+    /// Records a trace of the Go program `tests/go_sources/program`.
     pub(crate) fn trace(&self, scale: u32) -> PathBuf {
         let program = self.build("program");
         let trace = self.folder.path().join(format!("{scale}.trace"));
@@ -79,7 +79,7 @@ impl Go {
         trace
     }
 
-    /// The lines that `tests/go/summary` prints of a trace.
+    /// The lines that `tests/go_sources/summary` prints of a trace.
     pub(crate) fn summary(&self, trace: &Path) -> Vec<String> {
         let program = self.folder.path().join("summary");
         if !program.exists() {
@@ -128,7 +128,7 @@ impl Go {
 
 fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/go")
+        .join("tests/go_sources")
         .join(name)
         .join("main.go")
 }

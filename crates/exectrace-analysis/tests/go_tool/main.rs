@@ -1,6 +1,6 @@
 //! What we compute of a trace is what Go computes of it.
 
-mod support;
+mod toolchain;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -10,7 +10,7 @@ use std::path::Path;
 use exectrace_analysis::{Analysis, Breakdown, Options, Place, Profile, ProfileKind, UserTaskTree};
 use exectrace_format::Reader;
 
-use support::Go;
+use toolchain::Go;
 
 fn read(trace: &Path, options: &Options) -> Analysis {
     let file = File::open(trace).expect("the trace is there");
@@ -82,7 +82,7 @@ fn profiles_of_a_go_program_are_those_of_go_s_tool() {
     );
 }
 
-/// What we compute, in the words of `tests/go/summary`.
+/// What we compute, in the words of `tests/go_sources/summary`.
 fn summary(trace: &Path) -> Vec<String> {
     let options = Options {
         tasks: true,

@@ -1,0 +1,53 @@
+//! The trace does not tell everything: it is damaged, or records were dropped.
+
+use crate::Analysis;
+
+use super::{Exemplar, Finding, Severity, plural};
+
+pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
+    let lost = &analysis.overview.lost;
+    let unreadable = analysis.overview.unreadable_side_data;
+    let mut parts = Vec::new();
+    if let Some(damage) = &analysis.damage {
+        parts.push(format!(
+            "it cannot be read on from byte {}: {}",
+            damage.offset, damage.cause
+        ));
+    }
+    if lost.records > 0 {
+        parts.push(format!(
+            "the recorder dropped {}",
+            plural(lost.records, "record")
+        ));
+    }
+    if unreadable > 0 {
+        parts.push(format!("{unreadable} batches of side data cannot be read"));
+    }
+    if parts.is_empty() {
+        return None;
+    }
+    let exemplar = |by_thread: &crate::LostByThread| Exemplar {
+        what: format!(
+            "thread {} lost {}",
+            by_thread.thread,
+            plural(by_thread.records, "record")
+        ),
+        begin_ns: Some(by_thread.first_ns),
+        duration_ns: Some(by_thread.last_ns.saturating_sub(by_thread.first_ns)),
+        ..Exemplar::default()
+    };
+    Some(Finding {
+        id: "incomplete",
+        severity: if analysis.damage.is_some() {
+            Severity::Error
+        } else {
+            Severity::Warning
+        },
+        message: format!("The trace is incomplete: {}", parts.join("; ")),
+        count: lost.records + u64::from(analysis.damage.is_some()) + unreadable,
+        exemplars: lost.threads.iter().map(exemplar).collect(),
+        rule: "The file ends before its end mark, breaks a rule of the format, or tells of drops.",
+        help: "Give the recorder more memory, or record less; keep the file whole when copying.",
+        ..Finding::default()
+    })
+}

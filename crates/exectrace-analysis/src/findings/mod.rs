@@ -1,0 +1,147 @@
+//! What is wrong in a trace: rules over the results of an analysis, each in a file of its own.
+
+mod blocking_call;
+mod growing;
+mod idle_while_runnable;
+mod imbalance;
+mod incomplete;
+mod long_run;
+mod never_woken;
+mod open_region;
+mod outlier;
+mod ready_delay;
+mod self_wake;
+
+use serde::Serialize;
+
+use crate::names::Place;
+use crate::{Analysis, Options, Worker};
+
+/// Something that is wrong, or may be, with its evidence.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Finding {
+    /// The rule, such as `long_run`.
+    pub id: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What was found, in a sentence.
+    pub message: String,
+    /// How many cases.
+    pub count: u64,
+    /// How long they took in all, where that means something; of those that were kept.
+    pub total_ns: u64,
+    /// The worst cases, at most ten.
+    pub exemplars: Vec<Exemplar>,
+    /// How it is computed.
+    pub rule: &'static str,
+    /// What usually helps.
+    pub help: &'static str,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Worth knowing.
+    #[default]
+    Info,
+    /// Likely to make the program slower.
+    Warning,
+    /// The program, or the trace, is broken there.
+    Error,
+}
+
+/// A case of a finding.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Exemplar {
+    /// What it is, in a few words.
+    pub what: String,
+    /// When it began, since the begin of the trace.
+    pub begin_ns: Option<u64>,
+    /// How long it took.
+    pub duration_ns: Option<u64>,
+    /// The async task.
+    pub async_task: Option<u64>,
+    /// The user task.
+    pub user_task: Option<u64>,
+    /// The worker.
+    pub worker: Option<u64>,
+    /// Where, in the source.
+    pub place: Option<Place>,
+}
+
+/// A finding has at most so many exemplars.
+const MAX_EXEMPLARS: usize = 10;
+
+impl Options {
+    /// What [`Analysis::findings`] looks at.
+    pub fn for_findings() -> Self {
+        Self {
+            tasks: true,
+            workers: true,
+            user_tasks: true,
+            regions: true,
+            syscalls: true,
+            ..Self::default()
+        }
+    }
+}
+
+impl Analysis {
+    /// What is wrong, the worst first. Parts that were not computed
+    /// ([`Options::for_findings`] computes all) are not looked at.
+    pub fn findings(&self) -> Vec<Finding> {
+        let rules: [fn(&Self) -> Option<Finding>; 11] = [
+            incomplete::find,
+            long_run::find,
+            blocking_call::find,
+            ready_delay::find,
+            idle_while_runnable::find,
+            imbalance::find,
+            self_wake::find,
+            growing::find,
+            never_woken::find,
+            outlier::find,
+            open_region::find,
+        ];
+        let mut findings: Vec<Finding> = rules.iter().filter_map(|find| find(self)).collect();
+        for finding in &mut findings {
+            finding.exemplars.truncate(MAX_EXEMPLARS);
+        }
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        findings
+    }
+
+    /// The workers that share their work: those of Go, and those of async runtimes, whose names
+    /// end in a number. What runs on another worker is a thread of its own, which may do so for as
+    /// long as it likes.
+    fn shared_workers(&self) -> impl Iterator<Item = &Worker> {
+        let workers = self.workers.iter().flat_map(|workers| &workers.workers);
+        workers.filter(|worker| worker.is_shared())
+    }
+
+    fn is_shared_worker(&self, id: Option<u64>) -> bool {
+        self.shared_workers().any(|worker| Some(worker.id) == id)
+    }
+}
+
+/// `n thing` or `n things`.
+fn plural(count: u64, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
+/// `tasks of n kinds`.
+fn tasks_of(kinds: usize) -> String {
+    format!("tasks of {}", plural(kinds as u64, "kind"))
+}
+
+/// A length of time for people, such as `12.3 ms`.
+fn shown(duration_ns: u64) -> String {
+    let value = duration_ns as f64;
+    match duration_ns {
+        0..=999 => format!("{duration_ns} ns"),
+        1_000..=999_999 => format!("{:.1} µs", value / 1e3),
+        1_000_000..=999_999_999 => format!("{:.1} ms", value / 1e6),
+        _ => format!("{:.2} s", value / 1e9),
+    }
+}

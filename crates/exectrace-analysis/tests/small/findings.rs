@@ -1,0 +1,272 @@
+//! Each finding: a trace that has it, and one that nearly has it.
+
+use exectrace_analysis::{Analysis, Finding, Options, Severity};
+use exectrace_format::Reader;
+
+use crate::story::Story;
+
+const US: u64 = 1_000;
+const MS: u64 = 1_000_000;
+const S: u64 = 1_000_000_000;
+
+fn find(story: &Story, id: &str) -> Option<Finding> {
+    let findings = story.analyse(&Options::for_findings()).findings();
+    findings.into_iter().find(|finding| finding.id == id)
+}
+
+/// Asserts that the first story has the finding and the second has not; returns the finding.
+fn assert_tells(id: &str, has: &Story, nearly: &Story) -> Finding {
+    let near = find(nearly, id);
+    assert!(near.is_none(), "{near:?}");
+    find(has, id).unwrap_or_else(|| panic!("no {id}"))
+}
+
+#[test]
+fn a_damaged_trace_is_told_first() {
+    let mut story = Story::default();
+    story
+        .runs(10, 1, 1, "main")
+        .block(20, 1, "sync", "recv<main");
+    let whole = story.bytes();
+    let of = |bytes: &[u8]| {
+        let mut reader = Reader::new(bytes).expect("the header is there");
+        Analysis::read(&mut reader, &Options::for_findings()).findings()
+    };
+    assert_eq!(of(&whole), []);
+    let cut = of(&whole[..whole.len() - 1]);
+    assert_eq!(
+        (cut[0].id, cut[0].severity),
+        ("incomplete", Severity::Error)
+    );
+}
+
+#[test]
+fn a_run_of_twenty_milliseconds_is_long_unless_the_thread_is_its_own() {
+    let run = |length: u64, worker: &str| {
+        let mut story = Story::default();
+        story
+            .worker(1, worker)
+            .runs(10, 1, 1, "main")
+            .block(10 + length, 1, "sync", "recv<main");
+        story
+    };
+    let finding = assert_tells(
+        "long_run",
+        &run(20 * MS, "rt worker 0"),
+        &run(19 * MS, "rt worker 0"),
+    );
+    assert_eq!(
+        (finding.count, finding.exemplars[0].async_task),
+        (1, Some(1))
+    );
+    assert_eq!(
+        finding.exemplars[0]
+            .place
+            .as_ref()
+            .map(|place| place.function.as_str()),
+        Some("recv")
+    );
+    assert_eq!(find(&run(20 * MS, "main"), "long_run"), None);
+}
+
+#[test]
+fn a_run_of_a_millisecond_is_long_for_a_task_whose_runs_are_short() {
+    let runs = |usual: u64| {
+        let mut story = Story::default();
+        story
+            .runs(10, 1, 1, "main")
+            .spawn(20, 1, 2, "task")
+            .block(30, 1, "sync", "recv<main");
+        let mut now = 1_000;
+        for n in 0..300 {
+            let length = if n == 150 { 2 * MS } else { usual };
+            story.start(now, 1, 2).stop(now + length, 1, "yield");
+            now += length + 1_000;
+        }
+        story
+    };
+    assert_tells("long_run", &runs(50 * US), &runs(500 * US));
+}
+
+#[test]
+fn a_long_call_on_a_runtime_s_worker_blocks_it() {
+    let call = |length: u64, worker: &str| {
+        let mut story = Story::default();
+        story
+            .worker(1, worker)
+            .runs(10, 1, 1, "main")
+            .call(20, 20 + length, 1, "read<load<main");
+        story
+    };
+    let finding = assert_tells(
+        "blocking_call",
+        &call(MS, "rt worker 0"),
+        &call(MS - 1, "rt worker 0"),
+    );
+    assert_eq!(
+        finding.exemplars[0]
+            .place
+            .as_ref()
+            .map(|place| place.function.as_str()),
+        Some("load")
+    );
+    assert_eq!(find(&call(MS, "main"), "blocking_call"), None);
+}
+
+/// A task that is woken a hundred times and runs `delay` later.
+fn delayed(delay: u64) -> Story {
+    let mut story = Story::default();
+    story
+        .runs(10, 1, 1, "main")
+        .spawn(20, 1, 2, "task")
+        .start(30, 2, 2);
+    let mut now = 100;
+    for _ in 0..100 {
+        story
+            .block(now, 2, "sync", "recv<task")
+            .wake(now + 50, 1, 2)
+            .start(now + 100 + delay, 2, 2);
+        now += delay + 1_000;
+    }
+    story
+}
+
+#[test]
+fn late_runs_after_wakes_are_told_from_ten_milliseconds_on() {
+    let finding = assert_tells("ready_delay", &delayed(10 * MS), &delayed(9 * MS));
+    assert!(finding.message.contains("task"), "{}", finding.message);
+}
+
+#[test]
+fn a_ready_task_beside_a_sleeping_worker_is_told() {
+    let wait = |length: u64| {
+        let mut story = Story::default();
+        story
+            .runs(10, 1, 1, "main")
+            .runs(20, 2, 3, "other")
+            .block(30, 2, "sync", "recv<other")
+            .park(40, 2);
+        story
+            .spawn(50, 1, 2, "task")
+            .block(50 + length, 1, "sync", "recv<main")
+            .start(60 + length, 1, 2);
+        story
+    };
+    let finding = assert_tells("idle_while_runnable", &wait(200 * US), &wait(90 * US));
+    assert_eq!(finding.exemplars[0].duration_ns, Some(200 * US + 10));
+}
+
+#[test]
+fn a_worker_that_does_all_the_work_is_told() {
+    let share = |second: u64| {
+        let mut story = Story::default();
+        story
+            .runs(10, 1, 1, "main")
+            .block(MS, 1, "sync", "recv<main")
+            .park(MS + 10, 1);
+        story
+            .runs(20, 2, 2, "other")
+            .block(20 + second, 2, "sync", "recv<other")
+            .park(30 + second, 2);
+        story
+    };
+    assert_tells("imbalance", &share(100 * US), &share(500 * US));
+}
+
+#[test]
+fn a_task_that_is_ready_after_each_run_polls_in_a_loop() {
+    let runs = |count: u64| {
+        let mut story = Story::default();
+        story
+            .runs(10, 1, 1, "main")
+            .spawn(20, 1, 2, "task")
+            .block(30, 1, "sync", "recv<main");
+        for n in 1..=count {
+            story.start(n * 100, 1, 2).stop(n * 100 + 50, 1, "yield");
+        }
+        story
+    };
+    assert_tells("self_wake", &runs(1_000), &runs(999));
+}
+
+#[test]
+fn tasks_that_do_not_end_grow_in_number() {
+    let ended = |ended: u64| {
+        let mut story = Story::default();
+        story.runs(10, 1, 1, "main");
+        for go in 0..100 {
+            story.spawn(20 + go, 1, 2 + go, "task");
+        }
+        story.block(200, 1, "sync", "recv<main");
+        for go in 0..100 {
+            let now = 1_000 + go * 10;
+            story.start(now, 1, 2 + go);
+            if go < ended {
+                story.end(now + 5, 1);
+            } else {
+                story.block(now + 5, 1, "sync", "recv<task");
+            }
+        }
+        story
+    };
+    let finding = assert_tells("growing", &ended(49), &ended(50));
+    assert_eq!(finding.count, 51);
+}
+
+#[test]
+fn a_task_that_waits_for_most_of_the_trace_is_told_unless_that_is_its_work() {
+    let wait = |begin: u64, reason: &str| {
+        let mut story = Story::default();
+        story
+            .runs(10, 1, 1, "main")
+            .runs(20, 2, 2, "other")
+            .block(begin, 1, reason, "recv<main");
+        story.block(3 * S, 2, "network", "poll<other");
+        story
+    };
+    let finding = assert_tells("never_woken", &wait(S, "sync"), &wait(2 * S, "sync"));
+    assert_eq!(finding.exemplars[0].async_task, Some(1));
+    assert_eq!(find(&wait(S, "network"), "never_woken"), None);
+}
+
+#[test]
+fn one_slow_user_task_and_one_slow_region_among_many_are_told() {
+    let slowest = |length: u64| {
+        let mut story = Story::default();
+        story.runs(10, 1, 1, "main");
+        let mut now = 100;
+        for task in 1..=30 {
+            let length = if task == 7 { length } else { MS };
+            story
+                .task(now, 1, task, 0, "request")
+                .region(now + 10, 1, task, "serve");
+            story
+                .region_end(now + length, 1, task, "serve")
+                .task_end(now + length + 10, 1, task);
+            now += length + 1_000;
+        }
+        story
+    };
+    let finding = assert_tells("outlier", &slowest(11 * MS), &slowest(9 * MS));
+    assert_eq!(
+        (finding.count, finding.exemplars[0].user_task),
+        (2, Some(7))
+    );
+}
+
+#[test]
+fn a_region_that_stays_open_is_told() {
+    let open = |usual: u64| {
+        let mut story = Story::default();
+        story
+            .runs(10, 1, 1, "main")
+            .region(20, 1, 0, "guard")
+            .region_end(20 + usual, 1, 0, "guard");
+        story
+            .region(S, 1, 0, "guard")
+            .block(3 * S, 1, "sync", "recv<main");
+        story
+    };
+    let finding = assert_tells("open_region", &open(199 * MS), &open(201 * MS));
+    assert_eq!(finding.exemplars[0].async_task, Some(1));
+}
