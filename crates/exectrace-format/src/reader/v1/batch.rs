@@ -82,7 +82,7 @@ impl<'a> Batches<'a> {
 
     /// The numbers of an event that was loaded.
     pub(super) fn numbers(&self, event: &Event) -> Numbers {
-        numbers_at(self.bytes, event.at, self.version)
+        numbers_at(self.bytes, event.at, event.kind)
     }
 
     /// Takes up what is no event of a flow.

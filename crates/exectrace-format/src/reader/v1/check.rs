@@ -4,7 +4,6 @@
 
 use crate::ids::{GoId, StringId, TaskId};
 use crate::reader::id_map::IdMap;
-use crate::wire::Version;
 
 use super::dense::Dense;
 use super::error::V1Error;
@@ -45,7 +44,6 @@ struct Lane {
 /// The checks, event by event.
 pub(super) struct Check<'a> {
     bytes: &'a [u8],
-    version: Version,
     go_numbers: &'a Dense,
     lane_numbers: &'a Dense,
     goes: Vec<Go>,
@@ -62,7 +60,6 @@ pub(super) struct Check<'a> {
 impl<'a> Check<'a> {
     pub(super) fn new(
         bytes: &'a [u8],
-        version: Version,
         go_numbers: &'a Dense,
         lane_numbers: &'a Dense,
         timers: Vec<bool>,
@@ -75,7 +72,6 @@ impl<'a> Check<'a> {
         };
         Self {
             bytes,
-            version,
             go_numbers,
             lane_numbers,
             goes,
@@ -335,7 +331,7 @@ impl<'a> Check<'a> {
     }
 
     fn arguments(&self, event: &Event) -> [u64; 3] {
-        numbers_at(self.bytes, event.at, self.version).arguments()
+        numbers_at(self.bytes, event.at, event.kind).arguments()
     }
 
     /// The index of a flow that an event names.

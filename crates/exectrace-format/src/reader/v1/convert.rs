@@ -116,7 +116,7 @@ impl Converter {
     /// Converts an event; `None` if nothing stands for it.
     pub(super) fn convert(&mut self, event: &Event, tables: &Tables) -> Converted {
         self.ns = self.nanoseconds(event.time);
-        let numbers = numbers_at(&self.source.bytes, event.at, self.source.version);
+        let numbers = numbers_at(&self.source.bytes, event.at, event.kind);
         let arguments = numbers.arguments();
         if self.is_silent(event, arguments) {
             return Ok(None);
@@ -154,7 +154,7 @@ impl Converter {
         let proc = ProcId(self.source.lane_numbers.number(event.lane));
         let lane = &mut self.lanes[event.lane as usize];
         if event.kind == Kind::ProcStart {
-            let numbers = numbers_at(&self.source.bytes, event.at, self.source.version);
+            let numbers = numbers_at(&self.source.bytes, event.at, event.kind);
             lane.thread = Some(ThreadId(numbers.second()));
         }
         let thread = match (event.kind, lane.thread) {

@@ -97,6 +97,7 @@ impl Kind {
         (spec.since <= version.number()).then_some(spec.kind)
     }
 
+    #[inline]
     pub(super) fn spec(self) -> &'static Spec {
         &SPECS[usize::from(self as u8) - 1]
     }

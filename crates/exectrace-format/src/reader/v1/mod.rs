@@ -79,7 +79,7 @@ impl V1 {
         if frequency == 0 {
             return Err(located((bytes.len(), V1Error::NoFrequency)));
         }
-        let mut check = Check::new(&bytes, version, &goes, &lanes, timers);
+        let mut check = Check::new(&bytes, &goes, &lanes, timers);
         let damage = events.iter_mut().enumerate().find_map(|(place, event)| {
             let error = check.event(event).err()?;
             Some((place, (event.at as usize, error)))

@@ -143,12 +143,21 @@ pub(super) fn event_at(bytes: &[u8], at: u32, version: Version) -> Option<Raw<'_
     take_event(&mut bytes.get(at as usize..)?, version).ok()
 }
 
-/// The numbers of the event that begins at `at`, which were decoded before.
+/// The numbers of the event of this kind that begins at `at`, which were decoded before.
 #[inline]
-pub(super) fn numbers_at(bytes: &[u8], at: u32, version: Version) -> Numbers {
-    event_at(bytes, at, version)
-        .and_then(|raw| raw.numbers().ok())
-        .unwrap_or_default()
+pub(super) fn numbers_at(bytes: &[u8], at: u32, kind: Kind) -> Numbers {
+    let mut numbers = Numbers::default();
+    let Some((first, mut rest)) = bytes.get(at as usize..).and_then(<[u8]>::split_first) else {
+        return numbers;
+    };
+    if first >> 6 == WITH_LENGTH {
+        _ = take_uvarint(&mut rest);
+    }
+    numbers.count = kind.numbers().min(MAX_NUMBERS);
+    for value in &mut numbers.values[..numbers.count] {
+        *value = take_uvarint(&mut rest).unwrap_or(0);
+    }
+    numbers
 }
 
 /// Takes one number.
