@@ -5,7 +5,7 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use exectrace_format::text;
+use exectrace_format::{Reader, text};
 use exectrace_referee::Referee;
 
 use support::{Outcome, agree, compact, read};
@@ -84,6 +84,19 @@ fn every_case_is_read_as_it_expects() {
 fn every_case_tells_the_same_read_either_way() {
     for Case { bytes, .. } in cases() {
         compact::read_both_ways(&bytes);
+    }
+}
+
+#[test]
+fn every_case_tells_the_same_read_again_from_a_file() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("read_again.trace");
+    for case in cases() {
+        fs::write(&path, &case.bytes).expect("a place for files");
+        let again = match Reader::open(&path) {
+            Ok(reader) => Outcome::of(reader),
+            Err(error) => Outcome::refused(&error),
+        };
+        assert_eq!(again, read(&case.bytes), "{}", case.path.display());
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::hint::black_box;
 use std::path::Path;
 
-use exectrace_format::{Batches, CompactEvent, Reader};
+use exectrace_format::{Batches, CompactEvent, Reader, WireEvent};
 
 use super::Error;
 
@@ -52,10 +52,12 @@ pub(crate) fn run(way: &str, file: &Path) -> Result<(), Error> {
 
 fn wire(file: &Path) -> Result<u64, Error> {
     let mut batches = Batches::new(File::open(file)?)?;
+    let mut event = WireEvent::default();
     let mut count = 0;
     while let Some(batch) = batches.next_batch()? {
-        for event in batch.events() {
-            black_box(&event?);
+        let mut events = batch.events();
+        while events.next_into(&mut event)? {
+            black_box(&event);
             count += 1;
         }
     }

@@ -27,23 +27,27 @@ static KINDS: [Option<(EventKind, u8)>; 256] = {
     kinds
 };
 
-/// An event as it stands in the file.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RawEvent {
-    pub(super) kind: EventKind,
-    /// Units of the clock since the event before.
-    pub(super) delta: u64,
-    /// As many as the kind has, then zeros.
-    pub(super) arguments: [u64; MAX_ARGUMENTS],
+/// An event as it stands in a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WireEvent {
+    /// What kind of event.
+    pub kind: EventKind,
+    /// When, in units of the file's clock.
+    pub time: u64,
+    /// Its arguments, as many as the kind has; then zeros.
+    pub arguments: [u64; MAX_ARGUMENTS],
 }
 
-impl RawEvent {
+impl Default for WireEvent {
     /// In place of an event that is still to come.
-    pub(super) const NONE: Self = Self {
-        kind: EventKind::ProcStop,
-        delta: 0,
-        arguments: [0; MAX_ARGUMENTS],
-    };
+    #[inline]
+    fn default() -> Self {
+        Self {
+            kind: EventKind::ProcStop,
+            time: 0,
+            arguments: [0; MAX_ARGUMENTS],
+        }
+    }
 }
 
 /// What stands at a place in a batch.
@@ -55,11 +59,13 @@ pub(super) enum Found {
 }
 
 /// Decodes the event at `position` of a batch into `event`, and moves on to the next.
+///
+/// The time in `event` is then the one since the event before.
 #[inline]
 pub(super) fn decode(
     batch: &[u8],
     position: &mut usize,
-    event: &mut RawEvent,
+    event: &mut WireEvent,
 ) -> Result<Found, EventError> {
     match decode_short(batch, *position, event) {
         Some(end) => {
@@ -72,7 +78,7 @@ pub(super) fn decode(
 
 /// Decodes an event whose numbers are short; `None` for any other.
 #[inline(always)]
-fn decode_short(batch: &[u8], start: usize, event: &mut RawEvent) -> Option<usize> {
+fn decode_short(batch: &[u8], start: usize, event: &mut WireEvent) -> Option<usize> {
     let (&[id, ref word @ ..], _) = batch.get(start..)?.split_first_chunk::<9>()?;
     let word = u64::from_le_bytes(*word);
     let (kind, count) = KINDS[id as usize]?;
@@ -90,7 +96,7 @@ fn decode_short(batch: &[u8], start: usize, event: &mut RawEvent) -> Option<usiz
 /// The first numbers in eight bytes, and how many bytes they take. `None` if one of them has more
 /// than four bytes, or all together more than eight.
 #[inline(always)]
-fn short_numbers<const COUNT: usize>(word: u64, event: &mut RawEvent) -> Option<usize> {
+fn short_numbers<const COUNT: usize>(word: u64, event: &mut WireEvent) -> Option<usize> {
     let mut values = [0; MAX_NUMBERS];
     // The highest bit of each byte that ends a number.
     let mut ends = !word & 0x8080_8080_8080_8080;
@@ -106,8 +112,8 @@ fn short_numbers<const COUNT: usize>(word: u64, event: &mut RawEvent) -> Option<
         ends = ends >> end >> 1;
         bits += end + 1;
     }
-    let [delta, arguments @ ..] = values;
-    (event.delta, event.arguments) = (delta, arguments);
+    let [time, arguments @ ..] = values;
+    (event.time, event.arguments) = (time, arguments);
     Some(bits as usize / 8)
 }
 
@@ -125,7 +131,7 @@ fn join(bytes: u64) -> u64 {
 fn decode_any(
     batch: &[u8],
     position: &mut usize,
-    event: &mut RawEvent,
+    event: &mut WireEvent,
 ) -> Result<Found, EventError> {
     let mut rest = batch.get(*position..).unwrap_or_default();
     let Some((&id, after)) = rest.split_first() else {
@@ -142,7 +148,7 @@ fn decode_any(
         None if id > LAST_EVENT_ID => return Err(EventError::UnknownType(id)),
         None => return Err(EventError::Untimed(id)),
     };
-    event.delta = take_uvarint(&mut rest).ok_or(EventError::TimeUvarint)?;
+    event.time = take_uvarint(&mut rest).ok_or(EventError::TimeUvarint)?;
     event.arguments = [0; MAX_ARGUMENTS];
     for argument in event.arguments.iter_mut().take(count - 1) {
         *argument = take_uvarint(&mut rest).ok_or(EventError::Uvarint)?;
@@ -175,10 +181,10 @@ mod tests {
                 let end = bytes.len();
                 for following in [0, 9] {
                     bytes.resize(end + following, 0xff);
-                    let (mut position, mut event) = (1, RawEvent::NONE);
+                    let (mut position, mut event) = (1, WireEvent::default());
                     let found = decode(&bytes, &mut position, &mut event);
                     assert_eq!((found, position), (Ok(Found::Event), end));
-                    assert_eq!((event.kind, event.delta), (kind, numbers[0]));
+                    assert_eq!((event.kind, event.time), (kind, numbers[0]));
                     assert_eq!(event.arguments, numbers[1..]);
                 }
             }

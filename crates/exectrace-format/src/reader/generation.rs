@@ -29,9 +29,11 @@ impl ClockRate {
 
     #[inline]
     pub(super) fn nanoseconds(self, units: u64) -> i64 {
-        // A product of those is far from what does not fit. Signed numbers are converted faster.
-        if units < 1 << 32 && self.0 < 1e9 {
-            return (units as i64 as f64 * self.0) as i64;
+        // The product of those always fits, and small numbers are converted faster.
+        if self.0 < 1e9
+            && let Ok(units) = u32::try_from(units)
+        {
+            return (f64::from(units) * self.0) as i64;
         }
         let ns = units as f64 * self.0;
         // What does not fit becomes the smallest number, as it does on Go's main platform.

@@ -14,12 +14,12 @@ use crate::ids::ThreadId;
 use crate::wire::CLOCK_SNAPSHOT;
 
 use super::compact::CompactEvent;
-use super::decode::{Found, RawEvent, decode};
-use super::error::{EventError, Frontier, OrderError, ReadError};
+use super::decode::{Found, WireEvent, decode};
+use super::error::{EventError, Frontier, OrderError, ReadCause, ReadError};
 use super::generation::Generation;
+use super::hindrance::Hindrance;
 use super::id_map::Seed;
-use super::order::{Change, Order, Step, Wait};
-use super::refusal::Refusal;
+use super::order::{Change, Order, Wait};
 
 /// How many waiting events the error of a stuck trace names.
 const FRONTIER_SHOWN: usize = 8;
@@ -34,7 +34,7 @@ struct Cursor {
     /// Index in [`Order`].
     thread: usize,
     thread_id: u64,
-    event: RawEvent,
+    event: WireEvent,
     /// Whether it is a clock snapshot, which has no place here. Nobody may notice before its turn.
     misplaced: bool,
     /// When `event` happened.
@@ -108,7 +108,7 @@ impl Merge {
             let mut cursor = Cursor {
                 thread,
                 thread_id: batches.thread,
-                event: RawEvent::NONE,
+                event: WireEvent::default(),
                 misplaced: false,
                 time_ns: 0,
                 bytes: Vec::new(),
@@ -136,7 +136,9 @@ impl Merge {
         order: &mut Order,
         out: &mut CompactEvent,
     ) -> Result<Played, Box<ReadError>> {
-        if let Some(damage) = self.damage.take() {
+        if self.damage.is_some()
+            && let Some(damage) = self.damage.take()
+        {
             return Err(damage);
         }
         loop {
@@ -162,7 +164,7 @@ impl Merge {
             }
             let (event, time_ns) = (&cursor.event, cursor.time_ns);
             match order.advance(cursor.thread, event, time_ns, &mut generation.tables, out) {
-                Ok(Step::Done) => {
+                Ok(()) => {
                     match cursor.load(generation) {
                         Ok(true) => self.current = Some(index),
                         Ok(false) => {}
@@ -173,13 +175,14 @@ impl Merge {
                     }
                     return Ok(Played::Event);
                 }
-                Ok(Step::Wait) => self.put_aside(index, order.waits_for, generation),
-                Err(refusal) => return Err(cursor.error(generation, refusal)),
+                Err(Hindrance::Wait) => self.put_aside(index, order.waits_for, generation),
+                Err(Hindrance::Refused(cause)) => return Err(cursor.error(generation, *cause)),
             }
         }
     }
 
     /// The cursor with the earliest event of those that do not wait.
+    #[inline]
     fn take_earliest(&mut self) -> Option<usize> {
         let Some(current) = self.current.take() else {
             return self.ready.pop().map(|Reverse((_, index))| index);
@@ -282,7 +285,7 @@ impl Merge {
         let more = waiting.len().saturating_sub(FRONTIER_SHOWN);
         let offset = waiting.first().map_or(0, |cursor| cursor.offset());
         let shown = waiting.iter().take(FRONTIER_SHOWN).map(|cursor| {
-            let RawEvent {
+            let WireEvent {
                 kind, arguments, ..
             } = cursor.event;
             let used = arguments[..kind.arguments().len()].to_vec();
@@ -312,7 +315,7 @@ impl Cursor {
             Ok(found) => self.misplaced = found == Found::Misplaced,
             Err(error) => return Err(self.error(generation, error.into())),
         }
-        let delta_ns = generation.rate.nanoseconds(self.event.delta);
+        let delta_ns = generation.rate.nanoseconds(self.event.time);
         self.time_ns = self.time_ns.wrapping_add(delta_ns);
         Ok(true)
     }
@@ -343,11 +346,11 @@ impl Cursor {
     }
 
     #[cold]
-    fn error(&self, generation: &Generation, refusal: Refusal) -> Box<ReadError> {
+    fn error(&self, generation: &Generation, cause: ReadCause) -> Box<ReadError> {
         Box::new(ReadError {
             offset: self.offset(),
             generation: generation.number,
-            cause: *refusal.0,
+            cause,
         })
     }
 }

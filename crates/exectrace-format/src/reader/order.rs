@@ -17,11 +17,11 @@ use crate::event::EventKind;
 use crate::ids::{GoId, ProcId, StackId, StringId, TaskId, ThreadId};
 
 use super::compact::{CompactEvent, CompactKind, Metric};
-use super::decode::RawEvent;
+use super::decode::WireEvent;
 use super::error::{EventError, OrderError};
+use super::hindrance::Hindrance;
 use super::id_map::IdMap;
 use super::id_slab::IdSlab;
-use super::refusal::Refusal;
 use super::tables::Tables;
 use super::trace_event::{GoState, ProcState, StateChange, TraceTime};
 
@@ -136,14 +136,6 @@ pub(super) enum Wait {
     Gc { seq: u64 },
 }
 
-/// What came of trying an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    Done,
-    /// It must wait; [`Order::waits_for`] says for what.
-    Wait,
-}
-
 /// What an event changed that others may wait for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Change {
@@ -162,7 +154,8 @@ enum Need {
 }
 use Need::{May, Must, MustNot};
 
-type Outcome = Result<Step, Refusal>;
+/// Whether an event happened.
+type Outcome = Result<(), Hindrance>;
 
 /// The state of the traced program.
 #[derive(Debug)]
@@ -192,7 +185,7 @@ pub(super) struct Order {
 
 /// One event being tried.
 struct Turn<'a> {
-    event: &'a RawEvent,
+    event: &'a WireEvent,
     time_ns: i64,
     /// The context that the surfaced event has.
     context: Context,
@@ -262,7 +255,7 @@ impl Order {
     pub(super) fn advance(
         &mut self,
         thread: usize,
-        event: &RawEvent,
+        event: &WireEvent,
         time_ns: i64,
         tables: &mut Tables,
         out: &mut CompactEvent,
@@ -286,8 +279,8 @@ impl Order {
             tables,
             out,
         };
-        let step = self.dispatch(&mut turn)?;
-        if step == Step::Done && context.thread != NONE {
+        self.dispatch(&mut turn)?;
+        if context.thread != NONE {
             let (proc, go) = (turn.after_proc, turn.after_go);
             if proc != context.proc {
                 self.bind(thread, proc);
@@ -297,7 +290,7 @@ impl Order {
         if self.state_bytes > MAX_STATE_BYTES {
             return Err(OrderError::StateTooLarge(MAX_STATE_BYTES).into());
         }
-        Ok(step)
+        Ok(())
     }
 
     /// Binds a thread to a lane, or to [`NONE`].
@@ -403,7 +396,7 @@ impl Order {
         turn.out.go = GoId(turn.context.go);
         turn.out.stack = stack;
         turn.out.kind = kind;
-        Ok(Step::Done)
+        Ok(())
     }
 
     /// After [`emit`](Self::emit): the event is also this one.
@@ -422,7 +415,7 @@ impl Order {
     #[cold]
     fn wait(&mut self, wait: Wait) -> Outcome {
         self.waits_for = wait;
-        Ok(Step::Wait)
+        Err(Hindrance::Wait)
     }
 
     /// Notes a change, if somebody may wait for it.
@@ -489,11 +482,14 @@ impl Order {
     }
 
     /// Notes that a flow has a new state or number.
-    #[inline]
+    #[inline(always)]
     fn go_changed(&mut self, id: u64) {
-        if !self.watched {
-            return;
+        if self.watched {
+            self.note_go(id);
         }
+    }
+
+    fn note_go(&mut self, id: u64) {
         if let Some(go) = self.goes.get_mut(id)
             && go.seq.generation == self.generation
         {
@@ -507,7 +503,7 @@ impl Order {
     }
 
     /// Notes that a lane has a new state or number.
-    #[inline]
+    #[inline(always)]
     fn proc_changed(&mut self, id: u64) {
         if self.watched {
             self.note_proc(id);

@@ -3,11 +3,10 @@
 use std::io::Read;
 use std::ops::Range;
 
-use crate::event::{EventKind, MAX_ARGUMENTS};
 use crate::ids::ThreadId;
 use crate::wire::{self, Version};
 
-use super::decode::{Found, RawEvent, decode};
+use super::decode::{Found, WireEvent, decode};
 use super::error::{EventError, ReadCause, ReadError};
 use super::framing::{Framing, Item};
 
@@ -184,17 +183,6 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// An event as it stands in a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WireEvent {
-    /// What kind of event.
-    pub kind: EventKind,
-    /// When, in units of the file's clock.
-    pub time: u64,
-    /// Its arguments, as many as the kind has; then zeros.
-    pub arguments: [u64; MAX_ARGUMENTS],
-}
-
 /// The events of one [`Batch`], decoded one by one.
 ///
 /// Ends after the last event or after the first error.
@@ -210,6 +198,34 @@ impl WireEvents<'_> {
     pub fn position(&self) -> usize {
         self.position
     }
+
+    /// Writes the next event to `event`; false at the end. Faster than [`next`](Self::next), which
+    /// copies it.
+    ///
+    /// # Errors
+    ///
+    /// There is no event in the bytes that follow. From then on false.
+    #[inline]
+    pub fn next_into(&mut self, event: &mut WireEvent) -> Result<bool, EventError> {
+        if self.position >= self.payload.len() {
+            return Ok(false);
+        }
+        match decode(self.payload, &mut self.position, event) {
+            Ok(Found::Event) => {
+                self.time = self.time.wrapping_add(event.time);
+                event.time = self.time;
+                Ok(true)
+            }
+            Ok(Found::Misplaced) => Err(self.end(EventError::Misplaced(wire::CLOCK_SNAPSHOT))),
+            Err(error) => Err(self.end(error)),
+        }
+    }
+
+    #[cold]
+    fn end(&mut self, error: EventError) -> EventError {
+        self.payload = &[];
+        error
+    }
 }
 
 impl Iterator for WireEvents<'_> {
@@ -217,30 +233,10 @@ impl Iterator for WireEvents<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.position >= self.payload.len() {
-            return None;
+        let mut event = WireEvent::default();
+        match self.next_into(&mut event) {
+            Ok(there_is_one) => there_is_one.then_some(Ok(event)),
+            Err(error) => Some(Err(error)),
         }
-        let mut event = RawEvent::NONE;
-        match decode(self.payload, &mut self.position, &mut event) {
-            Ok(Found::Event) => {}
-            Ok(Found::Misplaced) => {
-                return Some(Err(self.end(EventError::Misplaced(wire::CLOCK_SNAPSHOT))));
-            }
-            Err(error) => return Some(Err(self.end(error))),
-        }
-        self.time = self.time.wrapping_add(event.delta);
-        Some(Ok(WireEvent {
-            kind: event.kind,
-            time: self.time,
-            arguments: event.arguments,
-        }))
-    }
-}
-
-impl WireEvents<'_> {
-    #[cold]
-    fn end(&mut self, error: EventError) -> EventError {
-        self.payload = &[];
-        error
     }
 }

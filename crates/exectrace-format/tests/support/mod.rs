@@ -9,38 +9,52 @@ pub(crate) mod v1;
 pub(crate) mod v1_referee;
 
 use std::collections::BTreeMap;
+use std::io::Read;
 
 use exectrace_format::text;
-use exectrace_format::{Reader, TraceEvent};
+use exectrace_format::{ReadError, Reader, TraceEvent};
 use exectrace_referee::{Referee, Verdict};
 
 use random::Random;
 
 /// What came of reading a trace to its end.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Outcome {
     pub(crate) events: Vec<TraceEvent>,
     pub(crate) error: Option<String>,
 }
 
-/// Reads a trace to its end or to its damage, whichever comes first.
-pub(crate) fn read(bytes: &[u8]) -> Outcome {
-    let mut outcome = Outcome::default();
-    match Reader::new(bytes) {
-        Ok(reader) => {
-            for event in reader {
-                match event {
-                    Ok(event) => outcome.events.push(event),
-                    Err(error) => {
-                        assert!(outcome.error.is_none(), "one error ends a trace");
-                        outcome.error = Some(error.to_string());
-                    }
+impl Outcome {
+    /// Reads to the end.
+    pub(crate) fn of(reader: Reader<impl Read>) -> Self {
+        let mut outcome = Self::default();
+        for event in reader {
+            match event {
+                Ok(event) => outcome.events.push(event),
+                Err(error) => {
+                    assert!(outcome.error.is_none(), "one error ends a trace");
+                    outcome.error = Some(error.to_string());
                 }
             }
         }
-        Err(error) => outcome.error = Some(error.to_string()),
+        outcome
     }
-    outcome
+
+    /// Not even the header can be read.
+    pub(crate) fn refused(error: &ReadError) -> Self {
+        Self {
+            events: Vec::new(),
+            error: Some(error.to_string()),
+        }
+    }
+}
+
+/// Reads a trace to its end or to its damage, whichever comes first.
+pub(crate) fn read(bytes: &[u8]) -> Outcome {
+    match Reader::new(bytes) {
+        Ok(reader) => Outcome::of(reader),
+        Err(error) => Outcome::refused(&error),
+    }
 }
 
 /// The lines that Go would print, without their times and without what needs a calendar.

@@ -7,7 +7,7 @@ use super::super::error::OrderError;
 use super::super::trace_event::{GoState, ProcState, StateChange};
 use super::go_status::{LAST, RUNNABLE, RUNNING, SYSCALL, WAITING};
 use super::{
-    Context, Go, May, Must, MustNot, NONE, Order, Outcome, Proc, Step, Turn, Wait, go_change,
+    Context, Go, May, Must, MustNot, NONE, Order, Outcome, Proc, Turn, Wait, go_change,
     proc_change, proc_status,
 };
 use crate::event::EventKind;
@@ -189,7 +189,7 @@ impl Order {
         };
         let started = go_change(id, GoState::Runnable, GoState::Running);
         self.emit_more(turn, idle, started);
-        Ok(Step::Done)
+        Ok(())
     }
 
     pub(super) fn go_syscall_begin(&mut self, turn: &mut Turn<'_>) -> Outcome {
@@ -278,7 +278,7 @@ impl Order {
         }
         self.remove_go(own);
         turn.after_go = NONE;
-        Ok(Step::Done)
+        Ok(())
     }
 
     pub(super) fn go_status(&mut self, turn: &mut Turn<'_>) -> Outcome {

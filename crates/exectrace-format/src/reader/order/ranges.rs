@@ -5,7 +5,7 @@ use crate::ids::{GoId, ProcId, StackId, StringId};
 
 use super::super::compact::{CompactKind, RangeName};
 use super::super::error::OrderError;
-use super::super::refusal::Refusal;
+use super::super::hindrance::Hindrance;
 use super::super::trace_event::RangeScope;
 use super::names::NameId;
 use super::{Change, ITEM_BYTES, May, Must, Order, Outcome, Turn, Wait};
@@ -282,7 +282,7 @@ fn ended(range: RangeName, scope: RangeScope) -> CompactKind {
     }
 }
 
-fn gc_problem(turn: &Turn<'_>, problem: &'static str) -> Refusal {
+fn gc_problem(turn: &Turn<'_>, problem: &'static str) -> Hindrance {
     OrderError::Gc {
         kind: turn.event.kind,
         problem,
