@@ -1,5 +1,6 @@
 //! What we compute of a trace is what Go computes of it.
 
+mod tokio_program;
 mod toolchain;
 
 use std::collections::BTreeMap;
@@ -184,13 +185,11 @@ fn open_calls(trace: &Path) -> Vec<u64> {
     open.map(|task| task.id).collect()
 }
 
-#[test]
-fn tasks_regions_and_user_tasks_of_a_go_program_are_those_of_go_s_library() {
-    let Some(go) = Go::find() else { return };
-    let trace = go.trace(3);
-    let (ours, theirs) = (summary(&trace), go.summary(&trace));
+/// Asserts that we and Go's library have the same times, of all tasks, regions and user tasks.
+fn assert_summary_is_go_s(go: &Go, trace: &Path) {
+    let (ours, theirs) = (summary(trace), go.summary(trace));
     // Go counts a system call that is open and blocked at the end twice.
-    let in_call: Vec<String> = open_calls(&trace)
+    let in_call: Vec<String> = open_calls(trace)
         .iter()
         .map(|id| format!("task {id} "))
         .collect();
@@ -206,4 +205,23 @@ fn tasks_regions_and_user_tasks_of_a_go_program_are_those_of_go_s_library() {
         ours_only.is_empty() && theirs_only.is_empty(),
         "only ours: {ours_only:#?}\nonly Go's: {theirs_only:#?}"
     );
+}
+
+#[test]
+fn tasks_regions_and_user_tasks_of_a_go_program_are_those_of_go_s_library() {
+    let Some(go) = Go::find() else { return };
+    assert_summary_is_go_s(&go, &go.trace(3));
+}
+
+#[test]
+fn a_tokio_program_means_to_us_what_it_means_to_go() {
+    let Some(go) = Go::find() else { return };
+    let trace = go.folder.path().join("tokio.trace");
+    tokio_program::record(&trace);
+    let sizes = assert_profiles_are_go_s(&go, &trace);
+    assert!(
+        sizes[1] > 0 && sizes[3] > 0,
+        "it waits, and is delayed: {sizes:?}"
+    );
+    assert_summary_is_go_s(&go, &trace);
 }
