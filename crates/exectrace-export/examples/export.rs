@@ -1,7 +1,8 @@
 //! Exports a trace: `cargo run --example export FORMAT TRACE OUTPUT`.
 //!
 //! FORMAT is `perfetto`, `chrome`, `firefox`, `folded:WEIGHT` or `speedscope:WEIGHT`; with the
-//! feature `parquet` also `parquet`, where OUTPUT is the folder of the data set.
+//! feature `parquet` also `parquet`, where OUTPUT is the folder of the data set and the name of the
+//! trace its id.
 
 use std::error::Error;
 use std::fs::File;

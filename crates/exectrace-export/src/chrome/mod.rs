@@ -7,9 +7,10 @@
 mod json;
 
 use std::io::{BufWriter, Read, Write};
+use std::rc::Rc;
 
 use exectrace_format::{GoId, ProcId, RangeScope, Reader, SideRecord, TaskId, ThreadId};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::error::{ExportError, Exported};
 use crate::options::Options;
@@ -46,6 +47,7 @@ pub fn chrome<R: Read, W: Write>(
         options,
         named: FxHashSet::default(),
         flows: FxHashSet::default(),
+        stacks: FxHashMap::default(),
     };
     sink.name_kinds()?;
     let mut exported = tell(reader, &mut sink)?;
@@ -61,6 +63,7 @@ struct Chrome<'a, W> {
     named: FxHashSet<Row>,
     /// Wakes that have begun an arrow which has not arrived.
     flows: FxHashSet<u64>,
+    stacks: FxHashMap<Stack, Rc<str>>,
 }
 
 impl<W: Write> Sink for Chrome<'_, W> {
@@ -174,6 +177,12 @@ impl<W: Write> Chrome<'_, W> {
         Ok(())
     }
 
+    /// A stack as text; most stacks come often.
+    fn stack(&mut self, stack: Stack, scene: &Scene) -> Rc<str> {
+        let text = self.stacks.entry(stack);
+        Rc::clone(text.or_insert_with(|| scene.book.stack_text(stack).into()))
+    }
+
     fn metadata(
         &mut self,
         row: Row,
@@ -253,7 +262,7 @@ impl<W: Write> Chrome<'_, W> {
         };
         self.name_row(row, || task.title(&scene.book))?;
         let name = scene.state_title(&now);
-        let stack = scene.book.stack_text(now.stack);
+        let stack = self.stack(now.stack, scene);
         self.put(
             now.begin,
             row,
@@ -337,7 +346,7 @@ impl<W: Write> Chrome<'_, W> {
         let Some(row) = self.lane(lane) else {
             return Ok(());
         };
-        let stack = scene.book.stack_text(next.stack);
+        let stack = self.stack(next.stack, scene);
         self.end(
             time,
             row,
@@ -360,7 +369,7 @@ impl<W: Write> Chrome<'_, W> {
         let Some(row) = self.lane(lane) else {
             return Ok(());
         };
-        let stack = scene.book.stack_text(stack);
+        let stack = self.stack(stack, scene);
         self.put(
             run.syscall.unwrap_or(run.begin),
             row,
@@ -571,7 +580,7 @@ impl<W: Write> Chrome<'_, W> {
         let Some(row) = self.place(worker, thread) else {
             return Ok(());
         };
-        let stack = scene.book.stack_text(stack);
+        let stack = self.stack(stack, scene);
         self.instant(
             time,
             row,

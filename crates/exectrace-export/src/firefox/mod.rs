@@ -199,10 +199,10 @@ impl<'a> Firefox<'a> {
         }
         let begin = stamp(scene.begin, scene);
         self.threads += 1;
-        let (number, is_main) = (self.threads, self.threads == 1);
+        // No thread is the main one: that would be shown under the process's name.
         let thread = self
             .profile
-            .add_thread(self.process, number, begin, is_main);
+            .add_thread(self.process, self.threads, begin, false);
         self.profile.set_thread_name(thread, &title());
         self.rows.insert(row, thread);
         thread

@@ -78,7 +78,7 @@ impl Rows {
         let waker = stretch.ready.map_or(GoId::NONE, |ready| ready.waker);
         let stack = stack_text(&mut self.stacks, stretch.stack, scene);
         let cells = [
-            id(task.id.0),
+            number(task.id.0),
             Cell::Text(scene.book.text(task.name)),
             Cell::Text(stretch.state.name()),
             Cell::Int(stretch.begin),
@@ -114,9 +114,9 @@ impl Rows {
         let waker = run.ready.map_or(GoId::NONE, |ready| ready.waker);
         let stack = stack_text(&mut self.stacks, next.stack, scene);
         let cells = [
-            id(worker.0),
+            number(worker.0),
             id(run.thread.0),
-            id(run.task.0),
+            number(run.task.0),
             Cell::Text(scene.book.text(name)),
             Cell::Int(run.begin),
             Cell::Int(time),
@@ -142,7 +142,7 @@ impl Rows {
     ) -> Result<(), ExportError> {
         let stack = stack_text(&mut self.stacks, region.stack, scene);
         let cells = [
-            id(task.id.0),
+            number(task.id.0),
             Cell::Text(scene.book.text(task.name)),
             user_task_id(region.user_task),
             Cell::Text(scene.book.text(region.name)),
@@ -164,7 +164,7 @@ impl Rows {
         scene: &Scene,
     ) -> Result<(), ExportError> {
         let cells = [
-            id(user_task.id.0),
+            number(user_task.id.0),
             user_task_id(user_task.parent),
             Cell::Text(scene.book.text(user_task.name)),
             Cell::Int(user_task.begin),
@@ -214,7 +214,9 @@ impl Sink for Rows {
         match fact {
             Fact::Sync(clock) => {
                 self.begin_ns = scene.begin;
-                clock.map_or((), |clock| self.clock(clock));
+                if let Some(clock) = clock {
+                    self.clock(clock);
+                }
                 Ok(())
             }
             Fact::Left { task, stretch, end } => self.state(time, task, stretch, end, scene),
@@ -266,12 +268,17 @@ fn put<'a>(
     }
 }
 
+/// An id that is always told, as a number with a sign.
+fn number(id: u64) -> Cell<'static> {
+    Cell::Int(id as i64)
+}
+
 /// An id as a number with a sign; none is null.
-pub(super) fn id(number: u64) -> Cell<'static> {
-    if number == u64::MAX {
+pub(super) fn id(id: u64) -> Cell<'static> {
+    if id == u64::MAX {
         Cell::Null
     } else {
-        Cell::Int(number as i64)
+        number(id)
     }
 }
 

@@ -72,7 +72,7 @@ impl<W: Write> Sink for Perfetto<'_, W> {
         self.packets.make_room();
         match fact {
             Fact::Sync(clock) => clock.map_or(Ok(()), |clock| self.clock(clock)),
-            Fact::TaskSeen(_) | Fact::TheEnd => Ok(()),
+            Fact::TheEnd => Ok(()),
             Fact::TaskNamed(task) => self.rows.describe_task(task, scene, &mut self.packets),
             Fact::Entered(task) => self.enter(task, scene),
             Fact::Left { task, end, .. } => self.leave(time, task, end, scene),

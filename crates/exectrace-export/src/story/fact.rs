@@ -105,8 +105,6 @@ pub(crate) struct Log<'a> {
 pub(crate) enum Fact<'a> {
     /// A generation begins, or the trace ends.
     Sync(Option<SyncClock>),
-    /// An async task is seen for the first time.
-    TaskSeen(&'a Task),
     /// The name or label of an async task has become known.
     TaskNamed(&'a Task),
     /// An async task leaves a state.
@@ -138,8 +136,6 @@ pub(crate) enum Fact<'a> {
     },
     SyscallEnded {
         lane: Lane,
-        run: Run,
-        begin: i64,
         end: End,
     },
     /// A thread takes a worker (unpark), or leaves it (park).

@@ -27,7 +27,7 @@ impl Teller {
             GoState::NotExist => Some(actor_stack),
             _ => None,
         };
-        self.see_task(event, id, spawned_at, sink)?;
+        self.see_task(id, spawned_at);
         self.name_task(id, own_stack, sink)?;
         let before = self.scene.tasks.get(&id).and_then(|task| task.now);
         if before.map(|stretch| stretch.state) == state && state.is_some() {
@@ -74,25 +74,13 @@ impl Teller {
     }
 
     /// Makes a task's entry, if this is the first that is heard of it.
-    fn see_task(
-        &mut self,
-        event: &CompactEvent,
-        id: GoId,
-        spawned_at: Option<Stack>,
-        sink: &mut impl Sink,
-    ) -> Result<(), ExportError> {
+    fn see_task(&mut self, id: GoId, spawned_at: Option<Stack>) {
         if self.scene.tasks.contains_key(&id) {
-            return Ok(());
+            return;
         }
-        let mut task = Task::new(id, self.scene.generation_begin);
-        if let Some(stack) = spawned_at {
-            task.begin = self.scene.now;
-            task.begin_told = true;
-            task.parent = event.go;
-            task.spawned_at = stack;
-        }
+        let mut task = Task::new(id);
+        task.spawned_at = spawned_at.unwrap_or(Stack::NONE);
         self.scene.tasks.insert(id, task);
-        self.say_task(id, sink, Fact::TaskSeen)
     }
 
     /// A task's name is the root of the first stack of its own.
@@ -310,16 +298,7 @@ impl Teller {
             return Ok(());
         };
         run.syscall_ns += now - begin;
-        let run = *run;
-        self.say(
-            sink,
-            Fact::SyscallEnded {
-                lane,
-                run,
-                begin,
-                end,
-            },
-        )
+        self.say(sink, Fact::SyscallEnded { lane, end })
     }
 
     fn end_run(

@@ -66,14 +66,8 @@ pub(crate) struct Task {
     /// The function of its root frame; empty while not known.
     pub(crate) name: Text,
     pub(crate) label: Text,
-    /// Who spawned it, or [`GoId::NONE`].
-    pub(crate) parent: GoId,
     /// Where it was spawned.
     pub(crate) spawned_at: Stack,
-    /// When it was spawned, or first seen.
-    pub(crate) begin: i64,
-    /// Whether the trace tells of its spawn.
-    pub(crate) begin_told: bool,
     /// `None` only while nothing is known of it.
     pub(crate) now: Option<Stretch>,
     /// Open regions, the outermost first.
@@ -86,15 +80,12 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    pub(crate) fn new(id: GoId, begin: i64) -> Self {
+    pub(crate) fn new(id: GoId) -> Self {
         Self {
             id,
             name: Text::EMPTY,
             label: Text::EMPTY,
-            parent: GoId::NONE,
             spawned_at: Stack::NONE,
-            begin,
-            begin_told: false,
             now: None,
             regions: Vec::new(),
             headless_regions: 0,

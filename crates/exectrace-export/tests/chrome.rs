@@ -1,0 +1,153 @@
+//! Chrome's JSON, parsed and played, and loaded by Perfetto's trace processor.
+
+mod support;
+
+use exectrace_export::{Exported, Options, chrome};
+use exectrace_format::Reader;
+use serde_json::{Value, json};
+use support::processor::ask;
+use support::{Span, cases, nest, recorded, service, spans};
+
+fn export(trace: &[u8]) -> (Vec<u8>, Exported) {
+    let mut out = Vec::new();
+    let reader = Reader::new(trace).expect("a trace");
+    let exported = chrome(reader, &mut out, &Options::default()).expect("memory can be written");
+    (out, exported)
+}
+
+fn parse(bytes: &[u8]) -> Vec<Value> {
+    let document: Value = serde_json::from_slice(bytes).expect("the output is JSON");
+    document["traceEvents"]
+        .as_array()
+        .expect("an array")
+        .clone()
+}
+
+/// Nanoseconds, of the digits that are written.
+fn time(event: &Value) -> i64 {
+    let text = event["ts"].to_string();
+    let (micros, nanos) = text.split_once('.').unwrap_or((&text, "0"));
+    let nanos: i64 = format!("{nanos:0<3}").parse().expect("nanoseconds");
+    micros.parse::<i64>().expect("microseconds") * 1_000 + nanos
+}
+
+type Row = (u64, u64);
+
+fn edges(events: &[Value]) -> Vec<(i64, Row, Option<&Value>)> {
+    let slices = events
+        .iter()
+        .filter(|event| event["ph"] == "B" || event["ph"] == "E");
+    let edge = |event| {
+        let row = (number(event, "pid"), number(event, "tid"));
+        (time(event), row, (event["ph"] == "B").then_some(event))
+    };
+    slices.map(edge).collect()
+}
+
+fn number(event: &Value, key: &str) -> u64 {
+    event[key]
+        .as_u64()
+        .unwrap_or_else(|| panic!("{event} has no {key}"))
+}
+
+/// The ended slices that [`spans`] speaks of.
+fn told(events: &[Value]) -> Vec<Span> {
+    let mut told = Vec::new();
+    for ((_, tid), event, begin, end) in nest(edges(events)) {
+        let Some(end) = end else { continue };
+        let name = event["name"].as_str().expect("a name");
+        match event["cat"].as_str() {
+            Some("task") if name == "running" => {
+                told.push(("running", tid.to_string(), begin, end))
+            }
+            Some("region") => told.push(("region", name.to_owned(), begin, end)),
+            _ => {}
+        }
+    }
+    for begin in events.iter().filter(|event| event["ph"] == "b") {
+        let is_end = |event: &&Value| event["ph"] == "e" && event["id"] == begin["id"];
+        if let Some(end) = events.iter().find(is_end) {
+            let name = begin["name"].as_str().expect("a name").to_owned();
+            told.push(("user task", name, time(begin), time(end)));
+        }
+    }
+    told.sort();
+    told
+}
+
+#[test]
+fn names_and_times_are_those_of_the_trace() {
+    for trace in [service(), recorded()] {
+        let (bytes, exported) = export(&trace);
+        let events = parse(&bytes);
+        assert_eq!(exported.items, events.len() as u64);
+        assert_eq!(told(&events), spans(&trace));
+    }
+}
+
+#[test]
+fn every_case_is_json_whose_slices_nest() {
+    for (_, trace) in cases() {
+        let (bytes, _) = export(&trace);
+        nest(edges(&parse(&bytes)));
+    }
+}
+
+#[test]
+fn every_arrow_has_both_ends() {
+    let (bytes, _) = export(&recorded());
+    let events = parse(&bytes);
+    let ids = |phase: &str| {
+        let arrows = events.iter().filter(|event| event["ph"] == phase);
+        let mut ids: Vec<_> = arrows.map(|event| number(event, "id")).collect();
+        ids.sort_unstable();
+        ids
+    };
+    assert!(ids("f").len() > 10, "a program that wakes");
+    let ends = ids("f");
+    let begins = ids("s");
+    assert!(ends.iter().all(|id| begins.binary_search(id).is_ok()));
+}
+
+#[test]
+fn texts_are_escaped() {
+    let (bytes, _) = export(&service());
+    let events = parse(&bytes);
+    let log = events
+        .iter()
+        .find(|event| event["ph"] == "n")
+        .expect("the log");
+    assert_eq!(log["name"], "hello, \"world\"\n");
+    assert_eq!(
+        log["args"],
+        json!({ "category": "info", "task": 1, "user task": 1 })
+    );
+    let row = json!({ "ph": "M", "pid": 3, "tid": 2, "name": "thread_name", "args": { "name": "G2 serve<\"a;b\">" } });
+    assert!(events.contains(&row), "the task's row has its name");
+}
+
+#[test]
+fn the_trace_processor_finds_what_is_in_the_trace() {
+    let trace = recorded();
+    let (bytes, _) = export(&trace);
+    let answers = ask(
+        &bytes,
+        &[
+            "SELECT name, value FROM stats WHERE severity IN ('error', 'data_loss') AND value > 0",
+            "SELECT sum(dur) FROM slice WHERE category = 'region' AND dur >= 0",
+            "SELECT count(*) FROM flow",
+        ],
+    );
+    let Some(answers) = answers else {
+        return;
+    };
+    let regions = spans(&trace).into_iter().filter(|span| span.0 == "region");
+    let in_regions: i64 = regions.map(|span| span.3 - span.2).sum();
+    assert_eq!(answers[0], Vec::<Vec<Value>>::new());
+    assert_eq!(answers[1], [[json!(in_regions)]]);
+    let arrows = parse(&bytes)
+        .iter()
+        .filter(|event| event["ph"] == "f")
+        .count();
+    assert_eq!(answers[2], [[json!(arrows)]]);
+}

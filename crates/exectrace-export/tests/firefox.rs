@@ -1,0 +1,192 @@
+//! Firefox profiles, parsed: names, times, tables that refer to each other.
+
+mod support;
+
+use exectrace_export::{Exported, Options, firefox};
+use exectrace_format::Reader;
+use serde_json::Value;
+use support::{Span, cases, recorded, service, spans};
+
+fn export(trace: &[u8], options: &Options) -> (Value, Exported) {
+    let mut out = Vec::new();
+    let reader = Reader::new(trace).expect("a trace");
+    let exported = firefox(reader, &mut out, options).expect("memory can be written");
+    (
+        serde_json::from_slice(&out).expect("the output is JSON"),
+        exported,
+    )
+}
+
+fn array<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value[key]
+        .as_array()
+        .unwrap_or_else(|| panic!("no array {key}"))
+}
+
+fn threads(profile: &Value) -> &[Value] {
+    array(profile, "threads")
+}
+
+/// A text of a thread's table.
+fn text<'a>(thread: &'a Value, index: &Value) -> &'a str {
+    let index = index.as_u64().expect("an index") as usize;
+    array(thread, "stringArray")[index]
+        .as_str()
+        .expect("a text")
+}
+
+/// Whether a marker is an interval, rather than an instant or the begin of one.
+fn has_ended(markers: &Value, index: usize) -> bool {
+    array(markers, "phase")[index] == 1
+}
+
+/// The ended markers that [`spans`] speaks of. `begin` is when the trace begins.
+fn told(profile: &Value, begin: i64) -> Vec<Span> {
+    let mut told = Vec::new();
+    for thread in threads(profile) {
+        let markers = &thread["markers"];
+        for (index, data) in array(markers, "data").iter().enumerate() {
+            let name = text(thread, &array(markers, "name")[index]).to_owned();
+            let (kind, name) = match data["type"].as_str() {
+                Some("state") if name == "running" => {
+                    let title = thread["name"].as_str().expect("a name");
+                    let number = title.split(' ').next().expect("a number");
+                    ("running", number.trim_start_matches('G').to_owned())
+                }
+                Some("region") => ("region", name),
+                Some("userTask") => ("user task", name),
+                _ => continue,
+            };
+            let time = |key: &str| {
+                let ms = array(markers, key)[index].as_f64();
+                ms.map(|ms| begin + (ms * 1e6).round() as i64)
+            };
+            if let (true, Some(from), Some(to)) = (
+                has_ended(markers, index),
+                time("startTime"),
+                time("endTime"),
+            ) {
+                told.push((kind, name, from, to));
+            }
+        }
+    }
+    told.sort();
+    told
+}
+
+#[test]
+fn names_and_times_are_those_of_the_trace() {
+    for trace in [service(), recorded()] {
+        let (profile, _) = export(&trace, &Options::default());
+        let begin = support::events(&trace)[0].time.0;
+        // What is open at the end has a begin only, and no end.
+        assert_eq!(told(&profile, begin), spans(&trace));
+    }
+}
+
+#[test]
+fn every_marker_has_a_schema_with_its_fields() {
+    let (profile, _) = export(&service(), &Options::default());
+    let schemas = array(&profile["meta"], "markerSchema");
+    let mut seen = 0;
+    for thread in threads(&profile) {
+        for data in array(&thread["markers"], "data") {
+            let schema = schemas.iter().find(|schema| schema["name"] == data["type"]);
+            let schema = schema.unwrap_or_else(|| panic!("no schema for {data}"));
+            let fields = schema
+                .get("fields")
+                .or_else(|| schema.get("data"))
+                .expect("fields");
+            for field in fields.as_array().expect("an array") {
+                let key = field["key"].as_str().expect("a key");
+                assert!(data.get(key).is_some(), "{data} has no {key}");
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "markers");
+}
+
+#[test]
+fn samples_weigh_the_microseconds_of_their_stretch() {
+    let (profile, _) = export(&recorded(), &Options::default());
+    for thread in threads(&profile) {
+        let samples = &thread["samples"];
+        let weights = array(samples, "weight");
+        if weights.is_empty()
+            || !thread["name"]
+                .as_str()
+                .is_some_and(|name| name.starts_with('G'))
+        {
+            continue;
+        }
+        let markers = &thread["markers"];
+        let is_state = |index: usize| array(markers, "data")[index]["type"] == "state";
+        let length = |index: usize| {
+            let at = |key: &str| array(markers, key)[index].as_f64();
+            if !has_ended(markers, index) {
+                return None;
+            }
+            Some(((at("endTime")? - at("startTime")?) * 1e3).floor() as i64)
+        };
+        let all = 0..array(markers, "data").len();
+        let lengths: Vec<i64> = all
+            .filter(|&index| is_state(index))
+            .filter_map(length)
+            .collect();
+        let weights: Vec<i64> = weights
+            .iter()
+            .map(|weight| weight.as_i64().expect("a weight"))
+            .collect();
+        // The last stretch may be open: then it has a weight, and no length.
+        assert!(weights.len() - lengths.len() <= 1);
+        for (weight, length) in weights.iter().zip(&lengths) {
+            // The profile's times are floats of milliseconds.
+            assert!((weight - length).abs() <= 1, "{weight} instead of {length}");
+        }
+    }
+}
+
+#[test]
+fn tasks_beyond_the_limit_have_no_thread_and_are_counted() {
+    let options = Options {
+        firefox_tasks_max: 1,
+        ..Options::default()
+    };
+    let (profile, exported) = export(&service(), &options);
+    let names: Vec<_> = threads(&profile)
+        .iter()
+        .filter_map(|thread| thread["name"].as_str())
+        .collect();
+    assert!(
+        names.contains(&"G1 main") && !names.iter().any(|name| name.starts_with("G2")),
+        "{names:?}"
+    );
+    assert!(exported.left_out > 0);
+    assert!(
+        names.contains(&"Worker 2"),
+        "its runs on the worker are there: {names:?}"
+    );
+}
+
+#[test]
+fn the_clock_of_the_machine_is_the_profiles_reference() {
+    let (profile, _) = export(&service(), &Options::default());
+    // The snapshot is of the first instant: 1,700,000,000 seconds and 500 nanoseconds.
+    assert_eq!(
+        profile["meta"]["startTime"].as_f64(),
+        Some(1_700_000_000_000.000_5)
+    );
+}
+
+#[test]
+fn every_case_makes_a_profile() {
+    for (name, trace) in cases() {
+        let (profile, exported) = export(&trace, &Options::default());
+        let markers: usize = threads(&profile)
+            .iter()
+            .map(|thread| array(&thread["markers"], "data").len())
+            .sum();
+        assert!(markers as u64 <= exported.items, "{name}");
+    }
+}

@@ -1,0 +1,221 @@
+//! Parquet tables, read back.
+#![cfg(feature = "parquet")]
+
+mod support;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, RecordBatch};
+use exectrace_export::{ExportError, Exported, ParquetOptions, parquet};
+use exectrace_format::Reader;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use support::{cases, events, recorded, service, spans};
+
+fn options() -> ParquetOptions {
+    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    ParquetOptions {
+        trace_id: "t1".to_owned(),
+        partitions: vec![pair("host", "web1"), pair("release", "1.0")],
+    }
+}
+
+fn export(trace: &[u8], folder: &Path) -> Exported {
+    let reader = Reader::new(trace).expect("a trace");
+    parquet(reader, folder, &options()).expect("the folder can be written")
+}
+
+fn file(folder: &Path, table: &str) -> PathBuf {
+    folder.join(format!("table={table}/host=web1/release=1.0/t1.parquet"))
+}
+
+fn read(folder: &Path, table: &str) -> Vec<RecordBatch> {
+    let file = File::open(file(folder, table)).expect("the table is there");
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a Parquet file");
+    reader
+        .build()
+        .expect("a reader")
+        .collect::<Result<_, _>>()
+        .expect("batches")
+}
+
+fn ints(batches: &[RecordBatch], column: &str) -> Vec<Option<i64>> {
+    let column = |batch: &RecordBatch| {
+        let array = batch
+            .column_by_name(column)
+            .expect("the column")
+            .as_primitive::<Int64Type>()
+            .clone();
+        array.iter().collect::<Vec<_>>()
+    };
+    batches.iter().flat_map(column).collect()
+}
+
+fn texts(batches: &[RecordBatch], column: &str) -> Vec<Option<String>> {
+    let column = |batch: &RecordBatch| {
+        let array = batch.column_by_name(column).expect("the column");
+        let text = arrow_cast(array);
+        text.as_string::<i32>()
+            .iter()
+            .map(|text| text.map(str::to_owned))
+            .collect::<Vec<_>>()
+    };
+    batches.iter().flat_map(column).collect()
+}
+
+fn flags(batches: &[RecordBatch], column: &str) -> Vec<bool> {
+    let column = |batch: &RecordBatch| {
+        let array = batch.column_by_name(column).expect("the column");
+        array
+            .as_boolean()
+            .iter()
+            .map(|flag| flag.expect("never null"))
+            .collect::<Vec<_>>()
+    };
+    batches.iter().flat_map(column).collect()
+}
+
+/// A column of texts without its dictionary.
+fn arrow_cast(array: &dyn Array) -> arrow_array::ArrayRef {
+    match array.as_any_dictionary_opt() {
+        Some(dictionary) => {
+            let values = dictionary.values().as_string::<i32>();
+            let keys = dictionary.normalized_keys();
+            let texts = keys
+                .iter()
+                .enumerate()
+                .map(|(row, &key)| dictionary.is_valid(row).then(|| values.value(key)));
+            std::sync::Arc::new(texts.collect::<arrow_array::StringArray>())
+        }
+        None => array.slice(0, array.len()),
+    }
+}
+
+#[test]
+fn rows_are_those_of_the_trace() {
+    let trace = recorded();
+    let folder = tempfile::tempdir().expect("a folder");
+    let exported = export(&trace, folder.path());
+    assert!(exported.damage.is_none());
+    let all = read(folder.path(), "events");
+    assert_eq!(
+        all.iter().map(RecordBatch::num_rows).sum::<usize>(),
+        events(&trace).len()
+    );
+    assert_eq!(exported.events, events(&trace).len() as u64);
+    for (kind, table) in [("region", "regions"), ("user task", "user_tasks")] {
+        let rows = read(folder.path(), table);
+        let (names, begins, ends) = (
+            texts(&rows, "name"),
+            ints(&rows, "begin_ns"),
+            ints(&rows, "end_ns"),
+        );
+        let ended = flags(&rows, "end_seen");
+        let mut told: Vec<_> = (0..names.len())
+            .filter(|&row| ended[row])
+            .map(|row| {
+                (
+                    kind,
+                    names[row].clone().unwrap(),
+                    begins[row].unwrap(),
+                    ends[row].unwrap(),
+                )
+            })
+            .collect();
+        told.sort();
+        let expected: Vec<_> = spans(&trace)
+            .into_iter()
+            .filter(|span| span.0 == kind)
+            .collect();
+        assert!(!expected.is_empty());
+        assert_eq!(told, expected);
+        assert!(
+            texts(&rows, "trace_id")
+                .iter()
+                .all(|id| id.as_deref() == Some("t1"))
+        );
+    }
+}
+
+#[test]
+fn a_poll_tells_its_delay_its_waker_and_why_it_ended() {
+    let folder = tempfile::tempdir().expect("a folder");
+    export(&service(), folder.path());
+    let polls = read(folder.path(), "polls");
+    assert_eq!(ints(&polls, "task"), [Some(2), Some(2), Some(1)]);
+    assert_eq!(ints(&polls, "worker"), [Some(2), Some(2), Some(1)]);
+    assert_eq!(ints(&polls, "duration_ns"), [Some(15), Some(40), Some(360)]);
+    assert_eq!(ints(&polls, "ready_ns"), [Some(35), Some(20), None]);
+    assert_eq!(ints(&polls, "woken_by"), [Some(1), Some(1), None]);
+    assert_eq!(ints(&polls, "syscall_ns"), [Some(0), Some(0), Some(50)]);
+    let words = |column| {
+        texts(&polls, column)
+            .into_iter()
+            .map(Option::unwrap_or_default)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(words("next_state"), ["waiting", "ended", "runnable"]);
+    assert_eq!(words("reason"), ["network", "", "yield"]);
+    let traces = read(folder.path(), "traces");
+    assert_eq!(
+        ints(&traces, "begin_unix_ns"),
+        [Some(1_700_000_000_000_000_500)]
+    );
+}
+
+#[test]
+fn a_name_that_cannot_be_in_a_path_is_refused_before_anything_is_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (trace_id, key, value) in [
+        ("../t1", "host", "web1"),
+        ("", "host", "web1"),
+        ("t1", "host", "a/b"),
+        ("t1", "table", "web1"),
+        ("t1", "duration_ns", "web1"),
+        ("t1", "host", ".."),
+    ] {
+        let options = ParquetOptions {
+            trace_id: trace_id.to_owned(),
+            partitions: vec![(key.to_owned(), value.to_owned())],
+        };
+        let trace = service();
+        let reader = Reader::new(trace.as_slice()).expect("a trace");
+        let error = parquet(reader, folder.path(), &options).expect_err("a bad name");
+        assert!(matches!(error, ExportError::BadName { .. }), "{error}");
+    }
+    assert_eq!(folder.path().read_dir().expect("the folder").count(), 0);
+}
+
+#[test]
+fn a_damaged_trace_leaves_whole_tables_that_tell_the_damage() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, trace) in cases() {
+        let exported = export(&trace, folder.path());
+        let told = texts(&read(folder.path(), "traces"), "damage");
+        assert_eq!(
+            told,
+            [exported.damage.map(|damage| damage.to_string())],
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn nothing_half_written_is_left_when_a_table_cannot_be_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Where a table's folder is to be stands a file.
+    std::fs::write(folder.path().join("table=samples"), "in the way").expect("a file");
+    let trace = service();
+    let reader = Reader::new(trace.as_slice()).expect("a trace");
+    parquet(reader, folder.path(), &options()).expect_err("no folder can be made");
+    let polls = file(folder.path(), "polls");
+    let left = polls
+        .parent()
+        .expect("a folder")
+        .read_dir()
+        .expect("the folder")
+        .count();
+    assert_eq!(left, 0, "no file, and no part of one");
+}

@@ -1,0 +1,263 @@
+//! Perfetto traces, read back by a decoder of the tests' own and by Perfetto's trace processor.
+
+mod support;
+
+use std::collections::HashMap;
+
+use exectrace_export::{Exported, Options, perfetto};
+use exectrace_format::Reader;
+use serde_json::{Value, json};
+use support::processor::ask;
+use support::protobuf::{Perfetto, TrackEvent, read};
+use support::{Span, cases, nest, recorded, service, spans};
+
+fn export(trace: &[u8]) -> (Vec<u8>, Exported) {
+    let mut out = Vec::new();
+    let reader = Reader::new(trace).expect("a trace");
+    let exported = perfetto(reader, &mut out, &Options::default()).expect("memory can be written");
+    (out, exported)
+}
+
+/// The path of a track, as a user sees it.
+fn path(perfetto: &Perfetto, track: u64) -> String {
+    let (name, parent) = &perfetto.tracks[&track];
+    match parent {
+        Some(parent) if *parent != 1 => format!("{}/{name}", path(perfetto, *parent)),
+        _ => name.clone(),
+    }
+}
+
+/// The ended slices that [`spans`] speaks of.
+fn told(perfetto: &Perfetto) -> Vec<Span> {
+    let slices = nest(perfetto.edges());
+    let mut told: Vec<Span> = slices
+        .into_iter()
+        .filter_map(
+            |(track, event, begin, end): (u64, &TrackEvent, i64, Option<i64>)| {
+                let name = match event.category.as_str() {
+                    "task" if event.name == "running" => {
+                        let title = &perfetto.tracks[&track].0;
+                        let number = title.split(' ').next().expect("a title");
+                        return Some((
+                            "running",
+                            number.trim_start_matches('G').to_owned(),
+                            begin,
+                            end?,
+                        ));
+                    }
+                    "region" => "region",
+                    "user task" => "user task",
+                    _ => return None,
+                };
+                Some((name, event.name.clone(), begin, end?))
+            },
+        )
+        .collect();
+    told.sort();
+    told
+}
+
+#[test]
+fn names_and_times_are_those_of_the_trace() {
+    for trace in [service(), recorded()] {
+        let (bytes, exported) = export(&trace);
+        assert!(exported.damage.is_none());
+        let expected = spans(&trace);
+        assert!(
+            expected.iter().any(|span| span.0 == "user task"),
+            "a trace with something in it"
+        );
+        assert_eq!(told(&read(&bytes)), expected);
+    }
+}
+
+#[test]
+fn every_track_is_described_and_every_slice_nests_in_every_case() {
+    for (name, trace) in cases() {
+        let (bytes, exported) = export(&trace);
+        let perfetto = read(&bytes);
+        perfetto.check_tracks();
+        nest(perfetto.edges());
+        let slices = perfetto
+            .events
+            .iter()
+            .filter(|event| event.kind != 2)
+            .count();
+        let items = (slices + perfetto.samples.len()) as u64;
+        assert_eq!(exported.items, items, "{name}");
+    }
+}
+
+#[test]
+fn a_wake_leads_from_the_waker_to_the_run() {
+    let (bytes, _) = export(&service());
+    let perfetto = read(&bytes);
+    let mut flows: HashMap<u64, Vec<(i64, String, String)>> = HashMap::new();
+    for event in &perfetto.events {
+        for &flow in &event.flows {
+            let step = (event.time, path(&perfetto, event.track), event.name.clone());
+            flows.entry(flow).or_default().push(step);
+        }
+    }
+    let step = |time, path: &str, name: &str| (time, path.to_owned(), name.to_owned());
+    let woken = "serve<\"a;b\">";
+    let expected = HashMap::from([
+        (
+            1,
+            vec![
+                step(1020, "Workers/Worker 1", "spawn"),
+                step(1055, "Async tasks/G2 serve<\"a;b\">", "running"),
+                step(1055, "Workers/Worker 2", woken),
+            ],
+        ),
+        (
+            2,
+            vec![
+                step(1100, "Workers/Worker 1", "wake"),
+                step(1120, "Async tasks/G2 serve<\"a;b\">", "running"),
+                step(1120, "Workers/Worker 2", woken),
+            ],
+        ),
+    ]);
+    let shown: HashMap<_, _> = flows
+        .into_iter()
+        .map(|(flow, steps)| {
+            // The name of worker 1 is told before anything else.
+            let plain =
+                |(time, path, name): (i64, String, String)| (time, path.replace(" echo", ""), name);
+            (flow, steps.into_iter().map(plain).collect::<Vec<_>>())
+        })
+        .collect();
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn a_request_is_shown_with_its_query_below_and_its_log_on_it() {
+    let (bytes, _) = export(&service());
+    let perfetto = read(&bytes);
+    let query = perfetto
+        .events
+        .iter()
+        .find(|event| event.name == "query")
+        .expect("the query");
+    assert_eq!(
+        path(&perfetto, query.track),
+        "User tasks/request T1/query T2"
+    );
+    let log = perfetto
+        .events
+        .iter()
+        .find(|event| event.category == "log")
+        .expect("the log");
+    assert_eq!(log.name, "hello, \"world\"\n");
+    assert_eq!(path(&perfetto, log.track), "User tasks/request T1");
+    assert_eq!(log.arguments["category"], "info");
+    assert_eq!(log.arguments["task"], "1");
+}
+
+#[test]
+fn counters_samples_and_reasons_are_there() {
+    let (bytes, _) = export(&service());
+    let perfetto = read(&bytes);
+    let counters: Vec<_> = perfetto
+        .events
+        .iter()
+        .filter_map(|event| Some((path(&perfetto, event.track), event.time, event.counter?)))
+        .collect();
+    let counter = |name: &str, time, value| (name.to_owned(), time, value);
+    assert_eq!(
+        counters,
+        [
+            counter("queue", 1050, 3),
+            counter("/sched/gomaxprocs:threads", 1010, 3),
+            counter("/memory/classes/heap/objects:bytes", 1011, 4096),
+        ]
+    );
+    let stack = vec!["serve<\"a;b\">".to_owned(), "read".to_owned()];
+    assert_eq!(perfetto.samples, [(1135, stack)]);
+    assert!(
+        perfetto
+            .events
+            .iter()
+            .any(|event| event.name == "waiting: network")
+    );
+}
+
+#[test]
+fn a_cut_trace_is_exported_up_to_the_cut() {
+    let trace = service();
+    let (whole, _) = export(&trace);
+    // The last batch is cut: its thread's events are lost, those of the other thread are not.
+    let (bytes, exported) = export(&trace[..trace.len() - 3]);
+    assert!(exported.damage.is_some(), "the cut is told");
+    let (whole, cut) = (read(&whole), read(&bytes));
+    cut.check_tracks();
+    let names = |perfetto: &Perfetto| {
+        told(perfetto)
+            .into_iter()
+            .map(|span| span.1)
+            .collect::<Vec<_>>()
+    };
+    assert!(names(&whole).contains(&"query".to_owned()));
+    assert!(!names(&cut).contains(&"query".to_owned()));
+    assert!(names(&cut).contains(&"parse".to_owned()));
+}
+
+#[test]
+fn rows_that_are_not_wanted_are_left_out() {
+    let options = Options {
+        workers: false,
+        threads: false,
+        tasks: false,
+        user_tasks: true,
+        ..Options::default()
+    };
+    let mut out = Vec::new();
+    perfetto(
+        Reader::new(service().as_slice()).expect("a trace"),
+        &mut out,
+        &options,
+    )
+    .expect("memory");
+    let perfetto = read(&out);
+    perfetto.check_tracks();
+    let slices = perfetto.events.iter().filter(|event| event.kind == 1);
+    let names: Vec<_> = slices.map(|event| event.name.as_str()).collect();
+    assert_eq!(names, ["request", "query"]);
+}
+
+#[test]
+fn the_trace_processor_finds_what_is_in_the_trace() {
+    for trace in [service(), recorded()] {
+        let (bytes, exported) = export(&trace);
+        let answers = ask(
+            &bytes,
+            &[
+                "SELECT name, value FROM stats WHERE severity IN ('error', 'data_loss') AND value > 0",
+                "SELECT count(*) FROM slice WHERE category = 'user task' AND dur >= 0",
+                "SELECT sum(dur) FROM slice WHERE category = 'region' AND dur >= 0",
+                "SELECT count(*) FROM slice",
+                "SELECT count(*) FROM counter",
+                "SELECT count(*) FROM perf_sample WHERE callsite_id IS NOT NULL",
+            ],
+        );
+        let Some(answers) = answers else {
+            return;
+        };
+        let spans = spans(&trace);
+        let user_tasks = spans.iter().filter(|span| span.0 == "user task").count();
+        let in_regions: i64 = spans
+            .iter()
+            .filter(|span| span.0 == "region")
+            .map(|span| span.3 - span.2)
+            .sum();
+        assert_eq!(answers[0], Vec::<Vec<Value>>::new());
+        assert_eq!(answers[1], [[json!(user_tasks)]]);
+        assert_eq!(answers[2], [[json!(in_regions)]]);
+        let found: u64 = answers[3..]
+            .iter()
+            .map(|answer| answer[0][0].as_u64().expect("a count"))
+            .sum();
+        assert_eq!(found, exported.items);
+    }
+}
