@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// How it is used.
 pub(crate) const USAGE: &str = "\
-usage: cargo run --release --manifest-path benches/peers/Cargo.toml -- table [--quick] [--only NAME]...
+usage: cargo run --release --manifest-path benches/peers/Cargo.toml -- table [--quick] [--only NAME]... [--built FOLDER]
        cargo run --release --manifest-path benches/peers/Cargo.toml -- targets [--quick]
        cargo run --release --manifest-path benches/peers/Cargo.toml -- picture FILE [--quick]
 
@@ -12,7 +12,8 @@ table    measures all peers, prints the tables, and judges the targets
 targets  exectrace and the baselines alone
 picture  as table, and draws a bar chart (SVG) into FILE
 --quick  takes a few minutes less; its figures are rough
---only   only subjects whose name contains NAME (and the baselines); may be repeated";
+--only   only subjects whose name contains NAME (and the baselines); may be repeated
+--built  takes the programs from FOLDER and builds none";
 
 /// What is to be done.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +23,8 @@ pub(crate) struct Arguments {
     /// Where the picture goes.
     pub(crate) picture: Option<PathBuf>,
     pub(crate) is_quick: bool,
+    /// Where the programs are, if they are built already.
+    pub(crate) built: Option<PathBuf>,
     /// Parts of the names of subjects; all if empty.
     pub(crate) only: Vec<String>,
 }
@@ -46,6 +49,10 @@ impl Arguments {
                 "--only" => {
                     let name = words.next().ok_or("--only needs a name")?;
                     arguments.only.push((*name).to_owned());
+                }
+                "--built" => {
+                    let folder = words.next().ok_or("--built needs a folder")?;
+                    arguments.built = Some(PathBuf::from(folder));
                 }
                 other => return Err(format!("`{other}` is not understood")),
             }

@@ -20,6 +20,19 @@ fn target() -> PathBuf {
         .join("programs")
 }
 
+/// A program that was built before, in that folder.
+pub(crate) fn find(program: Program, folder: &Path) -> Result<PathBuf, String> {
+    let name = match program {
+        Program::Package(name) => format!("peer-{name}"),
+        Program::Go => "peer-go".to_owned(),
+    };
+    let path = folder.join(name);
+    match path.is_file() {
+        true => Ok(path),
+        false => Err(format!("not there: {}", path.display())),
+    }
+}
+
 /// Builds a program; returns its path, or why there is none.
 pub(crate) fn build(program: Program) -> Result<PathBuf, String> {
     match program {

@@ -8,7 +8,7 @@ use exectrace_benches::{Body, Helper, Subject as Bench, median};
 
 use crate::child::Child;
 use crate::instructions;
-use crate::plan::{EVENT, Effort, FIELDS, Program, REGION, SPAN, Side, Subject};
+use crate::plan::{EVENT, Effort, FIELDS, Program, REGION, SPAN, Scope, Side, Subject};
 use crate::run::Programs;
 
 /// What it came to, by subject and by what was done.
@@ -98,11 +98,12 @@ impl Extras {
             return;
         }
         let ours = subject.side == Side::Ours;
-        for (what, count) in BODIES
-            .map(|body| (body, 20_000))
-            .into_iter()
-            .chain(WORKS.map(|work| (work, 4_000)))
-        {
+        let bodies = BODIES.map(|body| (body, 20_000, Scope::Tasks));
+        let works = WORKS.map(|work| (work, 4_000, Scope::Hot));
+        for (what, count, not_of) in bodies.into_iter().chain(works) {
+            if subject.scope == not_of {
+                continue;
+            }
             let outcome = bytes_each(program, subject.name, what, count, 0);
             let bytes = outcome.unwrap_or_else(|why| {
                 self.failures
@@ -122,11 +123,18 @@ impl Extras {
     }
 
     fn find_peaks(&mut self, effort: &Effort, subject: &'static Subject, program: &Path) {
+        if subject.is_off() || subject.name.contains("paused") {
+            return;
+        }
         let works = [
             (SPAN, effort.spans),
             (REGION, effort.spans),
             ("spawn", effort.spawns),
         ];
+        let works = works.into_iter().filter(|(what, _)| match *what {
+            "spawn" => subject.scope != Scope::Hot,
+            _ => subject.scope != Scope::Tasks,
+        });
         for (what, count) in works {
             let answer = Child::start(program, subject.name)
                 .and_then(|mut child| child.ask(&format!("peak {what} {count}")));
@@ -154,18 +162,21 @@ impl Extras {
                 .push("instructions: there is no valgrind".to_owned());
             return;
         }
-        let ours = subjects
-            .iter()
-            .filter(|subject| subject.program == Program::Package("exectrace"));
+        let ours = subjects.iter().filter(|subject| {
+            subject.program == Program::Package("exectrace") && subject.scope != Scope::Tasks
+        });
         for subject in ours {
-            for body in BODIES {
+            let bodies: &[&'static str] = match subject.name.starts_with("exectrace region") {
+                true => &[REGION],
+                false => &[SPAN, FIELDS, EVENT],
+            };
+            for body in bodies {
                 self.count_of(program, subject.name, body, 1, effort.counted);
             }
         }
-        for threads in [2, 64] {
-            for (subject, body) in [("exectrace subscriber", SPAN), ("exectrace region", REGION)] {
-                self.count_of(program, subject, body, threads, effort.counted);
-            }
+        for (subject, body) in [("exectrace subscriber", SPAN), ("exectrace region", REGION)] {
+            // All threads' records must find room.
+            self.count_of(program, subject, body, 64, effort.counted.min(3_000));
         }
     }
 
@@ -177,9 +188,7 @@ impl Extras {
         threads: usize,
         count: u64,
     ) {
-        // All threads' records must find room.
-        let count = count.min(200_000 / threads as u64);
-        match instructions::count(program, subject, body, threads, count) {
+        match instructions::count(program, subject, body, threads as u64, count) {
             Ok(Some(each)) => {
                 self.instructions.insert((subject, body, threads), each);
             }

@@ -1,4 +1,4 @@
-//! Instructions an operation, counted by callgrind on all recording threads.
+//! Instructions an operation, counted by callgrind on the recording threads.
 //!
 //! Only what runs inside of the bodies counts: neither start-up nor the tracer's own threads. The clock
 //! is one instruction here, whatever it takes.
@@ -9,6 +9,12 @@ use std::process::Command;
 
 use crate::child::Child;
 
+/// The functions that hold the bodies' loops; none calls another.
+const LOOPS: [&str; 3] = [
+    "exectrace_benches::body::spans*",
+    "exectrace_benches::body::events*",
+    "exectrace_benches::body::regions*",
+];
 /// Operations that a body does before those that it is told to do.
 const WARM_UP: u64 = 200;
 
@@ -24,7 +30,7 @@ pub(crate) fn count(
     program: &Path,
     subject: &str,
     body: &str,
-    threads: usize,
+    threads: u64,
     count: u64,
 ) -> Result<Option<f64>, String> {
     let name = format!("exectrace-peers-callgrind.{}", std::process::id());
@@ -32,22 +38,22 @@ pub(crate) fn count(
     let mut command = Command::new("valgrind");
     command
         .args(["--tool=callgrind", "--quiet"])
-        .arg("--toggle-collect=exectrace_benches::body::*")
         .arg(format!("--callgrind-out-file={}", out.display()))
+        .args(LOOPS.map(|name| format!("--toggle-collect={name}")))
         .arg(program);
     let mut child = Child::start_under(command, subject)?;
     let answer = child.ask(&format!("once {body} {threads} {count} 0"))?;
     child.ask("finish")?;
     drop(child);
-    let total =
-        fs::read_to_string(&out).map_err(|error| format!("callgrind wrote nothing: {error}"));
+    let text = fs::read_to_string(&out);
     let _ = fs::remove_file(&out);
     if answer.is_none() {
         return Ok(None);
     }
-    let total = total?;
-    let line = total.lines().find_map(|line| line.strip_prefix("totals:"));
+    let text = text.map_err(|error| format!("callgrind wrote nothing: {error}"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("totals:"));
     let line = line.ok_or("callgrind wrote no totals")?;
-    let total: f64 = line.trim().parse().map_err(|_| "totals that are none")?;
-    Ok(Some(total / (threads as u64 * (count + WARM_UP)) as f64))
+    let total: Result<f64, _> = line.trim().parse();
+    let total = total.map_err(|_| "callgrind's totals are no number")?;
+    Ok(Some(total / (threads * (count + WARM_UP)) as f64))
 }

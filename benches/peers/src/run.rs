@@ -34,7 +34,10 @@ pub(crate) fn all(arguments: &Arguments) -> Outcome<()> {
         let program = subject.program;
         programs
             .entry(program)
-            .or_insert_with(|| builds::build(program));
+            .or_insert_with(|| match &arguments.built {
+                Some(folder) => builds::find(program, folder),
+                None => builds::build(program),
+            });
     }
     let begin = Instant::now();
     let results = turns(&effort, &subjects, &programs);

@@ -23,7 +23,7 @@ pub(crate) enum Work {
     Spawn,
     /// Eight tasks that do nothing but yield; an operation is a poll.
     Yield,
-    /// A task calls asynchronous functions that yield once.
+    /// Eight tasks call an asynchronous function that yields once.
     Call,
     /// A client and a server over the loopback, 64 bytes to and fro.
     Echo,
@@ -86,8 +86,10 @@ async fn spawns<T: Tasks>(count: u64) -> Outcome<()> {
     spawner.await?
 }
 
+/// Tasks that yield: with a single one, each yield would look for I/O, and that is most of its cost.
+const TASKS: u64 = 8;
+
 async fn yields<T: Tasks>(count: u64) -> Outcome<()> {
-    const TASKS: u64 = 8;
     let storm = move || async move {
         for _ in 0..count / TASKS {
             tokio::task::yield_now().await;
@@ -101,13 +103,17 @@ async fn yields<T: Tasks>(count: u64) -> Outcome<()> {
 }
 
 async fn calls<T: Tasks>(count: u64) -> Outcome<()> {
-    // The caller is not looked at: what is called is the subject.
-    let caller = tokio::spawn(async move {
-        for _ in 0..count {
+    // The callers are not looked at: what is called is the subject.
+    let caller = move || async move {
+        for _ in 0..count / TASKS {
             std::hint::black_box(T::call().await);
         }
-    });
-    Ok(caller.await?)
+    };
+    let callers: Vec<_> = (0..TASKS).map(|_| tokio::spawn(caller())).collect();
+    for caller in callers {
+        caller.await?;
+    }
+    Ok(())
 }
 
 async fn echoes<T: Tasks>(count: u64) -> Outcome<()> {

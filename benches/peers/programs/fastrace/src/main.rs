@@ -10,7 +10,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use fastrace::collector::{Config, Reporter, SpanRecord};
-use fastrace::prelude::{Event, FutureExt as _, LocalSpan, Span, SpanContext};
+use fastrace::future::FutureExt as _;
+use fastrace::prelude::{Event, LocalSpan, Span, SpanContext};
 use fastrace_tracing::FastraceCompatLayer;
 use harness::{Answer, Body, Ended, Outcome, Peer, Tasks, TracingTasks, serve, tracing_body};
 use tokio::task::JoinHandle;
