@@ -237,7 +237,7 @@ fn the_trace_processor_finds_what_is_in_the_trace() {
                 "SELECT count(*) FROM slice WHERE category = 'user task' AND dur >= 0",
                 "SELECT sum(dur) FROM slice WHERE category = 'region' AND dur >= 0",
                 "SELECT count(*) FROM slice",
-                "SELECT count(*) FROM counter",
+                "SELECT count(*) FROM counter WHERE track_id NOT IN (SELECT id FROM perf_counter_track)",
                 "SELECT count(*) FROM perf_sample WHERE callsite_id IS NOT NULL",
             ],
         );
