@@ -203,7 +203,8 @@ impl Measure {
             Self::Hot(body, threads) => format!("hot {body} {threads} {hot}"),
             Self::Tasks(work, workers) => format!("tasks {work} {workers} {tasks}"),
             Self::Read(reader) => format!("read {reader} {tasks}"),
-            Self::Http => format!("http {}", tasks * 4),
+            // A request is long, and what tracing adds to it is little.
+            Self::Http => format!("http {}", tasks * 8),
         }
     }
 }
