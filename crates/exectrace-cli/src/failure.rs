@@ -85,7 +85,7 @@ fn tell(error: &anyhow::Error, out: &mut impl Write) -> io::Result<()> {
     let bold = Style::new().bold();
     let mut told = String::new();
     for (index, cause) in error.chain().enumerate() {
-        let message = crate::output::printable(&cause.to_string()).into_owned();
+        let message = printable_lines(&cause.to_string());
         // Errors of this project name their cause in their own message.
         if told.ends_with(&message) {
             continue;
@@ -101,6 +101,12 @@ fn tell(error: &anyhow::Error, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "  {bold}try{bold:#}: {remedy}")?;
     }
     Ok(())
+}
+
+/// A message as a terminal may be given it; it may have several lines.
+fn printable_lines(message: &str) -> String {
+    let lines = message.split('\n').map(crate::output::printable);
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// What to try.

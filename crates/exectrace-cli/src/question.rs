@@ -3,11 +3,11 @@
 use std::io::Write;
 
 use clap::Args;
-use exectrace_analysis::{Analysis, Options, Overview};
+use exectrace_analysis::{Analysis, Filter, FilterError, Options, Overview};
 use serde::Serialize;
 
 use crate::args::{Format, FormatArgument};
-use crate::failure::{Status, warn};
+use crate::failure::{Status, Usage, warn};
 use crate::input::{self, Origin, TraceArgument};
 use crate::output::{self, Out, json, printable, style, units};
 use crate::reading;
@@ -23,11 +23,49 @@ pub(crate) struct Question {
     /// Only async tasks (goroutines) of this name
     #[arg(long, value_name = "NAME")]
     pub(crate) group: Option<String>,
+    /// Only what this lets through, as in: group~conn and (state:waiting dur>5ms or task:42)
+    #[arg(long, value_name = "EXPRESSION", long_help = FILTER_HELP)]
+    pub(crate) filter: Option<String>,
     /// How many of the longest, slowest, oldest to show of each kind
     #[arg(long, value_name = "COUNT", default_value_t = 10)]
     pub(crate) top: usize,
     #[command(flatten)]
     pub(crate) format: FormatArgument,
+}
+
+/// The terms of the filter language.
+pub(crate) const FILTER_HELP: &str = "\
+Only what this lets through
+
+  group:\"name\"    async tasks of this name; group~\"part\": with this part in it
+  label:\"name\"    async tasks with this label; label~\"part\"
+  task:42         one async task
+  state:waiting   stretches in this state: running, runnable, waiting, syscall
+  reason:network  stretches that began for this reason; reason~chan
+  dur>5ms         stretches longer than this; dur<1s: shorter
+  worker:3        stretches that began there; thread:17
+
+Terms are joined by and (which may be left out), or, not and parentheses.";
+
+/// The filter that a text stands for.
+///
+/// # Errors
+///
+/// It is none: where, under the text, and what would be right there.
+pub(crate) fn parse_filter(text: &str) -> anyhow::Result<Filter> {
+    text.parse().map_err(|error: FilterError| {
+        let text = printable(text);
+        let indent = error.column.saturating_sub(1);
+        Usage::error(
+            format!(
+                "this is no filter: {}\n  {text}\n  {:indent$}^ {}",
+                printable(&error.found),
+                "",
+                error.expected
+            ),
+            "terms such as group~conn state:waiting dur>5ms; `--help` has all",
+        )
+    })
 }
 
 /// A trace that was analysed.
@@ -61,13 +99,15 @@ impl Question {
     /// asked for.
     pub(crate) fn ask(&self, options: Options) -> anyhow::Result<Answer> {
         let window = self.window.checked()?;
+        let mut filter = match &self.filter {
+            Some(text) => parse_filter(text)?,
+            None => Filter::default(),
+        };
+        filter.group.clone_from(&self.group);
         let options = Options {
             top: self.top,
             window: window.of_analysis(),
-            filter: exectrace_analysis::Filter {
-                group: self.group.clone(),
-                ..Default::default()
-            },
+            filter,
             ..options
         };
         let (input, origin) = input::open(&self.trace.path)?;

@@ -1,14 +1,19 @@
 //! `exectrace check`: whether traces are good, and if not, where and why they are broken.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use exectrace_analysis::{Analysis, Finding, Options};
 use serde::Serialize;
 
+use super::findings::{self, Level};
 use crate::args::{Format, FormatArgument};
-use crate::failure::{Status, remedy_of_reading};
+use crate::failure::{Status, Usage, remedy_of_reading};
+use crate::input;
 use crate::output::{Out, json, printable, style, units};
+use crate::question::Page;
+use crate::reading;
 use crate::survey::{Damage, Survey};
 
 /// Check whether traces are good, and say where and why if they are not
@@ -19,6 +24,12 @@ pub(crate) struct Check {
     /// The traces: files, or `-` for standard input
     #[arg(value_name = "TRACE", required = true, value_hint = clap::ValueHint::FilePath)]
     traces: Vec<PathBuf>,
+    /// Look for what is wrong in the program as well, as `exectrace findings` does
+    #[arg(long)]
+    findings: bool,
+    /// Exit with status 1 if there is a finding of this severity or worse; implies --findings
+    #[arg(long, value_name = "SEVERITY")]
+    fail_on: Option<Level>,
     #[command(flatten)]
     format: FormatArgument,
 }
@@ -31,6 +42,8 @@ struct Verdict {
     #[serde(flatten)]
     survey: Survey,
     damage: Option<Damage>,
+    /// With `--findings`.
+    findings: Option<Vec<Finding>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -44,18 +57,30 @@ impl Check {
         let mut verdicts = Vec::new();
         for path in &self.traces {
             let (survey, damage) = Survey::of(path)?;
+            let findings = match self.findings || self.fail_on.is_some() {
+                // What is no trace at all has none.
+                true => survey.contents().map(|_| find(path)).transpose()?,
+                false => None,
+            };
             let verdict = Verdict {
                 trace: survey.label().to_owned(),
                 good: damage.is_none(),
                 survey,
                 damage,
+                findings,
             };
             if self.format.format == Format::Text {
                 verdict.print(out)?;
             }
             verdicts.push(verdict);
         }
-        let status = match verdicts.iter().all(|verdict| verdict.good) {
+        let is_well = |verdict: &Verdict| {
+            let mut findings = verdict.findings.iter().flatten();
+            let level = self.fail_on;
+            verdict.good
+                && !findings.any(|found| level.is_some_and(|level| level.is_reached_by(found)))
+        };
+        let status = match verdicts.iter().all(is_well) {
             true => Status::Ok,
             false => Status::Failed,
         };
@@ -68,6 +93,19 @@ impl Check {
         }
         Ok(status)
     }
+}
+
+/// Analyses a trace once more for what is wrong in the program.
+fn find(path: &Path) -> anyhow::Result<Vec<Finding>> {
+    if path.as_os_str() == "-" {
+        return Err(Usage::error(
+            "standard input can be read only once",
+            "`exectrace findings -`, or a file",
+        ));
+    }
+    let (input, origin) = input::open(path)?;
+    let mut reader = reading::begin(input, &origin)?;
+    Ok(Analysis::read(&mut reader, &Options::for_findings()).findings())
 }
 
 impl Verdict {
@@ -99,6 +137,11 @@ impl Verdict {
         }
         if let Some(error) = self.damage.as_ref().and_then(Damage::error) {
             writeln!(out, "  try: {}", remedy_of_reading(&error.cause))?;
+        }
+        let mut page = Page::new(out);
+        for finding in self.findings.iter().flatten() {
+            write!(page.out, "  ")?;
+            findings::print_line(finding, &mut page)?;
         }
         Ok(())
     }

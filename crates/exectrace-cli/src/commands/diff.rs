@@ -173,6 +173,7 @@ impl Diff {
             },
             window: Window::WHOLE,
             group: None,
+            filter: None,
             top: 0,
             format: FormatArgument {
                 format: self.format.format,

@@ -6,6 +6,7 @@ mod cut;
 mod diff;
 mod events;
 mod export;
+mod findings;
 mod latency;
 mod profile;
 mod regions;
@@ -36,6 +37,7 @@ pub(crate) enum Command {
     Regions(regions::RegionsCommand),
     Workers(workers::WorkersCommand),
     Syscalls(syscalls::SyscallsCommand),
+    Findings(findings::Findings),
     Events(events::Events),
     Check(check::Check),
     Diff(diff::Diff),
@@ -58,6 +60,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Status> {
         Command::Regions(command) => command.run(&mut out),
         Command::Workers(command) => command.run(&mut out),
         Command::Syscalls(command) => command.run(&mut out),
+        Command::Findings(command) => command.run(&mut out),
         Command::Events(command) => command.run(&mut out),
         Command::Check(command) => command.run(&mut out),
         Command::Cut(command) => command.run(&mut out),

@@ -12,7 +12,7 @@ use crate::failure::{Status, Usage};
 use crate::input::TraceArgument;
 use crate::output::file::OutputFile;
 use crate::output::{Out, names, printable, style, units};
-use crate::question::{Page, Question};
+use crate::question::{FILTER_HELP, Page, Question};
 use crate::scope::Window;
 
 /// Show where in the program time went, by stack
@@ -30,6 +30,9 @@ pub(crate) struct ProfileCommand {
     /// Only async tasks (goroutines) of this name
     #[arg(long, value_name = "NAME")]
     group: Option<String>,
+    /// Only what this lets through, as in: group~conn and (state:waiting dur>5ms or task:42)
+    #[arg(long, value_name = "EXPRESSION", long_help = FILTER_HELP)]
+    filter: Option<String>,
     /// Only while working for user tasks of this name
     #[arg(long, value_name = "NAME")]
     user_task: Option<String>,
@@ -121,6 +124,7 @@ impl ProfileCommand {
             trace: self.trace,
             window: self.window,
             group: None,
+            filter: self.filter,
             top: self.top,
             format: FormatArgument {
                 format: match self.format {

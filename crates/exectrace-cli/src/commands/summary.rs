@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 use exectrace_analysis::{
-    Counter, Gc, Options, Overview, Regions, Syscalls, Tasks, UserTasks, Workers,
+    Counter, Finding, Gc, Options, Overview, Regions, Syscalls, Tasks, UserTasks, Workers,
 };
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use crate::output::table::{Cell, Table};
 use crate::output::{Out, printable, style, units};
 use crate::question::{Answer, Page, Question};
 
-use super::{regions, tasks, usertasks, workers};
+use super::{findings, regions, tasks, usertasks, workers};
 
 /// Show what a trace tells, at a glance
 #[derive(Debug, Args)]
@@ -32,12 +32,14 @@ struct Part<'a> {
     syscalls: Option<&'a Syscalls>,
     gc: Option<&'a Gc>,
     counters: &'a [Counter],
+    findings: &'a [Finding],
 }
 
 impl Summary {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
         let answer = self.question.ask(Options::all())?;
         let analysis = &answer.analysis;
+        let findings = analysis.findings();
         let part = Part {
             tasks: analysis.tasks.as_ref(),
             workers: analysis.workers.as_ref(),
@@ -46,10 +48,18 @@ impl Summary {
             syscalls: analysis.syscalls.as_ref(),
             gc: analysis.gc.as_ref(),
             counters: &analysis.counters,
+            findings: &findings,
         };
         let top = self.question.top;
         answer.give("exectrace.summary/1", part, out, |analysis, page| {
             print_overview(&answer, &analysis.overview, page)?;
+            if !findings.is_empty() {
+                page.heading("Findings", "`exectrace findings` shows the evidence")?;
+            }
+            for finding in &findings {
+                write!(page.out, "  ")?;
+                findings::print_line(finding, page)?;
+            }
             if let Some(workers) = &analysis.workers {
                 workers::print_workers(&workers.workers, page)?;
             }

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use clap::Args;
 use exectrace_analysis::{
-    LogEntry, Options, RegionInstance, UserTaskInstance, UserTaskKind, UserTaskTree, UserTasks,
+    CriticalPath, LogEntry, Options, RegionInstance, UserTaskInstance, UserTaskKind, UserTaskTree,
+    UserTasks,
 };
 use serde::Serialize;
 
@@ -24,7 +25,8 @@ pub(crate) struct UserTasksCommand {
     /// Only user tasks of this name
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// The tree of this user task: its children, regions and logs
+    /// The tree of this user task: its children, regions and logs; and its critical path: what it
+    /// waited for at each moment
     #[arg(long, value_name = "NUMBER")]
     id: Option<u64>,
 }
@@ -32,6 +34,7 @@ pub(crate) struct UserTasksCommand {
 #[derive(Debug, Serialize)]
 struct Part<'a> {
     user_tasks: Option<&'a UserTasks>,
+    critical_path: Option<&'a CriticalPath>,
 }
 
 impl UserTasksCommand {
@@ -39,6 +42,7 @@ impl UserTasksCommand {
         let mut answer = self.question.ask(Options {
             user_tasks: true,
             user_task_trees: self.id.into_iter().collect(),
+            critical_path: self.id,
             ..Options::default()
         })?;
         if let Some(tasks) = &mut answer.analysis.user_tasks {
@@ -54,6 +58,7 @@ impl UserTasksCommand {
         }
         let part = Part {
             user_tasks: answer.analysis.user_tasks.as_ref(),
+            critical_path: answer.analysis.critical_path.as_ref(),
         };
         let top = self.question.top;
         answer.give(
@@ -61,10 +66,14 @@ impl UserTasksCommand {
             part,
             out,
             |analysis, page| match &analysis.user_tasks {
-                Some(tasks) if self.id.is_some() => tasks
-                    .trees
-                    .iter()
-                    .try_for_each(|tree| print_tree(tree, page)),
+                Some(tasks) if self.id.is_some() => {
+                    let mut trees = tasks.trees.iter();
+                    trees.try_for_each(|tree| print_tree(tree, page))?;
+                    match &analysis.critical_path {
+                        Some(path) => print_path(path, page),
+                        None => Ok(()),
+                    }
+                }
                 Some(tasks) if !tasks.kinds.is_empty() => {
                     print_kinds(&tasks.kinds, usize::MAX, page)?;
                     print_slowest(&tasks.kinds, top, page)
@@ -277,4 +286,51 @@ fn print_log(log: &LogEntry, page: &mut Page<'_>) -> anyhow::Result<()> {
     }
     writeln!(page.out, "{}", printable(&log.message))?;
     Ok(())
+}
+
+/// Shows what the operation was waiting for at each moment, and in sum.
+fn print_path(path: &CriticalPath, page: &mut Page<'_>) -> anyhow::Result<()> {
+    writeln!(page.out)?;
+    page.heading("Critical path", "what it was waiting for at each moment")?;
+    let mut table = Table::new()
+        .number("since begin")
+        .number("for")
+        .text("state")
+        .number("task")
+        .text("name")
+        .text("region")
+        .text("where")
+        .number("woken by");
+    for step in &path.steps {
+        table.row([
+            units::signed_duration(step.begin_ns as i64 - path.begin_ns as i64).into(),
+            units::duration(step.duration_ns).into(),
+            state(step.state, &step.reason).into(),
+            step.async_task.to_string().into(),
+            Cell::styled(names::name(&step.name), style::NAME),
+            step.region.as_str().into(),
+            names::leaf(&step.stack, &step.name).into(),
+            step.woken_by
+                .map_or_else(String::new, |id| id.to_string())
+                .into(),
+        ]);
+    }
+    page.table(&table, usize::try_from(path.left_out).unwrap_or(usize::MAX))?;
+    page.heading("In sum", "")?;
+    let mut table = Table::new().text("state").number("for").number("share");
+    for total in &path.totals {
+        table.row([
+            state(total.state, &total.reason).into(),
+            units::duration(total.duration_ns).into(),
+            units::percent(total.duration_ns, path.duration_ns).into(),
+        ]);
+    }
+    page.table(&table, 0)
+}
+
+fn state(state: &str, reason: &str) -> String {
+    match state {
+        "waiting" => format!("waiting ({})", names::reason(reason)),
+        state => state.to_owned(),
+    }
 }

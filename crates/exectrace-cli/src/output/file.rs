@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 use exectrace_format::Reader;
 use tempfile::NamedTempFile;
@@ -151,7 +151,13 @@ fn check_trace(file: &mut File) -> anyhow::Result<()> {
         while reader.next_compact()?.is_some() {}
         Ok(())
     };
-    read().context("the new trace would not be valid, so it was not kept")
+    // Not as a cause, for which there would be a remedy: this trace is not the person's.
+    read().map_err(|error| {
+        anyhow!("{error}").context(
+            "the new trace would not be valid, so it was not kept; this is a bug of exectrace that \
+             we want to know of",
+        )
+    })
 }
 
 impl Write for OutputFile {

@@ -22,6 +22,8 @@ pub(super) struct Encoder {
     proc_seqs: FxHashMap<ProcId, u64>,
     /// Of the collector, over the whole trace.
     collector_seq: u64,
+    /// Whether this is the first generation, in which nothing may be told to go on twice.
+    is_first_generation: bool,
     /// Lanes that were told to be held, with the time: whether they are in a system call tells the
     /// next event of the thread.
     held: FxHashMap<ThreadId, (ProcId, u64)>,
@@ -34,6 +36,7 @@ impl Encoder {
             go_seqs: FxHashMap::default(),
             proc_seqs: FxHashMap::default(),
             collector_seq: 0,
+            is_first_generation: true,
             held: FxHashMap::default(),
         }
     }
@@ -43,6 +46,7 @@ impl Encoder {
         self.writer.begin_generation(number, time_ns);
         self.go_seqs.clear();
         self.proc_seqs.clear();
+        self.is_first_generation = number == 1;
     }
 
     /// Writes an event on the stream of a thread.
@@ -294,6 +298,11 @@ impl Encoder {
                 RangeName::Assist => Event::GcMarkAssistBegin { stack },
                 _ => return None,
             },
+            CompactKind::RangeActive { range, scope }
+                if self.is_first_generation && world.is_open(range, scope) =>
+            {
+                return None;
+            }
             CompactKind::RangeActive { range, scope } => match (range, scope) {
                 (RangeName::Mark, _) => Event::GcActive {
                     seq: self.collector_seq(),

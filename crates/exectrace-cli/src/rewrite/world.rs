@@ -239,6 +239,20 @@ impl World {
         }
     }
 
+    /// Whether this range of the collector is open.
+    pub(super) fn is_open(&self, range: RangeName, scope: RangeScope) -> bool {
+        match (range, scope) {
+            (RangeName::Mark, _) => self.marks,
+            (RangeName::Sweep, RangeScope::Proc(proc)) => {
+                self.procs.get(&proc).is_some_and(|proc| proc.sweeps)
+            }
+            (RangeName::Assist, RangeScope::Go(go)) => {
+                self.goes.get(&go).is_some_and(|go| go.assists)
+            }
+            _ => false,
+        }
+    }
+
     /// Notes what a record of side data tells for good.
     pub(super) fn learn(&mut self, record: &SideRecord) {
         match record {

@@ -1,0 +1,130 @@
+//! What programs read follows the schema in `JSON.md`, field by field.
+
+mod support;
+
+use serde_json::Value;
+
+use support::schema::Schema;
+use support::{Traces, answer, bytes_of, cases, json, run};
+
+/// Traces that between them have everything: the small service, and every event of the format.
+fn traces(traces: &Traces) -> Vec<std::path::PathBuf> {
+    let every = cases()
+        .into_iter()
+        .filter(|(name, ..)| name.starts_with("every_event") || name.starts_with("side_data."))
+        .map(|(name, bytes, _)| traces.put(&name, &bytes));
+    std::iter::once(traces.service()).chain(every).collect()
+}
+
+#[test]
+fn every_document_follows_its_schema() {
+    let folder = Traces::new();
+    let schema = Schema::documented();
+    let mut seen = Vec::new();
+    for trace in traces(&folder) {
+        let trace = trace.to_str().expect("UTF-8");
+        for arguments in [
+            vec!["summary", trace],
+            vec!["tasks", trace],
+            vec!["tasks", "--each", trace],
+            vec!["latency", trace],
+            vec!["profile", trace],
+            vec!["profile", "--kind", "cpu", trace],
+            vec!["usertasks", trace],
+            vec!["usertasks", "--id", "1", trace],
+            vec!["regions", trace],
+            vec!["workers", trace],
+            vec!["syscalls", trace],
+            vec!["findings", trace],
+            vec!["check", trace],
+            vec!["check", "--findings", trace],
+            vec!["stat", trace],
+            vec!["diff", trace, trace],
+        ] {
+            let run = run(arguments.iter().chain(&["--format", "json"]));
+            // Not every trace has a user task 1.
+            if arguments.contains(&"--id") && run.status == Some(2) {
+                continue;
+            }
+            assert_eq!(run.status, Some(0), "{arguments:?}: {}", run.stderr);
+            let document: Value = serde_json::from_str(&run.stdout).expect("JSON");
+            let name = document["schema"].as_str().expect("a schema").to_owned();
+            let complaints = schema.complaints(&name, &document);
+            assert!(complaints.is_empty(), "{arguments:?}: {complaints:#?}");
+            seen.push(name);
+        }
+    }
+    let documents = schema.documents();
+    let unseen: Vec<&&str> = documents
+        .iter()
+        .filter(|name| !seen.iter().any(|seen| seen == *name))
+        .collect();
+    assert!(
+        unseen.is_empty(),
+        "documented, and no command gave it: {unseen:?}"
+    );
+}
+
+#[test]
+fn every_event_is_a_line_that_follows_the_schema() {
+    let folder = Traces::new();
+    let schema = Schema::documented();
+    for trace in traces(&folder) {
+        let trace = trace.to_str().expect("UTF-8");
+        let lines = answer(["events", trace, "--format", "json"]);
+        assert!(lines.lines().count() > 2, "{lines}");
+        for line in lines.lines() {
+            let event: Value = serde_json::from_str(line).expect("a JSON object on each line");
+            let kind = event["kind"].as_str().expect("a kind");
+            let complaints = schema.complaints(&format!("event {kind}"), &event);
+            assert!(complaints.is_empty(), "{line}: {complaints:#?}");
+        }
+    }
+}
+
+#[test]
+fn damage_is_told_in_the_document_as_well() {
+    let folder = Traces::new();
+    let schema = Schema::documented();
+    let mut bytes = support::service();
+    bytes.extend_from_slice(&[7, 7, 7]);
+    let trace = folder.put("damaged.trace", &bytes);
+    for command in ["summary", "tasks", "check", "stat"] {
+        let run = run([command, "--format", "json", trace.to_str().expect("UTF-8")]);
+        assert_eq!(run.status, Some(1), "{command}: {}", run.stderr);
+        let document: Value = serde_json::from_str(&run.stdout).expect("JSON");
+        let name = document["schema"].as_str().expect("a schema");
+        assert_eq!(schema.complaints(name, &document), Vec::<String>::new());
+        let damage = match command {
+            "check" => &document["traces"][0]["damage"],
+            _ => &document["damage"],
+        };
+        assert_eq!(damage["offset"], bytes.len() as u64 - 3, "{command}");
+    }
+}
+
+#[test]
+fn a_trace_without_events_has_the_same_fields() {
+    let folder = Traces::new();
+    let schema = Schema::documented();
+    let trace = folder.put(
+        "empty.trace",
+        &bytes_of(
+            "go 1.25\ngeneration 1\nbatch m=0 time=1 sync\n  frequency 1000000000\n  \
+         clock +0 mono=1 sec=1 nsec=0\n",
+        ),
+    );
+    for command in [
+        "summary",
+        "tasks",
+        "usertasks",
+        "regions",
+        "workers",
+        "check",
+        "stat",
+    ] {
+        let document = json([command, "--format", "json", trace.to_str().expect("UTF-8")]);
+        let name = document["schema"].as_str().expect("a schema");
+        assert_eq!(schema.complaints(name, &document), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,306 @@
+//! The numbers of each command, for a trace made by hand: see `data/service.trace.txt`.
+
+mod support;
+
+use serde_json::Value;
+
+use support::{Traces, answer, json};
+
+/// The JSON answer of a command on the small service.
+fn ask(arguments: &[&str]) -> Value {
+    let traces = Traces::new();
+    let trace = traces.service();
+    let mut all: Vec<&str> = arguments.to_vec();
+    all.extend(["--format", "json", trace.to_str().expect("UTF-8")]);
+    json(all)
+}
+
+/// The text answer of a command on the small service.
+fn read(arguments: &[&str]) -> String {
+    let traces = Traces::new();
+    let trace = traces.service();
+    let mut all: Vec<&str> = arguments.to_vec();
+    all.push(trace.to_str().expect("UTF-8"));
+    answer(all)
+}
+
+/// The entry of a list whose `name` is this.
+fn named<'a>(list: &'a Value, name: &str) -> &'a Value {
+    let items = list.as_array().expect("a list");
+    let found = items.iter().find(|item| item["name"] == name);
+    found.unwrap_or_else(|| panic!("no {name} in {list:#}"))
+}
+
+#[test]
+fn tasks_tells_where_the_time_of_each_name_went() {
+    let answer = ask(&["tasks"]);
+    let serve = named(&answer["tasks"]["groups"], "app::serve");
+    assert_eq!(serve["count"], 1);
+    assert_eq!(serve["alive"], 0);
+    assert_eq!(serve["breakdown"]["running_ns"], 400);
+    assert_eq!(serve["breakdown"]["runnable_ns"], 70);
+    assert_eq!(serve["breakdown"]["waiting"][0]["name"], "network");
+    assert_eq!(serve["breakdown"]["waiting"][0]["duration_ns"], 1000);
+    assert_eq!(serve["runs"]["max_ns"], 300);
+    assert_eq!(serve["wake_delays"]["p99_ns"], 50);
+    let text = read(&["tasks"]);
+    let row = text
+        .lines()
+        .find(|line| line.contains("app::serve"))
+        .expect("its row");
+    for shown in ["400ns", "300ns", "70ns", "50ns", "1.00µs", "network"] {
+        assert!(row.contains(shown), "{shown} in {row}");
+    }
+}
+
+#[test]
+fn a_group_and_a_window_narrow_the_answer() {
+    let answer = ask(&["tasks", "--group", "main"]);
+    assert_eq!(
+        answer["tasks"]["groups"].as_array().expect("a list").len(),
+        1
+    );
+    let answer = ask(&["tasks", "--from", "1200ns", "--to", "1300ns"]);
+    let serve = named(&answer["tasks"]["groups"], "app::serve");
+    assert_eq!(
+        serve["breakdown"]["running_ns"], 100,
+        "it runs from 1180 to 1480"
+    );
+}
+
+#[test]
+fn a_filter_narrows_the_answer_to_stretches() {
+    let answer = ask(&["latency", "--filter", "group~serve and state:waiting"]);
+    let all = answer["latencies"]["all"].as_array().expect("a list");
+    assert_eq!(all.len(), 1, "{all:#?}");
+    assert_eq!(all[0]["reason"], "network");
+}
+
+#[test]
+fn findings_decide_over_the_status_where_that_is_asked() {
+    let traces = Traces::new();
+    // Half a second without a yield, while the worker could do nothing else.
+    let text = include_str!("data/service.trace.txt");
+    let text = text.replace("+200 UserRegionEnd", "+500000000 UserRegionEnd");
+    let trace = traces.put("long", &support::bytes_of(&text));
+    let trace = trace.to_str().expect("UTF-8");
+    let found = answer(["findings", trace]);
+    assert!(found.contains("app::serve"), "{found}");
+    assert_eq!(support::run(["check", trace]).status, Some(0));
+    let run = support::run(["check", "--fail-on", "warning", trace]);
+    assert_eq!(run.status, Some(1), "{run:?}");
+    assert!(
+        run.stdout.contains(": good\n"),
+        "the trace itself is: {run:?}"
+    );
+    let run = support::run(["findings", "--fail-on", "error", trace]);
+    assert_eq!(run.status, Some(0), "{run:?}");
+}
+
+#[test]
+fn latency_tells_each_state_with_its_reason() {
+    let answer = ask(&["latency"]);
+    let all = answer["latencies"]["all"]
+        .as_array()
+        .expect("a list")
+        .clone();
+    let state = |state: &str, reason: &str| {
+        let found = all
+            .iter()
+            .find(|all| all["state"] == state && all["reason"] == reason);
+        found.unwrap_or_else(|| panic!("no {state} {reason} in {all:#?}"))["durations"].clone()
+    };
+    assert_eq!(state("wait", "network")["total_ns"], 1000);
+    assert_eq!(state("spawn", "")["max_ns"], 20);
+    assert_eq!(state("run", "")["count"], 4);
+    let text = read(&["latency", "--state", "wait"]);
+    assert!(text.contains("wait (network)"), "{text}");
+    assert!(!text.contains("spawn"), "only what is asked for: {text}");
+}
+
+#[test]
+fn user_tasks_and_regions_tell_how_long_they_took() {
+    let answer = ask(&["usertasks"]);
+    let request = named(&answer["user_tasks"]["kinds"], "request");
+    assert_eq!(request["complete"], 1);
+    assert_eq!(request["durations"]["p50_ns"], 1360);
+    let answer = ask(&["regions"]);
+    let query = named(&answer["regions"]["kinds"], "query");
+    assert_eq!(query["durations"]["max_ns"], 1330);
+    assert_eq!(query["breakdown"]["running_ns"], 280);
+    assert_eq!(query["place"]["file"], "src/serve.rs");
+}
+
+#[test]
+fn the_tree_of_a_user_task_has_its_regions_and_logs_in_time() {
+    let text = read(&["usertasks", "--id", "1"]);
+    let at = |part: &str| {
+        text.find(part)
+            .unwrap_or_else(|| panic!("{part} in {text}"))
+    };
+    assert!(at("request 1.36µs") < at("query 1.33µs"));
+    assert!(at("query 1.33µs") < at("[INFO app] done"));
+    assert!(
+        text.contains("+60ns"),
+        "the log's time since the begin: {text}"
+    );
+}
+
+#[test]
+fn a_profile_is_by_stack_in_every_format() {
+    let answer = ask(&["profile", "--kind", "network"]);
+    let samples = answer["profile"]["samples"].as_array().expect("a list");
+    assert_eq!(samples.len(), 1);
+    assert_eq!(samples[0]["duration_ns"], 1000);
+    assert_eq!(samples[0]["stack"][0]["function"], "app::read");
+    let folded = read(&["profile", "--kind", "network", "--format", "folded"]);
+    assert_eq!(folded, "app::serve;app::read 1000\n");
+    let text = read(&["profile", "--kind", "network"]);
+    assert!(text.contains("100.0%  1.00µs"), "{text}");
+    assert!(text.contains("app::read (src/read.rs:3)"), "{text}");
+}
+
+#[test]
+fn workers_tells_how_busy_they_were() {
+    let answer = ask(&["workers"]);
+    let worker = &answer["workers"]["workers"][0];
+    assert_eq!(worker["id"], 1);
+    // main from 2 to 20 and from 1500 to 1600, app::serve for 400. The sync, the lane and main are
+    // told at 0, 1 and 2, as no two events have one time.
+    assert_eq!(worker["busy_ns"], 18 + 400 + 100);
+    assert_eq!(worker["runs"], 4);
+}
+
+#[test]
+fn summary_says_it_all_on_a_page() {
+    let text = read(&["summary"]);
+    for part in [
+        "go 1.25 trace, begun 2023-11-14 22:13:20 UTC",
+        "2 async tasks",
+        "Workers",
+        "Async tasks",
+        "app::serve",
+        "Longest polls",
+        "User tasks",
+        "request",
+        "Regions",
+        "query",
+        "/sched/gomaxprocs:threads",
+    ] {
+        assert!(text.contains(part), "{part} in:\n{text}");
+    }
+}
+
+#[test]
+fn check_counts_what_it_read() {
+    let answer = ask(&["check"]);
+    let verdict = &answer["traces"][0];
+    assert_eq!(verdict["good"], true);
+    assert_eq!(verdict["events"], 19);
+    assert_eq!(verdict["generations"], 1);
+    assert_eq!(verdict["version"], "go 1.25");
+    assert_eq!(verdict["damage"], Value::Null);
+}
+
+#[test]
+fn stat_accounts_for_every_byte() {
+    let traces = Traces::new();
+    let trace = traces.service();
+    let size = std::fs::metadata(&trace).expect("it is there").len();
+    let answer = json(["stat", "--format", "json", trace.to_str().expect("UTF-8")]);
+    assert_eq!(answer["bytes"], size);
+    let kinds = answer["kinds"].as_array().expect("a list");
+    let count = |kind: &str| {
+        let row = kinds.iter().find(|row| row["kind"] == kind);
+        row.unwrap_or_else(|| panic!("no {kind}"))["count"].as_u64()
+    };
+    assert_eq!(count("GoStart"), Some(3));
+    assert_eq!(count("strings"), Some(12));
+    assert_eq!(count("stacks"), Some(3));
+    let sum: u64 = kinds.iter().filter_map(|row| row["bytes"].as_u64()).sum();
+    assert_eq!(sum, size);
+}
+
+#[test]
+fn events_can_be_narrowed() {
+    let lines = |arguments: &[&str]| read(&[&["events"], arguments].concat());
+    assert_eq!(lines(&[]).lines().count(), 19 + 2, "and a sync at each end");
+    let logs = lines(&["--kind", "log"]);
+    assert_eq!(
+        logs,
+        "   0.000000100  m7       p1   g2      log in t1 [INFO app] done  at app::serve (src/serve.rs:7)\n"
+    );
+    assert_eq!(lines(&["--user-task", "1"]).lines().count(), 5);
+    assert_eq!(lines(&["--flow", "2", "--kind", "flow"]).lines().count(), 6);
+    assert_eq!(
+        lines(&["--from", "1us", "--to", "1.2us"]).lines().count(),
+        2
+    );
+    assert_eq!(lines(&["--grep", "network"]).lines().count(), 1);
+    assert_eq!(lines(&["--limit", "3"]).lines().count(), 3);
+    let started = lines(&["--flow", "2", "--grep", "runnable > running"]);
+    assert!(
+        started.contains("app::serve"),
+        "names are remembered: {started}"
+    );
+}
+
+#[test]
+fn diff_of_a_trace_with_itself_finds_nothing() {
+    let traces = Traces::new();
+    let trace = traces.service();
+    let trace = trace.to_str().expect("UTF-8");
+    let text = answer(["diff", trace, trace, "--fail-on-slower"]);
+    assert!(text.starts_with("Slower  nothing"), "{text}");
+}
+
+#[test]
+fn diff_finds_what_got_slower() {
+    let traces = Traces::new();
+    let (before, after) = (traces.put("a", &many(1_000)), traces.put("b", &many(1_500)));
+    let paths = [
+        before.to_str().expect("UTF-8"),
+        after.to_str().expect("UTF-8"),
+    ];
+    let run = support::run([
+        "diff",
+        paths[0],
+        paths[1],
+        "--fail-on-slower",
+        "--format",
+        "json",
+    ]);
+    assert_eq!(run.status, Some(1), "{}", run.stderr);
+    let answer: Value = serde_json::from_str(&run.stdout).expect("JSON");
+    let changes = answer["changes"].as_array().expect("a list");
+    let run = changes
+        .iter()
+        .find(|change| change["sort"] == "run")
+        .expect("runs");
+    assert_eq!(run["verdict"], "slower");
+    assert!(
+        (run["p50_change"].as_f64().expect("a number") - 0.5).abs() < 0.05,
+        "{run}"
+    );
+    let text = answer_of_diff(paths);
+    assert!(text.starts_with("Slower  1"), "{text}");
+}
+
+fn answer_of_diff(paths: [&str; 2]) -> String {
+    answer(["diff", paths[0], paths[1]])
+}
+
+/// A trace of a flow that runs a hundred times for about so long.
+fn many(run_ns: u64) -> Vec<u8> {
+    let mut text = "go 1.25\ngeneration 1\nbatch m=0 time=1 sync\n  frequency 1000000000\n  \
+                    clock +0 mono=1 sec=1 nsec=0\nbatch m=7 time=1 events\n  \
+                    +0 ProcStatus proc=1 status=Running\n  \
+                    +1 GoStatus go=1 thread=7 status=Running\n"
+        .to_owned();
+    for index in 0..100 {
+        let run_ns = run_ns + index % 7;
+        text.push_str(&format!("  +{run_ns} GoStop reason=0 stack=0\n"));
+        text.push_str(&format!("  +10 GoStart go=1 seq={}\n", index + 1));
+    }
+    support::bytes_of(&text)
+}

@@ -1,0 +1,272 @@
+//! Traces made of traces: cut and symbolised ones are valid, and say what they should.
+
+mod support;
+
+use std::path::Path;
+
+use exectrace_format::{CompactKind, GoState, Reader, StateChange, TraceEvent, TraceEventKind};
+
+use support::{Traces, answer, cases, run, service};
+
+fn events(path: &Path) -> Vec<TraceEvent> {
+    let bytes = std::fs::read(path).expect("it was written");
+    let reader = Reader::new(bytes.as_slice()).expect("a trace");
+    let events: Result<Vec<_>, _> = reader.collect();
+    events.unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Shows a trace to Go, which reads header 26 only from version 1.26 on.
+fn judge(path: &Path) {
+    let bytes = std::fs::read(path).expect("it was written");
+    if !bytes.starts_with(b"go 1.26") {
+        return exectrace_referee::assert_accepted(path);
+    }
+    let Ok(referee) = exectrace_referee::Referee::find() else {
+        return;
+    };
+    for verdict in referee.judge(path) {
+        let is_old = verdict.version.contains("1.25");
+        assert!(is_old || verdict.accepted, "{}", verdict.message);
+    }
+}
+
+/// The events that a trace and its cut have to agree on, without those of the preamble.
+fn told(events: &[TraceEvent]) -> Vec<TraceEventKind> {
+    let is_told = |event: &&TraceEvent| {
+        let kind = &event.kind;
+        !matches!(
+            kind,
+            TraceEventKind::Sync { .. }
+                | TraceEventKind::SideData(_)
+                | TraceEventKind::UnreadableSideData(_)
+        )
+    };
+    let kinds = events.iter().filter(is_told);
+    kinds.map(|event| event.kind.clone()).collect()
+}
+
+#[test]
+fn a_whole_trace_written_again_tells_the_same() {
+    let traces = Traces::new();
+    for (name, bytes, is_good) in cases() {
+        let path = traces.put(&name, &bytes);
+        let cut = traces.path("cut");
+        if !is_good || told(&events(&path)).is_empty() {
+            continue;
+        }
+        let run = run([
+            "cut".as_ref(),
+            path.as_os_str(),
+            "-o".as_ref(),
+            cut.as_os_str(),
+        ]);
+        // What a trace may have and is not written: statuses of no state, stacks of no frames.
+        let oddities = [
+            "status_zero",
+            "proc_status_abandoned",
+            "stack_without_frames",
+        ];
+        if oddities.iter().any(|oddity| name.starts_with(oddity)) {
+            continue;
+        }
+        assert_eq!(run.status, Some(0), "{name}: {}", run.stderr);
+        let (before, after) = (told(&events(&path)), told(&events(&cut)));
+        if name.starts_with("every_event") || name.starts_with("gc_") {
+            assert_eq!(before.len(), after.len(), "{name}");
+        } else {
+            assert_eq!(before, after, "{name}");
+        }
+        judge(&cut);
+    }
+}
+
+#[test]
+fn every_window_of_every_case_is_a_valid_trace() {
+    let traces = Traces::new();
+    for (name, bytes, is_good) in cases() {
+        let path = traces.put(&name, &bytes);
+        if !is_good {
+            continue;
+        }
+        let times: Vec<i64> = events(&path).iter().map(|event| event.time.0).collect();
+        let begin = times[0];
+        let mut distinct = times.clone();
+        distinct.dedup();
+        for from in distinct.iter().step_by(distinct.len() / 12 + 1) {
+            let cut = traces.path("cut");
+            let from = format!("{}ns", from - begin);
+            let run = run([
+                "cut".as_ref(),
+                path.as_os_str(),
+                "--from".as_ref(),
+                from.as_ref(),
+                "-o".as_ref(),
+                cut.as_os_str(),
+            ]);
+            if run.status == Some(2) {
+                assert!(
+                    run.stderr.contains("no events"),
+                    "{name} from {from}: {}",
+                    run.stderr
+                );
+                continue;
+            }
+            assert_eq!(run.status, Some(0), "{name} from {from}: {}", run.stderr);
+            judge(&cut);
+        }
+    }
+}
+
+#[test]
+fn a_cut_tells_what_was_open_at_its_begin() {
+    let traces = Traces::new();
+    let (path, cut) = (traces.service(), traces.path("cut"));
+    // While app::serve waits for the network, in a region of the request.
+    answer([
+        "cut".as_ref(),
+        path.as_os_str(),
+        "--from".as_ref(),
+        "500ns".as_ref(),
+        "-o".as_ref(),
+        cut.as_os_str(),
+    ]);
+    let events = events(&cut);
+    let is_open = |wanted: &str| {
+        events.iter().any(|event| match &event.kind {
+            TraceEventKind::TaskBegin { name, .. } | TraceEventKind::RegionBegin { name, .. } => {
+                &**name == wanted
+            }
+            _ => false,
+        })
+    };
+    assert!(is_open("request") && is_open("query"), "{events:#?}");
+    let waits = events.iter().find_map(|event| match &event.kind {
+        TraceEventKind::StateTransition {
+            change,
+            reason,
+            stack,
+        } => match change {
+            StateChange::Go {
+                to: GoState::Waiting,
+                ..
+            } if !reason.is_empty() => Some((reason.clone(), stack.clone())),
+            _ => None,
+        },
+        _ => None,
+    });
+    let (reason, stack) = waits.expect("somebody waits");
+    assert!(["network", "sync"].contains(&&*reason), "{reason}");
+    assert!(stack.is_some());
+    let text = answer([
+        "usertasks".as_ref(),
+        "--format".as_ref(),
+        "json".as_ref(),
+        cut.as_os_str(),
+    ]);
+    let answer: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(answer["user_tasks"]["kinds"][0]["name"], "request");
+}
+
+#[test]
+fn a_cut_ends_where_it_is_told_to() {
+    let traces = Traces::new();
+    let (path, cut) = (traces.service(), traces.path("cut"));
+    answer([
+        "cut".as_ref(),
+        path.as_os_str(),
+        "--to".as_ref(),
+        "135ns".as_ref(),
+        "-o".as_ref(),
+        cut.as_os_str(),
+    ]);
+    let last = events(&cut).iter().map(|event| event.time.0).max();
+    assert_eq!(
+        last,
+        Some(1131),
+        "the wait begins at 1130, and a sync follows"
+    );
+}
+
+#[test]
+fn of_a_damaged_trace_the_good_part_is_kept() {
+    let traces = Traces::new();
+    let mut bytes = service();
+    bytes.extend_from_slice(b"damage");
+    let (path, cut) = (traces.put("damaged", &bytes), traces.path("cut"));
+    let run = run([
+        "cut".as_ref(),
+        path.as_os_str(),
+        "-o".as_ref(),
+        cut.as_os_str(),
+    ]);
+    assert_eq!(run.status, Some(1), "the part is not the whole");
+    assert!(run.stderr.contains("is damaged"), "{}", run.stderr);
+    assert_eq!(told(&events(&cut)).len(), 19);
+    exectrace_referee::assert_accepted(&cut);
+}
+
+#[test]
+fn nothing_half_written_is_left_behind() {
+    let traces = Traces::new();
+    let path = traces.put("no.trace", b"this is no trace at all, is it?");
+    let cut = traces.path("cut");
+    let run = run([
+        "cut".as_ref(),
+        path.as_os_str(),
+        "-o".as_ref(),
+        cut.as_os_str(),
+    ]);
+    assert_eq!(run.status, Some(1));
+    let left = std::fs::read_dir(traces.path(".")).expect("the folder");
+    assert_eq!(left.count(), 1, "the input alone");
+}
+
+/// The program itself is the stripped program whose trace is symbolised.
+#[cfg(target_os = "linux")]
+#[test]
+fn places_without_names_get_them_from_a_file_with_symbols() {
+    use object::{Object, ObjectSymbol};
+
+    let program = env!("CARGO_BIN_EXE_exectrace");
+    let bytes = std::fs::read(program).expect("the program");
+    let file = object::File::parse(bytes.as_slice()).expect("an executable");
+    let main = file.symbols().find(|symbol| symbol.name() == Ok("main"));
+    let address = main.expect("it has a main").address();
+    let text = include_str!("data/service.trace.txt")
+        .replace("app::read", &format!("app+{address:#x}"))
+        .replace("src/read.rs", "unknown");
+    let traces = Traces::new();
+    let (path, named) = (
+        traces.put("app.trace", &support::bytes_of(&text)),
+        traces.path("named"),
+    );
+    let run = run([
+        "symbolize".as_ref(),
+        path.as_os_str(),
+        "--binary".as_ref(),
+        format!("app={program}").as_ref(),
+        "-o".as_ref(),
+        named.as_os_str(),
+    ]);
+    assert_eq!((run.status, run.stderr.as_str()), (Some(0), ""));
+    assert!(run.stdout.starts_with("1 of 1 places"), "{}", run.stdout);
+    let profile = answer([
+        "profile".as_ref(),
+        "--kind=network".as_ref(),
+        "--format=folded".as_ref(),
+        named.as_os_str(),
+    ]);
+    assert_eq!(profile, "app::serve;main 1000\n");
+    let mut before = Reader::new(text_bytes(&text)).expect("a trace");
+    let mut count = 0;
+    while let Some(event) = before.next_compact().expect("valid") {
+        count += usize::from(!matches!(event.kind, CompactKind::Sync { .. }));
+    }
+    assert_eq!(told(&events(&named)).len(), count, "nothing else changes");
+    exectrace_referee::assert_accepted(&named);
+}
+
+#[cfg(target_os = "linux")]
+fn text_bytes(text: &str) -> std::io::Cursor<Vec<u8>> {
+    std::io::Cursor::new(support::bytes_of(text))
+}
