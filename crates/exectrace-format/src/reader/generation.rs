@@ -221,7 +221,11 @@ impl Generation {
                 *bytes = std::mem::take(held).into_vec();
                 Ok(())
             }
-            (Payload::InFile(_), None) => Ok(bytes.clear()),
+            // Only what has a file is left in it.
+            (Payload::InFile(_), None) => {
+                bytes.clear();
+                Ok(())
+            }
         }
     }
 

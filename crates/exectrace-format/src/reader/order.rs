@@ -1,32 +1,38 @@
 //! The third layer of reading: the rules. A state machine over flows, lanes and threads.
 //!
 //! [`Order::advance`] is asked whether an event can happen now. It happens, and is written as the
-//! user sees it; or it waits for a flow, a lane or a collection to reach a
-//! certain state, which [`Wait`] names; or it contradicts what is known. What an event changes is
-//! noted in `changes`, so that the merge retries exactly those who wait for it.
+//! user sees it; or it waits for a flow, a lane or a collection to reach a certain state, which
+//! [`Wait`] names; or it contradicts what is known. What an event changes is noted in `changes`, so
+//! that the merge retries exactly those who wait for it. The rules themselves are in the files
+//! below, by what they are about.
 
 mod annotations;
 mod goes;
 mod names;
 mod procs;
 mod ranges;
+mod state;
+mod turn;
 
 use std::collections::VecDeque;
 
 use crate::event::EventKind;
-use crate::ids::{GoId, ProcId, StackId, StringId, TaskId, ThreadId};
+use crate::ids::{GoId, ProcId, StackId, ThreadId};
 
 use super::compact::{CompactEvent, CompactKind, Metric};
 use super::decode::WireEvent;
-use super::error::{EventError, OrderError};
+use super::error::OrderError;
 use super::hindrance::Hindrance;
 use super::id_map::IdMap;
 use super::id_slab::IdSlab;
 use super::tables::Tables;
-use super::trace_event::{GoState, ProcState, StateChange, TraceTime};
+use super::trace_event::TraceTime;
 
 use names::{NameId, Names};
-use ranges::{Collector, Range};
+use ranges::Collector;
+use state::{Go, Proc, Seq, Task, Thread, go_status, proc_status};
+use turn::Need::{self, May, Must, MustNot};
+use turn::{Context, Turn, go_change, proc_change};
 
 /// Most bytes of state that may be open at once across generations: flows, lanes, threads, user
 /// tasks, regions. Some two million flows; Go's own reader has no limit.
@@ -39,85 +45,6 @@ const ITEM_BYTES: u64 = 96;
 
 /// No thread, lane or flow.
 pub(super) const NONE: u64 = u64::MAX;
-
-/// The states of flows on the wire.
-mod go_status {
-    pub(super) const RUNNABLE: u8 = 1;
-    pub(super) const RUNNING: u8 = 2;
-    pub(super) const SYSCALL: u8 = 3;
-    pub(super) const WAITING: u8 = 4;
-    pub(super) const LAST: u64 = 4;
-}
-
-/// The states of lanes on the wire.
-mod proc_status {
-    pub(super) const RUNNING: u8 = 1;
-    pub(super) const IDLE: u8 = 2;
-    pub(super) const SYSCALL: u8 = 3;
-    pub(super) const ABANDONED: u8 = 4;
-    pub(super) const LAST: u64 = 4;
-}
-
-/// Where an event happens; `u64::MAX` is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Context {
-    pub(super) thread: u64,
-    pub(super) proc: u64,
-    pub(super) go: u64,
-}
-
-/// A sequence number within a generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seq {
-    generation: u64,
-    number: u64,
-}
-
-impl Seq {
-    #[inline]
-    fn is_next(self, generation: u64, number: u64) -> bool {
-        self.generation == generation && number == self.number.wrapping_add(1)
-    }
-}
-
-/// What is known of a flow.
-#[derive(Debug)]
-struct Go {
-    status: u8,
-    seq: Seq,
-    ranges: Vec<Range>,
-    /// Open regions: task and name.
-    regions: Vec<(u64, NameId)>,
-}
-
-/// What is known of a lane.
-#[derive(Debug)]
-struct Proc {
-    status: u8,
-    seq: Seq,
-    ranges: Vec<Range>,
-    /// The threads bound to it, as indices: one at most, unless the trace is odd.
-    holders: Vec<usize>,
-}
-
-/// What is known of a thread.
-#[derive(Debug)]
-struct Thread {
-    id: u64,
-    proc: u64,
-    go: u64,
-    /// Its place among the holders of `proc`, if it holds one.
-    holder_slot: usize,
-    /// Whether an event of it was tried, or a status named it.
-    known: bool,
-}
-
-/// An open user task.
-#[derive(Debug)]
-struct Task {
-    parent: TaskId,
-    name: NameId,
-}
 
 /// What an event waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -144,15 +71,6 @@ pub(super) enum Change {
     /// Another thread's event changed this thread (an index, see [`Order::thread`]).
     Thread(usize),
 }
-
-/// Whether an event needs a lane or flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Need {
-    Must,
-    May,
-    MustNot,
-}
-use Need::{May, Must, MustNot};
 
 /// Whether an event happened.
 type Outcome = Result<(), Hindrance>;
@@ -181,20 +99,6 @@ pub(super) struct Order {
     /// Whether changes are to be noted.
     pub(super) watched: bool,
     pub(super) changes: Vec<Change>,
-}
-
-/// One event being tried.
-struct Turn<'a> {
-    event: &'a WireEvent,
-    time_ns: i64,
-    /// The context that the surfaced event has.
-    context: Context,
-    /// What the thread holds afterwards.
-    after_proc: u64,
-    after_go: u64,
-    tables: &'a mut Tables,
-    /// Where the event is to be written when it happens.
-    out: &'a mut CompactEvent,
 }
 
 impl Order {
@@ -536,71 +440,5 @@ impl Order {
     /// What an open region costs.
     fn region_bytes(&self, name: NameId) -> u64 {
         ITEM_BYTES + self.names.text_bytes(name)
-    }
-}
-
-/// How a change of a flow is shown.
-fn go_change(go: u64, from: GoState, to: GoState) -> CompactKind {
-    let go = GoId(go);
-    CompactKind::StateTransition {
-        change: StateChange::Go { go, from, to },
-        reason: StringId::EMPTY,
-        stack: StackId::NONE,
-    }
-}
-
-/// How a change of a lane is shown.
-fn proc_change(proc: u64, from: ProcState, to: ProcState) -> CompactKind {
-    let proc = ProcId(proc);
-    CompactKind::StateTransition {
-        change: StateChange::Proc { proc, from, to },
-        reason: StringId::EMPTY,
-        stack: StackId::NONE,
-    }
-}
-
-impl Turn<'_> {
-    #[inline]
-    fn argument(&self, index: usize) -> u64 {
-        self.event.arguments[index]
-    }
-
-    /// The string that an argument names.
-    #[inline]
-    fn string(&self, index: usize) -> Result<StringId, EventError> {
-        let id = self.argument(index);
-        self.tables.string_id(id).ok_or(EventError::UnknownString {
-            id: StringId(id),
-            kind: self.event.kind,
-        })
-    }
-
-    /// The stack that an argument names.
-    #[inline]
-    fn stack(&self, index: usize) -> Result<StackId, EventError> {
-        let id = self.argument(index);
-        self.tables.stack_id(id).ok_or(EventError::UnknownStack {
-            id: StackId(id),
-            kind: self.event.kind,
-        })
-    }
-
-    /// Checks the context: a thread is always needed.
-    #[inline]
-    fn needs(&self, proc: Need, go: Need) -> Result<(), OrderError> {
-        let kind = self.event.kind;
-        if self.context.thread == NONE {
-            return Err(OrderError::ExpectedThread(kind));
-        }
-        match (proc, self.context.proc == NONE) {
-            (Must, true) => return Err(OrderError::ExpectedProc(kind)),
-            (MustNot, false) => return Err(OrderError::ExpectedNoProc(kind)),
-            _ => {}
-        }
-        match (go, self.context.go == NONE) {
-            (Must, true) => Err(OrderError::ExpectedGo(kind)),
-            (MustNot, false) => Err(OrderError::ExpectedNoGo(kind)),
-            _ => Ok(()),
-        }
     }
 }
