@@ -58,7 +58,7 @@ fn told(events: &[Value]) -> Vec<Span> {
         let name = event["name"].as_str().expect("a name");
         match event["cat"].as_str() {
             Some("task") if name == "running" => {
-                told.push(("running", tid.to_string(), begin, end))
+                told.push(("running", tid.to_string(), begin, end));
             }
             Some("region") => told.push(("region", name.to_owned(), begin, end)),
             _ => {}
