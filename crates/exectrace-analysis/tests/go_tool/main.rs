@@ -213,6 +213,38 @@ fn tasks_regions_and_user_tasks_of_a_go_program_are_those_of_go_s_library() {
     assert_summary_is_go_s(&go, &go.trace(3));
 }
 
+/// Asserts that we have counted the events that Go has, by their kinds.
+fn assert_counts_are_go_s(go: &Go, trace: &Path) {
+    let events = read(trace, &Options::default()).overview.events;
+    let ours: BTreeMap<String, u64> = [
+        ("Sync", events.syncs),
+        ("Metric", events.metrics),
+        ("Label", events.labels),
+        ("StackSample", events.stack_samples),
+        ("RangeBegin", events.range_begins),
+        ("RangeActive", events.range_actives),
+        ("RangeEnd", events.range_ends),
+        ("TaskBegin", events.task_begins),
+        ("TaskEnd", events.task_ends),
+        ("RegionBegin", events.region_begins),
+        ("RegionEnd", events.region_ends),
+        ("Log", events.logs),
+        ("StateTransition Goroutine", events.task_transitions),
+        ("StateTransition Proc", events.worker_transitions),
+    ]
+    .into_iter()
+    .filter(|(_, count)| *count > 0)
+    .map(|(kind, count)| (kind.to_owned(), count))
+    .collect();
+    assert_equal(&ours, &go.event_counts(trace), "events");
+}
+
+#[test]
+fn as_many_events_of_each_kind_are_counted_as_go_prints() {
+    let Some(go) = Go::find() else { return };
+    assert_counts_are_go_s(&go, &go.trace(3));
+}
+
 #[test]
 fn a_tokio_program_means_to_us_what_it_means_to_go() {
     let Some(go) = Go::find() else { return };
@@ -224,4 +256,5 @@ fn a_tokio_program_means_to_us_what_it_means_to_go() {
         "it waits, and is delayed: {sizes:?}"
     );
     assert_summary_is_go_s(&go, &trace);
+    assert_counts_are_go_s(&go, &trace);
 }

@@ -1,5 +1,6 @@
 //! A Go toolchain, for tests that compare with what Go computes.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
@@ -112,6 +113,32 @@ impl Go {
             program.as_ref(),
             format!("cmd/exectrace/{name}").as_ref(),
         ]);
+    }
+
+    /// How many events of each kind `go tool trace -d=parsed` prints, transitions by what they are
+    /// of.
+    pub(crate) fn event_counts(&self, trace: &Path) -> BTreeMap<String, u64> {
+        let parsed = self.go(&[
+            "tool".as_ref(),
+            "trace".as_ref(),
+            "-d=parsed".as_ref(),
+            trace.as_ref(),
+        ]);
+        let mut counts = BTreeMap::new();
+        for line in String::from_utf8_lossy(&parsed)
+            .lines()
+            .filter(|line| line.starts_with("M="))
+        {
+            let kind = line.split(' ').nth(3).unwrap_or_default();
+            let name = match kind {
+                "StateTransition" if line.contains(" GoID=") => "StateTransition Goroutine",
+                "StateTransition" => "StateTransition Proc",
+                kind => kind,
+            };
+            let name = name.to_owned();
+            *counts.entry(name).or_default() += 1;
+        }
+        counts
     }
 
     /// What `go tool trace -pprof` writes.
