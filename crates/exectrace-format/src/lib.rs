@@ -80,14 +80,14 @@
 //!
 //! | way | what it yields | million events a CPU second | peak, in MB |
 //! |---|---|---|---|
-//! | [`Batches`] | events as they stand in the file | 70 | 3 |
-//! | [`Reader::next_into`] | ordered, checked, plain numbers | 27 | 4 |
-//! | [`Reader::next_compact`] | the same, by value | 19 | 4 |
-//! | the iterator of [`Reader`] | ordered, checked, with names | 13 | 5 |
-//! | Go's `internal/trace/raw` | events as they stand in the file | 12 | 16 |
-//! | Go's `internal/trace` | ordered, checked, with names | 7.2 | 708 |
+//! | [`Batches`] | events as they stand in the file | 87 | 3 |
+//! | [`Reader::next_into`] | ordered, checked, plain numbers | 31 | 4 |
+//! | [`Reader::next_compact`] | the same, by value | 19 | 3 |
+//! | the iterator of [`Reader`] | ordered, checked, with names | 14 | 4 |
+//! | Go's `internal/trace/raw` | events as they stand in the file | 12 | 15 |
+//! | Go's `internal/trace` | ordered, checked, with names | 7.1 | 700 |
 //!
-//! So says `cargo run --release -p exectrace-format --example against_go` of a trace of 314 MB and
+//! So says `cargo run --release -p exectrace-format --example against_go` of a trace of 313 MB and
 //! 56 million events of a Go program, with Go 1.27.3, on a busy virtual machine of two cores of an
 //! AMD EPYC at 2.6 GHz, in November 2026.
 //!
