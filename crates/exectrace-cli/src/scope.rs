@@ -40,18 +40,18 @@ impl Window {
     pub(crate) fn of_analysis(&self) -> Option<exectrace_analysis::Window> {
         let is_whole = self.from.is_none() && self.to.is_none();
         (!is_whole).then(|| exectrace_analysis::Window {
-            begin_ns: self.from_ns(),
-            end_ns: self.to_ns(),
+            begin_ns: self.begin_ns(),
+            end_ns: self.end_ns(),
         })
     }
 
     /// Nanoseconds after the trace's beginning.
-    pub(crate) fn from_ns(&self) -> u64 {
+    pub(crate) fn begin_ns(&self) -> u64 {
         self.from.map_or(0, nanoseconds)
     }
 
     /// Nanoseconds after the trace's beginning; the greatest number if there is no end.
-    pub(crate) fn to_ns(&self) -> u64 {
+    pub(crate) fn end_ns(&self) -> u64 {
         self.to.map_or(u64::MAX, nanoseconds)
     }
 }

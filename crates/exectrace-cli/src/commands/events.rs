@@ -116,11 +116,11 @@ impl Events {
             };
             let begin_ns = *begin_ns.get_or_insert(event.time.0);
             let since_ns = event.time.0.saturating_sub(begin_ns).max(0) as u64;
-            if since_ns >= window.to_ns() {
+            if since_ns >= window.end_ns() {
                 break;
             }
             names.learn(&event, reader.tables());
-            if since_ns < window.from_ns() || !self.wants(&event) {
+            if since_ns < window.begin_ns() || !self.wants(&event) {
                 continue;
             }
             let mut shown = show(&event, &reader, begin_ns);

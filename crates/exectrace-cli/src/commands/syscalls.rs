@@ -89,7 +89,7 @@ fn print(syscalls: &Syscalls, top: usize, page: &mut Page<'_>) -> anyhow::Result
     for (call, instance) in longest.into_iter().take(top) {
         let caller = instance.stack.iter().find(|frame| {
             let is_entry = |prefix: &&str| frame.function.starts_with(*prefix);
-            frame.function != call.name && !ENTRIES.iter().any(|prefix| is_entry(&prefix))
+            frame.function != call.name && !ENTRIES.iter().any(|prefix| is_entry(prefix))
         });
         table.row([
             units::duration(instance.duration_ns).into(),

@@ -141,9 +141,16 @@ pub(super) fn print_slowest(
     top: usize,
     page: &mut Page<'_>,
 ) -> anyhow::Result<()> {
-    let mut slowest: Vec<&UserTaskInstance> = kinds.iter().flat_map(|kind| &kind.slowest).collect();
+    let mut slowest: Vec<&UserTaskInstance> = kinds
+        .iter()
+        .filter(|kind| !is_of_the_tracer(kind))
+        .flat_map(|kind| &kind.slowest)
+        .collect();
     slowest.sort_by_key(|task| std::cmp::Reverse(task.duration_ns));
-    page.heading("Slowest", "`--id` shows one as a tree")?;
+    if slowest.is_empty() {
+        return Ok(());
+    }
+    page.heading("Slowest", "`exectrace usertasks --id` shows one as a tree")?;
     let mut table = Table::new()
         .number("took")
         .number("at")

@@ -130,7 +130,7 @@ impl<W: Write, F: Frames> Rewriting<W, F> {
         let begin_ns = *self.begin_ns.get_or_insert(event.time.0);
         self.last_ns = event.time.0;
         let since_ns = event.time.0.abs_diff(begin_ns);
-        if since_ns >= self.window.to_ns() {
+        if since_ns >= self.window.end_ns() {
             return Ok(false);
         }
         let tables = reader.tables();
@@ -147,7 +147,7 @@ impl<W: Write, F: Frames> Rewriting<W, F> {
             }
             CompactKind::UnreadableSideData(_) => {}
             _ => {
-                if since_ns >= self.window.from_ns() {
+                if since_ns >= self.window.begin_ns() {
                     if self.is_between {
                         self.begin_generation(event.time.0)?;
                     }
@@ -187,7 +187,7 @@ impl<W: Write, F: Frames> Rewriting<W, F> {
             .unwrap_or(i64::MAX)
             .saturating_sub(begin_ns)
             .max(0) as u64;
-        (self.window.from_ns()..self.window.to_ns()).contains(&since_ns)
+        (self.window.begin_ns()..self.window.end_ns()).contains(&since_ns)
     }
 
     fn shifted(&self, time_ns: i64) -> u64 {
@@ -201,7 +201,7 @@ impl<W: Write, F: Frames> Rewriting<W, F> {
         let mut start_ns = sync_ns;
         if is_first {
             if !self.world.goes.is_empty() || !self.world.procs.is_empty() {
-                let from_ns = i64::try_from(self.window.from_ns()).unwrap_or(i64::MAX);
+                let from_ns = i64::try_from(self.window.begin_ns()).unwrap_or(i64::MAX);
                 let cut_ns = self
                     .begin_ns
                     .unwrap_or(0)
