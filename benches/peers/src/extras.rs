@@ -188,7 +188,13 @@ impl Extras {
         threads: usize,
         count: u64,
     ) {
-        match instructions::count(program, subject, body, threads as u64, count) {
+        let counted = |count| instructions::count(program, subject, body, threads as u64, count);
+        let each = match subject.ends_with(", off") {
+            // Those have recorded something before, which must not count.
+            true => instructions::difference(counted(count), counted(2 * count), count),
+            false => counted(count),
+        };
+        match each {
             Ok(Some(each)) => {
                 self.instructions.insert((subject, body, threads), each);
             }

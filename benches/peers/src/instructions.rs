@@ -24,6 +24,22 @@ pub(crate) fn is_there() -> bool {
     version.is_ok_and(|output| output.status.success())
 }
 
+/// Instructions an operation on one thread, of those that a process with twice as many has more.
+pub(crate) fn difference(
+    once: Result<Option<f64>, String>,
+    twice: Result<Option<f64>, String>,
+    count: u64,
+) -> Result<Option<f64>, String> {
+    let Some((once, twice)) = once?.zip(twice?) else {
+        return Ok(None);
+    };
+    let (once, twice) = (
+        once * (count + WARM_UP) as f64,
+        twice * (2 * count + WARM_UP) as f64,
+    );
+    Ok(Some((twice - once) / count as f64))
+}
+
 /// Instructions an operation, of `count` on each of `threads`; `None` if the tracer does not know the
 /// body.
 pub(crate) fn count(
