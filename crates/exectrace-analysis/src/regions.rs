@@ -31,7 +31,7 @@ pub struct RegionKind {
     pub open: u64,
     /// From begin to end, of those whose begin and end were both seen.
     pub durations: Histogram,
-    /// Where the time of all of them went.
+    /// Where the time of all of them went; garbage collection's ranges are not told.
     pub breakdown: Breakdown,
     /// The slowest.
     pub slowest: Vec<RegionInstance>,
@@ -54,7 +54,7 @@ pub struct RegionInstance {
     pub end_ns: Option<u64>,
     /// How long it took, as far as the trace shows it.
     pub duration_ns: u64,
-    /// Where its time went.
+    /// Where its time went; garbage collection's ranges are not told.
     pub breakdown: Breakdown,
 }
 

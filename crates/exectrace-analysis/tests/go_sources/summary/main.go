@@ -50,6 +50,7 @@ func main() {
 				}
 			}
 			key := fmt.Sprintf("region %q %d of %d at %d ended %v", r.Name, place, g.ID, begin, r.End != nil)
+			r.GoroutineExecStats.RangeTime = nil
 			stats(add, key, r.GoroutineExecStats)
 		}
 	}
@@ -65,7 +66,8 @@ func main() {
 		if t.Parent != nil {
 			parent = uint64(t.Parent.ID)
 		}
-		add("user task %d name %q parent %d duration %d logs %d regions %d served by %d", t.ID, t.Name, parent, duration, len(t.Logs), len(t.Regions), len(t.Goroutines))
+		add("user task %d name %q parent %d logs %d regions %d served by %d", t.ID, t.Name, parent, len(t.Logs), len(t.Regions), len(t.Goroutines))
+		add("user task %d duration %d", t.ID, duration)
 	}
 	sort.Strings(lines)
 	for _, line := range lines {
