@@ -4,6 +4,8 @@
 //! It turns events into *stretches* (a flow was in one state from here to there), which is what
 //! most analyses want to know.
 
+mod charge;
+mod finish;
 mod flow;
 mod index;
 mod lane;

@@ -9,7 +9,6 @@ use exectrace_format::{
     StringId, Tables,
 };
 
-use crate::analysis::Analysis;
 use crate::breakdown::{Sums, add};
 use crate::names::{Names, Stack, Text};
 use crate::options::{Clip, Options};
@@ -17,11 +16,12 @@ use crate::overview::Facts;
 use crate::passes::Passes;
 use crate::workers::is_shared_name;
 
+use super::charge::{close_ranges, ended, leave};
 use super::flow::{Flow, FlowIndex, Flows};
 use super::lane::Lanes;
 use super::region::EndedRegion;
 use super::slack::Slack;
-use super::stretch::{Next, Origin, State, Stretch, between};
+use super::stretch::{Next, Origin, State, between};
 
 /// What passes may look at beside the flow concerned.
 #[derive(Debug)]
@@ -48,14 +48,14 @@ impl World {
 pub(crate) struct Player {
     pub(super) world: World,
     pub(super) flows: Flows,
-    passes: Passes,
+    pub(super) passes: Passes,
     options: Options,
     has_begun: bool,
     /// When the generation began.
     pub(super) sync: i64,
     /// Go's word for the end of a goroutine that never runs again.
     forever: Text,
-    scratch: Sums,
+    pub(super) scratch: Sums,
 }
 
 impl Player {
@@ -358,64 +358,6 @@ impl Player {
         self.passes.region_ends(&self.world, flow, &region);
         self.scratch = sums;
     }
-
-    /// The trace ends, and the flow lives on.
-    fn cut_flow(&mut self, go: GoId) {
-        let (now, clip) = (self.world.now, self.world.clip);
-        let Some(index) = self.flows.find(go) else {
-            return;
-        };
-        let Some(flow) = self.flows.at(index) else {
-            return;
-        };
-        let mut sums = std::mem::take(&mut self.scratch);
-        while let Some(open) = flow.close_region(now, clip, &mut sums) {
-            let region = EndedRegion {
-                name: open.name,
-                task: open.task,
-                stack: open.stack,
-                begin: Some(open.begin),
-                end: None,
-                sums: &sums,
-            };
-            self.passes.region_ends(&self.world, flow, &region);
-        }
-        self.scratch = sums;
-        let stretch = ended(flow, now, Next::TraceEnd, Default::default());
-        leave(flow, &stretch, clip);
-        self.passes.stretch(&mut self.world, flow, &stretch);
-        if flow.ended.is_none() {
-            close_ranges(flow, now, clip);
-            flow.sums.close(clip.between(flow.created, now));
-        }
-        self.passes.flow_ends(&mut self.world, flow);
-    }
-
-    /// Ends what is open, and gathers the results.
-    pub(crate) fn finish(mut self) -> Analysis {
-        let (now, clip) = (self.world.now, self.world.clip);
-        let living = self.flows.living();
-        self.world.facts.overview.async_tasks = self.flows.seen;
-        self.world.facts.overview.async_tasks_alive = living.len() as u64;
-        for go in living {
-            self.cut_flow(go);
-        }
-        let begin = self.world.begin;
-        self.world.slack.finish(now, begin, clip);
-        for lane in &mut self.world.lanes.all {
-            lane.settle(now, lane.is_held, clip);
-        }
-        let overview = &mut self.world.facts.overview;
-        overview.duration_ns = between(self.world.begin, now);
-        overview.workers = self.world.lanes.all.len() as u64;
-        let overview = self.world.facts.finish();
-        let mut analysis = Analysis {
-            overview,
-            ..Analysis::default()
-        };
-        self.passes.finish(&self.world, &mut analysis);
-        analysis
-    }
 }
 
 /// Names the flow by the root of a stack of its own.
@@ -424,57 +366,5 @@ fn name(flow: &mut Flow, names: &mut Names, tables: &Tables, own_stack: StackId)
     if let Some(&root) = names.root(stack) {
         flow.name = root.function;
         flow.root = Some(root);
-    }
-}
-
-/// The stretch that ends now.
-fn ended(flow: &Flow, time: i64, next: Next, (end_reason, end_stack): (Text, Stack)) -> Stretch {
-    Stretch {
-        state: flow.state,
-        begin: flow.since,
-        end: time,
-        blocked: flow.lane_lost.unwrap_or(time),
-        origin: flow.origin,
-        next,
-        reason: flow.reason,
-        stack: flow.stack,
-        actor: flow.actor,
-        end_reason,
-        end_stack,
-        lane: flow.lane,
-        thread: flow.thread,
-    }
-}
-
-/// Charges the stretch to the flow's sums.
-fn leave(flow: &mut Flow, stretch: &Stretch, clip: Clip) {
-    let duration = clip.between(stretch.begin, stretch.end);
-    match stretch.state {
-        State::Running => {
-            flow.sums.running += duration;
-            flow.runs += 1;
-            flow.longest_run = flow.longest_run.max(duration);
-        }
-        State::Runnable => flow.sums.runnable += duration,
-        State::Waiting => {
-            if !flow.waits_forever() {
-                add(&mut flow.sums.waiting, stretch.reason, duration);
-            }
-            if stretch.is_closed() {
-                flow.wakes += 1;
-            }
-        }
-        State::Syscall => {
-            flow.sums.syscall += clip.between(stretch.begin, stretch.blocked);
-            flow.sums.syscall_blocked += clip.between(stretch.blocked, stretch.end);
-        }
-        State::Unknown => {}
-    }
-}
-
-/// Ends the flow's open ranges of garbage collection.
-fn close_ranges(flow: &mut Flow, now: i64, clip: Clip) {
-    for (range, begin) in std::mem::take(&mut flow.ranges) {
-        add(&mut flow.sums.ranges, range, clip.between(begin, now));
     }
 }

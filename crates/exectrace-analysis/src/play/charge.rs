@@ -1,0 +1,65 @@
+//! What a stretch adds to the sums of its flow.
+
+use crate::breakdown::add;
+use crate::names::{Stack, Text};
+use crate::options::Clip;
+
+use super::flow::Flow;
+use super::stretch::{Next, State, Stretch};
+
+/// The stretch that ends now.
+pub(super) fn ended(
+    flow: &Flow,
+    time: i64,
+    next: Next,
+    (end_reason, end_stack): (Text, Stack),
+) -> Stretch {
+    Stretch {
+        state: flow.state,
+        begin: flow.since,
+        end: time,
+        blocked: flow.lane_lost.unwrap_or(time),
+        origin: flow.origin,
+        next,
+        reason: flow.reason,
+        stack: flow.stack,
+        actor: flow.actor,
+        end_reason,
+        end_stack,
+        lane: flow.lane,
+        thread: flow.thread,
+    }
+}
+
+/// Charges the stretch to the flow's sums.
+pub(super) fn leave(flow: &mut Flow, stretch: &Stretch, clip: Clip) {
+    let duration = clip.between(stretch.begin, stretch.end);
+    match stretch.state {
+        State::Running => {
+            flow.sums.running += duration;
+            flow.runs += 1;
+            flow.longest_run = flow.longest_run.max(duration);
+        }
+        State::Runnable => flow.sums.runnable += duration,
+        State::Waiting => {
+            if !flow.waits_forever() {
+                add(&mut flow.sums.waiting, stretch.reason, duration);
+            }
+            if stretch.is_closed() {
+                flow.wakes += 1;
+            }
+        }
+        State::Syscall => {
+            flow.sums.syscall += clip.between(stretch.begin, stretch.blocked);
+            flow.sums.syscall_blocked += clip.between(stretch.blocked, stretch.end);
+        }
+        State::Unknown => {}
+    }
+}
+
+/// Ends the flow's open ranges of garbage collection.
+pub(super) fn close_ranges(flow: &mut Flow, now: i64, clip: Clip) {
+    for (range, begin) in std::mem::take(&mut flow.ranges) {
+        add(&mut flow.sums.ranges, range, clip.between(begin, now));
+    }
+}

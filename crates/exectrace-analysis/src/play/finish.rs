@@ -1,0 +1,70 @@
+//! The end of the trace: what is open is cut, and the results are gathered.
+
+use exectrace_format::GoId;
+
+use crate::analysis::Analysis;
+
+use super::charge::{close_ranges, ended, leave};
+use super::player::Player;
+use super::region::EndedRegion;
+use super::stretch::{Next, between};
+
+impl Player {
+    /// The trace ends, and the flow lives on.
+    fn cut_flow(&mut self, go: GoId) {
+        let (now, clip) = (self.world.now, self.world.clip);
+        let Some(index) = self.flows.find(go) else {
+            return;
+        };
+        let Some(flow) = self.flows.at(index) else {
+            return;
+        };
+        let mut sums = std::mem::take(&mut self.scratch);
+        while let Some(open) = flow.close_region(now, clip, &mut sums) {
+            let region = EndedRegion {
+                name: open.name,
+                task: open.task,
+                stack: open.stack,
+                begin: Some(open.begin),
+                end: None,
+                sums: &sums,
+            };
+            self.passes.region_ends(&self.world, flow, &region);
+        }
+        self.scratch = sums;
+        let stretch = ended(flow, now, Next::TraceEnd, Default::default());
+        leave(flow, &stretch, clip);
+        self.passes.stretch(&mut self.world, flow, &stretch);
+        if flow.ended.is_none() {
+            close_ranges(flow, now, clip);
+            flow.sums.close(clip.between(flow.created, now));
+        }
+        self.passes.flow_ends(&mut self.world, flow);
+    }
+
+    /// Ends what is open, and gathers the results.
+    pub(crate) fn finish(mut self) -> Analysis {
+        let (now, clip) = (self.world.now, self.world.clip);
+        let living = self.flows.living();
+        self.world.facts.overview.async_tasks = self.flows.seen;
+        self.world.facts.overview.async_tasks_alive = living.len() as u64;
+        for go in living {
+            self.cut_flow(go);
+        }
+        let begin = self.world.begin;
+        self.world.slack.finish(now, begin, clip);
+        for lane in &mut self.world.lanes.all {
+            lane.settle(now, lane.is_held, clip);
+        }
+        let overview = &mut self.world.facts.overview;
+        overview.duration_ns = between(self.world.begin, now);
+        overview.workers = self.world.lanes.all.len() as u64;
+        let overview = self.world.facts.finish();
+        let mut analysis = Analysis {
+            overview,
+            ..Analysis::default()
+        };
+        self.passes.finish(&self.world, &mut analysis);
+        analysis
+    }
+}
