@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use exectrace_format::{ReadError, Reader};
+use exectrace_format::{CompactEvent, ReadError, Reader};
 use serde::Serialize;
 
 use crate::play::Player;
@@ -63,10 +63,11 @@ impl Analysis {
     /// ```
     pub fn read<R: Read>(reader: &mut Reader<R>, options: &Options) -> Self {
         let mut player = Player::new(options);
+        let mut event = CompactEvent::default();
         let damage = loop {
-            match reader.next_compact() {
-                Ok(Some(event)) => player.play(&event, reader.tables(), reader.side_record()),
-                Ok(None) => break None,
+            match reader.next_into(&mut event) {
+                Ok(true) => player.play(&event, reader.tables(), reader.side_record()),
+                Ok(false) => break None,
                 Err(error) => break Some(error),
             }
         };

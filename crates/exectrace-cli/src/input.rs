@@ -21,6 +21,8 @@ pub(crate) struct TraceArgument {
 #[derive(Debug)]
 pub(crate) struct Input {
     source: Source,
+    /// The path of a regular file.
+    file: Option<PathBuf>,
     progress: Progress,
 }
 
@@ -57,7 +59,20 @@ pub(crate) fn open(path: &Path) -> anyhow::Result<(Input, Origin)> {
         (Source::File(file), Origin { label, bytes })
     };
     let progress = Progress::new(&origin);
-    Ok((Input { source, progress }, origin))
+    let file = origin.bytes.map(|_| path.to_owned());
+    let input = Input {
+        source,
+        file,
+        progress,
+    };
+    Ok((input, origin))
+}
+
+impl Input {
+    /// The same file, opened once more; `None` for what can only be read once.
+    pub(crate) fn again(&self) -> Option<File> {
+        File::open(self.file.as_ref()?).ok()
+    }
 }
 
 /// The error for an input that fails, which says nothing of the trace in it.

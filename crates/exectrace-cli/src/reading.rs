@@ -1,11 +1,11 @@
 //! Reading traces on behalf of a command: what is to be done when one is damaged.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use exectrace_format::{ReadCause, ReadError, Reader};
 
 use crate::failure::{Status, warn};
-use crate::input::{self, Origin};
+use crate::input::{self, Input, Origin};
 use crate::output::{Out, units};
 
 /// Reads the header of a trace.
@@ -13,8 +13,16 @@ use crate::output::{Out, units};
 /// # Errors
 ///
 /// The input is no trace that can be read.
-pub(crate) fn begin<R: Read>(input: R, origin: &Origin) -> anyhow::Result<Reader<R>> {
-    Reader::new(input).map_err(|error| of_input(error, origin))
+pub(crate) fn begin(input: Input, origin: &Origin) -> anyhow::Result<Reader<Input>> {
+    reader(input).map_err(|error| of_input(error, origin))
+}
+
+/// Reads the header of a trace; of a file that can be read twice, in little memory.
+pub(crate) fn reader(input: Input) -> Result<Reader<Input>, ReadError> {
+    match input.again() {
+        Some(file) => Reader::rereading(input, file),
+        None => Reader::new(input),
+    }
 }
 
 /// The error of a reader with the name of its input.

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use exectrace_format::{CompactKind, ReadCause, ReadError, Reader, SideRecord};
+use exectrace_format::{CompactEvent, CompactKind, ReadCause, ReadError, SideRecord};
 use serde::Serialize;
 
 use crate::input::{self, Origin};
 use crate::output::units;
+use crate::reading;
 
 /// The plain facts of what could be read of a trace.
 #[derive(Debug, Default, Serialize)]
@@ -101,11 +102,12 @@ impl Survey {
     }
 
     fn read(&mut self, input: input::Input) -> Result<(), ReadError> {
-        let mut reader = Reader::new(input)?;
+        let mut reader = reading::reader(input)?;
         self.version = Some(format!("go {}", reader.version()));
         let mut first_ns = None;
         let mut last_generation = 0;
-        while let Some(event) = reader.next_compact()? {
+        let mut event = CompactEvent::default();
+        while reader.next_into(&mut event)? {
             let begin_ns = *first_ns.get_or_insert(event.time.0);
             self.duration_ns = event.time.0.abs_diff(begin_ns);
             match event.kind {

@@ -51,15 +51,16 @@ pub(crate) fn tell<R: Read>(
 ) -> Result<Exported, ExportError> {
     let mut teller = Teller::new();
     let mut exported = Exported::default();
+    let mut event = CompactEvent::default();
     loop {
-        let event = match reader.next_compact() {
-            Ok(Some(event)) => event,
-            Ok(None) => break,
+        match reader.next_into(&mut event) {
+            Ok(true) => {}
+            Ok(false) => break,
             Err(damage) => {
                 exported.damage = Some(damage);
                 break;
             }
-        };
+        }
         exported.events += 1;
         teller.event(&event, reader.tables(), reader.side_record(), sink)?;
     }
