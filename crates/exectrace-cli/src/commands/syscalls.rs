@@ -88,8 +88,10 @@ fn print(syscalls: &Syscalls, top: usize, page: &mut Page<'_>) -> anyhow::Result
         .text("called from");
     for (call, instance) in longest.into_iter().take(top) {
         let caller = instance.stack.iter().find(|frame| {
-            let is_entry = |prefix: &&str| frame.function.starts_with(*prefix);
-            frame.function != call.name && !ENTRIES.iter().any(|prefix| is_entry(prefix))
+            let is_entry = ENTRIES
+                .iter()
+                .any(|entry| frame.function.starts_with(entry));
+            frame.function != call.name && !is_entry
         });
         table.row([
             units::duration(instance.duration_ns).into(),
