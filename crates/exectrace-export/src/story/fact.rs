@@ -70,6 +70,10 @@ pub(crate) struct UserTask {
     /// May lie before the trace.
     pub(crate) begin: i64,
     /// Whether its begin is in the trace.
+    #[cfg_attr(
+        not(feature = "parquet"),
+        allow(dead_code, reason = "only tables tell it")
+    )]
     pub(crate) begin_told: bool,
     /// The async task in which it began.
     pub(crate) task: GoId,
@@ -181,6 +185,10 @@ pub(crate) enum Fact<'a> {
     },
     /// A CPU sample.
     Sample {
+        #[cfg_attr(
+            not(feature = "parquet"),
+            allow(dead_code, reason = "only tables tell it")
+        )]
         task: GoId,
         worker: ProcId,
         thread: ThreadId,
