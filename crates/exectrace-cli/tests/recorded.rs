@@ -102,11 +102,15 @@ fn go_reads_our_profiles() {
         profile.as_os_str(),
         trace.as_os_str(),
     ]);
-    let output = Command::new("go")
+    let go = std::env::var_os("EXECTRACE_GO").unwrap_or_else(|| "go".into());
+    let output = Command::new(go)
         .args(["tool", "pprof", "-raw"])
         .arg(&profile)
+        .env("GOTOOLCHAIN", "local")
         .output();
+    let required = std::env::var_os(exectrace_referee::REQUIRE_VARIABLE);
     let Some(output) = output.ok().filter(|output| output.status.success()) else {
+        assert!(required.is_none_or(|one| one != "1"), "no `go tool pprof`");
         eprintln!("skipped: no `go tool pprof`");
         return;
     };
