@@ -2,6 +2,7 @@
 //!
 //! Everything static is a reference by now; what the program made is borrowed from the record.
 
+use std::hash::{Hash, Hasher};
 use std::panic::Location;
 
 use crate::door::Parent;
@@ -9,10 +10,22 @@ use crate::fields::{Value, Values};
 use crate::schedule::AsyncTaskKind;
 
 /// A span among all spans of the process: its door and its id there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SpanKey {
     pub(crate) id: u64,
     pub(crate) door: u16,
+}
+
+impl Hash for SpanKey {
+    /// A registry's ids of the spans in one place differ in their highest bits only, and the hasher of
+    /// our tables brings those not far enough down: in a small table all would collide. So they are
+    /// folded down first. (The multiplier is the golden ratio's fraction, odd and without a pattern.)
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let key = self.id ^ u64::from(self.door) << 40;
+        let wide = u128::from(key) * 0x9e37_79b9_7f4a_7c15;
+        state.write_u64((wide >> 64) as u64 ^ wide as u64);
+    }
 }
 
 /// A call site: its address, and the door that can describe it.
@@ -147,4 +160,41 @@ pub(crate) enum Ahead {
     Park(bool),
     Wake(AsyncKey),
     WakeBy(WakerKey),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::hash::BuildHasher;
+
+    use rustc_hash::FxBuildHasher;
+
+    use super::*;
+
+    #[test]
+    fn ids_that_differ_anywhere_fall_into_different_places_of_a_small_table() {
+        const KEYS: u64 = 64;
+        // Tables take the lowest bits of a hash for the place.
+        let places = |key: fn(u64) -> SpanKey| {
+            let hashes = (0..KEYS).map(key).map(|key| FxBuildHasher.hash_one(key));
+            hashes.map(|hash| hash % 1024).collect::<HashSet<_>>().len()
+        };
+        let spread = [
+            places(|n| SpanKey { id: n, door: 1 }),
+            places(|n| SpanKey {
+                id: 7 | n << 51,
+                door: 1,
+            }),
+            places(|n| SpanKey {
+                id: 7 | n << 32,
+                door: 1,
+            }),
+            places(|n| SpanKey {
+                id: 7,
+                door: n as u16,
+            }),
+        ];
+        // Of 64 balls in 1,024 bins some two share one.
+        assert!(spread.iter().all(|&places| places >= 54), "{spread:?}");
+    }
 }
