@@ -11,17 +11,38 @@ use std::process::{Command, ExitCode, Stdio};
 
 use exectrace_benches::{Body, Subject, Verdicts, describe_run, run_once};
 
-const USAGE: &str = "usage: cargo bench -p exectrace-benches --bench instructions [-- --quick]";
+const USAGE: &str = "usage: cargo bench -p exectrace-benches --bench instructions \
+    [-- --quick | --check | --write]";
+
+/// What our own subjects took when the file was written last, with `--write`. `--check` fails where
+/// they take otherwise now: more is to be explained, less to be kept.
+const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.txt");
+
+/// How far from what was kept they may be.
+const ALLOWED: f64 = 0.03;
+
+/// What is done with the counts beside showing them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Nothing,
+    Check,
+    Write,
+}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments[..] {
         ["--run", subject, body, count] => run(subject, body, count),
-        ["--bench"] => bench(20_000, &Body::ALL, ""),
-        ["--quick", "--bench"] | ["--bench", "--quick"] | ["--quick"] | [] => {
-            bench(2_000, &[Body::Span, Body::Region], " -- --quick")
-        }
+        ["--bench"] => bench(20_000, &Body::ALL, "", Then::Nothing),
+        ["--check", "--bench"] => bench(5_000, &Body::ALL, " -- --check", Then::Check),
+        ["--write", "--bench"] => bench(20_000, &Body::ALL, " -- --write", Then::Write),
+        ["--quick", "--bench"] | ["--bench", "--quick"] | ["--quick"] | [] => bench(
+            2_000,
+            &[Body::Span, Body::Region],
+            " -- --quick",
+            Then::Nothing,
+        ),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -44,7 +65,7 @@ fn run(subject: &str, body: &str, count: &str) -> io::Result<()> {
     run_once(subject, body, count.parse().map_err(io::Error::other)?)
 }
 
-fn bench(count: u64, bodies: &[Body], arguments: &str) -> io::Result<()> {
+fn bench(count: u64, bodies: &[Body], arguments: &str, then: Then) -> io::Result<()> {
     println!("{}", describe_run("instructions", arguments));
     let valgrind = Command::new("valgrind").arg("--version").output();
     let Ok(version) = valgrind else {
@@ -75,7 +96,58 @@ fn bench(count: u64, bodies: &[Body], arguments: &str) -> io::Result<()> {
         }
     }
     judge(&counted);
+    match then {
+        Then::Nothing => Ok(()),
+        Then::Check => check(&counted, &std::fs::read_to_string(KEPT)?),
+        Then::Write => std::fs::write(KEPT, kept(&counted)),
+    }
+}
+
+/// The counts of our own subjects as lines of count, subject and body, after the compiler's version.
+fn kept(counted: &BTreeMap<(Subject, Body), f64>) -> String {
+    let ours = counted.iter().filter(|((subject, _), _)| subject.is_ours());
+    let lines = ours
+        .map(|((subject, body), each)| format!("{each:.1}\t{}\t{}\n", subject.name(), body.name()));
+    format!("{}\n{}", rustc(), lines.collect::<String>())
+}
+
+/// Compares with what was kept; with that of another compiler there is nothing to compare.
+fn check(counted: &BTreeMap<(Subject, Body), f64>, kept: &str) -> io::Result<()> {
+    let mut lines = kept.lines();
+    if lines.next() != Some(rustc().as_str()) {
+        println!("skipped: {KEPT} is of another compiler than {}", rustc());
+        return Ok(());
+    }
+    let mut differing = 0;
+    for line in lines {
+        let mut parts = line.split('\t');
+        let (count, subject, body) = (parts.next(), parts.next(), parts.next());
+        let key = subject
+            .and_then(Subject::named)
+            .zip(body.and_then(Body::named));
+        let was = count.and_then(|count| count.parse::<f64>().ok());
+        let (Some(was), Some(&is)) = (was, key.and_then(|key| counted.get(&key))) else {
+            return Err(io::Error::other(format!("not a count of today's: {line}")));
+        };
+        // A tenth of an instruction is noise, also where there are few.
+        if (is - was).abs() > (was * ALLOWED).max(0.5) {
+            println!("{line}: now {is:.1}");
+            differing += 1;
+        }
+    }
+    if differing > 0 {
+        let message =
+            format!("{differing} counts are more than 3% off; if that is meant: -- --write");
+        return Err(io::Error::other(message));
+    }
+    println!("all counts are within 3% of those kept");
     Ok(())
+}
+
+fn rustc() -> String {
+    let version = Command::new("rustc").arg("--version").output();
+    let version = version.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    version.unwrap_or_default()
 }
 
 fn names(bodies: &[Body]) -> Vec<&'static str> {

@@ -135,6 +135,12 @@ impl Subject {
         )
     }
 
+    /// Whether it is a part of exectrace, and not what that is compared with.
+    #[must_use]
+    pub fn is_ours(self) -> bool {
+        self.name().starts_with("exectrace")
+    }
+
     /// Makes it the one of this process. For those that are off, records something and stops first.
     ///
     /// # Errors
