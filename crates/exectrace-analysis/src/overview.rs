@@ -205,10 +205,15 @@ impl Facts {
         let since = |time_ns: u64| time_ns.saturating_sub(u64::try_from(begin).unwrap_or(0));
         match record {
             SideRecord::Capabilities { pairs } => {
-                let pairs = pairs
-                    .iter()
-                    .map(|(key, value)| (key.to_string(), value.to_string()));
-                self.overview.capabilities = pairs.collect();
+                // All at the begin of a file; later what became known, by its key.
+                for (key, value) in pairs {
+                    let (key, value) = (key.to_string(), value.to_string());
+                    let known = &mut self.overview.capabilities;
+                    match known.iter_mut().find(|(known, _)| *known == key) {
+                        Some(known) => known.1 = value,
+                        None => known.push((key, value)),
+                    }
+                }
             }
             SideRecord::GeneratedBy { name, version } => {
                 self.overview.written_by = Some(format!("{name} {version}"));

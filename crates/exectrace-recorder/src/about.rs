@@ -11,7 +11,7 @@ static CAPABILITIES: Mutex<Vec<(&'static str, String)>> = Mutex::new(Vec::new())
 /// Says something about what this build can see, for readers of its traces.
 ///
 /// A later value replaces an earlier one under the same key. It is told as a log of the user task
-/// `exectrace`, and in recordings that start afterwards in the side data as well.
+/// `exectrace` and in the side data.
 pub fn set_capability(key: &'static str, value: impl Into<String>) {
     let value = value.into();
     note_about(key, &value);

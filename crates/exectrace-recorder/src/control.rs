@@ -26,8 +26,9 @@ pub(crate) struct RecordingId(pub(crate) u64);
 pub(crate) enum Command {
     Start(Output, Reply<Result<RecordingId, StartError>>),
     Stop(RecordingId, Reply<Result<Report, StopError>>),
-    /// A message under a category.
-    Note(&'static str, String),
+    Note(String),
+    /// Something about the build, under a key.
+    About(&'static str, String),
     FinishAll(Reply<()>),
 }
 
@@ -96,14 +97,14 @@ pub(crate) fn stop(id: RecordingId) -> Result<Report, StopError> {
 /// Does nothing while nothing records. Takes a lock: not for the program's own messages.
 pub fn note(text: &str) {
     if switch::is_enabled() {
-        send(Command::Note("exectrace", text.to_owned()));
+        send(Command::Note(text.to_owned()));
     }
 }
 
 /// Says something about the build in the recordings that run.
 pub(crate) fn note_about(key: &'static str, value: &str) {
     if switch::is_enabled() {
-        send(Command::Note(key, value.to_owned()));
+        send(Command::About(key, value.to_owned()));
     }
 }
 

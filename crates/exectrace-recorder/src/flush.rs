@@ -162,7 +162,12 @@ impl Flusher {
                 let mut answer = Answer::new(reply, Err(error));
                 answer.set(self.stop(id));
             }
-            Command::Note(category, text) => self.note(category, &text),
+            Command::Note(text) => {
+                self.note(|model, now_ns| model.note(now_ns, "exectrace", &text))
+            }
+            Command::About(key, value) => {
+                self.note(|model, now_ns| model.note_about(now_ns, key, &value));
+            }
             Command::FinishAll(reply) => {
                 let mut answer = Answer::new(reply, ());
                 let ids: Vec<_> = self.recordings.iter().map(|active| active.id).collect();
@@ -287,11 +292,12 @@ impl Flusher {
         }
     }
 
-    fn note(&mut self, category: &'static str, text: &str) {
+    /// Has the model tell something of the tracer's own, if anything records.
+    fn note(&mut self, tell: impl FnOnce(&mut Model, u64)) {
         if self.model.is_some() {
             self.cut_now();
             if let Some(model) = &mut self.model {
-                model.note(self.point.ns, category, text);
+                tell(model, self.point.ns);
             }
         }
     }

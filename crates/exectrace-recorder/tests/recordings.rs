@@ -143,6 +143,7 @@ fn nothing_is_recorded_while_off_and_what_is_open_across_a_switch_breaks_nothing
 
 #[test]
 fn what_is_said_of_the_build_is_in_recordings_that_run_and_in_later_ones() {
+    use exectrace_format::{SideRecord, TraceEventKind};
     let _turn = turn();
     let (running, bytes) = record();
     set_capability("test.sees", "something");
@@ -150,8 +151,15 @@ fn what_is_said_of_the_build_is_in_recordings_that_run_and_in_later_ones() {
     let (later, later_bytes) = record();
     later.stop().unwrap();
     for bytes in [bytes, later_bytes] {
-        let said = messages(&read(&bytes.bytes()), "test.sees");
-        assert_eq!(said, ["something"]);
+        let events = read(&bytes.bytes());
+        assert_eq!(messages(&events, "test.sees"), ["something"]);
+        let is_in_side_data = events.iter().any(|event| match &event.kind {
+            TraceEventKind::SideData(SideRecord::Capabilities { pairs }) => {
+                pairs.iter().any(|(key, _)| key.to_string() == "test.sees")
+            }
+            _ => false,
+        });
+        assert!(is_in_side_data);
     }
 }
 

@@ -279,6 +279,15 @@ impl Model {
         self.machine.rest_tracer();
     }
 
+    /// Something about the build, which a preamble did not tell: as a message and in the side data.
+    pub(crate) fn note_about(&mut self, time_ns: u64, key: &'static str, value: &str) {
+        self.note(time_ns, key, value);
+        let pairs = vec![(key.into(), value.to_owned().into())];
+        self.machine
+            .output
+            .side(&SideRecord::Capabilities { pairs });
+    }
+
     /// The value of a counter, read at this time.
     pub(crate) fn counter(&mut self, time_ns: u64, name: &str, value: i64) {
         let name = name.to_owned().into();
