@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::play::Player;
 use crate::{
-    Counter, CriticalPath, Gc, Latencies, Options, Overview, Profile, Regions, Syscalls, Tasks,
-    UserTasks, Workers,
+    Counter, CriticalPath, Finding, Gc, Latencies, Options, Overview, Profile, Regions, Syscalls,
+    Tasks, UserTasks, Workers,
 };
 
 /// What a trace tells, as far as [`Options`] asked for it: the rest is `None` or empty.
@@ -42,6 +42,9 @@ pub struct Analysis {
     pub gc: Option<Gc>,
     /// Counters, by name.
     pub counters: Vec<Counter>,
+    /// What the rules found that watch the trace as it is played; a part of [`Self::findings`].
+    #[serde(skip)]
+    pub(crate) watched: Vec<Finding>,
 }
 
 impl Analysis {

@@ -41,6 +41,9 @@ pub struct Options {
     pub gc: bool,
     /// [`Counter`](crate::Counter)s.
     pub counters: bool,
+    /// What [`Analysis::findings`](crate::Analysis::findings) must watch beside the other parts: who
+    /// wakes whom, which sleeps last how long. Set by [`Options::for_findings`].
+    pub findings: bool,
     /// How many of the longest, slowest, oldest are kept of each kind.
     pub top: usize,
     /// Only this part of the trace counts.
@@ -65,6 +68,7 @@ impl Default for Options {
             syscalls: false,
             gc: false,
             counters: false,
+            findings: false,
             top: 10,
             window: None,
             filter: Filter::default(),
@@ -84,6 +88,7 @@ impl Options {
             syscalls: true,
             gc: true,
             counters: true,
+            findings: true,
             ..Self::default()
         }
     }

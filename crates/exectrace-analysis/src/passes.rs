@@ -6,6 +6,7 @@ use crate::analysis::Analysis;
 use crate::counters::CounterPass;
 use crate::critical_path::CriticalPathPass;
 use crate::filter::Compiled;
+use crate::findings::WatchPass;
 use crate::gc::GcPass;
 use crate::latency::LatencyPass;
 use crate::names::{Names, Stack, Text};
@@ -31,6 +32,7 @@ pub(crate) struct Passes {
     syscalls: Option<SyscallPass>,
     gc: Option<GcPass>,
     counters: Option<CounterPass>,
+    watch: Option<WatchPass>,
 }
 
 impl Passes {
@@ -50,6 +52,7 @@ impl Passes {
             syscalls: options.syscalls.then(|| SyscallPass::new(top)),
             gc: options.gc.then(GcPass::default),
             counters: options.counters.then(CounterPass::default),
+            watch: options.findings.then(|| WatchPass::new(names)),
         }
     }
 
@@ -90,6 +93,26 @@ impl Passes {
         if let Some(pass) = &mut self.critical_path {
             pass.stretch(flow, stretch);
         }
+        if let Some(pass) = &mut self.watch {
+            pass.stretch(world, flow, stretch);
+        }
+    }
+
+    /// The flow is woken: its wait has ended, and it is ready to run.
+    #[inline]
+    pub(crate) fn woken(
+        &mut self,
+        world: &World,
+        flow: &Flow,
+        wait: &Stretch,
+        event: &CompactEvent,
+    ) {
+        if let Some(pass) = &mut self.watch
+            && self.filter.lets_through(world, flow, Some(wait))
+            && world.clip.touches(wait.end, wait.end)
+        {
+            pass.woken(world, flow, wait, event);
+        }
     }
 
     /// The flow has ended, or the trace.
@@ -104,6 +127,9 @@ impl Passes {
         }
         if let Some(pass) = &mut self.profiles {
             pass.flow_ends(flow);
+        }
+        if let Some(pass) = &mut self.watch {
+            pass.flow_ends(world, flow);
         }
     }
 
@@ -215,5 +241,6 @@ impl Passes {
         analysis.syscalls = self.syscalls.map(|pass| pass.finish(world));
         analysis.gc = self.gc.map(|pass| pass.finish(world));
         analysis.counters = self.counters.map_or_else(Vec::new, CounterPass::finish);
+        analysis.watched = self.watch.map_or_else(Vec::new, |pass| pass.finish(world));
     }
 }

@@ -1,21 +1,36 @@
 //! What is wrong in a trace: rules over the results of an analysis, each in a file of its own.
+//!
+//! Most rules look at what other parts of the analysis found. Those on wakes, timers and single
+//! tasks watch the trace while it is played (`watch`).
+//!
+//! There is no rule on workers that are busy while their threads are off the CPU. It would take CPU
+//! samples whose period is known: ours have none, and a Go trace does not tell the period, so few
+//! samples may as well mean a long one.
 
 mod blocking_call;
+mod convoy;
 mod growing;
+mod herd;
 mod idle_while_runnable;
 mod imbalance;
 mod incomplete;
+mod late_timer;
 mod long_run;
+mod many_wakes;
 mod never_woken;
 mod open_region;
 mod outlier;
 mod ready_delay;
 mod self_wake;
+mod starving;
+mod watch;
 
 use serde::Serialize;
 
 use crate::names::Place;
 use crate::{Analysis, Options, Worker};
+
+pub(crate) use watch::WatchPass;
 
 /// Something that is wrong, or may be, with its evidence.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -82,6 +97,7 @@ impl Options {
             user_tasks: true,
             regions: true,
             syscalls: true,
+            findings: true,
             ..Self::default()
         }
     }
@@ -105,6 +121,7 @@ impl Analysis {
             open_region::find,
         ];
         let mut findings: Vec<Finding> = rules.iter().filter_map(|find| find(self)).collect();
+        findings.extend_from_slice(&self.watched);
         for finding in &mut findings {
             finding.exemplars.truncate(MAX_EXEMPLARS);
         }
@@ -133,6 +150,11 @@ fn plural(count: u64, thing: &str) -> String {
 /// `tasks of n kinds`.
 fn tasks_of(kinds: usize) -> String {
     format!("tasks of {}", plural(kinds as u64, "kind"))
+}
+
+/// The sum of durations. Those of a made-up trace may be too long for it.
+fn sum(durations: impl Iterator<Item = u64>) -> u64 {
+    durations.fold(0, u64::saturating_add)
 }
 
 /// A length of time for people, such as `12.3 ms`.

@@ -219,6 +219,9 @@ impl Player {
                 lane.syscalling = None;
             }
             self.passes.stretch(&mut self.world, flow, &stretch);
+            if (stretch.state, to) == (State::Waiting, GoState::Runnable) {
+                self.passes.woken(&self.world, flow, &stretch, event);
+            }
             flow.origin = Origin::From(stretch.state);
         }
         flow.reason = reason;

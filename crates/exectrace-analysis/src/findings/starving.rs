@@ -1,0 +1,137 @@
+//! A few async tasks take the workers' time, and the others hardly get to run.
+//!
+//! When a task ends, or the trace, it is known how long it ran and how long it was ready. The tasks
+//! that ran the longest, one for each shared worker, are compared with all others.
+
+use exectrace_format::GoId;
+
+use crate::names::{Frame, Text};
+use crate::play::{Flow, World};
+use crate::top::Top;
+
+use super::watch::is_shared;
+use super::{Exemplar, Finding, Severity, plural, shown, sum};
+
+/// The few ran for so much of the time in which tasks ran, in a hundred ...
+const MIN_PERCENT: u64 = 80;
+/// ... and of the time of as many workers, in a hundred.
+const MIN_BUSY_PERCENT: u64 = 50;
+/// The others were ready for so many times as long as they ran ...
+const TIMES_RUN: u64 = 10;
+/// ... which is this share of the trace or more: a tenth.
+const SHARE: u64 = 10;
+/// At most so many are the few.
+const MAX_FEW: usize = 16;
+
+#[derive(Debug)]
+pub(super) struct Watch {
+    tasks: u64,
+    running: u64,
+    runnable: u64,
+    longest: Top<Taker>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Taker {
+    task: GoId,
+    name: Text,
+    root: Option<Frame>,
+    running: u64,
+    runnable: u64,
+    begin: i64,
+    lane: u64,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            tasks: 0,
+            running: 0,
+            runnable: 0,
+            longest: Top::new(MAX_FEW),
+        }
+    }
+}
+
+impl Watch {
+    pub(super) fn flow_ends(&mut self, world: &World, flow: &Flow) {
+        // One that never ran may be starved; a thread of its own cannot be.
+        if !is_shared(world, flow.last_lane) {
+            return;
+        }
+        self.tasks += 1;
+        self.running = self.running.saturating_add(flow.sums.running);
+        self.runnable = self.runnable.saturating_add(flow.sums.runnable);
+        if self.longest.wants(flow.sums.running) {
+            let taker = Taker {
+                task: flow.id,
+                name: flow.name,
+                root: flow.root,
+                running: flow.sums.running,
+                runnable: flow.sums.runnable,
+                begin: flow.created,
+                lane: flow.last_lane,
+            };
+            self.longest.push(flow.sums.running, taker);
+        }
+    }
+
+    pub(super) fn find(self, world: &World) -> Option<Finding> {
+        let lanes = &world.lanes.all;
+        let workers = lanes.iter().filter(|lane| is_shared(world, lane.id));
+        let few: Vec<&Taker> = self
+            .longest
+            .iter()
+            .take(workers.count().min(MAX_FEW))
+            .collect();
+        let count = few.len() as u64;
+        let ran = sum(few.iter().map(|taker| taker.running));
+        let ready = sum(few.iter().map(|taker| taker.runnable));
+        let length = world.clip.between(world.begin, world.now);
+        let others = self.tasks - count;
+        let others_ran = self.running.saturating_sub(ran);
+        let others_ready = self.runnable.saturating_sub(ready);
+        let percent = |part: u64, whole: u64| u128::from(part) * 100 / u128::from(whole.max(1));
+        let is_starving = others > count
+            && percent(ran, self.running) >= u128::from(MIN_PERCENT)
+            && percent(ran, length.saturating_mul(count)) >= u128::from(MIN_BUSY_PERCENT)
+            && others_ready >= others_ran.saturating_mul(TIMES_RUN)
+            && others_ready >= length / SHARE;
+        if !is_starving {
+            return None;
+        }
+        let exemplar = |taker: &&Taker| Exemplar {
+            what: format!(
+                "{} ran for {}",
+                world.names.get(taker.name),
+                shown(taker.running)
+            ),
+            begin_ns: Some(world.since_begin(taker.begin)),
+            duration_ns: Some(taker.running),
+            async_task: Some(taker.task.0),
+            worker: Some(taker.lane),
+            place: taker.root.map(|root| world.names.place(&root)),
+            ..Exemplar::default()
+        };
+        Some(Finding {
+            id: "starving",
+            severity: Severity::Warning,
+            message: format!(
+                "{} took {} % of the workers' running time, such as {}; {others} others ran for {} \
+                 and were ready for {} in all",
+                plural(count, "task"),
+                percent(ran, self.running),
+                few.first().map_or("", |taker| world.names.get(taker.name)),
+                shown(others_ran),
+                shown(others_ready)
+            ),
+            count: others,
+            total_ns: others_ready,
+            exemplars: few.iter().map(exemplar).collect(),
+            rule: "As many tasks as there are shared workers (16 at most) ran for four fifths of \
+                   all running time and half of the trace; the others, which are more, were ready \
+                   ten times as long as they ran, a tenth of the trace or more in all.",
+            help: "Let these tasks yield, or run them on threads or a runtime of their own.",
+        })
+    }
+}

@@ -1,0 +1,147 @@
+//! What some rules must see while the trace is played: who wakes whom, when, and on which worker.
+//!
+//! The rules' own files say what they keep. Each event costs a few looks into arrays; only waits
+//! for timers and locks, which are few, are looked up in maps.
+
+use exectrace_format::{CompactEvent, GoId};
+
+use crate::names::{Names, Place, Stack};
+use crate::play::{Flow, Index, State, Stretch, World};
+use crate::workers::is_shared_name;
+
+use super::{Finding, convoy, herd, late_timer, many_wakes, starving};
+
+/// A wake, when it happens.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wake<'a> {
+    /// The task that is woken.
+    pub(super) flow: &'a Flow,
+    /// Its wait, which ends now.
+    pub(super) wait: &'a Stretch,
+    /// How much of the wait lies in what is looked at.
+    pub(super) waited: u64,
+    /// The task that wakes it.
+    pub(super) by: GoId,
+    /// The number of its lane among those that were seen, where it holds one.
+    pub(super) lane: Option<usize>,
+}
+
+/// The rules that watch.
+#[derive(Debug)]
+pub(crate) struct WatchPass {
+    lanes: Index,
+    lanes_seen: u32,
+    many_wakes: many_wakes::Watch,
+    herd: herd::Watch,
+    convoy: convoy::Watch,
+    starving: starving::Watch,
+    late_timer: late_timer::Watch,
+}
+
+impl WatchPass {
+    pub(crate) fn new(names: &mut Names) -> Self {
+        Self {
+            lanes: Index::default(),
+            lanes_seen: 0,
+            many_wakes: many_wakes::Watch::default(),
+            herd: herd::Watch::default(),
+            convoy: convoy::Watch::new(names),
+            starving: starving::Watch::default(),
+            late_timer: late_timer::Watch::new(names),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn stretch(&mut self, world: &World, flow: &Flow, stretch: &Stretch) {
+        match stretch.state {
+            State::Running => {
+                if let Some(lane) = self.lane(stretch.lane) {
+                    self.many_wakes.run_ends(flow, stretch, lane);
+                }
+            }
+            State::Runnable if stretch.is_wake_delay() && stretch.actor != GoId::NONE => {
+                if let Some(lane) = self.lane(stretch.lane) {
+                    self.herd.delay_ends(world, stretch, lane);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A task stops to wait and is ready to run.
+    #[inline]
+    pub(crate) fn woken(
+        &mut self,
+        world: &World,
+        flow: &Flow,
+        wait: &Stretch,
+        event: &CompactEvent,
+    ) {
+        let wake = Wake {
+            flow,
+            wait,
+            waited: world.clip.between(wait.begin, wait.end),
+            by: event.go,
+            lane: self.lane(event.proc.0),
+        };
+        self.late_timer.woken(&wake);
+        if wake.by != GoId::NONE {
+            self.many_wakes.woken(&wake);
+            self.herd.woken(world, &wake);
+            self.convoy.woken(&wake);
+        }
+    }
+
+    pub(crate) fn flow_ends(&mut self, world: &World, flow: &Flow) {
+        self.many_wakes.flow_ends(world, flow);
+        self.convoy.flow_ends(flow);
+        self.starving.flow_ends(world, flow);
+    }
+
+    #[inline]
+    fn lane(&mut self, id: u64) -> Option<usize> {
+        if id == u64::MAX {
+            return None;
+        }
+        let known = self.lanes.get(id);
+        let lane = known.unwrap_or_else(|| {
+            self.lanes.insert(id, self.lanes_seen);
+            self.lanes_seen += 1;
+            self.lanes_seen - 1
+        });
+        Some(lane as usize)
+    }
+
+    /// What was found.
+    pub(crate) fn finish(self, world: &World) -> Vec<Finding> {
+        let found = [
+            self.many_wakes.find(world),
+            self.herd.find(world),
+            self.convoy.find(world),
+            self.starving.find(world),
+            self.late_timer.find(world),
+        ];
+        found.into_iter().flatten().collect()
+    }
+}
+
+/// What is kept for a lane; made where it is not there yet.
+#[inline]
+pub(super) fn of_lane<T: Default>(all: &mut Vec<T>, lane: usize) -> &mut T {
+    if all.len() <= lane {
+        all.resize_with(lane + 1, T::default);
+    }
+    &mut all[lane]
+}
+
+/// Whether any task may run on the lane; see [`Worker::is_shared`](crate::Worker).
+pub(super) fn is_shared(world: &World, lane: u64) -> bool {
+    let name = world.facts.lane_names.get(&lane);
+    name.is_none_or(|name| is_shared_name(name))
+}
+
+/// The place of a stack's leaf.
+pub(super) fn leaf(world: &World, stack: Stack) -> Option<Place> {
+    let leaf = world.names.frames(stack).next()?;
+    Some(world.names.place(leaf))
+}
