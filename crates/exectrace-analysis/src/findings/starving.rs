@@ -1,7 +1,7 @@
 //! A few async tasks take the workers' time, and the others hardly get to run.
 //!
 //! When a task ends, or the trace, it is known how long it ran and how long it was ready. The tasks
-//! that ran the longest, one for each shared worker, are compared with all others.
+//! that ran the longest, one for each shared worker at most, are compared with all others.
 
 use exectrace_format::GoId;
 
@@ -20,6 +20,8 @@ const MIN_BUSY_PERCENT: u64 = 50;
 const TIMES_RUN: u64 = 10;
 /// ... which is this share of the trace or more: a tenth.
 const SHARE: u64 = 10;
+/// Each of the few ran for this share of what the first of them ran: a tenth.
+const SHARE_OF_FIRST: u64 = 10;
 /// At most so many are the few.
 const MAX_FEW: usize = 16;
 
@@ -79,10 +81,10 @@ impl Watch {
     pub(super) fn find(self, world: &World) -> Option<Finding> {
         let lanes = &world.lanes.all;
         let workers = lanes.iter().filter(|lane| is_shared(world, lane.id));
-        let few: Vec<&Taker> = self
-            .longest
-            .iter()
-            .take(workers.count().min(MAX_FEW))
+        let few = self.longest.iter().take(workers.count().min(MAX_FEW));
+        let first = self.longest.iter().next().map_or(0, |taker| taker.running);
+        let few: Vec<&Taker> = few
+            .filter(|taker| taker.running >= first / SHARE_OF_FIRST)
             .collect();
         let count = few.len() as u64;
         let ran = sum(few.iter().map(|taker| taker.running));
@@ -128,8 +130,8 @@ impl Watch {
             count: others,
             total_ns: others_ready,
             exemplars: few.iter().map(exemplar).collect(),
-            rule: "As many tasks as there are shared workers (16 at most) ran for four fifths of \
-                   all running time and half of the trace; the others, which are more, were ready \
+            rule: "As many tasks as there are shared workers at most (and 16) ran for four fifths of \
+                   all running time, and half of the trace; the others, which are more, were ready \
                    ten times as long as they ran, a tenth of the trace or more in all.",
             help: "Let these tasks yield, or run them on threads or a runtime of their own.",
         })
