@@ -163,7 +163,7 @@ impl Flusher {
                 answer.set(self.stop(id));
             }
             Command::Note(text) => {
-                self.note(|model, now_ns| model.note(now_ns, "exectrace", &text))
+                self.note(|model, now_ns| model.note(now_ns, "exectrace", &text));
             }
             Command::About(key, value) => {
                 self.note(|model, now_ns| model.note_about(now_ns, key, &value));

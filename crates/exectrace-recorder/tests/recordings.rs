@@ -155,7 +155,7 @@ fn what_is_said_of_the_build_is_in_recordings_that_run_and_in_later_ones() {
         assert_eq!(messages(&events, "test.sees"), ["something"]);
         let is_in_side_data = events.iter().any(|event| match &event.kind {
             TraceEventKind::SideData(SideRecord::Capabilities { pairs }) => {
-                pairs.iter().any(|(key, _)| key.to_string() == "test.sees")
+                pairs.iter().any(|(key, _)| **key == *"test.sees")
             }
             _ => false,
         });

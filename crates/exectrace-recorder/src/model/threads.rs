@@ -104,8 +104,11 @@ impl Machine {
         let root = names.frame_of(TRACER_NAME, FLOW_FILE, 1);
         let wait = names.intern_static("tracer");
         let own = flows.insert(Flow::new(GoId(1), root, FlowState::Waiting, wait, 0));
+        let lane = lanes.take().0;
+        // Told by each file's preamble.
+        let lane_names = FxHashMap::from_iter([(lane, names.intern_static(TRACER_NAME))]);
         let thread = Thread {
-            lane: Some(lanes.take().0),
+            lane: Some(lane),
             own: Some(own),
             ..Thread::new(
                 tracer,
@@ -121,7 +124,7 @@ impl Machine {
             flows,
             threads: vec![Some(thread)],
             workers: FxHashMap::default(),
-            lane_names: FxHashMap::default(),
+            lane_names,
             next_go: 2,
             polls_nested: false,
             reasons,
