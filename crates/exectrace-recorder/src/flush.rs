@@ -162,11 +162,13 @@ impl Flusher {
                 let mut answer = Answer::new(reply, Err(error));
                 answer.set(self.stop(id));
             }
-            Command::Note(text) => {
-                self.note(|model, now_ns| model.note(now_ns, "exectrace", &text));
-            }
+            Command::Note(text) => self.note(&text),
             Command::About(key, value) => {
-                self.note(|model, now_ns| model.note_about(now_ns, key, &value));
+                // At the time that the model has come to: it needs no cut, after which what lies
+                // ahead of the records so far could not be looked at.
+                if let Some(model) = &mut self.model {
+                    model.note_about(model.time_ns(), key, &value);
+                }
             }
             Command::FinishAll(reply) => {
                 let mut answer = Answer::new(reply, ());
@@ -292,12 +294,11 @@ impl Flusher {
         }
     }
 
-    /// Has the model tell something of the tracer's own, if anything records.
-    fn note(&mut self, tell: impl FnOnce(&mut Model, u64)) {
+    fn note(&mut self, text: &str) {
         if self.model.is_some() {
             self.cut_now();
             if let Some(model) = &mut self.model {
-                tell(model, self.point.ns);
+                model.note(self.point.ns, "exectrace", text);
             }
         }
     }
