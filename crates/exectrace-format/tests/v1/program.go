@@ -35,7 +35,7 @@ func channels() {
 		}
 		close(pong)
 	}()
-	for n := 0; n < 50; n++ {
+	for n := 0; n < 2000; n++ {
 		ping <- n
 		select {
 		case <-pong:
