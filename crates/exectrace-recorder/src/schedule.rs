@@ -5,6 +5,7 @@
 
 use std::panic::Location;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::is_enabled;
@@ -72,6 +73,9 @@ pub struct Worker(pub u32);
 
 static RUNTIMES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
+/// Whether there is anything in [`RUNTIMES`].
+static IS_ANY_REGISTERED: AtomicBool = AtomicBool::new(false);
+
 /// An async runtime of the process.
 ///
 /// Cheap to copy. Numbers are never given back: past 1,023 runtimes, further ones share the last.
@@ -91,7 +95,8 @@ impl Runtime {
     /// Whether any runtime of the process was registered.
     #[must_use]
     pub fn is_any_registered() -> bool {
-        !lock(&RUNTIMES).is_empty()
+        // Relaxed: it guards no memory. A call site's filter may ask at each event: no lock.
+        IS_ANY_REGISTERED.load(Ordering::Relaxed)
     }
 
     /// Registers a runtime under a name, which shows in the names of its workers' lanes.
@@ -103,6 +108,7 @@ impl Runtime {
         }
         let number = names.len() as u16;
         drop(names);
+        IS_ANY_REGISTERED.store(true, Ordering::Relaxed);
         if number == 1 && is_enabled() {
             // What was of no use before may be wanted now.
             tell_listeners();

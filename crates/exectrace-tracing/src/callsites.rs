@@ -124,10 +124,11 @@ pub(crate) fn mark(redaction: &Redaction) {
 impl Slot {
     #[inline]
     fn site(&self) -> Site {
+        let number = self.number.load(Ordering::Relaxed);
         Site {
-            number: self.number.load(Ordering::Relaxed) & !WAKES,
+            number: number & !WAKES,
             named: self.named.load(Ordering::Relaxed),
-            wakes: self.number.load(Ordering::Relaxed) & WAKES != 0,
+            wakes: number & WAKES != 0,
         }
     }
 }
