@@ -210,3 +210,15 @@ fn mutate_lines(lines: &mut Vec<String>, random: &mut Random) {
         }
     }
 }
+
+/// Fails if there are traces that Go and we judge otherwise, each told by a line; shows the first.
+pub(crate) fn assert_judged_alike(wrong: &[String]) {
+    for difference in wrong.iter().take(20) {
+        eprintln!("{difference}");
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} traces are judged otherwise",
+        wrong.len()
+    );
+}
