@@ -53,11 +53,30 @@ impl Default for Values {
 
 impl Histogram {
     /// Adds a value.
+    #[inline]
     pub fn record(&mut self, value_ns: u64) {
-        self.note(value_ns, 1);
+        // With no values yet, 0 is no minimum.
+        let min = if self.count == 0 { u64::MAX } else { self.min };
+        self.min = min.min(value_ns);
+        self.max = self.max.max(value_ns);
+        self.count += 1;
+        self.total = self.total.saturating_add(value_ns);
+        // Nearly all values fall into a block that is there.
+        if let Values::Many(blocks) = &mut self.values {
+            let (block, step) = place(value_ns);
+            if let Some(Some(steps)) = blocks.get_mut(block) {
+                steps[step] += 1;
+                return;
+            }
+        }
+        self.record_seldom(value_ns);
+    }
+
+    #[cold]
+    fn record_seldom(&mut self, value: u64) {
         match &mut self.values {
-            Values::Few(values) if values.len() < EXACT_VALUES => values.push(value_ns),
-            _ => self.many(value_ns, 1),
+            Values::Few(values) if values.len() < EXACT_VALUES => values.push(value),
+            _ => self.many(value, 1),
         }
     }
 
@@ -157,17 +176,6 @@ impl Histogram {
         }
     }
 
-    fn note(&mut self, value: u64, count: u64) {
-        self.min = if self.count == 0 {
-            value
-        } else {
-            self.min.min(value)
-        };
-        self.max = self.max.max(value);
-        self.count += count;
-        self.total = self.total.saturating_add(value.saturating_mul(count));
-    }
-
     /// Counts in buckets, which are made of the exact values if there are none yet.
     fn many(&mut self, value: u64, count: u64) {
         if let Values::Few(values) = &mut self.values {
@@ -186,6 +194,7 @@ impl Histogram {
 }
 
 /// The block and the step in it where a value is counted.
+#[inline]
 fn place(value: u64) -> (usize, usize) {
     let block = (u64::BITS - value.leading_zeros()).saturating_sub(STEP_BITS);
     let step = (value >> block.saturating_sub(1)) as usize & (STEPS - 1);

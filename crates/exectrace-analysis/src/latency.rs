@@ -1,6 +1,5 @@
 //! How the lengths of states are distributed, for all async tasks together and by name.
 
-use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use crate::histogram::Histogram;
@@ -37,75 +36,135 @@ pub struct StateLatency {
     pub durations: Histogram,
 }
 
+/// Only what is told by name is kept while a trace is played; what holds for all is their sum.
 #[derive(Debug, Default)]
 pub(crate) struct LatencyPass {
-    all: ByState,
-    /// By the name of the flow, plus one.
-    groups: FxHashMap<Text, ByState>,
+    groups: Vec<Group>,
+    /// The group of each text, plus one.
+    group_of_name: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Group {
+    name: Text,
+    states: States,
 }
 
 /// Distributions by what is told in [`StateLatency`].
-type ByState = Vec<((&'static str, Text), Histogram)>;
+#[derive(Debug, Default)]
+struct States {
+    /// By the place of the name in [`NAMES`].
+    plain: [Histogram; NAMES.len()],
+    /// By reason. Reasons are few, so a search from the front is faster than a map.
+    waits: Vec<(Text, Histogram)>,
+}
+
+/// What is no wait.
+const NAMES: [&str; 5] = ["run", "wake", "spawn", "yield", "syscall"];
+const RUN: usize = 0;
+const WAKE: usize = 1;
+const SPAWN: usize = 2;
+const YIELD: usize = 3;
+const SYSCALL: usize = 4;
 
 impl LatencyPass {
     #[inline]
     pub(crate) fn stretch(&mut self, world: &World, flow: &Flow, stretch: &Stretch) {
-        if !stretch.is_closed() {
+        if !stretch.is_closed() || stretch.state == State::Unknown {
             return;
         }
-        let none = Text::default();
-        let key = match (stretch.state, stretch.origin) {
-            (State::Running, _) => ("run", none),
-            (State::Runnable, Origin::From(State::Waiting)) => ("wake", none),
-            (State::Runnable, Origin::Spawned) => ("spawn", none),
-            (State::Runnable, _) => ("yield", none),
-            (State::Waiting, _) => ("wait", stretch.reason),
-            (State::Syscall, _) => ("syscall", none),
-            (State::Unknown, _) => return,
-        };
         let duration = world.clip.between(stretch.begin, stretch.end);
-        record(&mut self.all, key, duration);
-        record(self.groups.entry(flow.name).or_default(), key, duration);
+        let states = &mut self.group(flow.name).states;
+        let durations = match (stretch.state, stretch.origin) {
+            (State::Waiting, _) => states.wait(stretch.reason),
+            (State::Running, _) => &mut states.plain[RUN],
+            (State::Runnable, Origin::From(State::Waiting)) => &mut states.plain[WAKE],
+            (State::Runnable, Origin::Spawned) => &mut states.plain[SPAWN],
+            (State::Runnable, _) => &mut states.plain[YIELD],
+            (State::Syscall | State::Unknown, _) => &mut states.plain[SYSCALL],
+        };
+        durations.record(duration);
+    }
+
+    #[inline]
+    fn group(&mut self, name: Text) -> &mut Group {
+        let place = name.0 as usize;
+        let known = self.group_of_name.get(place).copied().unwrap_or(0);
+        let index = match known {
+            0 => self.new_group(name),
+            known => known as usize - 1,
+        };
+        &mut self.groups[index]
+    }
+
+    fn new_group(&mut self, name: Text) -> usize {
+        let place = name.0 as usize;
+        if self.group_of_name.len() <= place {
+            self.group_of_name.resize(place + 1, 0);
+        }
+        self.groups.push(Group {
+            name,
+            states: States::default(),
+        });
+        self.group_of_name[place] = self.groups.len() as u32;
+        self.groups.len() - 1
     }
 
     pub(crate) fn finish(self, world: &World) -> Latencies {
-        let mut groups: Vec<GroupLatency> = self
-            .groups
-            .into_iter()
-            .map(|(name, states)| GroupLatency {
-                name: world.names.owned(name),
-                states: named(&world.names, states),
-            })
-            .collect();
+        let mut all = States::default();
+        for group in &self.groups {
+            all.add(&group.states);
+        }
+        let named = |group: Group| GroupLatency {
+            name: world.names.owned(group.name),
+            states: group.states.named(&world.names),
+        };
+        let mut groups: Vec<GroupLatency> = self.groups.into_iter().map(named).collect();
         groups.sort_by(|a, b| a.name.cmp(&b.name));
         Latencies {
-            all: named(&world.names, self.all),
+            all: all.named(&world.names),
             groups,
         }
     }
 }
 
-#[inline]
-fn record(states: &mut ByState, key: (&'static str, Text), duration: u64) {
-    match states.iter_mut().find(|(known, _)| *known == key) {
-        Some((_, durations)) => durations.record(duration),
-        None => {
-            let mut durations = Histogram::default();
-            durations.record(duration);
-            states.push((key, durations));
+impl States {
+    #[inline]
+    fn wait(&mut self, reason: Text) -> &mut Histogram {
+        let place = self.waits.iter().position(|(known, _)| *known == reason);
+        let place = place.unwrap_or_else(|| {
+            self.waits.push((reason, Histogram::default()));
+            self.waits.len() - 1
+        });
+        &mut self.waits[place].1
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (sum, part) in self.plain.iter_mut().zip(&other.plain) {
+            sum.merge(part);
+        }
+        for (reason, part) in &other.waits {
+            self.wait(*reason).merge(part);
         }
     }
-}
 
-fn named(names: &Names, states: ByState) -> Vec<StateLatency> {
-    let mut named: Vec<StateLatency> = states
-        .into_iter()
-        .map(|((state, reason), durations)| StateLatency {
+    /// Those with values in them, sorted by state and reason.
+    fn named(self, names: &Names) -> Vec<StateLatency> {
+        let plain = NAMES.into_iter().zip(self.plain);
+        let plain = plain.map(|(state, durations)| StateLatency {
             state,
+            reason: String::new(),
+            durations,
+        });
+        let waits = self.waits.into_iter();
+        let waits = waits.map(|(reason, durations)| StateLatency {
+            state: "wait",
             reason: names.owned(reason),
             durations,
-        })
-        .collect();
-    named.sort_by(|a, b| (a.state, &a.reason).cmp(&(b.state, &b.reason)));
-    named
+        });
+        let mut named: Vec<StateLatency> = plain.chain(waits).collect();
+        named.retain(|latency| latency.durations.count() > 0);
+        named.sort_by(|a, b| (a.state, &a.reason).cmp(&(b.state, &b.reason)));
+        named
+    }
 }

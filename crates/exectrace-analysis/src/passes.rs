@@ -1,6 +1,6 @@
 //! The analyses of one run, each told what it may want to know.
 
-use exectrace_format::{CompactEvent, GoId, SideRecord, Tables, TaskId};
+use exectrace_format::{CompactEvent, GoId, GoState, SideRecord, Tables, TaskId};
 
 use crate::analysis::Analysis;
 use crate::counters::CounterPass;
@@ -11,7 +11,7 @@ use crate::gc::GcPass;
 use crate::latency::LatencyPass;
 use crate::names::{Names, Stack, Text};
 use crate::options::Options;
-use crate::play::{EndedRegion, Flow, Stretch, World};
+use crate::play::{EndedRegion, Flow, Flows, Stretch, World};
 use crate::profile::ProfilePass;
 use crate::regions::RegionPass;
 use crate::syscalls::SyscallPass;
@@ -56,14 +56,32 @@ impl Passes {
         }
     }
 
-    /// Any event, before the machine has played it.
-    #[inline]
-    pub(crate) fn event(&mut self, world: &World, event: &CompactEvent, tables: &Tables) {
+    /// A sync, a range or a new value of a quantity.
+    pub(crate) fn event(
+        &mut self,
+        world: &World,
+        flows: &mut Flows,
+        event: &CompactEvent,
+        tables: &Tables,
+    ) {
         if let Some(pass) = &mut self.gc {
-            pass.event(world, event, tables);
+            pass.event(world, flows, event, tables);
         }
         if let Some(pass) = &mut self.counters {
             pass.event(world, event);
+        }
+    }
+
+    /// A flow changes its state.
+    #[inline]
+    pub(crate) fn transition(
+        &mut self,
+        flow: &mut Flow,
+        event: &CompactEvent,
+        change: (GoState, GoState),
+    ) {
+        if let Some(pass) = &mut self.gc {
+            pass.transition(flow, event, change);
         }
     }
 
@@ -198,9 +216,15 @@ impl Passes {
     }
 
     /// A flow is labelled.
-    pub(crate) fn label(&mut self, world: &World, event: &CompactEvent, label: Text) {
+    pub(crate) fn label(
+        &mut self,
+        world: &World,
+        flow: &mut Flow,
+        event: &CompactEvent,
+        label: Text,
+    ) {
         if let Some(pass) = &mut self.gc {
-            pass.label(world, event, label);
+            pass.label(world, flow, event, label);
         }
     }
 

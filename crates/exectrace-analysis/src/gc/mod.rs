@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::histogram::Histogram;
 
 pub(crate) use pass::GcPass;
+pub(crate) use utilization::Collecting;
 
 /// What garbage collection did and cost.
 #[derive(Clone, Debug, Default, Serialize)]

@@ -1,10 +1,10 @@
 //! Gathers [`Gc`] while a trace is played.
 
-use exectrace_format::{CompactEvent, CompactKind, Metric, RangeName, RangeScope, Tables};
+use exectrace_format::{CompactEvent, CompactKind, GoState, Metric, RangeName, RangeScope, Tables};
 
 use crate::histogram::Histogram;
 use crate::names::Text;
-use crate::play::{World, between};
+use crate::play::{Flow, Flows, World, between};
 
 use super::utilization::Utilizations;
 use super::{Gc, Pause};
@@ -45,8 +45,14 @@ impl Kind {
 }
 
 impl GcPass {
-    #[inline]
-    pub(crate) fn event(&mut self, world: &World, event: &CompactEvent, tables: &Tables) {
+    /// A sync, a range or a new value of a quantity.
+    pub(crate) fn event(
+        &mut self,
+        world: &World,
+        flows: &mut Flows,
+        event: &CompactEvent,
+        tables: &Tables,
+    ) {
         let time = event.time.0;
         match event.kind {
             CompactKind::Metric { metric, value } if world.clip.touches(time, time) => match metric
@@ -77,7 +83,7 @@ impl GcPass {
             }
             _ => {}
         }
-        self.utilizations.event(event, tables);
+        self.utilizations.event(event, tables, flows);
     }
 
     fn begin(&mut self, range: RangeName, scope: RangeScope, begin: i64, tables: &Tables) {
@@ -123,8 +129,25 @@ impl GcPass {
         }
     }
 
-    pub(crate) fn label(&mut self, world: &World, event: &CompactEvent, label: Text) {
-        self.utilizations.label(event, world.names.get(label));
+    /// A flow changes its state.
+    #[inline]
+    pub(crate) fn transition(
+        &mut self,
+        flow: &mut Flow,
+        event: &CompactEvent,
+        change: (GoState, GoState),
+    ) {
+        self.utilizations.transition(flow, event, change);
+    }
+
+    pub(crate) fn label(
+        &mut self,
+        world: &World,
+        flow: &mut Flow,
+        event: &CompactEvent,
+        label: Text,
+    ) {
+        self.utilizations.label(flow, event, world.names.get(label));
     }
 
     pub(crate) fn finish(mut self, world: &World) -> Gc {

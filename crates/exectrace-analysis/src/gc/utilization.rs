@@ -2,15 +2,17 @@
 //! that it gets in any window of a given length (minimum mutator utilisation).
 //!
 //! What counts is what counts in Go's `internal/trace`: the world stopped for the collector (all
-//! workers), sweeps, assists and mark workers (one worker each, while they execute). Unlike there,
-//! a mark worker whose label is told again counts once, and counts no longer once it marks only
-//! what nobody else needs the time for (`GC (idle)`); Go's curve sinks with each such label, and
-//! ends where it has come to nothing.
+//! workers), sweeps, assists and mark workers (one worker each, while they execute). Mark workers
+//! are told by their label. Unlike there, a label that is told again, as with each run it is,
+//! counts once, and a run that marks only what nobody else needs the time for (`GC (idle)`) does
+//! not count. Go's curve sinks with each such label, and ends where it has come to nothing.
 
 use exectrace_format::{
-    CompactEvent, CompactKind, GoId, GoState, Metric, ProcId, RangeName, StateChange, Tables,
+    CompactEvent, CompactKind, GoState, Metric, ProcId, RangeName, RangeScope, Tables,
 };
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
+
+use crate::play::{Flow, Flows};
 
 use super::Utilization;
 
@@ -46,10 +48,6 @@ pub(super) struct Utilizations {
     /// How many workers have more than none of it.
     taken: u64,
     stops: u64,
-    assisting: FxHashSet<GoId>,
-    markers: FxHashSet<GoId>,
-    /// Flows that execute; told only for the first generation.
-    executing: FxHashSet<GoId>,
     syncs: u64,
     /// When the share changed, and to what.
     curve: Vec<(i64, f64)>,
@@ -57,50 +55,71 @@ pub(super) struct Utilizations {
     worker_changes: Vec<(i64, u64)>,
 }
 
+/// What a flow does for the collector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Collecting {
+    assists: bool,
+    /// It is a mark worker.
+    marks: bool,
+    /// Its worker is taken by it now.
+    counts: bool,
+}
+
 impl Utilizations {
-    #[inline]
-    pub(super) fn event(&mut self, event: &CompactEvent, tables: &Tables) {
+    /// A sync, a range or a new value of a quantity.
+    pub(super) fn event(&mut self, event: &CompactEvent, tables: &Tables, flows: &mut Flows) {
         match event.kind {
-            CompactKind::StateTransition { change, .. } => {
-                if let StateChange::Go { go, from, to } = change
-                    && self.workers > 0
-                {
-                    self.transition(event.proc, go, from, to);
-                } else {
-                    return;
-                }
-            }
             CompactKind::Sync { number, .. } => self.syncs = number,
             CompactKind::Metric {
                 metric: Metric::Gomaxprocs,
                 value,
             } => self.workers_change(event.time.0, value),
             _ if self.workers == 0 => return,
-            CompactKind::RangeActive { range, .. } if self.syncs <= 1 => {
-                self.was_active(event, range);
-                self.range(event, range, tables, 1);
+            CompactKind::RangeActive { range, scope } if self.syncs <= 1 => {
+                self.was_active(event, range, flows);
+                self.range(event.proc, (range, scope), true, tables, flows);
             }
-            CompactKind::RangeBegin { range, .. } => self.range(event, range, tables, 1),
-            CompactKind::RangeEnd { range, .. } => self.range(event, range, tables, -1),
+            CompactKind::RangeBegin { range, scope } => {
+                self.range(event.proc, (range, scope), true, tables, flows);
+            }
+            CompactKind::RangeEnd { range, scope, .. } => {
+                self.range(event.proc, (range, scope), false, tables, flows);
+            }
             _ => return,
         }
         self.note(event.time.0);
     }
 
-    fn transition(&mut self, proc: ProcId, go: GoId, from: GoState, to: GoState) {
-        let executes = |state| matches!(state, GoState::Running | GoState::Syscall);
-        if (!self.assisting.is_empty() || !self.markers.is_empty())
-            && (self.assisting.contains(&go) || self.markers.contains(&go))
-        {
-            let change = i64::from(executes(to)) - i64::from(executes(from));
-            self.collect(proc, change);
+    /// A flow changes its state.
+    #[inline]
+    pub(super) fn transition(
+        &mut self,
+        flow: &mut Flow,
+        event: &CompactEvent,
+        (from, to): (GoState, GoState),
+    ) {
+        // Most flows do nothing for the collector.
+        if flow.collecting != Collecting::default() && executes(from) != executes(to) {
+            self.count(flow, event.proc, executes(to));
+            self.note(event.time.0);
         }
-        if self.syncs <= 1 {
-            if executes(to) {
-                self.executing.insert(go);
-            } else {
-                self.executing.remove(&go);
-            }
+    }
+
+    /// A mark worker is told by its label, just after it has started.
+    pub(super) fn label(&mut self, flow: &mut Flow, event: &CompactEvent, label: &str) {
+        if self.workers == 0 || !label.starts_with("GC ") {
+            return;
+        }
+        let is_idle = label == "GC (idle)";
+        flow.collecting.marks |= !is_idle;
+        self.count(flow, event.proc, !is_idle || flow.collecting.assists);
+        self.note(event.time.0);
+    }
+
+    /// The flow takes its worker for the collector, or no longer does.
+    fn count(&mut self, flow: &mut Flow, worker: ProcId, counts: bool) {
+        if std::mem::replace(&mut flow.collecting.counts, counts) != counts {
+            self.collect(worker, if counts { 1 } else { -1 });
         }
     }
 
@@ -119,10 +138,10 @@ impl Utilizations {
     }
 
     /// A range that has lasted since before the trace: what was noted so far did not know of it.
-    fn was_active(&mut self, event: &CompactEvent, range: RangeName) {
+    fn was_active(&mut self, event: &CompactEvent, range: RangeName, flows: &Flows) {
         let counts = match range {
             RangeName::Sweep => true,
-            RangeName::Assist => self.executing.contains(&event.go),
+            RangeName::Assist => flows.get(event.go).is_some_and(Flow::executes),
             _ => false,
         };
         if !counts {
@@ -138,45 +157,28 @@ impl Utilizations {
         }
     }
 
-    fn range(&mut self, event: &CompactEvent, range: RangeName, tables: &Tables, change: i64) {
-        match range {
-            RangeName::StopTheWorld(reason) if tables.text(reason).contains("GC") => {
+    fn range(
+        &mut self,
+        worker: ProcId,
+        (range, scope): (RangeName, RangeScope),
+        begins: bool,
+        tables: &Tables,
+        flows: &mut Flows,
+    ) {
+        let change = if begins { 1 } else { -1 };
+        match (range, scope) {
+            (RangeName::StopTheWorld(reason), _) if tables.text(reason).contains("GC") => {
                 self.stops = self.stops.saturating_add_signed(change);
             }
-            RangeName::Sweep => self.collect(event.proc, change),
-            RangeName::Assist => {
-                self.collect(event.proc, change);
-                let go = match event.kind {
-                    CompactKind::RangeBegin { scope, .. }
-                    | CompactKind::RangeActive { scope, .. }
-                    | CompactKind::RangeEnd { scope, .. } => scope,
-                    _ => return,
-                };
-                if let exectrace_format::RangeScope::Go(go) = go {
-                    if change > 0 {
-                        self.assisting.insert(go);
-                    } else {
-                        self.assisting.remove(&go);
-                    }
+            (RangeName::Sweep, _) => self.collect(worker, change),
+            (RangeName::Assist, RangeScope::Go(go)) => {
+                if let Some(flow) = flows.get_mut(go) {
+                    flow.collecting.assists = begins;
+                    let counts = flow.executes() && (begins || flow.collecting.marks);
+                    self.count(flow, worker, counts);
                 }
             }
             _ => {}
-        }
-    }
-
-    /// Mark workers are told by their label.
-    pub(super) fn label(&mut self, event: &CompactEvent, label: &str) {
-        if self.workers == 0 {
-            return;
-        }
-        let marks = label.starts_with("GC ") && label != "GC (idle)";
-        let change = match marks {
-            true => i64::from(self.markers.insert(event.go)),
-            false => -i64::from(self.markers.remove(&event.go)),
-        };
-        if change != 0 {
-            self.collect(event.proc, change);
-            self.note(event.time.0);
         }
     }
 
@@ -218,6 +220,11 @@ impl Utilizations {
         };
         WINDOWS_NS.iter().map(utilization).collect()
     }
+}
+
+/// Whether a flow in this state has a worker, or had one when it entered its system call.
+fn executes(state: GoState) -> bool {
+    matches!(state, GoState::Running | GoState::Syscall)
 }
 
 /// A step function, with its integral up to each step.

@@ -3,6 +3,7 @@
 use exectrace_format::GoId;
 
 use crate::breakdown::Sums;
+use crate::gc::Collecting;
 use crate::names::{Frame, Stack, Text};
 
 use super::index::Index;
@@ -60,12 +61,19 @@ pub(crate) struct Flow {
     pub(crate) inherited_task: u64,
     /// The number of its group in the pass over tasks, plus one.
     pub(crate) group: u32,
+    /// What it does for the garbage collector, in the pass over that.
+    pub(crate) collecting: Collecting,
 }
 
 impl Flow {
     /// Whether it lived before the trace.
     pub(crate) fn is_older_than_trace(&self) -> bool {
         self.parent.is_none()
+    }
+
+    /// Whether it runs or is in a system call.
+    pub(crate) fn executes(&self) -> bool {
+        matches!(self.state, State::Running | State::Syscall)
     }
 
     /// The user task it works for now: that of the innermost region, else the inherited one.

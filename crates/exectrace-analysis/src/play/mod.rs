@@ -15,7 +15,7 @@ mod region;
 mod slack;
 mod stretch;
 
-pub(crate) use flow::Flow;
+pub(crate) use flow::{Flow, Flows};
 pub(crate) use index::Index;
 pub(crate) use player::{Player, World};
 pub(crate) use region::EndedRegion;

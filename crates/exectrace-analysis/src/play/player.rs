@@ -98,7 +98,6 @@ impl Player {
         self.world.now = time;
         self.world.facts.overview.events.count(&event.kind);
         self.world.facts.thread(event.thread);
-        self.passes.event(&self.world, event, tables);
         match event.kind {
             CompactKind::StateTransition {
                 change,
@@ -146,8 +145,8 @@ impl Player {
                 let label = self.world.names.text(tables, label);
                 if let Some(flow) = self.flows.get_mut(go) {
                     flow.label = label;
+                    self.passes.label(&self.world, flow, event, label);
                 }
-                self.passes.label(&self.world, event, label);
             }
             CompactKind::StackSample => {
                 let stack = self.world.names.stack(tables, event.stack);
@@ -156,8 +155,18 @@ impl Player {
             }
             CompactKind::RangeBegin { .. }
             | CompactKind::RangeActive { .. }
-            | CompactKind::RangeEnd { .. } => self.range(event, tables),
+            | CompactKind::RangeEnd { .. } => {
+                self.passes
+                    .event(&self.world, &mut self.flows, event, tables);
+                self.range(event, tables);
+            }
+            CompactKind::Metric { .. } => {
+                self.passes
+                    .event(&self.world, &mut self.flows, event, tables);
+            }
             CompactKind::Sync { number, clock } => {
+                self.passes
+                    .event(&self.world, &mut self.flows, event, tables);
                 self.world.names.next_generation();
                 self.sync = time;
                 if let Some(clock) = clock {
@@ -206,6 +215,7 @@ impl Player {
         if flow.name == Text::default() && own_stack != StackId::NONE {
             name(flow, &mut self.world.names, tables, own_stack);
         }
+        self.passes.transition(flow, event, (from, to));
         if !is_new {
             let next = match to {
                 GoState::NotExist => Next::End,

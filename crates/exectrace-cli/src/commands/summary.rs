@@ -37,7 +37,11 @@ struct Part<'a> {
 
 impl Summary {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
-        let answer = self.question.ask(Options::all())?;
+        // Distributions of states have a command of their own.
+        let answer = self.question.ask(Options {
+            latencies: false,
+            ..Options::all()
+        })?;
         let analysis = &answer.analysis;
         let findings = analysis.findings();
         let part = Part {
