@@ -69,11 +69,10 @@ const SYSCALL: usize = 4;
 
 impl LatencyPass {
     #[inline]
-    pub(crate) fn stretch(&mut self, world: &World, flow: &Flow, stretch: &Stretch) {
+    pub(crate) fn stretch(&mut self, flow: &Flow, stretch: &Stretch) {
         if !stretch.is_closed() || stretch.state == State::Unknown {
             return;
         }
-        let duration = world.clip.between(stretch.begin, stretch.end);
         let states = &mut self.group(flow.name).states;
         let durations = match (stretch.state, stretch.origin) {
             (State::Waiting, _) => states.wait(stretch.reason),
@@ -83,7 +82,7 @@ impl LatencyPass {
             (State::Runnable, _) => &mut states.plain[YIELD],
             (State::Syscall | State::Unknown, _) => &mut states.plain[SYSCALL],
         };
-        durations.record(duration);
+        durations.record(stretch.inside);
     }
 
     #[inline]

@@ -131,7 +131,13 @@ pub(crate) fn serialize_damage<S: Serializer>(
 }
 
 impl EventCounts {
+    /// Counts a change of an async task's state, as most events are.
     #[inline]
+    pub(crate) fn count_transition(&mut self) {
+        self.total += 1;
+        self.task_transitions += 1;
+    }
+
     pub(crate) fn count(&mut self, kind: &CompactKind) {
         self.total += 1;
         *match kind {

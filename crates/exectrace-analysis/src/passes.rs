@@ -94,10 +94,10 @@ impl Passes {
             return;
         }
         if let Some(pass) = &mut self.tasks {
-            pass.stretch(world, flow, stretch);
+            pass.stretch(flow, stretch);
         }
         if let Some(pass) = &mut self.latencies {
-            pass.stretch(world, flow, stretch);
+            pass.stretch(flow, stretch);
         }
         if let Some(pass) = &mut self.workers {
             pass.stretch(world, flow, stretch);

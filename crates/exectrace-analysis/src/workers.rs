@@ -137,7 +137,7 @@ impl WorkerPass {
     pub(crate) fn stretch(&mut self, world: &World, flow: &mut Flow, stretch: &Stretch) {
         let clip = world.clip;
         let busy = match stretch.state {
-            State::Running => clip.between(stretch.begin, stretch.end),
+            State::Running => stretch.inside,
             State::Syscall => clip.between(stretch.begin, stretch.blocked),
             _ => return,
         };
@@ -164,47 +164,58 @@ impl WorkerPass {
                 thread.busy_ns += busy;
                 thread.runs += 1;
             } else {
-                thread.syscall_ns += clip.between(stretch.begin, stretch.end);
+                thread.syscall_ns += stretch.inside;
             }
         }
     }
 
+    #[inline]
     fn worker(&mut self, id: u64) -> &mut Worker {
-        let index = self.worker_index.get(id).unwrap_or_else(|| {
-            let index = self.workers.len() as u32;
-            self.worker_index.insert(id, index);
-            self.workers.push(Worker {
-                id,
-                ..Worker::default()
-            });
-            index
+        let index = match self.worker_index.get(id) {
+            Some(index) => index as usize,
+            None => self.new_worker(id),
+        };
+        &mut self.workers[index]
+    }
+
+    #[cold]
+    fn new_worker(&mut self, id: u64) -> usize {
+        let index = self.workers.len();
+        self.worker_index.insert(id, index as u32);
+        self.workers.push(Worker {
+            id,
+            ..Worker::default()
         });
-        &mut self.workers[index as usize]
+        index
     }
 
     #[inline]
     fn thread(&mut self, id: u64, now: i64) -> &mut ThreadSums {
         let index = match self.last_thread {
             Some((last, index)) if last == id => index,
-            _ => {
-                let known = self.thread_index.get(id);
-                let index = known.unwrap_or(self.threads.len() as u32);
-                if known.is_none() {
-                    self.thread_index.insert(id, index);
-                    self.threads.push(ThreadSums {
-                        first: now,
-                        last: now,
-                        result: Thread {
-                            id,
-                            ..Thread::default()
-                        },
-                    });
-                }
-                self.last_thread = Some((id, index));
-                index
-            }
+            _ => self.other_thread(id, now),
         };
         &mut self.threads[index as usize]
+    }
+
+    /// The place of a thread that is not the one met last.
+    #[inline(never)]
+    fn other_thread(&mut self, id: u64, now: i64) -> u32 {
+        let known = self.thread_index.get(id);
+        let index = known.unwrap_or(self.threads.len() as u32);
+        if known.is_none() {
+            self.thread_index.insert(id, index);
+            self.threads.push(ThreadSums {
+                first: now,
+                last: now,
+                result: Thread {
+                    id,
+                    ..Thread::default()
+                },
+            });
+        }
+        self.last_thread = Some((id, index));
+        index
     }
 
     pub(crate) fn finish(mut self, world: &World) -> Workers {

@@ -65,9 +65,9 @@ impl Link {
 
     fn with(mut self, wake: &Wake<'_>) -> Self {
         self.tasks += 1;
-        self.waited = self.waited.saturating_add(wake.waited);
-        if wake.waited > self.longest {
-            (self.longest, self.since) = (wake.waited, wake.wait.begin);
+        self.waited = self.waited.saturating_add(wake.wait.inside);
+        if wake.wait.inside > self.longest {
+            (self.longest, self.since) = (wake.wait.inside, wake.wait.begin);
         }
         self
     }

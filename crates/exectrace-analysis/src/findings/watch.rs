@@ -18,8 +18,6 @@ pub(super) struct Wake<'a> {
     pub(super) flow: &'a Flow,
     /// Its wait, which ends now.
     pub(super) wait: &'a Stretch,
-    /// How much of the wait lies in what is looked at.
-    pub(super) waited: u64,
     /// The task that wakes it.
     pub(super) by: GoId,
     /// The number of its lane among those that were seen, where it holds one.
@@ -80,7 +78,6 @@ impl WatchPass {
         let wake = Wake {
             flow,
             wait,
-            waited: world.clip.between(wait.begin, wait.end),
             by: event.go,
             lane: self.lane(event.proc.0),
         };

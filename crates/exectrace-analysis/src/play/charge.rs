@@ -8,16 +8,19 @@ use super::flow::Flow;
 use super::stretch::{Next, State, Stretch};
 
 /// The stretch that ends now.
+#[inline]
 pub(super) fn ended(
     flow: &Flow,
     time: i64,
     next: Next,
     (end_reason, end_stack): (Text, Stack),
+    clip: Clip,
 ) -> Stretch {
     Stretch {
         state: flow.state,
         begin: flow.since,
         end: time,
+        inside: clip.between(flow.since, time),
         blocked: flow.lane_lost.unwrap_or(time),
         origin: flow.origin,
         next,
@@ -32,8 +35,9 @@ pub(super) fn ended(
 }
 
 /// Charges the stretch to the flow's sums.
+#[inline]
 pub(super) fn leave(flow: &mut Flow, stretch: &Stretch, clip: Clip) {
-    let duration = clip.between(stretch.begin, stretch.end);
+    let duration = stretch.inside;
     match stretch.state {
         State::Running => {
             flow.sums.running += duration;

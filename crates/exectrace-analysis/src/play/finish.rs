@@ -32,7 +32,7 @@ impl Player {
             self.passes.region_ends(&self.world, flow, &region);
         }
         self.scratch = sums;
-        let stretch = ended(flow, now, Next::TraceEnd, Default::default());
+        let stretch = ended(flow, now, Next::TraceEnd, Default::default(), clip);
         leave(flow, &stretch, clip);
         self.passes.stretch(&mut self.world, flow, &stretch);
         if flow.ended.is_none() {

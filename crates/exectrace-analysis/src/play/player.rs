@@ -96,20 +96,34 @@ impl Player {
             self.world.clip = Clip::new(self.options.window, time);
         }
         self.world.now = time;
-        self.world.facts.overview.events.count(&event.kind);
         self.world.facts.thread(event.thread);
         match event.kind {
             CompactKind::StateTransition {
-                change,
+                change: StateChange::Go { go, from, to },
                 reason,
                 stack,
-            } => match change {
-                StateChange::Go { go, from, to } if from != to => {
+            } => {
+                self.world.facts.overview.events.count_transition();
+                if from != to {
                     self.go(event, tables, (go, from, to), (reason, stack));
                 }
-                StateChange::Proc { proc, from, to } => self.proc(proc, from, to),
-                StateChange::Go { .. } => {}
-            },
+            }
+            _ => {
+                self.world.facts.overview.events.count(&event.kind);
+                self.play_other(event, tables, side);
+            }
+        }
+    }
+
+    /// Plays what is no change of a flow's state; few events are not.
+    #[inline(never)]
+    fn play_other(&mut self, event: &CompactEvent, tables: &Tables, side: Option<&SideRecord>) {
+        let time = event.time.0;
+        match event.kind {
+            CompactKind::StateTransition {
+                change: StateChange::Proc { proc, from, to },
+                ..
+            } => self.proc(proc, from, to),
             CompactKind::RegionBegin { task, name } => {
                 let name = self.world.names.text(tables, name);
                 let stack = self.world.names.stack(tables, event.stack);
@@ -221,10 +235,11 @@ impl Player {
                 GoState::NotExist => Next::End,
                 to => Next::State(State::of(to)),
             };
-            let stretch = ended(flow, time, next, (reason, stack));
-            leave(flow, &stretch, self.world.clip);
-            if let (State::Syscall, Some(lane)) =
-                (stretch.state, self.world.lanes.get_mut(flow.syscall_lane))
+            let clip = self.world.clip;
+            let stretch = ended(flow, time, next, (reason, stack), clip);
+            leave(flow, &stretch, clip);
+            if stretch.state == State::Syscall
+                && let Some(lane) = self.world.lanes.get_mut(flow.syscall_lane)
             {
                 lane.syscalling = None;
             }
@@ -259,6 +274,7 @@ impl Player {
     }
 
     /// A flow that the trace tells of for the first time.
+    #[inline(never)]
     fn new_flow(
         &mut self,
         event: &CompactEvent,
@@ -298,6 +314,7 @@ impl Player {
     }
 
     /// The flow has ended (`is_gone`), or will never run again.
+    #[inline(never)]
     fn flow_ends(&mut self, go: GoId, is_gone: bool) {
         let now = self.world.now;
         let open = self.flows.get(go).map_or(0, |flow| flow.regions.len());
@@ -374,6 +391,7 @@ impl Player {
 }
 
 /// Names the flow by the root of a stack of its own.
+#[cold]
 fn name(flow: &mut Flow, names: &mut Names, tables: &Tables, own_stack: StackId) {
     let stack = names.stack(tables, own_stack);
     if let Some(&root) = names.root(stack) {

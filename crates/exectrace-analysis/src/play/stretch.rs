@@ -67,6 +67,8 @@ pub(crate) struct Stretch {
     pub(crate) state: State,
     pub(crate) begin: i64,
     pub(crate) end: i64,
+    /// How many nanoseconds of it lie in the part of the trace that counts.
+    pub(crate) inside: u64,
     /// In a system call: when its worker was taken away; `end` if it was not.
     pub(crate) blocked: i64,
     pub(crate) origin: Origin,

@@ -69,7 +69,7 @@ impl ProfilePass {
         if !stretch.is_closed() || self.group.is_some_and(|group| group != flow.name) {
             return;
         }
-        let duration = world.clip.between(stretch.begin, stretch.end);
+        let duration = stretch.inside;
         if duration == 0 {
             return;
         }

@@ -63,10 +63,10 @@ impl TaskPass {
     }
 
     #[inline]
-    pub(crate) fn stretch(&mut self, world: &World, flow: &mut Flow, stretch: &Stretch) {
+    pub(crate) fn stretch(&mut self, flow: &mut Flow, stretch: &Stretch) {
         match stretch.state {
             State::Running => {
-                let duration = world.clip.between(stretch.begin, stretch.end);
+                let duration = stretch.inside;
                 let group = self.group(flow);
                 group.yields += u64::from(stretch.next == Next::State(State::Runnable));
                 if stretch.is_closed() {
@@ -78,13 +78,13 @@ impl TaskPass {
                 }
             }
             State::Runnable if stretch.is_wake_delay() && stretch.is_closed() => {
-                let delay = world.clip.between(stretch.begin, stretch.end);
-                self.group(flow).wake_delays.record(delay);
+                self.group(flow).wake_delays.record(stretch.inside);
             }
             _ => {}
         }
     }
 
+    #[cold]
     fn long_run(&mut self, flow: &mut Flow, stretch: &Stretch, duration: u64) {
         let record = RunRecord {
             task: flow.id.0,
