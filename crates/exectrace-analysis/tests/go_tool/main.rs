@@ -2,6 +2,7 @@
 
 mod tokio_program;
 mod toolchain;
+mod utilization;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;

@@ -80,18 +80,40 @@ impl Go {
         trace
     }
 
+    /// Records a trace of the Go program `tests/go_sources/allocating`.
+    pub(crate) fn trace_of_allocating(&self) -> PathBuf {
+        let program = self.build("allocating");
+        let trace = self.folder.path().join("allocating.trace");
+        run(Command::new(program).arg(&trace));
+        trace
+    }
+
     /// The lines that `tests/go_sources/summary` prints of a trace.
     pub(crate) fn summary(&self, trace: &Path) -> Vec<String> {
-        let program = self.folder.path().join("summary");
+        let program = self.inside("summary");
+        lines(Command::new(program).arg(trace))
+    }
+
+    /// What Go computes as the minimum mutator utilisation in windows of these lengths, with the
+    /// labels as `tests/go_sources/utilization` says.
+    pub(crate) fn minimum_utilization(&self, trace: &Path, windows_ns: &[u64]) -> Vec<f64> {
+        let program = self.inside("utilization");
+        let windows = windows_ns.iter().map(u64::to_string);
+        let share = |line: &String| {
+            let (_, share) = line.split_once(' ').expect("a window and its share");
+            share.parse().expect("a number")
+        };
+        let lines = lines(Command::new(program).arg(trace).args(windows));
+        lines.iter().map(share).collect()
+    }
+
+    /// The program of one file of `tests/go_sources` that uses internal packages.
+    fn inside(&self, name: &str) -> PathBuf {
+        let program = self.folder.path().join(name);
         if !program.exists() {
-            self.build_inside("summary", &program);
+            self.build_inside(name, &program);
         }
-        let lines = run(Command::new(program).arg(trace));
-        String::from_utf8(lines)
-            .expect("text")
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        program
     }
 
     /// Builds a program that uses internal packages, by an overlay that puts it in Go's own tree.
@@ -158,6 +180,12 @@ fn source(name: &str) -> PathBuf {
         .join("tests/go_sources")
         .join(name)
         .join("main.go")
+}
+
+/// The lines that a program prints.
+fn lines(command: &mut Command) -> Vec<String> {
+    let text = String::from_utf8(run(command)).expect("text");
+    text.lines().map(str::to_owned).collect()
 }
 
 fn run(command: &mut Command) -> Vec<u8> {
