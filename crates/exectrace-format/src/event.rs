@@ -116,6 +116,20 @@ pub struct Argument {
     pub ty: ArgumentType,
 }
 
+/// What takes the arguments of an event. A trait, as a closure could not be told to be inlined.
+pub(crate) trait PutArgument {
+    /// Takes the next argument.
+    fn put(&mut self, value: u64);
+}
+
+struct Each<F>(F);
+
+impl<F: FnMut(u64)> PutArgument for Each<F> {
+    fn put(&mut self, value: u64) {
+        self.0(value);
+    }
+}
+
 /// A field type of [`Event`]: how it becomes a number and back.
 trait Field: Copy {
     const TYPE: ArgumentType;
@@ -244,16 +258,22 @@ macro_rules! events {
             }
 
             /// Hands the arguments, as numbers, to `put`, in the order of the wire.
+            #[inline]
+            pub fn for_each_argument(self, put: impl FnMut(u64)) {
+                self.put_arguments(&mut Each(put));
+            }
+
+            /// As [`for_each_argument`](Self::for_each_argument).
             // Inlined always: where the kind is known at the call, nothing of the match remains.
             #[inline(always)]
-            pub fn for_each_argument(self, mut put: impl FnMut(u64)) {
+            pub(crate) fn put_arguments(self, out: &mut impl PutArgument) {
                 match self {
                     $(Self::$name $({ $($field),* })? => {
-                        $($(put(<$ty as Field>::to_wire($field));)*)?
+                        $($(out.put(<$ty as Field>::to_wire($field));)*)?
                     })*
                 }
                 // Kinds without arguments leave it unused.
-                let _ = &mut put;
+                let _ = out;
             }
 
             /// The event of this kind with these arguments.

@@ -84,6 +84,16 @@ impl Chunk {
         }
     }
 
+    /// Producer: as [`store`](Self::store), of words given as bytes, lowest first.
+    #[inline(always)]
+    pub fn store_bytes(&self, at: usize, words: &[[u8; 8]]) {
+        if let Some(places) = self.words.get(at..at + words.len()) {
+            for (place, &word) in places.iter().zip(words) {
+                place.store(u64::from_le_bytes(word), Ordering::Relaxed);
+            }
+        }
+    }
+
     /// Producer: makes all words below `position` readable.
     #[inline(always)]
     pub fn publish(&self, position: usize) {
@@ -117,6 +127,13 @@ impl Chunk {
             Some(word) => word.load(Ordering::Relaxed),
             None => 0,
         }
+    }
+
+    /// Consumer: so many words from `at` on; none if the chunk ends before.
+    #[inline]
+    pub(crate) fn words(&self, at: usize, count: usize) -> impl Iterator<Item = u64> {
+        let words = self.words.get(at..at + count).unwrap_or_default();
+        words.iter().map(|word| word.load(Ordering::Relaxed))
     }
 
     /// Consumer: makes a chunk that was read to its end ready for another producer (rule 4).
@@ -167,6 +184,12 @@ impl Place {
         self.chunk.word(self.at + offset)
     }
 
+    /// So many words from `offset` from here on.
+    #[inline]
+    pub(crate) fn words(&self, offset: usize, count: usize) -> impl Iterator<Item = u64> {
+        self.chunk.words(self.at + offset, count)
+    }
+
     /// Steps over so many words.
     #[inline(always)]
     pub fn advance(&mut self, words: usize) {
@@ -177,6 +200,17 @@ impl Place {
     #[inline]
     pub(crate) fn has_reached(&self, other: &Self) -> bool {
         std::ptr::eq(self.chunk, other.chunk) && self.at >= other.at
+    }
+
+    /// Whether so many words from here on are known to be published, and lie before `end` if that is
+    /// in the same chunk.
+    #[inline]
+    pub(crate) fn has_words(&self, count: usize, end: Option<&Self>) -> bool {
+        let limit = match end {
+            Some(end) if std::ptr::eq(self.chunk, end.chunk) => end.at,
+            _ => self.limit,
+        };
+        self.at + count <= limit
     }
 
     /// Goes to the chunk that continues this one, if this one was read to its end.

@@ -116,7 +116,7 @@ fn since_origin_ns() -> u64 {
 }
 
 /// One moment in both clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Point {
     pub(crate) ticks: u64,
     /// Trace time: nanoseconds of the monotonic clock since the tracer's first use.
@@ -188,20 +188,55 @@ impl Conversion {
     }
 
     /// Trace time of `ticks`, in nanoseconds.
-    #[inline]
     pub(crate) fn to_ns(&self, ticks: u64) -> u64 {
-        let count = self.points.len();
-        // Nearly every record lies in the last two segments.
-        for index in (0..count).rev() {
-            let from = self.points[index];
-            if ticks >= from.ticks {
-                // Through signed numbers, whose conversions are one instruction each.
-                let passed = (ticks - from.ticks).cast_signed() as f64;
-                return from.ns + ((passed * self.slopes[index]) as i64).cast_unsigned();
-            }
+        self.segment_of(ticks).to_ns(ticks)
+    }
+
+    /// The segment that `ticks` lie in.
+    pub(crate) fn segment_of(&self, ticks: u64) -> Segment {
+        let after = self.points.partition_point(|point| point.ticks <= ticks);
+        let Some(index) = after.checked_sub(1) else {
+            // Older than all that is kept: a thread that slept between its clock and its store.
+            return Segment {
+                from: Point {
+                    ticks: 0,
+                    ..self.points[0]
+                },
+                length_ticks: self.points[0].ticks,
+                ns_per_tick: 0.0,
+            };
+        };
+        let from = self.points[index];
+        let until = self.points.get(after);
+        Segment {
+            from,
+            length_ticks: until.map_or(u64::MAX, |until| until.ticks) - from.ticks,
+            ns_per_tick: self.slopes[index],
         }
-        // Older than all that is kept: a thread that slept between its clock and its store.
-        self.points[0].ns
+    }
+}
+
+/// A stretch of time between two points, in which the clocks' speeds are one ratio.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Segment {
+    from: Point,
+    length_ticks: u64,
+    ns_per_tick: f64,
+}
+
+impl Segment {
+    /// Whether the ticks lie in it. An empty segment has none.
+    #[inline(always)]
+    pub(crate) fn has(&self, ticks: u64) -> bool {
+        ticks.wrapping_sub(self.from.ticks) < self.length_ticks
+    }
+
+    /// Trace time of ticks that it has.
+    #[inline(always)]
+    pub(crate) fn to_ns(self, ticks: u64) -> u64 {
+        // Through signed numbers, whose conversions are one instruction each.
+        let passed = ticks.wrapping_sub(self.from.ticks).cast_signed() as f64;
+        self.from.ns + ((passed * self.ns_per_tick) as i64).cast_unsigned()
     }
 }
 

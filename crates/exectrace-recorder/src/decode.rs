@@ -9,8 +9,8 @@ use std::panic::Location;
 use crate::chunk::{Chunk, Place};
 use crate::door::{FIELD_WORDS_MASK, FIELDS_CUT, Parent};
 use crate::fields::{Value, Values};
-use crate::input::{Ahead, AsyncKey, FieldValues, Input, SiteKey, SpanKey};
-use crate::record::{Kind, door_of_head, split_task_and_length, ticks_of_head};
+use crate::input::{Ahead, AsyncKey, FieldValues, Input, NewSpan, SiteKey, SpanKey};
+use crate::record::{Kind, door_of_head, is_head_of, split_task_and_length, ticks_of_head};
 use crate::schedule::AsyncTaskKind;
 
 /// Most addresses of a stack, so that its record fits a chunk whatever it says.
@@ -25,7 +25,7 @@ pub(crate) struct Cursor {
 /// Space for what a record holds beside numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    bytes: Vec<u8>,
+    bytes: Vec<[u8; 8]>,
     words: Vec<u64>,
 }
 
@@ -36,6 +36,15 @@ pub(crate) struct Peek {
     pub(crate) ticks: u64,
     head: u64,
     /// Words of the record.
+    length: usize,
+}
+
+/// The four records of a span's whole life, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Whole {
+    /// When it was made, entered, left and dropped.
+    pub(crate) ticks: [u64; 4],
+    /// Words of all four.
     length: usize,
 }
 
@@ -254,13 +263,14 @@ impl Cursor {
             },
             Kind::AsyncSpawn => self.read_spawn(peek),
             Kind::RegionBegin | Kind::TaskBegin | Kind::Log => self.read_annotation(peek, scratch),
-            Kind::SpanNew | Kind::SpanRecord | Kind::Event => self.read_fields(peek, scratch),
+            Kind::SpanNew => Input::SpanNew(self.read_span(peek, scratch)),
+            Kind::SpanRecord | Kind::Event => self.read_fields(peek, scratch),
         }
     }
 
     fn addresses<'a>(&self, peek: &Peek, words: &'a mut Vec<u64>) -> &'a [u64] {
         words.clear();
-        words.extend((3..peek.length).map(|offset| self.word(offset)));
+        words.extend(self.place.words(3, peek.length - 3));
         words
     }
 
@@ -306,49 +316,90 @@ impl Cursor {
         }
     }
 
+    /// The making of a span, which the record here is.
+    #[inline]
+    pub(crate) fn read_span<'a>(&self, peek: &Peek, scratch: &'a mut Scratch) -> NewSpan<'a> {
+        NewSpan {
+            span: self.span(peek),
+            site: self.site(peek, 2),
+            parent: Parent::of_words(self.word(3), self.word(4)),
+            fields: self.fields(peek, 4, scratch),
+        }
+    }
+
     fn read_fields<'a>(&self, peek: &Peek, scratch: &'a mut Scratch) -> Input<'a> {
-        let door = door_of_head(peek.head);
-        let count = match peek.kind {
-            Kind::SpanNew => 4,
-            Kind::SpanRecord => 2,
-            _ => 3,
-        };
-        let packed = self.word(count);
-        let fields = FieldValues {
-            values: self.values(count + 1, peek.length - count - 1, scratch),
-            cut: packed & FIELDS_CUT != 0,
-        };
-        let span = SpanKey {
-            id: self.word(1),
-            door,
-        };
-        let site = |offset| SiteKey {
-            address: self.word(offset),
-            door,
-        };
         match peek.kind {
-            Kind::SpanNew => Input::SpanNew {
-                span,
-                site: site(2),
-                parent: Parent::of_words(self.word(3), packed),
-                fields,
+            Kind::SpanRecord => Input::SpanRecord {
+                span: self.span(peek),
+                fields: self.fields(peek, 2, scratch),
             },
-            Kind::SpanRecord => Input::SpanRecord { span, fields },
             _ => Input::Event {
-                site: site(1),
-                parent: Parent::of_words(self.word(2), packed),
-                fields,
+                site: self.site(peek, 1),
+                parent: Parent::of_words(self.word(2), self.word(3)),
+                fields: self.fields(peek, 3, scratch),
             },
         }
     }
 
+    #[inline]
+    fn site(&self, peek: &Peek, offset: usize) -> SiteKey {
+        SiteKey {
+            address: self.word(offset),
+            door: door_of_head(peek.head),
+        }
+    }
+
+    /// The fields that follow the word that counts them.
+    #[inline]
+    fn fields<'a>(&self, peek: &Peek, count: usize, scratch: &'a mut Scratch) -> FieldValues<'a> {
+        FieldValues {
+            values: self.values(count + 1, peek.length - count - 1, scratch),
+            cut: self.word(count) & FIELDS_CUT != 0,
+        }
+    }
+
+    /// Whether the three records that follow the making of a span here enter, leave and drop it.
+    ///
+    /// They must stand in the same chunk, and before `end` if that is in it too.
+    #[inline(always)]
+    pub(crate) fn whole_span(&self, new: &Peek, end: Option<&Self>) -> Option<Whole> {
+        // Each of the three is its head and the span.
+        let at = [new.length, new.length + 2, new.length + 4];
+        let length = new.length + 6;
+        if !self.place.has_words(length, end.map(|end| &end.place)) {
+            return None;
+        }
+        let heads = [self.word(at[0]), self.word(at[1]), self.word(at[2])];
+        let door = door_of_head(new.head);
+        let span = self.word(1);
+        let is = |index: usize, kind| is_head_of(heads[index], kind, door);
+        let is_whole = is(0, Kind::SpanEnter)
+            && is(1, Kind::SpanExit)
+            && (is(2, Kind::SpanDrop) || is(2, Kind::SpanClose))
+            && self.word(at[0] + 1) == span
+            && self.word(at[1] + 1) == span
+            && self.word(at[2] + 1) == span;
+        let ticks = |index: usize| ticks_of_head(heads[index], new.ticks);
+        is_whole.then(|| Whole {
+            ticks: [new.ticks, ticks(0), ticks(1), ticks(2)],
+            length,
+        })
+    }
+
+    /// Steps over all records of a span's life.
+    #[inline]
+    pub(crate) fn advance_over(&mut self, whole: &Whole) {
+        self.place.advance(whole.length);
+    }
+
     fn values<'a>(&self, offset: usize, words: usize, scratch: &'a mut Scratch) -> Values<'a> {
+        if words == 0 {
+            return Values::of(&[]);
+        }
         let bytes = &mut scratch.bytes;
         bytes.clear();
-        for index in 0..words {
-            bytes.extend_from_slice(&self.word(offset + index).to_le_bytes());
-        }
-        Values::of(bytes)
+        bytes.extend(self.place.words(offset, words).map(u64::to_le_bytes));
+        Values::of(bytes.as_flattened())
     }
 
     /// The static text whose address stands at `offset`.

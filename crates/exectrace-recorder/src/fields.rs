@@ -156,12 +156,17 @@ impl Fields {
 
     /// What the value's `Debug` writes, cut at [`MAX_TEXT_BYTES`].
     pub fn debug(&mut self, index: usize, value: &dyn Debug) {
-        self.formatted(index, format_args!("{value:?}"));
+        self.text(ValueType::Formatted, index, |out| {
+            // An error here is the value's own: the text writer never fails.
+            let _ = write!(out, "{value:?}");
+        });
     }
 
     /// What the value's `Display` writes, cut at [`MAX_TEXT_BYTES`].
     pub fn display(&mut self, index: usize, value: &dyn Display) {
-        self.formatted(index, format_args!("{value}"));
+        self.text(ValueType::Formatted, index, |out| {
+            let _ = write!(out, "{value}");
+        });
     }
 
     /// Formatted text, cut at [`MAX_TEXT_BYTES`]. A formatting that fails keeps what it had written.
@@ -210,8 +215,8 @@ struct TextWriter<'a> {
     /// The last bytes, as far as they do not fill a word, lowest first.
     pending: u64,
     length_bytes: usize,
-    /// The text is as long as it may be: the rest is ignored.
-    cut: bool,
+    /// Bytes that may still come: the rest is ignored.
+    room_bytes: usize,
     /// The buffer had no room.
     full: bool,
 }
@@ -223,31 +228,32 @@ impl<'a> TextWriter<'a> {
             reservation,
             pending: 0,
             length_bytes: 0,
-            cut: false,
+            room_bytes: MAX_TEXT_BYTES,
             full: false,
         }
     }
 
     #[inline]
     fn write(&mut self, text: &str) {
-        if self.cut {
-            return;
-        }
-        let room = MAX_TEXT_BYTES - self.length_bytes;
         let mut bytes = text.as_bytes();
-        if bytes.len() > room {
-            bytes = &bytes[..text.floor_boundary(room)];
-            self.cut = true;
+        if bytes.len() > self.room_bytes {
+            bytes = self.cut(text);
         }
+        self.room_bytes -= bytes.len();
         if !self.length_bytes.is_multiple_of(8) {
             bytes = self.complete_word(bytes);
         }
         let (words, rest) = bytes.as_chunks::<8>();
-        for &word in words {
-            self.push(u64::from_le_bytes(word));
-        }
+        self.full |= !self.reservation.push_bytes(words);
         self.pending |= word_of(rest);
         self.length_bytes += bytes.len();
+    }
+
+    /// What still fits of a text that is too long; nothing after it does.
+    #[cold]
+    fn cut<'b>(&mut self, text: &'b str) -> &'b [u8] {
+        self.room_bytes = text.floor_boundary(self.room_bytes);
+        &text.as_bytes()[..self.room_bytes]
     }
 
     #[inline]

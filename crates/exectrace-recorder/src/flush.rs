@@ -16,9 +16,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use exectrace_format::{ClockSnapshot, ThreadId, Writer};
 
 use crate::about;
-use crate::clock::{Conversion, Point};
+use crate::clock::{Conversion, Point, Segment};
 use crate::control::{Answer, COMMANDS, Command, RecordingId};
-use crate::input::{Input, SpanKey};
+use crate::input::{Input, NewSpan, SpanKey};
 use crate::local::{LOST_ELSEWHERE, NEW_THREADS, POOL, WOKEN};
 use crate::merge::{self, Sink};
 use crate::model::{Model, ThreadIndex};
@@ -370,6 +370,7 @@ impl Flusher {
         let mut sink = ModelSink {
             model,
             conversion: &self.conversion,
+            segment: Segment::default(),
             identities: &self.identities,
         };
         merge::merge(&mut self.sources, cut, &mut sink);
@@ -463,6 +464,8 @@ impl Flusher {
 struct ModelSink<'a> {
     model: &'a mut Model,
     conversion: &'a Conversion,
+    /// Where the last record lay: the next one nearly always does as well.
+    segment: Segment,
     identities: &'a [Identity],
 }
 
@@ -472,14 +475,46 @@ impl Sink for ModelSink<'_> {
         self.model.knows(span)
     }
 
-    #[inline]
+    #[inline(always)]
     fn apply(&mut self, ticks: u64, index: usize, input: Input<'_>) {
-        let time_ns = self.conversion.to_ns(ticks);
-        let Identity { index, id, name } = &self.identities[index];
-        if !self.model.has_thread(*index) {
-            self.model.meet(time_ns, *index, *id, name.as_deref());
+        let time_ns = self.time_ns(ticks);
+        let index = self.identities[index].index;
+        if !self.model.has_thread(index) {
+            self.meet(time_ns, index);
         }
-        self.model.apply(time_ns, *index, input);
+        self.model.apply(time_ns, index, input);
+    }
+
+    #[inline(always)]
+    fn apply_whole(&mut self, ticks: [u64; 4], index: usize, new: &NewSpan<'_>) -> bool {
+        let [made, entered, left, closed] = ticks;
+        let times_ns = [
+            self.time_ns(made),
+            self.time_ns(entered),
+            self.time_ns(left),
+            self.time_ns(closed),
+        ];
+        let index = self.identities[index].index;
+        self.model.has_thread(index) && self.model.apply_whole(times_ns, index, new)
+    }
+}
+
+impl ModelSink<'_> {
+    #[inline(always)]
+    fn time_ns(&mut self, ticks: u64) -> u64 {
+        if !self.segment.has(ticks) {
+            self.segment = self.conversion.segment_of(ticks);
+        }
+        self.segment.to_ns(ticks)
+    }
+
+    #[cold]
+    fn meet(&mut self, time_ns: u64, index: ThreadIndex) {
+        let mut identities = self.identities.iter();
+        if let Some(identity) = identities.find(|identity| identity.index == index) {
+            let name = identity.name.as_deref();
+            self.model.meet(time_ns, index, identity.id, name);
+        }
     }
 }
 

@@ -81,12 +81,7 @@ pub(crate) enum Input<'a> {
         message: Value<'a>,
         place: &'static Location<'static>,
     },
-    SpanNew {
-        span: SpanKey,
-        site: SiteKey,
-        parent: Parent,
-        fields: FieldValues<'a>,
-    },
+    SpanNew(NewSpan<'a>),
     SpanEnter(SpanKey),
     SpanExit(SpanKey),
     SpanClose(SpanKey),
@@ -141,6 +136,15 @@ pub(crate) enum Input<'a> {
         /// Return addresses, leaf first.
         addresses: &'a [u64],
     },
+}
+
+/// The making of a span.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewSpan<'a> {
+    pub(crate) span: SpanKey,
+    pub(crate) site: SiteKey,
+    pub(crate) parent: Parent,
+    pub(crate) fields: FieldValues<'a>,
 }
 
 /// What is looked at in a record before it is applied.

@@ -368,14 +368,9 @@ impl Reservation {
     }
 
     /// Adds a word; `false` if there is no room for it, also not in a chunk of its own.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&mut self, word: u64) -> bool {
-        if self.at == SOFT_END && !self.move_to_new_chunk() {
-            return false;
-        }
-        self.chunk.store(self.at, &[word]);
-        self.at += 1;
-        true
+        self.push_all([word])
     }
 
     /// Adds some words; `false` if there is no room for all.
@@ -387,7 +382,38 @@ impl Reservation {
             self.at = end;
             return true;
         }
-        words.iter().all(|&word| self.push(word))
+        words.iter().all(|&word| self.push_slowly(word))
+    }
+
+    /// Adds words given as bytes, lowest first; `false` if there is no room for all.
+    #[inline(always)]
+    pub(crate) fn push_bytes(&mut self, words: &[[u8; 8]]) -> bool {
+        let end = self.at + words.len();
+        if end <= SOFT_END {
+            self.chunk.store_bytes(self.at, words);
+            self.at = end;
+            return true;
+        }
+        self.push_bytes_slowly(words)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_bytes_slowly(&mut self, words: &[[u8; 8]]) -> bool {
+        let mut words = words.iter();
+        words.all(|&word| self.push_slowly(u64::from_le_bytes(word)))
+    }
+
+    /// Adds a word where the chunk may end.
+    #[cold]
+    #[inline(never)]
+    fn push_slowly(&mut self, word: u64) -> bool {
+        if self.at == SOFT_END && !self.move_to_new_chunk() {
+            return false;
+        }
+        self.chunk.store(self.at, &[word]);
+        self.at += 1;
+        true
     }
 
     /// Replaces the word at `offset` from the record's begin.

@@ -13,7 +13,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::input::{Input, SpanKey};
+use crate::input::{Input, NewSpan, SpanKey};
 
 /// How far ahead in time a span's making is searched for, in ticks of any clock in use (30 µs of a
 /// 3 GHz counter, 100 µs of nanoseconds): many times what counters were seen to disagree by.
@@ -31,8 +31,9 @@ pub(crate) trait Stream {
     /// The next record, if there is one, and its ticks.
     fn head(&mut self) -> Option<(u64, Self::Head)>;
 
-    /// Gives the next record, of which `head` was told, to `f` and steps over it.
-    fn take(&mut self, head: Self::Head, f: impl FnOnce(Input<'_>));
+    /// Gives the next record, of which `head` was told, to the sink as one of thread `index`, and
+    /// steps over it; and over those that follow up to `until`, if the sink takes them with it.
+    fn take(&mut self, head: Self::Head, until: u64, index: usize, sink: &mut impl Sink);
 
     /// The span that the next record names, if it should come after that span's making.
     fn named(&self, head: Self::Head) -> Option<SpanKey>;
@@ -53,6 +54,10 @@ pub(crate) trait Sink {
 
     /// Takes the next record of thread `index`.
     fn apply(&mut self, ticks: u64, index: usize, input: Input<'_>);
+
+    /// Takes the next four records of thread `index`, which are a span's whole life, or none of them
+    /// if it returns `false`.
+    fn apply_whole(&mut self, ticks: [u64; 4], index: usize, new: &NewSpan<'_>) -> bool;
 }
 
 /// Gives all records up to `cut` ticks to the sink, in order.
@@ -84,7 +89,7 @@ fn run<S: Stream>(streams: &mut [S], index: usize, until: u64, sink: &mut impl S
         if ticks > until {
             return;
         }
-        take_one(streams, index, (ticks, head), &mut waiting, sink);
+        take_one(streams, index, (ticks, head), until, &mut waiting, sink);
     }
 }
 
@@ -98,6 +103,7 @@ fn take_one<S: Stream>(
     streams: &mut [S],
     index: usize,
     (ticks, head): (u64, S::Head),
+    until: u64,
     waiting: &mut Vec<usize>,
     sink: &mut impl Sink,
 ) {
@@ -109,7 +115,7 @@ fn take_one<S: Stream>(
         bring_forward(streams, span, ticks + SEARCH_TICKS, waiting, sink);
         waiting.pop();
     }
-    streams[index].take(head, |input| sink.apply(ticks, index, input));
+    streams[index].take(head, until, index, sink);
 }
 
 /// [`take_one`], where it is called from within itself.
@@ -121,7 +127,8 @@ fn take_brought<S: Stream>(
     waiting: &mut Vec<usize>,
     sink: &mut impl Sink,
 ) {
-    take_one(streams, index, head, waiting, sink);
+    // No further than this record: those after it were not asked for.
+    take_one(streams, index, head, head.0, waiting, sink);
 }
 
 /// If a thread that does not wait itself makes `span` soon, takes its records up to the making.

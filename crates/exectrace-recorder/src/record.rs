@@ -148,6 +148,13 @@ pub(crate) fn head(kind: Kind, door: u16, ticks: u64) -> u64 {
     ticks << TICKS_SHIFT | u64::from(door) << DOOR_SHIFT | kind as u64
 }
 
+/// Whether a head is of this kind and door.
+#[inline(always)]
+pub(crate) fn is_head_of(word: u64, kind: Kind, door: u16) -> bool {
+    // Both lie below the ticks.
+    word as u16 == head(kind, door, 0) as u16
+}
+
 /// The door in a head.
 #[inline]
 pub(crate) fn door_of_head(head: u64) -> u16 {

@@ -7,7 +7,7 @@ use crate::chunk::Chunk;
 use crate::decode::{Cursor, Peek, Scratch};
 use crate::input::{Ahead, Input, SpanKey};
 use crate::local::{POOL, Shared};
-use crate::merge::Stream;
+use crate::merge::{Sink, Stream};
 use crate::record::Kind;
 
 /// A thread, and how far it was read.
@@ -57,13 +57,22 @@ impl Source {
             return;
         };
         loop {
-            while let Some(peek) = cursors.looking.peek(now) {
-                if let Some(seen) = cursors.looking.ahead(&peek) {
+            let looking = &mut cursors.looking;
+            while let Some(peek) = looking.peek(now) {
+                if let Some(seen) = looking.ahead(&peek) {
                     ahead(peek.ticks, &seen);
                 }
-                cursors.looking.advance(&peek);
+                if peek.kind == Kind::SpanNew
+                    && let Some(whole) = looking.whole_span(&peek, None)
+                {
+                    // Of its other records only the entry says something.
+                    ahead(whole.ticks[1], &Ahead::SpanEnter(looking.span(&peek)));
+                    looking.advance_over(&whole);
+                } else {
+                    looking.advance(&peek);
+                }
             }
-            if cursors.looking.leave_chunk().is_none() {
+            if looking.leave_chunk().is_none() {
                 return;
             }
         }
@@ -140,21 +149,32 @@ impl Stream for Source {
     }
 
     #[inline(always)]
-    fn take(&mut self, head: Peek, f: impl FnOnce(Input<'_>)) {
-        let Some(cursors) = &mut self.cursors else {
+    fn take(&mut self, head: Peek, until: u64, index: usize, sink: &mut impl Sink) {
+        let Some(Cursors { taking, looking }) = &mut self.cursors else {
             return;
         };
-        let taking = &mut cursors.taking;
+        let ticks = head.ticks;
         // The most frequent kinds each on a way of their own, on which they stay in registers.
         match head.kind {
-            Kind::SpanEnter => f(Input::SpanEnter(taking.span(&head))),
-            Kind::SpanExit => f(Input::SpanExit(taking.span(&head))),
-            Kind::SpanClose => f(Input::SpanClose(taking.span(&head))),
-            Kind::SpanDrop => f(Input::SpanDrop(taking.span(&head))),
-            Kind::RegionEnd => f(Input::RegionEnd {
-                began: taking.span(&head).id,
-            }),
-            _ => f(taking.read(&head, &mut self.scratch)),
+            Kind::SpanEnter => sink.apply(ticks, index, Input::SpanEnter(taking.span(&head))),
+            Kind::SpanExit => sink.apply(ticks, index, Input::SpanExit(taking.span(&head))),
+            Kind::SpanClose => sink.apply(ticks, index, Input::SpanClose(taking.span(&head))),
+            Kind::SpanDrop => sink.apply(ticks, index, Input::SpanDrop(taking.span(&head))),
+            Kind::RegionEnd => {
+                let began = taking.span(&head).id;
+                sink.apply(ticks, index, Input::RegionEnd { began });
+            }
+            Kind::SpanNew => {
+                let span = taking.read_span(&head, &mut self.scratch);
+                if let Some(whole) = taking.whole_span(&head, Some(looking))
+                    && whole.ticks[3] <= until
+                    && sink.apply_whole(whole.ticks, index, &span)
+                {
+                    return taking.advance_over(&whole);
+                }
+                sink.apply(ticks, index, Input::SpanNew(span));
+            }
+            _ => sink.apply(ticks, index, taking.read(&head, &mut self.scratch)),
         }
         taking.advance(&head);
     }

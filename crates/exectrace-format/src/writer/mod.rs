@@ -343,7 +343,7 @@ impl Writer {
     /// A time before that of the stream's previous event is taken for the same time. Costs some
     /// nanoseconds; allocates only while the stream's buffer grows to its usual size. An event on a
     /// handle of another writer is dropped.
-    #[inline]
+    #[inline(always)]
     pub fn event(&mut self, stream: Stream, time_ns: u64, event: Event) {
         if let Some(stream) = self.streams.get_mut(stream.0 as usize) {
             stream.push(time_ns, event);

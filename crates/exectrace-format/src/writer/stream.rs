@@ -4,7 +4,7 @@
 //! event of the largest size below `limit`, so the only check on the way is `used >= limit`; the
 //! cold side of it begins a batch, or makes room.
 
-use crate::event::{Event, MAX_EVENT_BYTES};
+use crate::event::{Event, MAX_EVENT_BYTES, PutArgument};
 
 use super::batch::{CUT_BYTES, Head};
 
@@ -54,7 +54,8 @@ impl EventStream {
         self.last_ns = 1;
     }
 
-    #[inline]
+    /// Inlined, so that where the kind of the event is known its encoding is straight code.
+    #[inline(always)]
     pub(super) fn push(&mut self, time_ns: u64, event: Event) {
         let time_ns = time_ns.max(self.last_ns);
         if self.used >= self.limit {
@@ -67,7 +68,7 @@ impl EventStream {
         let mut slot = Slot { bytes, at: 0 };
         slot.put_id(event.kind().id());
         slot.put(time_ns - self.last_ns);
-        event.for_each_argument(|value| slot.put(value));
+        event.put_arguments(&mut slot);
         self.used += slot.at;
         self.last_ns = time_ns;
         self.events += 1;
@@ -134,13 +135,15 @@ struct Slot<'a> {
 }
 
 impl Slot<'_> {
-    #[inline]
+    #[inline(always)]
     fn put_id(&mut self, id: u8) {
         self.bytes[0] = id;
         self.at = 1;
     }
+}
 
-    /// Writes a uvarint. Most are of one or two bytes.
+impl PutArgument for Slot<'_> {
+    /// Writes a uvarint. Most are of one, two or three bytes.
     #[inline(always)]
     fn put(&mut self, value: u64) {
         if value < 0x80 {
@@ -151,13 +154,19 @@ impl Slot<'_> {
             self.bytes[at] = value as u8 | 0x80;
             self.bytes[(at + 1) & (SLOT_BYTES - 1)] = (value >> 7) as u8;
             self.at += 2;
+        } else if value < 0x20_0000 {
+            let at = self.at & (SLOT_BYTES - 1);
+            self.bytes[at] = value as u8 | 0x80;
+            self.bytes[(at + 1) & (SLOT_BYTES - 1)] = (value >> 7) as u8 | 0x80;
+            self.bytes[(at + 2) & (SLOT_BYTES - 1)] = (value >> 14) as u8;
+            self.at += 3;
         } else {
             self.at = put_long(self.bytes, self.at, value);
         }
     }
 }
 
-/// Writes a uvarint of three bytes or more at `at`; where it ends. Below 2^56 without a loop.
+/// Writes a uvarint of some bytes at `at`; where it ends. Below 2^56 without a loop.
 #[inline(never)]
 fn put_long(bytes: &mut [u8; SLOT_BYTES], mut at: usize, mut value: u64) -> usize {
     if value < 1 << 56 {

@@ -164,6 +164,13 @@ impl Foresight {
         self.silent_wakes.pop().map(|Reverse(wake)| wake)
     }
 
+    /// Whether there is such a wake.
+    #[inline]
+    pub(crate) fn has_silent_wake(&self, until_ns: u64) -> bool {
+        let next = self.silent_wakes.peek();
+        next.is_some_and(|Reverse((time_ns, _))| *time_ns <= until_ns)
+    }
+
     /// A wake was applied: it lies ahead no more.
     pub(crate) fn wake_applied(&mut self, waker: Waker) {
         if let Some(ahead) = self.wakes.get_mut(&waker) {

@@ -26,6 +26,7 @@ mod text;
 mod threads;
 mod tracing;
 mod wakes;
+mod whole;
 mod workers;
 
 use exectrace_format::{GroupCounts, Inferred, SideRecord, TaskId, ThreadId};
@@ -192,12 +193,7 @@ impl Model {
                 message,
                 place,
             } => self.log(thread, task, category, message, place),
-            Input::SpanNew {
-                span,
-                site,
-                parent,
-                fields,
-            } => self.span_new(thread, span, site, parent, fields),
+            Input::SpanNew(new) => self.span_new(thread, &new),
             Input::SpanEnter(span) => self.span_enter(thread, span),
             Input::SpanExit(span) => self.span_exit(thread, span),
             Input::SpanClose(span) => self.span_close(thread, span),

@@ -11,7 +11,7 @@ pub(crate) struct NameId(u32);
 
 /// A place in the program: function, file and line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct FrameId(u32);
+pub(crate) struct FrameId(pub(super) u32);
 
 /// What stands above the root frame of a stack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -23,6 +23,25 @@ pub(crate) struct Output {
     nobody: Stream,
     /// Stacks of this generation by their leaf and root.
     stacks: FxHashMap<(Leaf, FrameId), StackId>,
+    /// The stack that each frame was asked for last as a leaf, or alone as a root: most events of a
+    /// place are of flows of one name.
+    recent: Vec<[RecentStack; 2]>,
+}
+
+/// A stack that was asked for, if it is of this generation.
+#[derive(Clone, Copy, Debug)]
+struct RecentStack {
+    generation: u64,
+    root: FrameId,
+    stack: StackId,
+}
+
+impl RecentStack {
+    const NONE: Self = Self {
+        generation: 0,
+        root: FrameId(0),
+        stack: StackId::NONE,
+    };
 }
 
 impl Output {
@@ -37,6 +56,7 @@ impl Output {
             last_ns: 0,
             generation: 0,
             stacks: FxHashMap::default(),
+            recent: Vec::new(),
         }
     }
 
@@ -70,7 +90,10 @@ impl Output {
         self.now_ns.max(self.last_ns + 1)
     }
 
-    #[inline]
+    /// Writes an event of a thread.
+    ///
+    /// Inlined to where the kind of the event is known: see the writer.
+    #[inline(always)]
     pub(crate) fn event(&mut self, stream: Stream, event: Event) {
         let time_ns = self.time_ns();
         self.last_ns = time_ns;
@@ -109,6 +132,33 @@ impl Output {
     /// The stack of a place in a flow: the leaf, then the frame that names the flow.
     #[inline]
     pub(crate) fn stack(&mut self, names: &mut Names, leaf: Leaf, root: FrameId) -> StackId {
+        let (FrameId(place), asked) = match leaf {
+            Leaf::None => (root, 0),
+            Leaf::Place(place) => (place, 1),
+            Leaf::Chain(_) => return self.find_stack(names, leaf, root),
+        };
+        match self.recent.get(place as usize) {
+            Some(recent)
+                if recent[asked].generation == self.generation && recent[asked].root == root =>
+            {
+                recent[asked].stack
+            }
+            _ => {
+                let stack = self.find_stack(names, leaf, root);
+                let length = self.recent.len().max(place as usize + 1);
+                self.recent.resize(length, [RecentStack::NONE; 2]);
+                self.recent[place as usize][asked] = RecentStack {
+                    generation: self.generation,
+                    root,
+                    stack,
+                };
+                stack
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn find_stack(&mut self, names: &mut Names, leaf: Leaf, root: FrameId) -> StackId {
         match self.stacks.get(&(leaf, root)) {
             Some(&stack) => stack,
             None => self.new_stack(names, leaf, root),

@@ -9,7 +9,7 @@ use rustc_hash::FxHashSet;
 
 use super::flow::{FlowState, RegionKey};
 use super::names::Leaf;
-use super::spans::{Span, SpanSlot};
+use super::spans::SpanSlot;
 use super::{Model, ThreadIndex};
 
 /// Generations (of about a second) that a suspect may live without being named.
@@ -43,9 +43,7 @@ impl Model {
 
     /// A source of spans is gone, and with it the handles of all its spans.
     pub(super) fn door_closed(&mut self, thread: ThreadIndex, door: u16) {
-        let of_door = |(slot, span): (_, &Span)| (span.key.door == door).then_some(slot);
-        let open: Vec<_> = self.spans.live().filter_map(of_door).collect();
-        for slot in open {
+        for slot in self.spans.live_where(|span| span.key.door == door) {
             self.end_span(thread, slot, true);
         }
     }
@@ -94,16 +92,11 @@ impl Model {
             .flat_map(|(_, flow)| &flow.regions)
             .map(|region| region.key)
             .collect();
-        let silent: Vec<_> = self
-            .spans
-            .live()
-            .filter(|(_, span)| {
-                span.losses < self.losses
-                    && self.is_silent(span.named)
-                    && !entered.contains(&RegionKey::Span(span.key))
-            })
-            .map(|(slot, _)| slot)
-            .collect();
+        let silent = self.spans.live_where(|span| {
+            span.losses < self.losses
+                && self.is_silent(span.named)
+                && !entered.contains(&RegionKey::Span(span.key))
+        });
         for slot in silent {
             self.end_span_on_tracer(slot);
         }

@@ -19,11 +19,29 @@ pub(crate) struct Site {
     pub(crate) category: NameId,
     pub(crate) frame: FrameId,
     pub(crate) task: TaskRule,
+    /// The field that says whether a span is a user task.
+    task_field: Option<usize>,
+    /// What each field is.
+    roles: Box<[FieldRole]>,
     pub(crate) callsite: Callsite,
+}
+
+/// What a field is to the text of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FieldRole {
+    /// It is the message.
+    Message,
+    /// It is shown with its name.
+    Shown,
+    /// It says something to the tracer alone.
+    Hidden,
 }
 
 /// The boolean field that makes a span a user task, or keeps it from being one.
 const TASK_FIELD: &str = "exectrace.task";
+
+/// Fields of a `log` record that say where it comes from; they are not part of its text.
+const LOG_PREFIX: &str = "log.";
 
 impl Site {
     /// The name of a field.
@@ -31,8 +49,25 @@ impl Site {
         self.callsite.fields.get(index).copied().unwrap_or("?")
     }
 
-    pub(crate) fn is_task_field(&self, index: usize) -> bool {
-        self.field(index) == TASK_FIELD
+    /// What a field is.
+    #[inline]
+    pub(crate) fn role(&self, index: usize) -> FieldRole {
+        self.roles.get(index).copied().unwrap_or(FieldRole::Shown)
+    }
+
+    /// The index of the field that says whether a span is a user task, if there is one.
+    #[inline]
+    pub(crate) fn task_field(&self) -> Option<usize> {
+        self.task_field
+    }
+}
+
+fn role(name: &str, kind: CallsiteKind) -> FieldRole {
+    match name {
+        "message" => FieldRole::Message,
+        TASK_FIELD => FieldRole::Hidden,
+        _ if kind == CallsiteKind::Log && name.starts_with(LOG_PREFIX) => FieldRole::Hidden,
+        _ => FieldRole::Shown,
     }
 }
 
@@ -94,6 +129,12 @@ impl Sites {
             category: names.intern(&category(callsite.level, callsite.target)),
             frame: names.frame_of(&function, file, callsite.line.unwrap_or(1)),
             task: callsite.task,
+            task_field: callsite.fields.iter().position(|name| *name == TASK_FIELD),
+            roles: callsite
+                .fields
+                .iter()
+                .map(|name| role(name, callsite.kind))
+                .collect(),
             callsite,
         };
         let id = SiteId(self.sites.len() as u32);

@@ -67,6 +67,8 @@ pub(crate) struct Spans {
     next_serial: u32,
     /// Closed spans that are still remembered, oldest first, with the time of their end.
     closed: VecDeque<(u64, SpanSlot)>,
+    /// When the first of them is to be forgotten. (0 while there was none yet.)
+    forget_from_ns: u64,
 }
 
 impl Spans {
@@ -138,20 +140,32 @@ impl Spans {
     pub(crate) fn close(&mut self, slot: SpanSlot, time_ns: u64) {
         if let Some(span) = self.get_mut(slot) {
             span.closed = true;
+            if self.closed.is_empty() {
+                self.forget_from_ns = time_ns + REMEMBERED_NS;
+            }
             self.closed.push_back((time_ns, slot));
         }
     }
 
     /// Forgets spans that ended long enough ago.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn forget_before(&mut self, now_ns: u64) {
+        if now_ns >= self.forget_from_ns {
+            self.forget_some(now_ns);
+        }
+    }
+
+    #[inline(never)]
+    fn forget_some(&mut self, now_ns: u64) {
         while let Some(&(ended_ns, slot)) = self.closed.front() {
             if ended_ns + REMEMBERED_NS > now_ns {
+                self.forget_from_ns = ended_ns + REMEMBERED_NS;
                 return;
             }
             self.closed.pop_front();
             self.remove(slot);
         }
+        self.forget_from_ns = u64::MAX;
     }
 
     fn remove(&mut self, slot: SpanSlot) {
@@ -164,6 +178,14 @@ impl Spans {
                 self.recent.set(None);
             }
         }
+    }
+
+    /// The spans that have not ended and are `wanted`, in the order of their making.
+    pub(crate) fn live_where(&self, wanted: impl Fn(&Span) -> bool) -> Vec<SpanSlot> {
+        let live = self.live().filter(|(_, span)| wanted(span));
+        let mut slots: Vec<_> = live.map(|(slot, _)| slot).collect();
+        slots.sort_unstable_by_key(|slot| slot.serial);
+        slots
     }
 
     /// All spans that have not ended.

@@ -208,7 +208,7 @@ impl Machine {
     }
 
     /// Writes an event on a thread.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn event(&mut self, index: ThreadIndex, event: Event) {
         if let Some(stream) = self.stream(index) {
             self.output.event(stream, event);

@@ -15,21 +15,15 @@ use super::threads::ThreadIndex;
 use super::{BACKGROUND_TASK, Model, text};
 use crate::door::{CallsiteKind, Parent, TaskRule};
 use crate::fields::Value;
-use crate::input::{FieldValues, SiteKey, SpanKey};
+use crate::input::{FieldValues, NewSpan, SiteKey, SpanKey};
 
 impl Model {
-    pub(super) fn span_new(
-        &mut self,
-        thread: ThreadIndex,
-        key: SpanKey,
-        site_key: SiteKey,
-        parent: Parent,
-        fields: FieldValues<'_>,
-    ) {
+    pub(super) fn span_new(&mut self, thread: ThreadIndex, new: &NewSpan<'_>) {
+        let (key, fields) = (new.span, new.fields);
         if let Some(open) = self.spans.find(key) {
             self.end_span(thread, open, true);
         }
-        let site = self.sites.meet(site_key, &mut self.machine.names);
+        let site = self.sites.meet(new.site, &mut self.machine.names);
         if self.is_task_span(key, site, fields) {
             return;
         }
@@ -38,7 +32,7 @@ impl Model {
         span.began_ns = self.machine.output.time_ns();
         span.losses = self.losses;
         span.named = self.machine.output.generation();
-        let (parent_task, has_parent) = self.parent_task(thread, key.door, parent);
+        let (parent_task, has_parent) = self.parent_task(thread, key.door, new.parent);
         span.is_task = self.is_task(site, fields, has_parent);
         if span.is_task {
             span.parent = parent_task.unwrap_or(TaskId::BACKGROUND);
@@ -67,30 +61,36 @@ impl Model {
         door: u16,
         parent: Parent,
     ) -> (Option<TaskId>, bool) {
-        let find = |id| self.spans.get(self.spans.find(SpanKey { id, door })?);
-        let task_of = |id| Some(find(id)?.task);
-        match parent {
-            Parent::Root => (None, false),
-            Parent::Explicit(id) | Parent::Current(id)
-                if find(id).is_some_and(|span| span.hidden) =>
-            {
-                (None, false)
-            }
-            Parent::Explicit(id) => (task_of(id), true),
-            Parent::Current(id) => {
-                let task = task_of(id).or_else(|| self.machine.current(thread)?.task());
-                (task, task.is_some() || id != 0)
-            }
+        let (id, is_current) = match parent {
+            Parent::Root => return (None, false),
+            Parent::Explicit(id) => (id, false),
+            Parent::Current(id) => (id, true),
+        };
+        // Most often there is none, which takes no search.
+        let known = if id == 0 {
+            None
+        } else {
+            self.spans.find(SpanKey { id, door })
+        };
+        let span = known.and_then(|slot| self.spans.get(slot));
+        if span.is_some_and(|span| span.hidden) {
+            return (None, false);
         }
+        let task = span.map(|span| span.task);
+        if !is_current {
+            return (task, true);
+        }
+        let task = task.or_else(|| self.machine.current(thread)?.task());
+        (task, task.is_some() || id != 0)
     }
 
     pub(super) fn is_task(&self, site: SiteId, fields: FieldValues<'_>, has_parent: bool) -> bool {
         let site = self.sites.get(site);
-        for (index, value) in fields.values {
-            if let Value::Bool(is_task) = value
-                && site.is_task_field(index)
-            {
-                return is_task;
+        if let Some(field) = site.task_field() {
+            for (index, value) in fields.values {
+                if let (true, Value::Bool(is_task)) = (index == field, value) {
+                    return is_task;
+                }
             }
         }
         match site.task {
@@ -111,7 +111,7 @@ impl Model {
         let site = self.sites.get(site);
         let (name, place) = (site.name, site.frame);
         let mut text = std::mem::take(&mut self.text);
-        text::write_fields(site, fields, false, &mut text);
+        text::write_fields(site, fields, &mut text);
         if !text.is_empty() {
             self.tell_log(thread, task, name, &text, Leaf::Place(place));
         }
@@ -347,7 +347,7 @@ impl Model {
         let site = self.sites.get(site_id);
         let is_log = site.callsite.kind == CallsiteKind::Log;
         let mut text = std::mem::take(&mut self.text);
-        text::write_fields(site, fields, is_log, &mut text);
+        text::write_fields(site, fields, &mut text);
         let (mut category, mut place) = (site.category, site.frame);
         if is_log {
             let origin = text::LogOrigin::of(site, fields);

@@ -39,6 +39,27 @@ impl Queue {
     }
 }
 
+impl Queue {
+    /// The next four published records, if they are a span's whole life up to `until`.
+    fn whole_span(&self, until: u64) -> Option<(NewSpan<'static>, [u64; 4])> {
+        let next: Vec<_> = self.records.iter().take(self.published.min(4)).collect();
+        let [new, enter, exit, drop] = next[..] else {
+            return None;
+        };
+        let Input::SpanNew(made) = new.input else {
+            return None;
+        };
+        let rest = [enter.input, exit.input, drop.input];
+        let is_whole = matches!(
+            rest,
+            [Input::SpanEnter(a), Input::SpanExit(b), Input::SpanDrop(c) | Input::SpanClose(c)]
+                if [a, b, c] == [made.span; 3]
+        );
+        let times = [new, enter, exit, drop].map(|record| record.ticks);
+        (is_whole && drop.ticks <= until).then_some((made, times))
+    }
+}
+
 impl Stream for Queue {
     type Head = Input<'static>;
 
@@ -47,19 +68,26 @@ impl Stream for Queue {
         Some((next.ticks, next.input))
     }
 
-    fn take(&mut self, head: Self::Head, f: impl FnOnce(Input<'_>)) {
-        self.records.pop_front();
+    fn take(&mut self, head: Self::Head, until: u64, index: usize, sink: &mut impl Sink) {
+        if let Some((new, times)) = self.whole_span(until)
+            && sink.apply_whole(times, index, &new)
+        {
+            self.records.drain(..times.len());
+            self.published -= times.len();
+            return;
+        }
+        let ticks = self.records.pop_front().map_or(0, |record| record.ticks);
         self.published -= 1;
-        f(head);
+        sink.apply(ticks, index, head);
     }
 
     fn named(&self, head: Self::Head) -> Option<SpanKey> {
         match head {
             Input::SpanEnter(span) | Input::SpanDrop(span) | Input::SpanClose(span) => Some(span),
-            Input::SpanNew {
+            Input::SpanNew(NewSpan {
                 parent: Parent::Explicit(id) | Parent::Current(id),
                 ..
-            } if id != 0 => Some(span(id)),
+            }) if id != 0 => Some(span(id)),
             _ => None,
         }
     }
@@ -68,7 +96,7 @@ impl Stream for Queue {
         let published = self.records.iter().take(self.published);
         let near = published.take_while(|record| record.ticks <= until);
         let mut near = near.map(|record| record.input);
-        near.position(|input| matches!(input, Input::SpanNew { span, .. } if span == wanted))
+        near.position(|input| matches!(input, Input::SpanNew(new) if new.span == wanted))
             .map(|position| position + 1)
     }
 }
@@ -80,6 +108,10 @@ impl Sink for Trial {
 
     fn apply(&mut self, ticks: u64, index: usize, input: Input<'_>) {
         Trial::apply(self, ticks, index as u32, input);
+    }
+
+    fn apply_whole(&mut self, ticks: [u64; 4], index: usize, new: &NewSpan<'_>) -> bool {
+        Trial::apply_whole(self, ticks, index as u32, new)
     }
 }
 

@@ -10,7 +10,7 @@ use exectrace_format::{ClockSnapshot, Reader, TraceEvent, TraceEventKind, Versio
 use super::*;
 use crate::door::{CallsiteKind, Parent, TaskRule};
 use crate::fields::{Value, Values};
-use crate::input::{AsyncKey, FieldValues, SiteKey};
+use crate::input::{AsyncKey, FieldValues, NewSpan, SiteKey};
 
 /// A model, and the files that are made of it.
 pub(super) struct Trial {
@@ -35,6 +35,17 @@ impl Trial {
     }
 
     pub(super) fn apply(&mut self, time_ns: u64, thread: u32, input: Input<'_>) {
+        let index = self.meet(time_ns, thread);
+        self.model.apply(time_ns, index, input);
+    }
+
+    /// Applies the records of a span's life at once, if the model will.
+    pub(super) fn apply_whole(&mut self, times: [u64; 4], thread: u32, new: &NewSpan<'_>) -> bool {
+        let index = self.meet(times[0], thread);
+        self.model.apply_whole(times, index, new)
+    }
+
+    fn meet(&mut self, time_ns: u64, thread: u32) -> ThreadIndex {
         // Index 0 is the tracer's.
         let index = ThreadIndex(thread + 1);
         if !self.model.has_thread(index) {
@@ -42,7 +53,7 @@ impl Trial {
             let id = ThreadId(u64::from(thread) + 100);
             self.model.meet(time_ns, index, id, Some(&name));
         }
-        self.model.apply(time_ns, index, input);
+        index
     }
 
     /// Ends a group.
@@ -144,13 +155,17 @@ pub(super) fn no_fields() -> FieldValues<'static> {
     }
 }
 
-pub(super) fn new(id: u64, name: u64, parent: Parent) -> Input<'static> {
-    Input::SpanNew {
+pub(super) fn new_span(id: u64, name: u64, parent: Parent) -> NewSpan<'static> {
+    NewSpan {
         span: span(id),
         site: site(name),
         parent,
         fields: no_fields(),
     }
+}
+
+pub(super) fn new(id: u64, name: u64, parent: Parent) -> Input<'static> {
+    Input::SpanNew(new_span(id, name, parent))
 }
 
 pub(super) fn task(number: u64) -> AsyncKey {

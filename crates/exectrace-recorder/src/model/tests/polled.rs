@@ -76,7 +76,7 @@ fn play(trial: &mut Trial, records: &[(u64, u32, Input<'static>)]) {
             Input::Wake(task) => Ahead::Wake(task),
             Input::Park => Ahead::Park(true),
             Input::Unpark { .. } => Ahead::Park(false),
-            Input::SpanNew { span, site, .. } => Ahead::SpanNew(span, site),
+            Input::SpanNew(new) => Ahead::SpanNew(new.span, new.site),
             Input::SpanEnter(span) => Ahead::SpanEnter(span),
             _ => continue,
         };

@@ -42,6 +42,8 @@ enum Action {
     Wake(u64),
     Park,
     Unpark(u64),
+    /// The whole life of a span that nobody else names.
+    Whole(u64, u64, Parent),
     Group,
     Generation,
     File,
@@ -82,6 +84,7 @@ fn action() -> impl Strategy<Value = Action> {
         6 => id().prop_map(Action::Wake),
         3 => Just(Action::Park),
         4 => (0..3u64).prop_map(Action::Unpark),
+        6 => (50..53u64, 0..4u64, parent()).prop_map(|(id, site, parent)| Action::Whole(id, site, parent)),
         3 => Just(Action::Group),
         3 => Just(Action::Generation),
         1 => Just(Action::File),
@@ -162,17 +165,30 @@ fn input(action: &Action) -> Option<Input<'static>> {
         Action::Wake(id) => Input::Wake(task(id)),
         Action::Park => Input::Park,
         Action::Unpark(worker) => Input::Unpark { runtime: 1, worker },
-        Action::Group | Action::Generation | Action::File => return None,
+        Action::Whole(..) | Action::Group | Action::Generation | Action::File => return None,
     })
 }
 
-fn play(steps: &[Step]) -> Trial {
+/// How the four records of a span's whole life are applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wholes {
+    AtOnce,
+    OneByOne,
+}
+
+fn play(steps: &[Step], wholes: Wholes) -> Trial {
     let mut trial = Trial::new();
     let mut now_ns = START_NS;
     for step in steps {
         now_ns = now_ns.saturating_add_signed(step.after_ns).max(START_NS);
         match (&step.action, input(&step.action)) {
             (_, Some(input)) => trial.apply(now_ns, step.thread, input),
+            (&Action::Whole(id, name, parent), _) => {
+                let new = new_span(id, name, parent);
+                let times = [now_ns, now_ns + 10, now_ns + 300, now_ns + 310];
+                now_ns = times[3];
+                live(&mut trial, times, step.thread, new, wholes);
+            }
             (Action::Group, _) => trial.group(),
             (Action::Generation, _) => trial.generation(now_ns),
             _ => trial.begin_file(now_ns),
@@ -181,14 +197,38 @@ fn play(steps: &[Step]) -> Trial {
     trial
 }
 
+fn live(trial: &mut Trial, times: [u64; 4], thread: u32, new: NewSpan<'static>, wholes: Wholes) {
+    if wholes == Wholes::AtOnce && trial.apply_whole(times, thread, &new) {
+        return;
+    }
+    let records = [
+        Input::SpanNew(new),
+        Input::SpanEnter(new.span),
+        Input::SpanExit(new.span),
+        Input::SpanDrop(new.span),
+    ];
+    for (time_ns, record) in times.into_iter().zip(records) {
+        trial.apply(time_ns, thread, record);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
 
     #[test]
     fn any_sequence_of_records_gives_valid_files(steps in steps()) {
-        let mut trial = play(&steps);
+        let mut trial = play(&steps, Wholes::OneByOne);
         let files = trial.read();
         prop_assert!(files.iter().all(|events| events.len() > 4));
+    }
+
+    #[test]
+    fn a_spans_whole_life_tells_at_once_what_its_records_tell_one_by_one(steps in steps()) {
+        let [mut at_once, mut one_by_one] = [Wholes::AtOnce, Wholes::OneByOne].map(|wholes| play(&steps, wholes));
+        at_once.group();
+        one_by_one.group();
+        prop_assert_eq!(at_once.files(), one_by_one.files());
+        prop_assert_eq!(at_once.model.counts(), one_by_one.model.counts());
     }
 }
 
@@ -197,7 +237,7 @@ proptest! {
 
     #[test]
     fn go_accepts_files_of_any_sequence_of_records(steps in steps()) {
-        let mut trial = play(&steps);
+        let mut trial = play(&steps, Wholes::AtOnce);
         trial.group();
         for file in trial.files() {
             exectrace_referee::assert_bytes_accepted(file);

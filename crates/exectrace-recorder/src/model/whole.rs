@@ -1,0 +1,79 @@
+//! Spans whose whole life lies between two records of others.
+//!
+//! A span around a piece of work that records nothing else makes four records in a row: it is made,
+//! entered, left and dropped. Such a span need not be found again by anyone, so it is told at once and
+//! never put in the table: a quarter of the work. What is told is what the four records would tell
+//! one by one.
+
+use exectrace_format::{Event, StackId, TaskId};
+
+use super::flow::MAX_OPEN_REGIONS;
+use super::names::Leaf;
+use super::threads::{Machine, ThreadIndex};
+use super::{BACKGROUND_TASK, Model};
+use crate::door::CallsiteKind;
+use crate::input::NewSpan;
+
+impl Model {
+    /// Applies the four records of a span's life, made at these times, if nothing stands against it.
+    ///
+    /// Returns `false`, having told nothing of the span, if they must be applied one by one.
+    #[inline]
+    pub(crate) fn apply_whole(
+        &mut self,
+        times_ns: [u64; 4],
+        thread: ThreadIndex,
+        new: &NewSpan<'_>,
+    ) -> bool {
+        let [made_ns, entered_ns, left_ns, closed_ns] = times_ns;
+        let must_be_found = self.spans.find(new.span).is_some()
+            || (!self.clones_ahead.is_empty() && self.clones_ahead.contains_key(&new.span))
+            || self.polls.foresight.has_silent_wake(closed_ns);
+        let site_id = self.sites.meet(new.site, &mut self.machine.names);
+        let site = self.sites.get(site_id);
+        let (name, place) = (site.name, site.frame);
+        if must_be_found || site.callsite.kind != CallsiteKind::Span {
+            return false;
+        }
+        self.machine.output.advance(made_ns);
+        self.run(thread);
+        let Some(stream) = self.machine.stream(thread) else {
+            return false;
+        };
+        let in_async_task = self.machine.runs_task(thread);
+        match self.machine.current_mut(thread) {
+            Some(flow) if flow.regions.len() < MAX_OPEN_REGIONS => flow.just_left = None,
+            _ => return false,
+        }
+        self.counts.records += 4;
+        self.spans.forget_before(made_ns);
+
+        let (parent, has_parent) = self.parent_task(thread, new.span.door, new.parent);
+        let is_task = self.is_task(site_id, new.fields, has_parent);
+        let mut task = parent.unwrap_or(BACKGROUND_TASK);
+        if is_task {
+            task = self.new_task();
+            let parent = parent.unwrap_or(TaskId::BACKGROUND);
+            self.tell_task_begin(thread, task, parent, name, Leaf::Place(place));
+        }
+        if !new.fields.values.is_empty() {
+            self.tell_fields(thread, site_id, task, new.fields);
+        }
+
+        let Machine { output, names, .. } = &mut self.machine;
+        let name = output.name(names, name);
+        // As `OpenRegion::stack` has it.
+        let stack = output.stack(names, Leaf::None, place);
+        output.advance(entered_ns);
+        output.event(stream, Event::UserRegionBegin { task, name, stack });
+        let stack = StackId::NONE;
+        // An async task that leaves a span could enter it again: its region lasts until the end.
+        output.advance(if in_async_task { closed_ns } else { left_ns });
+        output.event(stream, Event::UserRegionEnd { task, name, stack });
+        output.advance(closed_ns);
+        if is_task {
+            output.event(stream, Event::UserTaskEnd { task, stack });
+        }
+        true
+    }
+}
