@@ -15,6 +15,8 @@
 //! | [`Profile`] | time by stack, as pprof |
 //! | [`Finding`] | what is wrong: [`Analysis::findings`] |
 //! | [`Syscalls`], [`Gc`], [`Counter`] | what their names say |
+//!
+//! A [`Filter`] limits them to some async tasks and stretches; [`EventFilter`] asks it of events.
 
 #![forbid(unsafe_code)]
 
@@ -52,6 +54,7 @@ pub use latency::{GroupLatency, Latencies, StateLatency};
 pub use names::Place;
 pub use options::{Options, Window};
 pub use overview::{EventCounts, InferredCount, Lost, LostByThread, Overview};
+pub use play::EventFilter;
 pub use profile::{PprofError, Profile, ProfileKind, ProfileSample, ProfileScope};
 pub use regions::{RegionInstance, RegionKind, Regions};
 pub use syscalls::{Syscall, SyscallInstance, Syscalls};

@@ -172,18 +172,20 @@ fn a_wrong_command_line_has_a_status_of_its_own() {
 fn a_wrong_filter_is_shown_with_a_mark_under_it() {
     let traces = Traces::new();
     let path = traces.service();
-    let run = run([
-        "tasks".as_ref(),
-        path.as_os_str(),
-        "--filter=group~app dur>5".as_ref(),
-    ]);
-    let lines: Vec<&str> = run.stderr.lines().collect();
-    assert_eq!(lines[1], "  group~app dur>5");
-    assert!(
-        lines[2].starts_with("                ^ a length of time"),
-        "{}",
-        run.stderr
-    );
+    for command in ["tasks", "events"] {
+        let run = run([
+            command.as_ref(),
+            path.as_os_str(),
+            "--filter=group~app dur>5".as_ref(),
+        ]);
+        let lines: Vec<&str> = run.stderr.lines().collect();
+        assert_eq!(lines[1], "  group~app dur>5");
+        assert!(
+            lines[2].starts_with("                ^ a length of time"),
+            "{}",
+            run.stderr
+        );
+    }
 }
 
 #[cfg(unix)]

@@ -246,6 +246,37 @@ fn events_can_be_narrowed() {
 }
 
 #[test]
+fn a_filter_narrows_events_to_flows_and_stretches() {
+    let lines = |filter: &str| read(&["events", "--filter", filter]);
+    let waits = lines("state:waiting dur>500ns");
+    let (network, sync) = waits.split_once('\n').expect("what ended either wait");
+    assert!(
+        network.contains("g2 waiting > runnable app::serve"),
+        "{waits}"
+    );
+    assert!(sync.contains("g1 waiting > runnable main"), "{waits}");
+    assert_eq!(lines("reason:network").lines().count(), 1);
+    let late = lines("group~serve state:running dur>100ns");
+    let ends = ["region end query", "user-task end t1", "g2 running > none"];
+    assert_eq!(late.lines().count(), ends.len(), "{late}");
+    for (line, end) in late.lines().zip(ends) {
+        assert!(line.contains(end), "{line} is not {end}");
+    }
+    assert_eq!(lines("worker:1 and task:3"), "");
+}
+
+#[test]
+fn a_filter_narrows_what_diff_compares() {
+    let traces = Traces::new();
+    let (before, after) = (traces.put("a", &many(1_000)), traces.put("b", &many(1_500)));
+    let (before, after) = (before.to_string_lossy(), after.to_string_lossy());
+    let diff = |filter: &str| answer(["diff", &before, &after, "--filter", filter]);
+    let (running, waiting) = (diff("state:running"), diff("state:waiting"));
+    assert!(running.starts_with("Slower  1"), "{running}");
+    assert!(waiting.starts_with("Slower  nothing"), "{waiting}");
+}
+
+#[test]
 fn diff_of_a_trace_with_itself_finds_nothing() {
     let traces = Traces::new();
     let trace = traces.service();

@@ -155,6 +155,14 @@ impl Compiled {
         }
     }
 
+    /// Whether it holds for certain: not if it takes a stretch to tell, and there is none.
+    pub(crate) fn holds(&self, world: &World, flow: &Flow, stretch: Option<&Stretch>) -> bool {
+        let holds =
+            |expression: &Expression| expression.0.holds(&world.names, flow, stretch) == Some(true);
+        self.group.is_none_or(|group| flow.name == group)
+            && self.expression.as_ref().is_none_or(holds)
+    }
+
     #[inline]
     pub(crate) fn lets_through(
         &self,

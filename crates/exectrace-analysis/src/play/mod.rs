@@ -5,6 +5,7 @@
 //! most analyses want to know.
 
 mod charge;
+mod event_filter;
 mod finish;
 mod flow;
 mod index;
@@ -15,6 +16,7 @@ mod region;
 mod slack;
 mod stretch;
 
+pub use event_filter::EventFilter;
 pub(crate) use flow::{Flow, Flows};
 pub(crate) use index::Index;
 pub(crate) use player::{Player, World};

@@ -13,7 +13,7 @@ use crate::failure::Status;
 use crate::input::TraceArgument;
 use crate::output::table::{Cell, Table};
 use crate::output::{Out, json, names, style, units};
-use crate::question::{Answer, Page, Question};
+use crate::question::{Answer, FILTER_HELP, Page, Question};
 use crate::scope::Window;
 
 /// Show what got slower from one trace to another, and whether that is more than noise
@@ -33,6 +33,9 @@ pub(crate) struct Diff {
     /// Only what is of this sort; may be given several times
     #[arg(long, value_name = "SORT")]
     only: Vec<Sort>,
+    /// Only what this lets through, in both traces, as in: group~conn dur>5ms
+    #[arg(long, value_name = "EXPRESSION", long_help = format!("{FILTER_HELP}\n\n{OF_USER_TASKS}"))]
+    filter: Option<String>,
     /// Changes of the median and of p99 below this many percent do not matter
     #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
     least: f64,
@@ -45,6 +48,10 @@ pub(crate) struct Diff {
     #[command(flatten)]
     format: FormatArgument,
 }
+
+/// What the filter does not reach.
+const OF_USER_TASKS: &str = "\
+User tasks are of no single async task: they are compared in any case. --only leaves them out.";
 
 /// What is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
@@ -173,7 +180,7 @@ impl Diff {
             },
             window: Window::WHOLE,
             group: None,
-            filter: None,
+            filter: self.filter.clone(),
             top: 0,
             format: FormatArgument {
                 format: self.format.format,

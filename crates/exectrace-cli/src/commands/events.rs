@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use clap::{Args, ValueEnum};
+use exectrace_analysis::EventFilter;
 use exectrace_format::{CompactEvent, CompactKind, GoId, GoState, StateChange, Tables, TaskId};
 use rustc_hash::FxHashMap;
 
@@ -10,6 +11,7 @@ use crate::args::{Format, FormatArgument};
 use crate::failure::Status;
 use crate::input::{self, TraceArgument};
 use crate::output::{Out, json};
+use crate::question::{FILTER_HELP, parse_filter};
 use crate::reading;
 use crate::scope::Window;
 use crate::shown_event::{ShownEvent, What, show};
@@ -39,6 +41,9 @@ pub(crate) struct Events {
     /// Only events with this text in their line
     #[arg(long, value_name = "TEXT")]
     grep: Option<String>,
+    /// Only events of flows and stretches that this lets through, as in: group~conn dur>5ms
+    #[arg(long, value_name = "EXPRESSION", long_help = format!("{FILTER_HELP}\n\n{OF_EVENTS}"))]
+    filter: Option<String>,
     /// Stop after this many events
     #[arg(long, value_name = "COUNT")]
     limit: Option<u64>,
@@ -48,6 +53,13 @@ pub(crate) struct Events {
     #[command(flatten)]
     format: FormatArgument,
 }
+
+/// What the terms of the filter language mean for events.
+const OF_EVENTS: &str = "\
+A change of state is of the flow that changes and of the stretch that ends with it, so \
+state:waiting dur>5ms prints what ends such a wait. Another event is of the flow on which it \
+happens and of the stretch that it falls in, as long as that has lasted by then. Events of no flow \
+are left out.";
 
 /// A kind of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -107,6 +119,10 @@ impl Events {
         let mut reader = reading::begin(input, &origin)?;
         let mut begin_ns = None;
         let mut names = Names::default();
+        let mut filter = match &self.filter {
+            Some(text) => Some(EventFilter::new(&parse_filter(text)?)),
+            None => None,
+        };
         let mut left = self.limit.unwrap_or(u64::MAX);
         while left > 0 {
             let event = match reader.next_compact() {
@@ -120,15 +136,16 @@ impl Events {
                 break;
             }
             names.learn(&event, reader.tables());
-            if since_ns < window.begin_ns() || !self.wants(&event) {
-                continue;
-            }
-            let mut shown = show(&event, &reader, begin_ns);
-            if let What::Flow { of_flow, name, .. } = &mut shown.what {
-                *name = name.or_else(|| names.of(*of_flow));
-            }
-            if self.print(&shown, out)? {
-                left -= 1;
+            // It has to see all events.
+            let is_let_through = filter.as_mut().is_none_or(|filter| {
+                filter.lets_through(&event, reader.tables(), reader.side_record())
+            });
+            if is_let_through && since_ns >= window.begin_ns() && self.wants(&event) {
+                let mut shown = show(&event, &reader, begin_ns);
+                if let What::Flow { of_flow, name, .. } = &mut shown.what {
+                    *name = name.or_else(|| names.of(*of_flow));
+                }
+                left -= u64::from(self.print(&shown, out)?);
             }
             names.forget(&event);
         }

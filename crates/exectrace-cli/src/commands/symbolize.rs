@@ -17,7 +17,10 @@ use crate::symbols::{Binary, Symbols};
 /// The tracer names functions by the symbols of the traced program. Of a stripped program it can
 /// only tell `app+0x1234`. Given a file of the same build with symbols or debug information, this
 /// writes the same trace with names, and with lines and inlined functions where there is debug
-/// information.
+/// information. Places that have a name keep it.
+///
+/// A trace does not tell which build it is of, so whether the file is of the same one cannot be
+/// checked: with a file of another build, the names are wrong.
 #[derive(Debug, Args)]
 pub(crate) struct Symbolize {
     #[command(flatten)]
