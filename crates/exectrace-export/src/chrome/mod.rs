@@ -1,7 +1,7 @@
 //! Chrome's trace event JSON, for older viewers: an array of begins, ends and instants.
 //!
 //! What Chrome calls a process is here a kind of row: workers, threads, async tasks, their regions,
-//! user tasks, garbage collection, counters. Slices of a row nest as they do in the trace. User
+//! user tasks, garbage collection, and the program, which has the counters. Slices of a row nest as they do in the trace. User
 //! tasks overlap, so they are asynchronous events, told apart by their numbers.
 
 mod json;
@@ -25,13 +25,24 @@ const TASKS: u32 = 3;
 const REGIONS: u32 = 4;
 const USER_TASKS: u32 = 5;
 const RANGES: u32 = 6;
-const COUNTERS: u32 = 7;
+const PROGRAM: u32 = 7;
+
+/// What the kinds of rows are called.
+const KINDS: [(u32, &str); 7] = [
+    (WORKERS, "Workers"),
+    (THREADS, "Threads"),
+    (TASKS, "Async tasks"),
+    (REGIONS, "Regions"),
+    (USER_TASKS, "User tasks"),
+    (RANGES, "Garbage collection"),
+    (PROGRAM, "Program"),
+];
 
 /// Writes Chrome's trace event JSON.
 ///
-/// Times are those of the trace, in microseconds with nanoseconds behind the point. A line is
-/// about a hundred bytes, and an event of the trace makes some four of them with all rows, so a
-/// trace of more than a million events is better exported to [`perfetto()`](crate::perfetto()). Memory: what is open, and the
+/// Times are those of the trace, in microseconds with nanoseconds behind the point; what is before
+/// zero is put at zero, as viewers drop it. A line is some hundred bytes, and an event of the trace
+/// makes some four of them with all rows, so a trace of more than a million events is better exported to [`perfetto()`](crate::perfetto()). Memory: what is open, and the
 /// names and stacks of the trace.
 ///
 /// # Errors
@@ -47,9 +58,9 @@ pub fn chrome<R: Read, W: Write>(
         options,
         named: FxHashSet::default(),
         flows: FxHashSet::default(),
+        named_kinds: [false; KINDS.len()],
         stacks: FxHashMap::default(),
     };
-    sink.name_kinds()?;
     let mut exported = tell(reader, &mut sink)?;
     exported.items = sink.events.written;
     sink.events.finish()?;
@@ -63,6 +74,8 @@ struct Chrome<'a, W> {
     named: FxHashSet<Row>,
     /// Wakes that have begun an arrow which has not arrived.
     flows: FxHashSet<u64>,
+    /// Kinds of rows that have a name, by their number.
+    named_kinds: [bool; KINDS.len()],
     stacks: FxHashMap<Stack, Rc<str>>,
 }
 
@@ -71,14 +84,9 @@ impl<W: Write> Sink for Chrome<'_, W> {
         match fact {
             Fact::TaskNamed(task) => self.name_task(task, scene),
             Fact::TaskGone(task) => {
-                self.named.remove(&Row {
-                    pid: TASKS,
-                    tid: task.id.0,
-                });
-                self.named.remove(&Row {
-                    pid: REGIONS,
-                    tid: task.id.0,
-                });
+                for row in rows_of(task.id) {
+                    self.named.remove(&row);
+                }
                 Ok(())
             }
             Fact::Entered(task) => self.enter(task, scene),
@@ -96,12 +104,16 @@ impl<W: Write> Sink for Chrome<'_, W> {
                 lane, next, end, ..
             } => self.end_run(time, lane, next, end, scene),
             Fact::SyscallBegan { lane, run, stack } => self.begin_syscall(lane, run, stack, scene),
-            Fact::SyscallEnded { lane, end, .. } => match self.lane(lane) {
+            Fact::SyscallEnded { lane, end, .. } => match self.lane(lane, scene)? {
                 Some(row) => self.end(time, row, end, &[]),
                 None => Ok(()),
             },
-            Fact::WorkerHeld { worker, thread } => self.hand_over(time, "unpark", worker, thread),
-            Fact::WorkerFreed { worker, thread } => self.hand_over(time, "park", worker, thread),
+            Fact::WorkerHeld { worker, thread } => {
+                self.hand_over(time, "unpark", worker, thread, scene)
+            }
+            Fact::WorkerFreed { worker, thread } => {
+                self.hand_over(time, "park", worker, thread, scene)
+            }
             Fact::Wake(wake) => self.wake(time, wake, scene),
             Fact::RegionBegan { task, region } => self.begin_region(task, region, scene),
             Fact::RegionEnded { task, region, end } if self.options.tasks => {
@@ -157,22 +169,17 @@ impl<W: Write> Sink for Chrome<'_, W> {
 }
 
 impl<W: Write> Chrome<'_, W> {
-    fn name_kinds(&mut self) -> Result<(), ExportError> {
-        let kinds = [
-            (WORKERS, "Workers"),
-            (THREADS, "Threads"),
-            (TASKS, "Async tasks"),
-            (REGIONS, "Regions"),
-            (USER_TASKS, "User tasks"),
-            (RANGES, "Garbage collection"),
-            (COUNTERS, "Counters"),
-        ];
-        for (pid, kind) in kinds {
+    /// Names the kind of a row, unless it has its name already: viewers show kinds without rows.
+    fn name_kind(&mut self, row: Row) -> Result<(), ExportError> {
+        for ((pid, kind), is_named) in KINDS.into_iter().zip(&mut self.named_kinds) {
+            if pid != row.pid || std::mem::replace(is_named, true) {
+                continue;
+            }
             let row = Row { pid, tid: 0 };
             let name = format!("{}: {kind}", self.options.process_name);
             self.metadata(row, "process_name", ("name", Value::Text(&name)))?;
             let rank = Value::Number(u64::from(pid));
-            self.metadata(row, "process_sort_index", ("sort_index", rank))?;
+            return self.metadata(row, "process_sort_index", ("sort_index", rank));
         }
         Ok(())
     }
@@ -211,11 +218,7 @@ impl<W: Write> Chrome<'_, W> {
     }
 
     fn name_task(&mut self, task: &Task, scene: &Scene) -> Result<(), ExportError> {
-        for pid in [TASKS, REGIONS] {
-            let row = Row {
-                pid,
-                tid: task.id.0,
-            };
+        for row in rows_of(task.id) {
             // A name that became known later replaces the number.
             if self.named.contains(&row) {
                 let title = task.title(&scene.book);
@@ -226,7 +229,8 @@ impl<W: Write> Chrome<'_, W> {
     }
 
     fn put(&mut self, time: i64, row: Row, event: &Event<'_>) -> Result<(), ExportError> {
-        self.events.write(Some(time), row, event)
+        self.name_kind(row)?;
+        self.events.write(Some(time.max(0)), row, event)
     }
 
     fn end(
@@ -277,25 +281,22 @@ impl<W: Write> Chrome<'_, W> {
     }
 
     /// The row of a lane, if it is to be shown.
-    fn lane(&self, lane: Lane) -> Option<Row> {
-        match lane {
-            Lane::Worker(id) if self.options.workers => Some(Row {
-                pid: WORKERS,
-                tid: id.0,
-            }),
-            Lane::Thread(id) if self.options.threads => Some(Row {
-                pid: THREADS,
-                tid: id.0,
-            }),
-            _ => None,
+    fn lane(&mut self, lane: Lane, scene: &Scene) -> Result<Option<Row>, ExportError> {
+        let (is_shown, pid, tid) = match lane {
+            Lane::Worker(id) => (self.options.workers, WORKERS, id.0),
+            Lane::Thread(id) => (self.options.threads, THREADS, id.0),
+        };
+        if !is_shown {
+            return Ok(None);
         }
+        self.name_row(Row { pid, tid }, || scene.lane_title(lane))
+            .map(Some)
     }
 
     fn begin_run(&mut self, lane: Lane, run: Run, scene: &Scene) -> Result<(), ExportError> {
-        let Some(row) = self.lane(lane) else {
+        let Some(row) = self.lane(lane, scene)? else {
             return Ok(());
         };
-        self.name_row(row, || scene.lane_title(lane))?;
         let delay = run
             .ready
             .map_or(u64::MAX, |ready| run.begin.abs_diff(ready.since));
@@ -343,7 +344,7 @@ impl<W: Write> Chrome<'_, W> {
         end: End,
         scene: &Scene,
     ) -> Result<(), ExportError> {
-        let Some(row) = self.lane(lane) else {
+        let Some(row) = self.lane(lane, scene)? else {
             return Ok(());
         };
         let stack = self.stack(next.stack, scene);
@@ -366,7 +367,7 @@ impl<W: Write> Chrome<'_, W> {
         stack: Stack,
         scene: &Scene,
     ) -> Result<(), ExportError> {
-        let Some(row) = self.lane(lane) else {
+        let Some(row) = self.lane(lane, scene)? else {
             return Ok(());
         };
         let stack = self.stack(stack, scene);
@@ -409,8 +410,9 @@ impl<W: Write> Chrome<'_, W> {
         name: &str,
         worker: ProcId,
         thread: ThreadId,
+        scene: &Scene,
     ) -> Result<(), ExportError> {
-        match self.lane(Lane::Worker(worker)) {
+        match self.lane(Lane::Worker(worker), scene)? {
             Some(row) => self.instant(
                 time,
                 row,
@@ -421,19 +423,37 @@ impl<W: Write> Chrome<'_, W> {
         }
     }
 
+    /// The row of what concerns no worker, thread or task.
+    fn program(&mut self) -> Result<Row, ExportError> {
+        let row = Row {
+            pid: PROGRAM,
+            tid: 0,
+        };
+        self.name_row(row, || "program".to_owned())
+    }
+
     /// The row that best shows what somebody did.
-    fn place(&self, worker: ProcId, thread: ThreadId) -> Option<Row> {
-        let worker = Some(worker).filter(|&worker| worker != ProcId::NONE);
-        let thread = Some(thread).filter(|&thread| thread != ThreadId::NONE);
-        worker
-            .and_then(|worker| self.lane(Lane::Worker(worker)))
-            .or_else(|| thread.and_then(|thread| self.lane(Lane::Thread(thread))))
+    fn place(
+        &mut self,
+        worker: ProcId,
+        thread: ThreadId,
+        scene: &Scene,
+    ) -> Result<Row, ExportError> {
+        if worker != ProcId::NONE
+            && let Some(row) = self.lane(Lane::Worker(worker), scene)?
+        {
+            return Ok(row);
+        }
+        if thread != ThreadId::NONE
+            && let Some(row) = self.lane(Lane::Thread(thread), scene)?
+        {
+            return Ok(row);
+        }
+        self.program()
     }
 
     fn wake(&mut self, time: i64, wake: Wake, scene: &Scene) -> Result<(), ExportError> {
-        let Some(row) = self.place(wake.worker, wake.thread) else {
-            return Ok(());
-        };
+        let row = self.place(wake.worker, wake.thread, scene)?;
         let name = if wake.is_spawn { "spawn" } else { "wake" };
         let woken = scene.task_title(wake.woken);
         self.instant(time, row, ("wake", name), &[("task", Value::Text(&woken))])?;
@@ -534,11 +554,7 @@ impl<W: Write> Chrome<'_, W> {
             };
             self.name_row(row, || scene.task_title(log.task))?
         } else {
-            let elsewhere = Row {
-                pid: USER_TASKS,
-                tid: 0,
-            };
-            self.place(log.worker, log.thread).unwrap_or(elsewhere)
+            self.place(log.worker, log.thread, scene)?
         };
         self.instant(time, row, ("log", log.message), &arguments)
     }
@@ -547,7 +563,7 @@ impl<W: Write> Chrome<'_, W> {
         self.put(
             time,
             Row {
-                pid: COUNTERS,
+                pid: PROGRAM,
                 tid: 0,
             },
             &Event {
@@ -564,7 +580,7 @@ impl<W: Write> Chrome<'_, W> {
         let tid = match scope {
             RangeScope::Global => 0,
             RangeScope::Proc(worker) => worker.0.saturating_add(1).saturating_mul(2),
-            RangeScope::Go(task) => task.0.saturating_mul(2).saturating_add(1),
+            RangeScope::Go(task) => range_row_of(task).tid,
         };
         self.name_row(Row { pid: RANGES, tid }, || scene.range_title(scope))
     }
@@ -577,9 +593,7 @@ impl<W: Write> Chrome<'_, W> {
         stack: Stack,
         scene: &Scene,
     ) -> Result<(), ExportError> {
-        let Some(row) = self.place(worker, thread) else {
-            return Ok(());
-        };
+        let row = self.place(worker, thread, scene)?;
         let stack = self.stack(stack, scene);
         self.instant(
             time,
@@ -590,10 +604,6 @@ impl<W: Write> Chrome<'_, W> {
     }
 
     fn side(&mut self, now: i64, record: &SideRecord) -> Result<(), ExportError> {
-        let row = Row {
-            pid: COUNTERS,
-            tid: 0,
-        };
         let at = |time_ns: u64| i64::try_from(time_ns).unwrap_or(i64::MAX);
         match record {
             SideRecord::Counter {
@@ -610,15 +620,28 @@ impl<W: Write> Chrome<'_, W> {
                     ("thread", Value::Number(thread.0)),
                     ("records", Value::Number(*records)),
                 ];
+                let row = self.program()?;
                 self.instant(at(*time_ns), row, ("trace", "records lost"), &arguments)
             }
             SideRecord::GeneratedBy { name, version } => {
                 let arguments = [("version", Value::Text(version))];
+                let row = self.program()?;
                 self.instant(now, row, ("trace", name), &arguments)
             }
             _ => Ok(()),
         }
     }
+}
+
+/// The rows that an async task may have.
+fn rows_of(task: GoId) -> [Row; 3] {
+    let row = |pid| Row { pid, tid: task.0 };
+    [row(TASKS), row(REGIONS), range_row_of(task)]
+}
+
+fn range_row_of(task: GoId) -> Row {
+    let tid = task.0.saturating_mul(2).saturating_add(1);
+    Row { pid: RANGES, tid }
 }
 
 /// The number of a user task; none where there is no task.

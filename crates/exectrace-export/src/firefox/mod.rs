@@ -73,6 +73,8 @@ enum Row {
     Task(GoId),
     UserTasks,
     Collection,
+    /// Samples of threads that the trace does not tell.
+    Samples,
 }
 
 struct Firefox<'a> {
@@ -255,7 +257,8 @@ impl<'a> Firefox<'a> {
             .book
             .frames(stack)
             .rev()
-            .map(|frame| scene.book.text(frame.function));
+            .map(|frame| scene.book.text(frame.function))
+            .map(|name| if name.is_empty() { "?" } else { name });
         for label in labels.iter().copied().chain(named) {
             frames.push(FrameInfo {
                 frame: Frame::Label(self.profile.intern_string(label)),
@@ -285,7 +288,8 @@ impl<'a> Firefox<'a> {
             Some(ready) if ready.waker != GoId::NONE => scene.task_title(ready.waker),
             _ => String::new(),
         };
-        let labels = [scene.book.text(task.name), &title];
+        let name = scene.task_name(task.id);
+        let labels = [name.as_str(), &title];
         // The stack of a runnable task is its waker's.
         let shown = if stretch.state == State::Runnable {
             Stack::NONE
@@ -430,7 +434,11 @@ impl<'a> Firefox<'a> {
     fn sample(&mut self, time: i64, id: ThreadId, stack: Stack, scene: &Scene) {
         self.items += 1;
         let lane = Lane::Thread(id);
-        let thread = self.row(Row::Lane(lane), scene, || scene.lane_title(lane));
+        let thread = if id == ThreadId::NONE {
+            self.row(Row::Samples, scene, || "CPU samples".to_owned())
+        } else {
+            self.row(Row::Lane(lane), scene, || scene.lane_title(lane))
+        };
         let stack = self.stack(thread, &[], stack, self.categories.running, scene);
         self.profile
             .add_sample(thread, stamp(time, scene), stack, CpuDelta::ZERO, 1);

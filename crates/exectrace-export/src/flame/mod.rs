@@ -7,7 +7,7 @@ mod speedscope;
 
 use std::io::Read;
 
-use exectrace_format::Reader;
+use exectrace_format::{GoId, Reader};
 use rustc_hash::FxHashMap;
 
 use crate::error::{ExportError, Exported};
@@ -31,6 +31,8 @@ struct Weights {
     weight: Weight,
     /// Nanoseconds, or samples.
     sums: FxHashMap<Key, u64>,
+    /// Nanoseconds that the tasks alive have run: what they are called may be told later.
+    runs: FxHashMap<GoId, u64>,
     /// The same by name, outermost frame first, in alphabetical order.
     named: Vec<(Vec<Place>, u64)>,
 }
@@ -49,6 +51,7 @@ impl Weights {
         let mut weights = Self {
             weight,
             sums: FxHashMap::default(),
+            runs: FxHashMap::default(),
             named: Vec::new(),
         };
         let exported = tell(reader, &mut weights)?;
@@ -63,12 +66,22 @@ impl Weights {
 
     fn add_stretch(&mut self, task: &Task, stretch: Stretch, length_ns: u64) {
         match (self.weight, stretch.state) {
-            (Weight::Run, State::Running) => self.add(task.spawned_at, task.name, length_ns),
+            (Weight::Run, State::Running) => {
+                let sum = self.runs.entry(task.id).or_default();
+                *sum = sum.saturating_add(length_ns);
+            }
             (Weight::Wait, State::Waiting) => self.add(stretch.stack, stretch.reason, length_ns),
             (Weight::SchedulerDelay, State::Runnable) | (Weight::Syscall, State::Syscall) => {
                 self.add(stretch.stack, Text::EMPTY, length_ns);
             }
             _ => {}
+        }
+    }
+
+    /// Sums up the runs of a task, whose name is known now or will never be.
+    fn add_runs(&mut self, task: &Task) {
+        if let Some(sum) = self.runs.remove(&task.id) {
+            self.add(task.spawned_at, task.name, sum);
         }
     }
 
@@ -119,7 +132,13 @@ impl Sink for Weights {
             Fact::Sample { stack, .. } if self.weight == Weight::Samples => {
                 self.add(stack, Text::EMPTY, 1);
             }
-            Fact::TheEnd => self.name(scene),
+            Fact::TaskGone(task) => self.add_runs(task),
+            Fact::TheEnd => {
+                for task in scene.tasks.values() {
+                    self.add_runs(task);
+                }
+                self.name(scene);
+            }
             _ => {}
         }
         Ok(())

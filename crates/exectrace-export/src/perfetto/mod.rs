@@ -18,7 +18,8 @@ use exectrace_format::{GoId, ProcId, Reader, SideRecord, SyncClock, TaskId, Thre
 use crate::error::{ExportError, Exported};
 use crate::options::Options;
 use crate::story::{
-    End, Fact, Lane, Log, Next, Region, Run, Scene, Sink, Stack, State, Task, UserTask, Wake, tell,
+    End, Fact, Lane, Log, Next, Region, Run, Scene, Sink, Stack, State, Task, Text, UserTask, Wake,
+    tell,
 };
 use packets::{Packets, Value};
 use rows::{PROCESS, Rows};
@@ -73,7 +74,11 @@ impl<W: Write> Sink for Perfetto<'_, W> {
         match fact {
             Fact::Sync(clock) => clock.map_or(Ok(()), |clock| self.clock(clock)),
             Fact::TheEnd => Ok(()),
-            Fact::TaskNamed(task) => self.rows.describe_task(task, scene, &mut self.packets),
+            Fact::TaskNamed(task) if task.name != Text::EMPTY => {
+                self.rows.describe_task(task, scene, &mut self.packets)
+            }
+            // A label alone says too little.
+            Fact::TaskNamed(_) => Ok(()),
             Fact::Entered(task) => self.enter(task, scene),
             Fact::Left { task, end, .. } => self.leave(time, task, end, scene),
             Fact::TaskGone(task) => {
@@ -549,7 +554,8 @@ impl<W: Write> Perfetto<'_, W> {
         self.items += 1;
         let sample = PerfSample {
             pid: rows::PID as u32,
-            tid: u32::try_from(thread.0).unwrap_or(0),
+            // The old format does not tell the thread. The main one stands for the process.
+            tid: u32::try_from(thread.0).unwrap_or(rows::PID as u32),
             callstack_iid: Some(self.packets.callstack(stack, &scene.book)),
         };
         self.packets.write(TracePacket {

@@ -41,7 +41,6 @@ const FIRST_FREE: u64 = 16;
 struct TaskRow {
     states: u64,
     regions: Option<u64>,
-    is_described: bool,
 }
 
 /// The tracks in use.
@@ -50,6 +49,8 @@ pub(super) struct Rows {
     used: u64,
     lanes: FxHashMap<Lane, u64>,
     tasks: FxHashMap<GoId, TaskRow>,
+    /// Tracks that have the names of tasks which are not known yet, and their parents.
+    nameless: FxHashMap<GoId, Vec<(u64, u64)>>,
     user_tasks: FxHashMap<TaskId, u64>,
     ranges: FxHashMap<RangeScope, u64>,
     counters: FxHashMap<String, u64>,
@@ -93,6 +94,7 @@ impl Rows {
             used: FIRST_FREE,
             lanes: FxHashMap::default(),
             tasks: FxHashMap::default(),
+            nameless: FxHashMap::default(),
             user_tasks: FxHashMap::default(),
             ranges: FxHashMap::default(),
             counters: FxHashMap::default(),
@@ -153,13 +155,29 @@ impl Rows {
         let row = TaskRow {
             states: self.free(),
             regions: None,
-            is_described: false,
         };
         self.tasks.insert(task.id, row);
-        if task.name != Text::EMPTY {
-            self.describe_task(task, scene, packets)?;
-        }
+        self.describe_titled(row.states, TASKS, task, scene, packets)?;
         Ok(row.states)
+    }
+
+    /// Describes a track that has a task's name, now or when there is one.
+    fn describe_titled(
+        &mut self,
+        uuid: u64,
+        parent: u64,
+        task: &Task,
+        scene: &Scene,
+        packets: &mut Packets<impl Write>,
+    ) -> Result<(), ExportError> {
+        if task.name == Text::EMPTY {
+            self.nameless
+                .entry(task.id)
+                .or_default()
+                .push((uuid, parent));
+            return Ok(());
+        }
+        describe(packets, plain(uuid, parent, task.title(&scene.book)))
     }
 
     /// The track of a task's regions, below that of its states.
@@ -185,36 +203,32 @@ impl Rows {
         Ok(uuid)
     }
 
-    /// The track's name is known now, or will never be.
+    /// The task's name is known now, or will never be.
     pub(super) fn describe_task(
         &mut self,
         task: &Task,
         scene: &Scene,
         packets: &mut Packets<impl Write>,
     ) -> Result<(), ExportError> {
-        match self.tasks.get_mut(&task.id) {
-            Some(row) if !row.is_described => {
-                row.is_described = true;
-                describe(packets, plain(row.states, TASKS, task.title(&scene.book)))
-            }
-            _ => Ok(()),
+        for (uuid, parent) in self.nameless.remove(&task.id).unwrap_or_default() {
+            describe(packets, plain(uuid, parent, task.title(&scene.book)))?;
         }
+        Ok(())
     }
 
     pub(super) fn forget_task(&mut self, task: GoId) {
         self.tasks.remove(&task);
+        self.ranges.remove(&RangeScope::Go(task));
     }
 
     /// Describes what could not be until the trace has ended.
     pub(super) fn finish(&mut self, packets: &mut Packets<impl Write>) -> Result<(), ExportError> {
-        let mut nameless: Vec<_> = self
-            .tasks
-            .iter()
-            .filter(|(_, row)| !row.is_described)
-            .collect();
-        nameless.sort_unstable_by_key(|(task, _)| **task);
-        for (task, row) in nameless {
-            describe(packets, plain(row.states, TASKS, format!("G{}", task.0)))?;
+        let mut nameless: Vec<_> = self.nameless.drain().collect();
+        nameless.sort_unstable_by_key(|&(task, _)| task);
+        for (task, tracks) in nameless {
+            for (uuid, parent) in tracks {
+                describe(packets, plain(uuid, parent, format!("G{}", task.0)))?;
+            }
         }
         Ok(())
     }
@@ -260,6 +274,12 @@ impl Rows {
         }
         let uuid = self.free();
         self.ranges.insert(scope, uuid);
+        if let RangeScope::Go(task) = scope
+            && let Some(task) = scene.tasks.get(&task)
+        {
+            self.describe_titled(uuid, RANGES, task, scene, packets)?;
+            return Ok(uuid);
+        }
         let title = scene.range_title(scope);
         describe(packets, plain(uuid, RANGES, title))?;
         Ok(uuid)

@@ -156,11 +156,12 @@ impl Teller {
         };
         let region = task.regions.pop().unwrap_or_else(|| {
             // It began before the trace, and so before those of this kind that ended earlier.
+            let begin = begin.saturating_sub(task.headless_regions);
             task.headless_regions += 1;
             Region {
                 name,
                 user_task,
-                begin: begin.saturating_sub(task.headless_regions),
+                begin,
                 begin_told: false,
                 stack: super::Stack::NONE,
             }

@@ -121,6 +121,8 @@ pub(crate) enum Fact<'a> {
     Entered(&'a Task),
     /// An async task has ended.
     TaskGone(&'a Task),
+    /// If the task had no name at `run.begin`, this is told when it has, at the latest when the run
+    /// ends.
     RunBegan {
         lane: Lane,
         run: Run,

@@ -13,6 +13,8 @@ pub(crate) struct LaneState {
     /// Empty while the trace has not told one.
     pub(crate) name: Text,
     pub(crate) run: Option<Run>,
+    /// Whether the run's begin has yet to be told: its task has no name so far.
+    pub(super) is_held_back: bool,
     /// Nothing on it ends later than this so far.
     pub(super) busy_until: i64,
 }
@@ -55,6 +57,7 @@ impl Scene {
         self.lanes.entry(lane).or_insert(LaneState {
             name: Text::EMPTY,
             run: None,
+            is_held_back: false,
             busy_until: i64::MIN,
         })
     }

@@ -97,7 +97,11 @@ impl Teller {
             Some(task) if task.name == Text::EMPTY => task.name = root.function,
             _ => return Ok(()),
         }
-        self.say_task(id, sink, Fact::TaskNamed)
+        self.say_task(id, sink, Fact::TaskNamed)?;
+        for lane in self.lanes_of(id) {
+            self.tell_run(lane, sink)?;
+        }
+        Ok(())
     }
 
     pub(super) fn label(
@@ -261,13 +265,31 @@ impl Teller {
             thread: stretch.thread,
         };
         state.run = Some(run);
+        state.is_held_back = true;
+        let mut has_name = false;
         if let Some(task) = self.scene.tasks.get_mut(&id) {
+            has_name = task.name != Text::EMPTY;
             match lane {
                 Lane::Worker(worker) => task.on_worker = Some(worker),
                 Lane::Thread(thread) => task.on_thread = Some(thread),
             }
         }
-        self.say(sink, Fact::RunBegan { lane, run })
+        if has_name {
+            self.tell_run(lane, sink)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Tells the begin of the lane's run, if that has been held back.
+    fn tell_run(&mut self, lane: Lane, sink: &mut impl Sink) -> Result<(), ExportError> {
+        let state = self.scene.lane(lane);
+        match state.run {
+            Some(run) if std::mem::take(&mut state.is_held_back) => {
+                self.say(sink, Fact::RunBegan { lane, run })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn begin_syscall(
@@ -276,6 +298,7 @@ impl Teller {
         stretch: &Stretch,
         sink: &mut impl Sink,
     ) -> Result<(), ExportError> {
+        self.tell_run(lane, sink)?;
         let Some(run) = &mut self.scene.lane(lane).run else {
             return Ok(());
         };
@@ -308,6 +331,7 @@ impl Teller {
         end: End,
         sink: &mut impl Sink,
     ) -> Result<(), ExportError> {
+        self.tell_run(lane, sink)?;
         self.end_syscall(lane, end, sink)?;
         let now = self.scene.now;
         let state = self.scene.lane(lane);
