@@ -2,11 +2,17 @@
 
 mod support;
 
+use std::collections::HashMap;
+
 use exectrace_export::{Exported, Options, chrome};
 use exectrace_format::Reader;
 use serde_json::{Value, json};
+use support::expected::{
+    Counts, Span, assert_runs, assert_same, assert_title, assert_titles, counts, spans_from_zero,
+    titles,
+};
 use support::processor::ask;
-use support::{Span, cases, nest, recorded, service, spans};
+use support::{cases, nest, recorded, service, traces};
 
 fn export(trace: &[u8]) -> (Vec<u8>, Exported) {
     let mut out = Vec::new();
@@ -23,9 +29,10 @@ fn parse(bytes: &[u8]) -> Vec<Value> {
         .clone()
 }
 
-/// Nanoseconds, of the digits that are written.
+/// Nanoseconds, of the digits that are written; none is before zero.
 fn time(event: &Value) -> i64 {
     let text = event["ts"].to_string();
+    assert!(!text.starts_with('-'), "{event}");
     let (micros, nanos) = text.split_once('.').unwrap_or((&text, "0"));
     let nanos: i64 = format!("{nanos:0<3}").parse().expect("nanoseconds");
     micros.parse::<i64>().expect("microseconds") * 1_000 + nanos
@@ -33,13 +40,25 @@ fn time(event: &Value) -> i64 {
 
 type Row = (u64, u64);
 
+/// The kind of rows that async tasks have.
+const TASKS: u64 = 3;
+/// The kind of rows that garbage collection has.
+const RANGES: u64 = 6;
+
+fn row(event: &Value) -> Row {
+    (number(event, "pid"), number(event, "tid"))
+}
+
 fn edges(events: &[Value]) -> Vec<(i64, Row, Option<&Value>)> {
     let slices = events
         .iter()
         .filter(|event| event["ph"] == "B" || event["ph"] == "E");
     let edge = |event| {
-        let row = (number(event, "pid"), number(event, "tid"));
-        (time(event), row, (event["ph"] == "B").then_some(event))
+        (
+            time(event),
+            row(event),
+            (event["ph"] == "B").then_some(event),
+        )
     };
     slices.map(edge).collect()
 }
@@ -50,7 +69,13 @@ fn number(event: &Value, key: &str) -> u64 {
         .unwrap_or_else(|| panic!("{event} has no {key}"))
 }
 
-/// The ended slices that [`spans`] speaks of.
+fn text<'a>(event: &'a Value, key: &str) -> &'a str {
+    event[key]
+        .as_str()
+        .unwrap_or_else(|| panic!("{event} has no {key}"))
+}
+
+/// The ended slices that [`spans_from_zero`] speaks of.
 fn told(events: &[Value]) -> Vec<Span> {
     let mut told = Vec::new();
     for ((_, tid), event, begin, end) in nest(edges(events)) {
@@ -77,11 +102,69 @@ fn told(events: &[Value]) -> Vec<Span> {
 
 #[test]
 fn names_and_times_are_those_of_the_trace() {
-    for trace in [service(), recorded()] {
+    for trace in traces() {
         let (bytes, exported) = export(&trace);
         let events = parse(&bytes);
         assert_eq!(exported.items, events.len() as u64);
-        assert_eq!(told(&events), spans(&trace));
+        assert_same(&told(&events), &spans_from_zero(&trace));
+        let names: HashMap<Row, &str> = events
+            .iter()
+            .filter(|event| event["name"] == "thread_name")
+            .map(|event| (row(event), event["args"]["name"].as_str().expect("a name")))
+            .collect();
+        let tasks = names.iter().filter(|((kind, _), _)| *kind == TASKS);
+        assert_titles(tasks.map(|(_, name)| *name), &trace);
+        let ranges = names.iter().filter(|((kind, _), _)| *kind == RANGES);
+        for (_, row) in ranges.filter(|(_, row)| row.starts_with('G')) {
+            assert_title(row, &titles(&trace));
+        }
+        let slices = nest(edges(&events));
+        let runs = slices
+            .iter()
+            .filter(|(_, event, ..)| event["cat"] == "run")
+            .map(|(_, run, _, end)| (number(&run["args"], "task"), text(run, "name"), *end));
+        assert_runs(runs, &trace);
+        for event in events
+            .iter()
+            .filter(|event| "BEi".contains(text(event, "ph")))
+        {
+            let is_named = names.contains_key(&row(event));
+            assert!(is_named, "{event} lies on a row without a name");
+        }
+        for kind in events
+            .iter()
+            .filter(|event| event["name"] == "process_name")
+        {
+            let is_in = |event: &Value| event["ph"] != "M" && event["pid"] == kind["pid"];
+            assert!(events.iter().any(is_in), "{kind} has nothing in it");
+        }
+    }
+}
+
+#[test]
+fn there_is_as_much_of_each_as_in_the_trace() {
+    for trace in traces() {
+        let (bytes, _) = export(&trace);
+        let events = parse(&bytes);
+        let count = |phases: &str, category: Option<&str>| {
+            let is_one = |event: &&Value| {
+                phases.contains(text(event, "ph")) && event["cat"].as_str() == category
+            };
+            events.iter().filter(is_one).count()
+        };
+        let logs = count("i", Some("log"));
+        let of_user_tasks = count("n", Some("user task"));
+        let found = Counts {
+            tasks: counts(&trace).tasks,
+            user_tasks: count("b", Some("user task")),
+            regions: count("B", Some("region")),
+            logs: logs + of_user_tasks,
+            wakes: count("i", Some("wake")),
+            ranges: count("B", Some("gc")),
+            samples: count("i", Some("sample")),
+            values: count("C", None),
+        };
+        assert_eq!(found, counts(&trace));
     }
 }
 
@@ -128,26 +211,27 @@ fn texts_are_escaped() {
 
 #[test]
 fn the_trace_processor_finds_what_is_in_the_trace() {
-    let trace = recorded();
-    let (bytes, _) = export(&trace);
-    let answers = ask(
-        &bytes,
-        &[
-            "SELECT name, value FROM stats WHERE severity IN ('error', 'data_loss') AND value > 0",
-            "SELECT sum(dur) FROM slice WHERE category = 'region' AND dur >= 0",
-            "SELECT count(*) FROM flow",
-        ],
-    );
-    let Some(answers) = answers else {
-        return;
-    };
-    let regions = spans(&trace).into_iter().filter(|span| span.0 == "region");
-    let in_regions: i64 = regions.map(|span| span.3 - span.2).sum();
-    assert_eq!(answers[0], Vec::<Vec<Value>>::new());
-    assert_eq!(answers[1], [[json!(in_regions)]]);
-    let arrows = parse(&bytes)
-        .iter()
-        .filter(|event| event["ph"] == "f")
-        .count();
-    assert_eq!(answers[2], [[json!(arrows)]]);
+    for trace in traces() {
+        let (bytes, _) = export(&trace);
+        let answers = ask(
+            &bytes,
+            &[
+                "SELECT name, value FROM stats WHERE severity IN ('error', 'data_loss') AND value > 0",
+                "SELECT sum(dur) FROM slice WHERE category = 'region' AND dur >= 0",
+                "SELECT count(*) FROM flow",
+            ],
+        );
+        let Some(answers) = answers else {
+            return;
+        };
+        let regions = spans_from_zero(&trace)
+            .into_iter()
+            .filter(|span| span.0 == "region");
+        let in_regions: i64 = regions.map(|span| span.3 - span.2).sum();
+        assert_eq!(answers[0], Vec::<Vec<Value>>::new());
+        assert_eq!(answers[1], [[json!(in_regions)]]);
+        let events = parse(&bytes);
+        let arrows = events.iter().filter(|event| event["ph"] == "f").count();
+        assert_eq!(answers[2], [[json!(arrows)]]);
+    }
 }

@@ -5,7 +5,8 @@ mod support;
 use exectrace_export::{Exported, Options, firefox};
 use exectrace_format::Reader;
 use serde_json::Value;
-use support::{Span, cases, recorded, service, spans};
+use support::expected::{Counts, Span, assert_same, assert_titles, begin, counts, spans};
+use support::{cases, recorded, service, traces};
 
 fn export(trace: &[u8], options: &Options) -> (Value, Exported) {
     let mut out = Vec::new();
@@ -76,11 +77,54 @@ fn told(profile: &Value, begin: i64) -> Vec<Span> {
 
 #[test]
 fn names_and_times_are_those_of_the_trace() {
-    for trace in [service(), recorded()] {
+    for trace in traces() {
         let (profile, _) = export(&trace, &Options::default());
-        let begin = support::events(&trace)[0].time.0;
         // What is open at the end has a begin only, and no end.
-        assert_eq!(told(&profile, begin), spans(&trace));
+        assert_same(&told(&profile, begin(&trace)), &spans(&trace));
+        let names = threads(&profile)
+            .iter()
+            .filter_map(|thread| thread["name"].as_str());
+        let is_task = |name: &&str| name.starts_with('G') && !name.starts_with("Garbage");
+        assert_titles(names.filter(is_task), &trace);
+    }
+}
+
+#[test]
+fn there_is_as_much_of_each_as_in_the_trace() {
+    for trace in traces() {
+        let (profile, _) = export(&trace, &Options::default());
+        let markers: Vec<&Value> = threads(&profile)
+            .iter()
+            .flat_map(|thread| array(&thread["markers"], "data"))
+            .collect();
+        let count = |kind: &str| markers.iter().filter(|data| data["type"] == kind).count();
+        let counters = array(&profile, "counters").iter();
+        let expected = counts(&trace);
+        let found = Counts {
+            user_tasks: count("userTask"),
+            regions: count("region"),
+            logs: count("log"),
+            ranges: count("gc"),
+            values: counters
+                .map(|counter| counter["samples"]["length"].as_u64().expect("a length") as usize)
+                .sum(),
+            ..expected
+        };
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn every_stack_is_of_names() {
+    for trace in traces() {
+        let (profile, _) = export(&trace, &Options::default());
+        for thread in threads(&profile) {
+            for name in array(&thread["funcTable"], "name") {
+                assert_ne!(text(thread, name), "", "in {}", thread["name"]);
+            }
+            let title = thread["name"].as_str().expect("a name");
+            assert!(!title.contains(&u64::MAX.to_string()), "{title}");
+        }
     }
 }
 

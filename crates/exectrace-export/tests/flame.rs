@@ -2,10 +2,13 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+
 use exectrace_export::{Weight, folded, speedscope};
 use exectrace_format::Reader;
 use serde_json::Value;
-use support::{cases, recorded, service, spans};
+use support::expected::{counts, time_run};
+use support::{cases, service, traces};
 
 fn export(trace: &[u8], weight: Weight) -> String {
     let mut out = Vec::new();
@@ -32,31 +35,49 @@ fn each_weight_is_of_what_it_says() {
     assert_eq!(export(&trace, Weight::Samples), "serve<\"a,b\">;read 1\n");
 }
 
+/// The weight and the leaf of each line.
+fn leaves(text: &str) -> impl Iterator<Item = (&str, i64)> {
+    text.lines().map(|line| {
+        let (stack, weight) = line.rsplit_once(' ').expect("a weight");
+        let leaf = stack.rsplit(';').next().expect("a frame");
+        (leaf, weight.parse().expect("a number"))
+    })
+}
+
 #[test]
-fn the_time_run_is_that_of_the_trace() {
-    let trace = recorded();
-    let text = export(&trace, Weight::Run);
-    let sum: i64 = text
-        .lines()
-        .map(|line| {
-            line.rsplit_once(' ')
-                .expect("a weight")
-                .1
-                .parse::<i64>()
-                .expect("a number")
-        })
-        .sum();
-    let runs = spans(&trace).into_iter().filter(|span| span.0 == "running");
-    let ended: i64 = runs.map(|span| span.3 - span.2).sum();
-    // What runs at the end of the trace has run as well.
-    assert!(sum >= ended, "{sum} of {ended}");
-    assert!(text.lines().any(|line| line.contains("ping ")), "{text}");
+fn the_tasks_of_a_name_run_as_long_as_in_the_trace() {
+    for trace in traces() {
+        let mut sums: BTreeMap<String, i64> = BTreeMap::new();
+        for (leaf, weight) in leaves(&export(&trace, Weight::Run)) {
+            *sums.entry(leaf.to_owned()).or_default() += weight;
+        }
+        let plain = |name: String| match name.as_str() {
+            "" => "(no stack)".to_owned(),
+            name => name.replace(';', ","),
+        };
+        let expected: BTreeMap<String, i64> = time_run(&trace)
+            .into_iter()
+            .map(|(name, time)| (plain(name), time))
+            .collect();
+        assert_eq!(sums, expected);
+    }
+}
+
+#[test]
+fn every_sample_is_in_a_stack() {
+    for trace in traces() {
+        let text = export(&trace, Weight::Samples);
+        let samples: i64 = leaves(&text).map(|(_, weight)| weight).sum();
+        assert_eq!(samples as usize, counts(&trace).samples);
+    }
 }
 
 #[test]
 fn speedscope_has_the_stacks_of_the_folded_lines() {
-    let trace = recorded();
-    for weight in Weight::ALL {
+    for (trace, weight) in traces()
+        .iter()
+        .flat_map(|trace| Weight::ALL.map(|weight| (trace, weight)))
+    {
         let mut out = Vec::new();
         let reader = Reader::new(trace.as_slice()).expect("a trace");
         speedscope(reader, &mut out, weight).expect("memory can be written");
@@ -82,7 +103,7 @@ fn speedscope_has_the_stacks_of_the_folded_lines() {
                 format!("{} {weight}", names.join(";"))
             })
             .collect();
-        let text = export(&trace, weight);
+        let text = export(trace, weight);
         let mut expected: Vec<_> = text.lines().map(str::to_owned).collect();
         lines.sort();
         expected.sort();

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,8 @@ use arrow_array::{Array, RecordBatch};
 use exectrace_export::{ExportError, Exported, ParquetOptions, parquet};
 use exectrace_format::Reader;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use support::{cases, events, recorded, service, spans};
+use support::expected::{Counts, assert_titles, counts, events, spans};
+use support::{cases, service, traces};
 
 fn options() -> ParquetOptions {
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
@@ -39,6 +41,10 @@ fn read(folder: &Path, table: &str) -> Vec<RecordBatch> {
         .expect("a reader")
         .collect::<Result<_, _>>()
         .expect("batches")
+}
+
+fn count(batches: &[RecordBatch]) -> usize {
+    batches.iter().map(RecordBatch::num_rows).sum()
 }
 
 fn ints(batches: &[RecordBatch], column: &str) -> Vec<Option<i64>> {
@@ -95,47 +101,75 @@ fn arrow_cast(array: &dyn Array) -> arrow_array::ArrayRef {
 
 #[test]
 fn rows_are_those_of_the_trace() {
-    let trace = recorded();
-    let folder = tempfile::tempdir().expect("a folder");
-    let exported = export(&trace, folder.path());
-    assert!(exported.damage.is_none());
-    let all = read(folder.path(), "events");
-    assert_eq!(
-        all.iter().map(RecordBatch::num_rows).sum::<usize>(),
-        events(&trace).len()
-    );
-    assert_eq!(exported.events, events(&trace).len() as u64);
-    for (kind, table) in [("region", "regions"), ("user task", "user_tasks")] {
-        let rows = read(folder.path(), table);
-        let (names, begins, ends) = (
-            texts(&rows, "name"),
-            ints(&rows, "begin_ns"),
-            ints(&rows, "end_ns"),
-        );
-        let ended = flags(&rows, "end_seen");
-        let mut told: Vec<_> = (0..names.len())
-            .filter(|&row| ended[row])
-            .map(|row| {
-                (
-                    kind,
-                    names[row].clone().unwrap(),
-                    begins[row].unwrap(),
-                    ends[row].unwrap(),
-                )
-            })
-            .collect();
-        told.sort();
-        let expected: Vec<_> = spans(&trace)
+    for trace in traces() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let exported = export(&trace, folder.path());
+        assert!(exported.damage.is_none());
+        let all = events(&trace).len();
+        assert_eq!(count(&read(folder.path(), "events")), all);
+        assert_eq!(exported.events, all as u64);
+        for (kind, table) in [("region", "regions"), ("user task", "user_tasks")] {
+            let rows = read(folder.path(), table);
+            let (names, begins, ends) = (
+                texts(&rows, "name"),
+                ints(&rows, "begin_ns"),
+                ints(&rows, "end_ns"),
+            );
+            let ended = flags(&rows, "end_seen");
+            let mut told: Vec<_> = (0..names.len())
+                .filter(|&row| ended[row])
+                .map(|row| {
+                    (
+                        kind,
+                        names[row].clone().unwrap(),
+                        begins[row].unwrap(),
+                        ends[row].unwrap(),
+                    )
+                })
+                .collect();
+            told.sort();
+            let expected: Vec<_> = spans(&trace)
+                .into_iter()
+                .filter(|span| span.0 == kind)
+                .collect();
+            assert!(!expected.is_empty());
+            assert_eq!(told, expected);
+            assert!(
+                texts(&rows, "trace_id")
+                    .iter()
+                    .all(|id| id.as_deref() == Some("t1"))
+            );
+        }
+    }
+}
+
+#[test]
+fn there_is_as_much_of_each_as_in_the_trace() {
+    for trace in traces() {
+        let folder = tempfile::tempdir().expect("a folder");
+        export(&trace, folder.path());
+        let rows = |table: &str| count(&read(folder.path(), table));
+        let expected = counts(&trace);
+        let states = read(folder.path(), "task_states");
+        let tasks: BTreeMap<_, _> = ints(&states, "task")
             .into_iter()
-            .filter(|span| span.0 == kind)
+            .zip(texts(&states, "task_name"))
             .collect();
-        assert!(!expected.is_empty());
-        assert_eq!(told, expected);
-        assert!(
-            texts(&rows, "trace_id")
-                .iter()
-                .all(|id| id.as_deref() == Some("t1"))
-        );
+        let found = Counts {
+            tasks: tasks.len(),
+            user_tasks: rows("user_tasks"),
+            regions: rows("regions"),
+            logs: rows("logs"),
+            samples: rows("samples"),
+            ..expected
+        };
+        assert_eq!(found, expected);
+        // The last row of each has the name that became known.
+        let titles: Vec<String> = tasks
+            .into_iter()
+            .map(|(task, name)| format!("G{} {}", task.expect("a task"), name.unwrap_or_default()))
+            .collect();
+        assert_titles(titles.iter().map(|title| title.trim_end()), &trace);
     }
 }
 

@@ -7,9 +7,13 @@ use std::collections::HashMap;
 use exectrace_export::{Exported, Options, perfetto};
 use exectrace_format::Reader;
 use serde_json::{Value, json};
+use support::expected::{
+    Counts, Span, assert_runs, assert_same, assert_title, assert_titles, counts, spans_from_zero,
+    titles,
+};
 use support::processor::ask;
 use support::protobuf::{Perfetto, TrackEvent, read};
-use support::{Span, cases, nest, recorded, service, spans};
+use support::{cases, nest, service, traces};
 
 fn export(trace: &[u8]) -> (Vec<u8>, Exported) {
     let mut out = Vec::new();
@@ -27,7 +31,15 @@ fn path(perfetto: &Perfetto, track: u64) -> String {
     }
 }
 
-/// The ended slices that [`spans`] speaks of.
+/// The names of the tracks of a group.
+fn below<'a>(perfetto: &'a Perfetto, group: &'a str) -> impl Iterator<Item = &'a str> {
+    perfetto.tracks.values().filter_map(move |(name, parent)| {
+        let parent = path(perfetto, (*parent)?);
+        (parent == group).then_some(name.as_str())
+    })
+}
+
+/// The ended slices that [`spans_from_zero`] speaks of.
 fn told(perfetto: &Perfetto) -> Vec<Span> {
     let slices = nest(perfetto.edges());
     let mut told: Vec<Span> = slices
@@ -59,15 +71,56 @@ fn told(perfetto: &Perfetto) -> Vec<Span> {
 
 #[test]
 fn names_and_times_are_those_of_the_trace() {
-    for trace in [service(), recorded()] {
+    for trace in traces() {
         let (bytes, exported) = export(&trace);
         assert!(exported.damage.is_none());
-        let expected = spans(&trace);
+        let expected = spans_from_zero(&trace);
         assert!(
             expected.iter().any(|span| span.0 == "user task"),
             "a trace with something in it"
         );
-        assert_eq!(told(&read(&bytes)), expected);
+        let perfetto = read(&bytes);
+        assert_same(&told(&perfetto), &expected);
+        perfetto.check_tracks();
+        let slices = nest(perfetto.edges());
+        let runs = slices
+            .iter()
+            .filter(|(_, event, ..)| event.category == "run")
+            .map(|(_, event, _, end)| {
+                let task = event.arguments["task"].parse().expect("a number");
+                (task, event.name.as_str(), *end)
+            });
+        assert_runs(runs, &trace);
+        let titles = titles(&trace);
+        assert_titles(below(&perfetto, "Async tasks"), &trace);
+        for row in below(&perfetto, "Garbage collection").filter(|row| row.starts_with('G')) {
+            assert_title(row, &titles);
+        }
+    }
+}
+
+#[test]
+fn there_is_as_much_of_each_as_in_the_trace() {
+    for trace in traces() {
+        let (bytes, _) = export(&trace);
+        let perfetto = read(&bytes);
+        let count = |kind, category: &str| {
+            let events = perfetto.events.iter();
+            events
+                .filter(|event| event.kind == kind && event.category == category)
+                .count()
+        };
+        let found = Counts {
+            tasks: counts(&trace).tasks,
+            user_tasks: count(1, "user task"),
+            regions: count(1, "region"),
+            logs: count(3, "log"),
+            wakes: count(3, "wake"),
+            ranges: count(1, "gc"),
+            samples: perfetto.samples.len(),
+            values: count(4, ""),
+        };
+        assert_eq!(found, counts(&trace));
     }
 }
 
@@ -228,7 +281,7 @@ fn rows_that_are_not_wanted_are_left_out() {
 
 #[test]
 fn the_trace_processor_finds_what_is_in_the_trace() {
-    for trace in [service(), recorded()] {
+    for trace in traces() {
         let (bytes, exported) = export(&trace);
         let answers = ask(
             &bytes,
@@ -244,7 +297,7 @@ fn the_trace_processor_finds_what_is_in_the_trace() {
         let Some(answers) = answers else {
             return;
         };
-        let spans = spans(&trace);
+        let spans = spans_from_zero(&trace);
         let user_tasks = spans.iter().filter(|span| span.0 == "user task").count();
         let in_regions: i64 = spans
             .iter()

@@ -1,6 +1,9 @@
-//! What the tests share: traces, what is in them by the reader's own word, and rows that must nest.
+//! What the tests share: traces, and rows that must nest. `expected` says what is in a trace by the
+//! reader's own word, `go` has Go programs make traces.
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
+pub mod expected;
+pub mod go;
 pub mod processor;
 pub mod protobuf;
 
@@ -9,15 +12,20 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use exectrace_format::{
-    GoId, GoState, Reader, StateChange, TaskId, TraceEvent, TraceEventKind, text,
-};
+use exectrace_format::{Reader, text};
 use exectrace_recorder::{RecordingOptions, Task};
 use exectrace_tokio::{BuilderExt, spawn_blocking, spawn_named};
 
 /// A made-up trace of one request.
 pub fn service() -> Vec<u8> {
     text::parse(include_str!("service.trace.txt")).expect("the service's trace is well-formed")
+}
+
+/// The made-up trace, that of a Tokio program, and those of a Go program where there is Go.
+pub fn traces() -> Vec<Vec<u8>> {
+    let mut traces = vec![service(), recorded()];
+    traces.extend_from_slice(go::traces());
+    traces
 }
 
 /// Every case of the format's own tests that has a header, legal and damaged, with its name.
@@ -107,66 +115,6 @@ impl Write for Bytes {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Something that lasted, by its kind and name, in nanoseconds.
-pub type Span = (&'static str, String, i64, i64);
-
-/// What lasted and ended in a trace, by its own events: the runs of tasks (without the system calls
-/// in them), regions and user tasks. In alphabetical order.
-pub fn spans(trace: &[u8]) -> Vec<Span> {
-    let mut spans = Vec::new();
-    let mut running: HashMap<GoId, i64> = HashMap::new();
-    let mut regions: HashMap<GoId, Vec<i64>> = HashMap::new();
-    let mut user_tasks: HashMap<TaskId, i64> = HashMap::new();
-    let mut generation_begin = 0;
-    for event in events(trace) {
-        let time = event.time.0;
-        match event.kind {
-            TraceEventKind::Sync { .. } => generation_begin = time,
-            TraceEventKind::StateTransition {
-                change: StateChange::Go { go, from, to },
-                ..
-            } if from != to => {
-                if let (GoState::Running, Some(begin)) = (from, running.remove(&go)) {
-                    spans.push(("running", go.0.to_string(), begin, time));
-                }
-                let is_older = from == GoState::Undetermined;
-                let begin = if is_older { generation_begin } else { time };
-                if to == GoState::Running {
-                    running.insert(go, begin);
-                }
-            }
-            TraceEventKind::RegionBegin { .. } => {
-                regions
-                    .entry(event.go.expect("a task"))
-                    .or_default()
-                    .push(time);
-            }
-            TraceEventKind::RegionEnd { name, .. } => {
-                let open = regions.entry(event.go.expect("a task")).or_default();
-                let begin = open.pop().expect("a region that began");
-                spans.push(("region", name.to_string(), begin, time));
-            }
-            TraceEventKind::TaskBegin { task, .. } => {
-                user_tasks.insert(task, time);
-            }
-            TraceEventKind::TaskEnd { task, name, .. } => {
-                let begin = user_tasks.remove(&task).expect("a task that began");
-                spans.push(("user task", name.to_string(), begin, time));
-            }
-            _ => {}
-        }
-    }
-    spans.sort();
-    spans
-}
-
-pub fn events(trace: &[u8]) -> Vec<TraceEvent> {
-    let reader = Reader::new(trace).expect("a trace");
-    reader
-        .collect::<Result<_, _>>()
-        .expect("an undamaged trace")
 }
 
 /// Plays begins and ends, in the order of the file where times are equal, and gives the slices;
