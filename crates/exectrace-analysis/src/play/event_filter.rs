@@ -22,14 +22,28 @@ use super::stretch::{Next, State, Stretch};
 /// use exectrace_analysis::EventFilter;
 /// use exectrace_format::{CompactEvent, Reader, text};
 ///
-/// let trace = text::parse("go 1.25\n")?;
+/// let trace = text::parse("go 1.25
+/// generation 1
+/// batch m=0 time=1 sync
+///   frequency 1000000000
+///   clock +0 mono=1 sec=1 nsec=0
+/// batch m=7 time=1 events
+///   +0 ProcStatus proc=1 status=Running
+///   +1 GoStatus go=1 thread=7 status=Running
+///   +50 GoStop reason=0 stack=0
+///   +90 GoStart go=1 seq=1
+/// ")?;
 /// let mut reader = Reader::new(trace.as_slice())?;
-/// let mut filter = EventFilter::new(&"group~conn dur>5ms".parse()?);
+/// let mut filter = EventFilter::new(&"task:1 dur>80ns".parse()?);
 /// let mut event = CompactEvent::default();
+/// let mut times = Vec::new();
 /// while reader.next_into(&mut event)? {
 ///     // Each event, and each once: what it asks for depends on those before.
-///     assert!(!filter.lets_through(&event, reader.tables(), reader.side_record()));
+///     if filter.lets_through(&event, reader.tables(), reader.side_record()) {
+///         times.push(event.time.0);
+///     }
 /// }
+/// assert_eq!(times, [142], "the start, after 90 ns of being ready");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]

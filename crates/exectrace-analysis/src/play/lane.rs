@@ -1,11 +1,13 @@
-//! The lanes (workers), and the threads that hold them.
+//! The lanes (workers): which are held, and since when.
 
-use exectrace_format::{GoId, ProcState};
+use exectrace_format::{GoId, ProcId, ProcState};
 
 use crate::options::Clip;
+use crate::workers::is_shared_name;
 
 use super::flow::FlowIndex;
 use super::index::Index;
+use super::player::Player;
 
 /// What is known of a lane at an instant.
 #[derive(Clone, Debug)]
@@ -97,5 +99,30 @@ impl Lane {
             None => {}
         }
         self.since = time;
+    }
+}
+
+impl Player {
+    /// A lane changes its state.
+    pub(super) fn proc(&mut self, proc: ProcId, from: ProcState, to: ProcState) {
+        let (now, first) = (self.world.now, self.sync);
+        let (begin, clip) = (self.world.begin, self.world.clip);
+        let name = self.world.facts.lane_names.get(&proc.0);
+        if name.is_none_or(|name| is_shared_name(name)) {
+            let was_idle = self.world.lanes.is_idle(proc.0);
+            self.world.slack.worker(was_idle, to, now, begin, clip);
+        }
+        let lane = self.world.lanes.change(proc.0, to, (first, now), clip);
+        if from != to && to == ProcState::Idle {
+            if from == ProcState::Running {
+                lane.parks += 1;
+            }
+            if let Some(index) = lane.syscalling.take() {
+                lane.steals += 1;
+                if let Some(flow) = self.flows.at(index) {
+                    flow.lane_lost = Some(now);
+                }
+            }
+        }
     }
 }

@@ -5,8 +5,8 @@
 //! since its generation began; a system call counts as blocked from the moment its lane is idle.
 
 use exectrace_format::{
-    CompactEvent, CompactKind, GoId, GoState, ProcId, ProcState, SideRecord, StackId, StateChange,
-    StringId, Tables,
+    CompactEvent, CompactKind, GoId, GoState, ProcId, SideRecord, StackId, StateChange, StringId,
+    Tables,
 };
 
 use crate::breakdown::{Sums, add};
@@ -14,12 +14,10 @@ use crate::names::{Names, Stack, Text};
 use crate::options::{Clip, Options};
 use crate::overview::Facts;
 use crate::passes::Passes;
-use crate::workers::is_shared_name;
 
 use super::charge::{close_ranges, ended, leave};
 use super::flow::{Flow, FlowIndex, Flows};
 use super::lane::Lanes;
-use super::region::EndedRegion;
 use super::slack::Slack;
 use super::stretch::{Next, Origin, State, between};
 
@@ -333,60 +331,6 @@ impl Player {
                 self.flows.remove(go);
             }
         }
-    }
-
-    fn proc(&mut self, proc: ProcId, from: ProcState, to: ProcState) {
-        let (now, first) = (self.world.now, self.sync);
-        let (begin, clip) = (self.world.begin, self.world.clip);
-        let name = self.world.facts.lane_names.get(&proc.0);
-        if name.is_none_or(|name| is_shared_name(name)) {
-            let was_idle = self.world.lanes.is_idle(proc.0);
-            self.world.slack.worker(was_idle, to, now, begin, clip);
-        }
-        let lane = self.world.lanes.change(proc.0, to, (first, now), clip);
-        if from != to && to == ProcState::Idle {
-            if from == ProcState::Running {
-                lane.parks += 1;
-            }
-            if let Some(index) = lane.syscalling.take() {
-                lane.steals += 1;
-                if let Some(flow) = self.flows.at(index) {
-                    flow.lane_lost = Some(now);
-                }
-            }
-        }
-    }
-
-    fn region_ends(&mut self, go: GoId, task: u64, name: Text) {
-        let (now, begin, clip) = (self.world.now, self.world.begin, self.world.clip);
-        let Some(flow) = self.flows.get_mut(go) else {
-            return;
-        };
-        let mut sums = std::mem::take(&mut self.scratch);
-        let region = match flow.close_region(now, clip, &mut sums) {
-            Some(open) => EndedRegion {
-                name: open.name,
-                task: open.task,
-                stack: open.stack,
-                begin: Some(open.begin),
-                end: Some(now),
-                sums: &sums,
-            },
-            // It began before the trace.
-            None => {
-                flow.sums_until(now, begin, clip, &mut sums);
-                EndedRegion {
-                    name,
-                    task,
-                    stack: Stack::default(),
-                    begin: None,
-                    end: Some(now),
-                    sums: &sums,
-                }
-            }
-        };
-        self.passes.region_ends(&self.world, flow, &region);
-        self.scratch = sums;
     }
 }
 

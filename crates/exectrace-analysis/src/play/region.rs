@@ -1,10 +1,13 @@
 //! Regions of a flow: open ones, and what is known of one that has ended.
 
+use exectrace_format::GoId;
+
 use crate::breakdown::{Sums, add};
 use crate::names::{Stack, Text};
 use crate::options::Clip;
 
 use super::flow::Flow;
+use super::player::Player;
 use super::stretch::State;
 
 /// A region that has not ended yet.
@@ -105,5 +108,41 @@ impl Flow {
         self.region_waits.truncate(region.first_wait);
         sums.close(clip.between(region.begin, now));
         Some(region)
+    }
+}
+
+impl Player {
+    /// The flow's innermost region ends; `task` and `name` are told of one that began before the
+    /// trace.
+    pub(super) fn region_ends(&mut self, go: GoId, task: u64, name: Text) {
+        let (now, begin, clip) = (self.world.now, self.world.begin, self.world.clip);
+        let Some(flow) = self.flows.get_mut(go) else {
+            return;
+        };
+        let mut sums = std::mem::take(&mut self.scratch);
+        let region = match flow.close_region(now, clip, &mut sums) {
+            Some(open) => EndedRegion {
+                name: open.name,
+                task: open.task,
+                stack: open.stack,
+                begin: Some(open.begin),
+                end: Some(now),
+                sums: &sums,
+            },
+            // It began before the trace.
+            None => {
+                flow.sums_until(now, begin, clip, &mut sums);
+                EndedRegion {
+                    name,
+                    task,
+                    stack: Stack::default(),
+                    begin: None,
+                    end: Some(now),
+                    sums: &sums,
+                }
+            }
+        };
+        self.passes.region_ends(&self.world, flow, &region);
+        self.scratch = sums;
     }
 }

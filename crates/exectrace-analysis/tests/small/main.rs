@@ -3,3 +3,4 @@
 mod findings;
 mod numbers;
 mod story;
+mod watched_findings;
