@@ -112,11 +112,14 @@ func compute() {
 
 func main() {
 	// Older than the trace: one in a region that ends in it, and one in a system call for good.
-	release, inside := make(chan bool), make(chan bool)
-	go trace.WithRegion(context.Background(), "older", func() {
-		inside <- true
-		<-release
-	})
+	release, inside, left := make(chan bool), make(chan bool), make(chan bool)
+	go func() {
+		trace.WithRegion(context.Background(), "older", func() {
+			inside <- true
+			<-release
+		})
+		close(left)
+	}()
 	<-inside
 	reader, _, err := os.Pipe()
 	must(err)
@@ -145,6 +148,7 @@ func main() {
 	garbage()
 	compute()
 	release <- true
+	<-left
 	pingPong()
 	trace.Stop()
 	pprof.StopCPUProfile()
