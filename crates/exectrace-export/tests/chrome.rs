@@ -203,7 +203,7 @@ fn texts_are_escaped() {
     assert_eq!(log["name"], "hello, \"world\"\n");
     assert_eq!(
         log["args"],
-        json!({ "category": "info", "task": 1, "user task": 1 })
+        json!({ "category": "info", "task": 1, "user task": 1, "stack": "main (main.rs:7)" })
     );
     let row = json!({ "ph": "M", "pid": 3, "tid": 2, "name": "thread_name", "args": { "name": "G2 serve<\"a;b\">" } });
     assert!(events.contains(&row), "the task's row has its name");

@@ -157,12 +157,13 @@ impl<W: Write> Sink for Chrome<'_, W> {
                 self.end(time, row, end, &[])
             }
             Fact::Sample {
+                task,
                 worker,
                 thread,
                 stack,
                 ..
-            } => self.sample(time, worker, thread, stack, scene),
-            Fact::Side(record) => self.side(time, record),
+            } => self.sample(time, (task, worker, thread), stack, scene),
+            Fact::Side(record) => self.side(time, record, scene),
             _ => Ok(()),
         }
     }
@@ -267,6 +268,17 @@ impl<W: Write> Chrome<'_, W> {
         self.name_row(row, || task.title(&scene.book))?;
         let name = scene.state_title(&now);
         let stack = self.stack(now.stack, scene);
+        let waker = match now.ready {
+            Some(ready) if ready.waker != GoId::NONE && now.state == State::Runnable => {
+                scene.task_title(ready.waker)
+            }
+            _ => String::new(),
+        };
+        let worker = Value::Number(if now.state.is_executing() {
+            now.worker.0
+        } else {
+            u64::MAX
+        });
         self.put(
             now.begin,
             row,
@@ -274,7 +286,11 @@ impl<W: Write> Chrome<'_, W> {
                 phase: "B",
                 category: "task",
                 name: &name,
-                arguments: &[("stack", Value::Text(&stack))],
+                arguments: &[
+                    ("worker", worker),
+                    ("woken by", Value::Text(&waker)),
+                    ("stack", Value::Text(&stack)),
+                ],
                 ..Event::default()
             },
         )
@@ -297,6 +313,10 @@ impl<W: Write> Chrome<'_, W> {
         let Some(row) = self.lane(lane, scene)? else {
             return Ok(());
         };
+        let place = match lane {
+            Lane::Worker(_) => ("thread", Value::Number(run.thread.0)),
+            Lane::Thread(_) => ("worker", Value::Number(run.worker.0)),
+        };
         let delay = run
             .ready
             .map_or(u64::MAX, |ready| run.begin.abs_diff(ready.since));
@@ -309,6 +329,7 @@ impl<W: Write> Chrome<'_, W> {
                 name: &scene.task_name(run.task),
                 arguments: &[
                     ("task", Value::Number(run.task.0)),
+                    place,
                     ("ready before, ns", Value::Number(delay)),
                 ],
                 ..Event::default()
@@ -435,6 +456,7 @@ impl<W: Write> Chrome<'_, W> {
     /// The row that best shows what somebody did.
     fn place(
         &mut self,
+        task: GoId,
         worker: ProcId,
         thread: ThreadId,
         scene: &Scene,
@@ -443,6 +465,13 @@ impl<W: Write> Chrome<'_, W> {
             && let Some(row) = self.lane(Lane::Worker(worker), scene)?
         {
             return Ok(row);
+        }
+        if let (true, Some(task)) = (self.options.tasks, scene.tasks.get(&task)) {
+            let row = Row {
+                pid: TASKS,
+                tid: task.id.0,
+            };
+            return self.name_row(row, || task.title(&scene.book));
         }
         if thread != ThreadId::NONE
             && let Some(row) = self.lane(Lane::Thread(thread), scene)?
@@ -453,7 +482,7 @@ impl<W: Write> Chrome<'_, W> {
     }
 
     fn wake(&mut self, time: i64, wake: Wake, scene: &Scene) -> Result<(), ExportError> {
-        let row = self.place(wake.worker, wake.thread, scene)?;
+        let row = self.place(wake.waker, wake.worker, wake.thread, scene)?;
         let name = if wake.is_spawn { "spawn" } else { "wake" };
         let woken = scene.task_title(wake.woken);
         self.instant(time, row, ("wake", name), &[("task", Value::Text(&woken))])?;
@@ -481,6 +510,7 @@ impl<W: Write> Chrome<'_, W> {
             tid: task.id.0,
         };
         self.name_row(row, || task.title(&scene.book))?;
+        let stack = self.stack(region.stack, scene);
         self.put(
             region.begin,
             row,
@@ -488,7 +518,10 @@ impl<W: Write> Chrome<'_, W> {
                 phase: "B",
                 category: "region",
                 name: scene.book.text(region.name),
-                arguments: &[("user task", user_task_value(region.user_task))],
+                arguments: &[
+                    ("user task", user_task_value(region.user_task)),
+                    ("stack", Value::Text(&stack)),
+                ],
                 ..Event::default()
             },
         )
@@ -504,7 +537,11 @@ impl<W: Write> Chrome<'_, W> {
         if !self.options.user_tasks {
             return Ok(());
         }
-        let parent = [("parent", user_task_value(user_task.parent))];
+        let told = [
+            ("user task", Value::Number(user_task.id.0)),
+            ("parent", user_task_value(user_task.parent)),
+            ("began in task", Value::Number(user_task.task.0)),
+        ];
         self.put(
             time,
             Row {
@@ -516,16 +553,18 @@ impl<W: Write> Chrome<'_, W> {
                 category: "user task",
                 name: scene.book.text(user_task.name),
                 id: Some(user_task.id.0),
-                arguments: if phase == "b" { &parent } else { &[] },
+                arguments: if phase == "b" { &told } else { &[] },
             },
         )
     }
 
     fn log(&mut self, time: i64, log: Log<'_>, scene: &Scene) -> Result<(), ExportError> {
+        let stack = self.stack(log.stack, scene);
         let arguments = [
             ("category", Value::Text(log.category)),
             ("task", Value::Number(log.task.0)),
             ("user task", user_task_value(log.user_task)),
+            ("stack", Value::Text(&stack)),
         ];
         let is_of_open = scene.user_tasks.contains_key(&log.user_task);
         if is_of_open && self.options.user_tasks {
@@ -547,14 +586,14 @@ impl<W: Write> Chrome<'_, W> {
                 },
             );
         }
-        let row = if self.options.tasks && log.task != GoId::NONE {
+        let row = if self.options.tasks && scene.tasks.contains_key(&log.task) {
             let row = Row {
                 pid: REGIONS,
                 tid: log.task.0,
             };
             self.name_row(row, || scene.task_title(log.task))?
         } else {
-            self.place(log.worker, log.thread, scene)?
+            self.place(log.task, log.worker, log.thread, scene)?
         };
         self.instant(time, row, ("log", log.message), &arguments)
     }
@@ -588,12 +627,11 @@ impl<W: Write> Chrome<'_, W> {
     fn sample(
         &mut self,
         time: i64,
-        worker: ProcId,
-        thread: ThreadId,
+        (task, worker, thread): (GoId, ProcId, ThreadId),
         stack: Stack,
         scene: &Scene,
     ) -> Result<(), ExportError> {
-        let row = self.place(worker, thread, scene)?;
+        let row = self.place(task, worker, thread, scene)?;
         let stack = self.stack(stack, scene);
         self.instant(
             time,
@@ -603,7 +641,7 @@ impl<W: Write> Chrome<'_, W> {
         )
     }
 
-    fn side(&mut self, now: i64, record: &SideRecord) -> Result<(), ExportError> {
+    fn side(&mut self, now: i64, record: &SideRecord, scene: &Scene) -> Result<(), ExportError> {
         let at = |time_ns: u64| i64::try_from(time_ns).unwrap_or(i64::MAX);
         match record {
             SideRecord::Counter {
@@ -622,6 +660,37 @@ impl<W: Write> Chrome<'_, W> {
                 ];
                 let row = self.program()?;
                 self.instant(at(*time_ns), row, ("trace", "records lost"), &arguments)
+            }
+            SideRecord::Link { time_ns, from, to } => {
+                let arguments = [("user task", Value::Number(from.0))];
+                let (category, name) = ("user task", "follows from");
+                if self.options.user_tasks && scene.user_tasks.contains_key(to) {
+                    let row = Row {
+                        pid: USER_TASKS,
+                        tid: 0,
+                    };
+                    return self.put(
+                        at(*time_ns),
+                        row,
+                        &Event {
+                            phase: "n",
+                            category,
+                            name,
+                            id: Some(to.0),
+                            arguments: &arguments,
+                        },
+                    );
+                }
+                let row = self.program()?;
+                self.instant(at(*time_ns), row, (category, name), &arguments)
+            }
+            SideRecord::Capabilities { pairs } => {
+                for (key, value) in pairs {
+                    let row = self.program()?;
+                    let arguments = [("value", Value::Text(value))];
+                    self.instant(now, row, ("trace", key), &arguments)?;
+                }
+                Ok(())
             }
             SideRecord::GeneratedBy { name, version } => {
                 let arguments = [("version", Value::Text(version))];
