@@ -151,6 +151,21 @@ impl Fields {
     /// A string, cut at [`MAX_TEXT_BYTES`].
     #[inline]
     pub fn str(&mut self, index: usize, value: &str) {
+        if value.len() <= MAX_TEXT_BYTES {
+            let (words, rest) = value.as_bytes().as_chunks::<8>();
+            let header = value_header(ValueType::Text, index, value.len());
+            let rest = (!rest.is_empty()).then(|| word_of(rest));
+            if self.reservation.push_text(header, words, rest) {
+                return;
+            }
+        }
+        self.str_slowly(index, value);
+    }
+
+    /// A string that must be cut, or for which a new chunk is to be taken.
+    #[cold]
+    #[inline(never)]
+    fn str_slowly(&mut self, index: usize, value: &str) {
         self.text(ValueType::Text, index, |text| text.write(value));
     }
 

@@ -385,6 +385,24 @@ impl Reservation {
         words.iter().all(|&word| self.push_slowly(word))
     }
 
+    /// Adds a header, words given as bytes, and a last word; `false`, with nothing added, if they do
+    /// not fit into this chunk.
+    #[inline(always)]
+    pub(crate) fn push_text(&mut self, header: u64, words: &[[u8; 8]], last: Option<u64>) -> bool {
+        let end = self.at + 1 + words.len();
+        if end >= SOFT_END {
+            return false;
+        }
+        self.chunk.store(self.at, &[header]);
+        self.chunk.store_bytes(self.at + 1, words);
+        self.at = end;
+        if let Some(last) = last {
+            self.chunk.store(end, &[last]);
+            self.at = end + 1;
+        }
+        true
+    }
+
     /// Adds words given as bytes, lowest first; `false` if there is no room for all.
     #[inline(always)]
     pub(crate) fn push_bytes(&mut self, words: &[[u8; 8]]) -> bool {
