@@ -127,8 +127,8 @@ fn take_brought<S: Stream>(
     waiting: &mut Vec<usize>,
     sink: &mut impl Sink,
 ) {
-    // No further than this record: those after it were not asked for.
-    take_one(streams, index, head, head.0, waiting, sink);
+    // Those after this record were not asked for, whatever their time.
+    take_one(streams, index, head, 0, waiting, sink);
 }
 
 /// If a thread that does not wait itself makes `span` soon, takes its records up to the making.
