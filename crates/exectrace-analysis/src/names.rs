@@ -32,6 +32,39 @@ pub struct Place {
     pub pc: u64,
 }
 
+/// What functions are called that Go programs wait in, and that tell nothing of the program.
+const GO_WAITS: [&str; 4] = ["runtime.", "internal/", "sync.", "time.Sleep"];
+
+impl Place {
+    /// The place of a stack (leaf first) that says most of the program: the first outside Go's
+    /// runtime and locks; the leaf if all are inside. `None` for an empty stack.
+    ///
+    /// ```
+    /// use exectrace_analysis::Place;
+    ///
+    /// let stack = ["runtime.chanrecv1", "main.serve", "main.main"].map(|function| Place {
+    ///     function: function.to_owned(),
+    ///     ..Place::default()
+    /// });
+    /// assert_eq!(Place::of_program(&stack), Some(&stack[1]));
+    /// assert_eq!(Place::of_program(&stack[..1]), Some(&stack[0]));
+    /// ```
+    pub fn of_program(stack: &[Self]) -> Option<&Self> {
+        let mut stack = stack.iter();
+        let leaf = stack.clone().next();
+        stack.find(|place| !is_go_wait(&place.function)).or(leaf)
+    }
+}
+
+fn is_go_wait(function: &str) -> bool {
+    GO_WAITS.iter().any(|begin| function.starts_with(begin))
+}
+
+/// Whether tasks of this name belong to Go itself: the collector's, the scavenger, timers.
+pub(crate) fn is_of_go_runtime(name: &str) -> bool {
+    name.starts_with("runtime.")
+}
+
 /// One frame: its number and texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Frame {
@@ -171,6 +204,14 @@ impl Names {
     /// The places of a stack, leaf first.
     pub(crate) fn places(&self, stack: Stack) -> Vec<Place> {
         self.frames(stack).map(|frame| self.place(frame)).collect()
+    }
+
+    /// As [`Place::of_program`].
+    pub(crate) fn place_of_program(&self, stack: Stack) -> Option<Place> {
+        let mut frames = self.frames(stack);
+        let of_program = frames.find(|frame| !is_go_wait(self.get(frame.function)));
+        let frame = of_program.or_else(|| self.frames(stack).next())?;
+        Some(self.place(frame))
     }
 
     /// The last frame of a stack: where its flow began.

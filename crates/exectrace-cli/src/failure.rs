@@ -36,6 +36,11 @@ impl Usage {
     }
 }
 
+/// There is nothing in a file.
+#[derive(Debug, thiserror::Error)]
+#[error("the file is empty")]
+pub(crate) struct Empty;
+
 const OK: u8 = 0;
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
@@ -115,6 +120,9 @@ fn remedy(error: &anyhow::Error) -> Option<String> {
         if let Some(usage) = cause.downcast_ref::<Usage>() {
             return Some(usage.remedy.clone());
         }
+        if cause.is::<Empty>() {
+            return Some(REMEDY_OF_EMPTY.to_owned());
+        }
         if let Some(read) = cause.downcast_ref::<ReadError>() {
             return Some(remedy_of_reading(&read.cause).to_owned());
         }
@@ -122,6 +130,10 @@ fn remedy(error: &anyhow::Error) -> Option<String> {
         remedy_of_io(io).map(str::to_owned)
     })
 }
+
+/// What to try when there is nothing in a file.
+const REMEDY_OF_EMPTY: &str = "the file that the recording was started with; nothing is written \
+                               to it before the recording has begun";
 
 /// What to try when a trace cannot be read.
 pub(crate) fn remedy_of_reading(cause: &ReadCause) -> &'static str {

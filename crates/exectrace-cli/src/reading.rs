@@ -4,7 +4,7 @@ use std::io::Write;
 
 use exectrace_format::{ReadCause, ReadError, Reader};
 
-use crate::failure::{Status, warn};
+use crate::failure::{Empty, Status, warn};
 use crate::input::{self, Input, Origin};
 use crate::output::{Out, units};
 
@@ -29,6 +29,9 @@ pub(crate) fn reader(input: Input) -> Result<Reader<Input>, ReadError> {
 pub(crate) fn of_input(error: ReadError, origin: &Origin) -> anyhow::Error {
     match error.cause {
         ReadCause::Io(error) => input::unreadable(error, &origin.label),
+        ReadCause::NotATrace if origin.bytes == Some(0) => {
+            anyhow::Error::new(Empty).context(format!("cannot read {}", origin.label))
+        }
         _ => anyhow::Error::new(error).context(format!("cannot read {}", origin.label)),
     }
 }

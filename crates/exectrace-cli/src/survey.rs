@@ -67,7 +67,7 @@ impl Damage {
     /// Where it is, in a sentence; `bytes` is the size of the file.
     pub(crate) fn place(&self, bytes: Option<u64>) -> String {
         let mut place = format!("at byte {}", units::count(self.offset));
-        if let Some(bytes) = bytes {
+        if let Some(bytes) = bytes.filter(|&bytes| bytes > 0) {
             let share = units::percent(self.offset.min(bytes), bytes);
             place.push_str(&format!(" of {} ({share})", units::count(bytes)));
         }

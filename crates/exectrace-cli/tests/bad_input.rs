@@ -124,6 +124,18 @@ fn what_is_no_trace_is_refused_with_cause_and_remedy() {
 }
 
 #[test]
+fn an_empty_file_is_called_empty() {
+    let traces = Traces::new();
+    let empty = traces.put("empty", b"");
+    let run = run(["tasks".as_ref(), empty.as_os_str()]);
+    assert_eq!(run.status, Some(1));
+    let cause = run.stderr.lines().nth(1);
+    assert_eq!(cause, Some("  cause: the file is empty"));
+    let remedy = run.stderr.lines().nth(2).expect("a remedy");
+    assert!(remedy.starts_with("  try: the file that"), "{remedy}");
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_no_verdict_on_a_trace() {
     let traces = Traces::new();
     let run = run(["check".as_ref(), traces.path("missing").as_os_str()]);

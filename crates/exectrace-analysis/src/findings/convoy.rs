@@ -11,7 +11,7 @@ use crate::names::{Names, Stack, Text};
 use crate::play::{Flow, World};
 use crate::top::Top;
 
-use super::watch::{Wake, leaf};
+use super::watch::Wake;
 use super::{Exemplar, Finding, MAX_EXEMPLARS, Severity, plural, shown};
 
 /// So many tasks in line make a convoy ...
@@ -135,7 +135,7 @@ impl Watch {
             begin_ns: Some(world.since_begin(link.since)),
             duration_ns: Some(link.longest),
             async_task: Some(link.head.0),
-            place: leaf(world, link.stack),
+            place: world.names.place_of_program(link.stack),
             ..Exemplar::default()
         };
         let exemplars: Vec<Exemplar> = self.worst.iter().map(exemplar).collect();

@@ -10,7 +10,7 @@ use crate::names::{Names, Stack, Text};
 use crate::play::{Stretch, World, between};
 use crate::top::Top;
 
-use super::watch::{Wake, leaf, of_lane};
+use super::watch::{Wake, of_lane};
 use super::{Exemplar, Finding, MAX_EXEMPLARS, Severity, plural, shown};
 
 /// So many tasks make a herd: Tokio wakes up to 32 at a time.
@@ -173,7 +173,7 @@ impl Watch {
             duration_ns: Some(burst.delay),
             async_task: Some(burst.by.0),
             worker: Some(burst.lane),
-            place: leaf(world, burst.stack),
+            place: world.names.place_of_program(burst.stack),
             ..Exemplar::default()
         };
         let exemplars: Vec<Exemplar> = self.worst.iter().map(exemplar).collect();

@@ -12,7 +12,7 @@ use crate::names::{Names, Stack, Text};
 use crate::play::World;
 use crate::top::Top;
 
-use super::watch::{Wake, leaf};
+use super::watch::Wake;
 use super::{Exemplar, Finding, MAX_EXEMPLARS, Severity, plural, shown, sum};
 
 /// So many sleeps at a place tell how long they are meant to take: the median.
@@ -111,7 +111,7 @@ impl Watch {
             begin_ns: Some(world.since_begin(sleep.begin)),
             duration_ns: Some(sleep.duration),
             async_task: Some(sleep.task),
-            place: leaf(world, sleep.stack),
+            place: world.names.place_of_program(sleep.stack),
             ..Exemplar::default()
         };
         let exemplars: Vec<Exemplar> = late.iter().map(exemplar).collect();

@@ -1,6 +1,7 @@
 //! An async task ran so long without yielding that others on its worker had to wait.
 
-use crate::{Analysis, Run, TaskGroup};
+use crate::names::is_of_go_runtime;
+use crate::{Analysis, Place, Run, TaskGroup};
 
 use super::{Exemplar, Finding, Severity, plural, shown};
 
@@ -23,7 +24,9 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
             && analysis.is_shared_worker(run.worker)
     };
     let mut runs: Vec<&Run> = Vec::new();
-    for group in &tasks.groups {
+    // What Go's collector does is not the program's to change.
+    let of_program = tasks.groups.iter();
+    for group in of_program.filter(|group| !is_of_go_runtime(&group.name)) {
         runs.extend(
             group
                 .longest_runs
@@ -40,7 +43,7 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
         async_task: Some(run.task),
         user_task: run.user_task,
         worker: run.worker,
-        place: run.stack.first().cloned(),
+        place: Place::of_program(&run.stack).cloned(),
     };
     Some(Finding {
         id: "long_run",
@@ -55,7 +58,8 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
         total_ns: runs.iter().map(|run| run.duration_ns).sum(),
         exemplars: runs.iter().map(exemplar).collect(),
         rule: "A run on a shared worker of 20 ms or more; or of 1 ms or more that is ten times the \
-               99th percentile of the runs of tasks of its name, if these are 200 or more.",
+               99th percentile of the runs of tasks of its name, if these are 200 or more. Go's own \
+               tasks apart.",
         help: "Move the work to a blocking thread, or yield within it.",
     })
 }

@@ -1,6 +1,6 @@
 //! Async tasks that wait since long before the end and were never woken: a wake may be lost.
 
-use crate::{Analysis, TaskInstance};
+use crate::{Analysis, Place, TaskInstance};
 
 use super::{Exemplar, Finding, Severity, plural, shown};
 
@@ -33,7 +33,7 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
         begin_ns: Some(task.state_since_ns),
         duration_ns: Some(end.saturating_sub(task.state_since_ns)),
         async_task: Some(task.id),
-        place: task.stack.first().cloned(),
+        place: Place::of_program(&task.stack).cloned(),
         ..Exemplar::default()
     };
     Some(Finding {

@@ -5,7 +5,7 @@
 
 use exectrace_format::{CompactEvent, GoId};
 
-use crate::names::{Names, Place, Stack};
+use crate::names::Names;
 use crate::play::{Flow, Index, State, Stretch, World};
 use crate::workers::is_shared_name;
 
@@ -135,10 +135,4 @@ pub(super) fn of_lane<T: Default>(all: &mut Vec<T>, lane: usize) -> &mut T {
 pub(super) fn is_shared(world: &World, lane: u64) -> bool {
     let name = world.facts.lane_names.get(&lane);
     name.is_none_or(|name| is_shared_name(name))
-}
-
-/// The place of a stack's leaf.
-pub(super) fn leaf(world: &World, stack: Stack) -> Option<Place> {
-    let leaf = world.names.frames(stack).next()?;
-    Some(world.names.place(leaf))
 }

@@ -175,18 +175,21 @@ fn a_worker_that_does_all_the_work_is_told() {
 
 #[test]
 fn a_task_that_is_ready_after_each_run_polls_in_a_loop() {
-    let runs = |count: u64| {
+    let runs = |name: &str, count: u64| {
         let mut story = Story::default();
         story
             .runs(10, 1, 1, "main")
-            .spawn(20, 1, 2, "task")
+            .spawn(20, 1, 2, name)
             .block(30, 1, "sync", "recv<main");
         for n in 1..=count {
             story.start(n * 100, 1, 2).stop(n * 100 + 50, 1, "yield");
         }
         story
     };
-    assert_tells("self_wake", &runs(1_000), &runs(999));
+    assert_tells("self_wake", &runs("task", 1_000), &runs("task", 999));
+    // Go's sweeper yields after each span.
+    let sweeper = runs("runtime.bgsweep", 1_000);
+    assert_eq!(find(&sweeper, "self_wake"), None);
 }
 
 #[test]

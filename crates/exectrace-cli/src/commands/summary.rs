@@ -4,7 +4,8 @@ use std::io::Write;
 
 use clap::Args;
 use exectrace_analysis::{
-    Counter, Finding, Gc, Options, Overview, Regions, Syscalls, Tasks, UserTasks, Workers,
+    Counter, Finding, Gc, Options, Overview, Regions, Syscalls, Tasks, UserTasks, Utilization,
+    Workers,
 };
 use serde::Serialize;
 
@@ -92,7 +93,7 @@ impl Summary {
                 regions::print_kinds(&regions.kinds, top, page)?;
             }
             if let Some(gc) = analysis.gc.as_ref().filter(|gc| gc.cycles > 0) {
-                print_gc(gc, page)?;
+                print_gc(gc, analysis.overview.duration_ns, page)?;
             }
             print_counters(&analysis.counters, page)
         })
@@ -133,7 +134,7 @@ fn print_overview(answer: &Answer, overview: &Overview, page: &mut Page<'_>) -> 
     Ok(())
 }
 
-fn print_gc(gc: &Gc, page: &mut Page<'_>) -> anyhow::Result<()> {
+fn print_gc(gc: &Gc, trace_ns: u64, page: &mut Page<'_>) -> anyhow::Result<()> {
     page.heading(
         "Garbage collection",
         &format!("{} cycles", units::count(gc.cycles)),
@@ -169,9 +170,7 @@ fn print_gc(gc: &Gc, page: &mut Page<'_>) -> anyhow::Result<()> {
         }
     }
     page.table(&table, 0)?;
-    let shares: Vec<String> = gc
-        .minimum_utilization
-        .iter()
+    let shares: Vec<String> = telling(&gc.minimum_utilization, trace_ns)
         .map(|point| {
             format!(
                 "{:.0}% of {}",
@@ -188,6 +187,14 @@ fn print_gc(gc: &Gc, page: &mut Page<'_>) -> anyhow::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// The points of the curve that tell something: from the longest window in which nothing is left to
+/// the longest within the trace.
+fn telling(curve: &[Utilization], trace_ns: u64) -> impl Iterator<Item = &Utilization> {
+    let first = curve.iter().rposition(|point| point.share <= 0.0);
+    let points = curve.iter().skip(first.unwrap_or(0));
+    points.take_while(move |point| point.window_ns <= trace_ns)
 }
 
 fn print_counters(counters: &[Counter], page: &mut Page<'_>) -> anyhow::Result<()> {

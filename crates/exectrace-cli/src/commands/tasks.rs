@@ -131,7 +131,7 @@ pub(super) fn print_longest_runs(runs: &[Run], page: &mut Page<'_>) -> anyhow::R
             run.task.to_string().into(),
             Cell::styled(names::name(&run.name), style::NAME),
             then.into(),
-            names::leaf(&run.stack, &run.name).into(),
+            names::where_in_program(&run.stack, &run.name).into(),
         ]);
     }
     page.table(&table, 0)
@@ -155,7 +155,7 @@ fn table_of(tasks: &[TaskInstance]) -> Table {
             Cell::styled(names::name(&task.name), style::NAME),
             units::instant(task.state_since_ns).into(),
             state.into(),
-            names::leaf(&task.stack, &task.name).into(),
+            names::where_in_program(&task.stack, &task.name).into(),
             names::place(task.spawned_at.as_ref(), &task.name).into(),
         ]);
     }

@@ -316,7 +316,7 @@ fn print_path(path: &CriticalPath, page: &mut Page<'_>) -> anyhow::Result<()> {
             step.async_task.to_string().into(),
             Cell::styled(names::name(&step.name), style::NAME),
             step.region.as_str().into(),
-            names::leaf(&step.stack, &step.name).into(),
+            names::where_in_program(&step.stack, &step.name).into(),
             step.woken_by
                 .map_or_else(String::new, |id| id.to_string())
                 .into(),

@@ -45,10 +45,22 @@ pub(crate) fn frame(frame: &Place) -> String {
     }
 }
 
-/// The place of a stack that says most: its leaf. Empty without a stack.
-pub(crate) fn leaf(stack: &[Place], name: &str) -> String {
-    match stack.first() {
-        Some(leaf) if leaf.function != name => frame(leaf),
+/// Where in the program a stack is, in one line. Empty without a stack, and where the stack is but
+/// the name of its task.
+pub(crate) fn where_in_program(stack: &[Place], name: &str) -> String {
+    match Place::of_program(stack) {
+        Some(at) if at.function != name => frame(&short(at)),
+        Some(at) if stack.len() > 1 => place(Some(&short(at)), name),
         _ => String::new(),
+    }
+}
+
+/// The place with the last two parts of its path, for tables.
+fn short(place: &Place) -> Place {
+    let mut ends = place.file.rmatch_indices(['/', '\\']).skip(1);
+    let begin = ends.next().map_or(0, |(separator, _)| separator + 1);
+    Place {
+        file: place.file.get(begin..).unwrap_or_default().to_owned(),
+        ..place.clone()
     }
 }
