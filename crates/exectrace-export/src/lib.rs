@@ -21,6 +21,7 @@ mod options;
 mod parquet;
 mod perfetto;
 mod story;
+mod timeline;
 
 pub use chrome::chrome;
 pub use error::{ExportError, Exported};

@@ -2,14 +2,8 @@
 
 use std::io::Write;
 
+use super::rows::Row;
 use crate::error::ExportError;
-
-/// A row: Chrome's process and thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Row {
-    pub(super) pid: u32,
-    pub(super) tid: u64,
-}
 
 /// The value of an argument.
 #[derive(Clone, Copy, Debug)]
@@ -130,12 +124,9 @@ fn write_text(out: &mut impl Write, before: &str, text: &str) -> Result<(), Expo
     Ok(serde_json::to_writer(out, text)?)
 }
 
-/// Microseconds with all nanoseconds behind the point, without passing through a float.
+/// Microseconds with all nanoseconds behind the point, without passing through a float. What is
+/// before zero is put there: viewers drop it.
 fn write_microseconds(out: &mut impl Write, time_ns: i64) -> Result<(), ExportError> {
-    let sign = if time_ns < 0 { "-" } else { "" };
-    let (whole, rest) = (
-        time_ns.unsigned_abs() / 1_000,
-        time_ns.unsigned_abs() % 1_000,
-    );
-    Ok(write!(out, "{sign}{whole}.{rest:03}")?)
+    let time_ns = u64::try_from(time_ns).unwrap_or(0);
+    Ok(write!(out, "{}.{:03}", time_ns / 1_000, time_ns % 1_000)?)
 }

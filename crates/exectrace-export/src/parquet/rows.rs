@@ -8,8 +8,7 @@ use super::schema::{EVENTS, LOGS, POLLS, REGIONS, SAMPLES, TASK_STATES, TRACES, 
 use super::table::{Cell, Table};
 use crate::error::{ExportError, Exported};
 use crate::story::{
-    End, Fact, Lane, Log, Next, Region, Run, Scene, Sink, Stack, State, Stretch, Task, Text,
-    UserTask,
+    End, Fact, Lane, Log, Next, Region, Run, Scene, Sink, Stack, Stretch, Task, Text, UserTask,
 };
 
 /// The tables of one trace.
@@ -124,7 +123,7 @@ impl Rows {
             Cell::Int(run.syscall_ns),
             ready,
             id(waker.0),
-            Cell::Text(next.state.map_or("ended", State::name)),
+            Cell::Text(next.name()),
             text(scene, next.reason),
             stack,
             Cell::Flag(end != End::WithTrace),

@@ -13,6 +13,7 @@ use super::schema::{
 };
 use crate::error::ExportError;
 use crate::story::{Book, Stack};
+use crate::timeline::Value;
 
 /// Most names and stacks that are kept by number at a time.
 const INTERNED_MAX: usize = 100_000;
@@ -20,17 +21,6 @@ const INTERNED_MAX: usize = 100_000;
 const SEQUENCE: u32 = 1;
 /// The one mapping that all frames belong to.
 const MAPPING: u64 = 1;
-
-/// The value of an argument of an event.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Value<'a> {
-    Number(u64),
-    /// One that is worth a number of its own.
-    Name(&'a str),
-    /// One that hardly comes twice.
-    Text(&'a str),
-    Stack(Stack),
-}
 
 /// Numbers of names of one kind.
 #[derive(Debug, Default)]

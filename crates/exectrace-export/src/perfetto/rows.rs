@@ -24,11 +24,12 @@ use super::schema::{
 };
 use crate::error::ExportError;
 use crate::story::{Lane, Scene, Task, Text, UserTask};
+use crate::timeline::Place;
 
 /// The process's number; that of the program is not in the trace.
 pub(super) const PID: i32 = 1;
 
-pub(super) const PROCESS: u64 = 1;
+const PROCESS: u64 = 1;
 const WORKERS: u64 = 2;
 const TASKS: u64 = 3;
 const USER_TASKS: u64 = 4;
@@ -101,12 +102,29 @@ impl Rows {
         })
     }
 
+    /// The track for a place; a new one is described.
+    pub(super) fn row(
+        &mut self,
+        place: Place<'_>,
+        scene: &Scene,
+        packets: &mut Packets<impl Write>,
+    ) -> Result<u64, ExportError> {
+        match place {
+            Place::Lane(lane) => self.lane(lane, scene, packets),
+            Place::States(task) => self.task(task, scene, packets),
+            Place::Regions(task) => self.regions(task, scene, packets),
+            Place::UserTask(user_task) => self.user_task(user_task, scene, packets),
+            Place::Ranges(scope) => self.range(scope, scene, packets),
+            Place::Program => Ok(PROCESS),
+        }
+    }
+
     fn free(&mut self) -> u64 {
         self.used += 1;
         self.used
     }
 
-    pub(super) fn lane(
+    fn lane(
         &mut self,
         lane: Lane,
         scene: &Scene,
@@ -143,7 +161,7 @@ impl Rows {
     }
 
     /// The track of a task's states.
-    pub(super) fn task(
+    fn task(
         &mut self,
         task: &Task,
         scene: &Scene,
@@ -181,7 +199,7 @@ impl Rows {
     }
 
     /// The track of a task's regions, below that of its states.
-    pub(super) fn regions(
+    fn regions(
         &mut self,
         task: &Task,
         scene: &Scene,
@@ -233,7 +251,7 @@ impl Rows {
         Ok(())
     }
 
-    pub(super) fn user_task(
+    fn user_task(
         &mut self,
         user_task: &UserTask,
         scene: &Scene,
@@ -254,16 +272,11 @@ impl Rows {
         Ok(uuid)
     }
 
-    /// The track of an open user task.
-    pub(super) fn open_user_task(&self, id: TaskId) -> Option<u64> {
-        self.user_tasks.get(&id).copied()
-    }
-
     pub(super) fn forget_user_task(&mut self, id: TaskId) {
         self.user_tasks.remove(&id);
     }
 
-    pub(super) fn range(
+    fn range(
         &mut self,
         scope: RangeScope,
         scene: &Scene,

@@ -1,6 +1,8 @@
 //! User tasks, regions, and the ranges of garbage collection.
 
-use exectrace_format::{CompactEvent, CompactKind, GoId, RangeName, RangeScope, Tables, TaskId};
+use exectrace_format::{
+    CompactEvent, CompactKind, GoId, RangeName, RangeScope, StringId, Tables, TaskId,
+};
 
 use crate::error::ExportError;
 
@@ -18,12 +20,12 @@ impl Teller {
     ) -> Result<(), ExportError> {
         match event.kind {
             CompactKind::TaskBegin { task, parent, name } => {
-                let name = self.scene.book.text_of(name, tables);
-                self.begin_user_task(event.go, task, parent, name, sink)
+                let told = self.user_task(event, (task, parent), name, tables);
+                self.begin_user_task(told, sink)
             }
             CompactKind::TaskEnd { task, parent, name } => {
-                let name = self.scene.book.text_of(name, tables);
-                self.end_user_task(event.go, task, parent, name, sink)
+                let told = self.user_task(event, (task, parent), name, tables);
+                self.end_user_task(told, sink)
             }
             CompactKind::RegionBegin { task, name } => {
                 let region = Region {
@@ -55,57 +57,51 @@ impl Teller {
         }
     }
 
-    fn begin_user_task(
+    /// A user task as an event tells it, which would begin there.
+    fn user_task(
         &mut self,
-        in_task: GoId,
-        id: TaskId,
-        parent: TaskId,
-        name: Text,
-        sink: &mut impl Sink,
-    ) -> Result<(), ExportError> {
-        let before = self.scene.began_before.remove(&id);
-        let user_task = UserTask {
+        event: &CompactEvent,
+        (id, parent): (TaskId, TaskId),
+        name: StringId,
+        tables: &Tables,
+    ) -> UserTask {
+        UserTask {
             id,
             parent,
-            name,
-            begin: before.unwrap_or(self.scene.now),
+            name: self.scene.book.text_of(name, tables),
+            begin: self.scene.now,
             begin_told: true,
-            task: in_task,
-        };
-        self.scene.user_tasks.insert(id, user_task);
-        self.say(sink, Fact::UserTaskBegan(user_task))
+            task: event.go,
+        }
     }
 
-    fn end_user_task(
+    fn begin_user_task(
         &mut self,
-        in_task: GoId,
-        id: TaskId,
-        parent: TaskId,
-        name: Text,
+        mut told: UserTask,
         sink: &mut impl Sink,
     ) -> Result<(), ExportError> {
-        let user_task = match self.scene.user_tasks.remove(&id) {
+        if let Some(before) = self.scene.began_before.remove(&told.id) {
+            told.begin = before;
+        }
+        self.scene.user_tasks.insert(told.id, told);
+        self.say(sink, Fact::UserTaskBegan(told))
+    }
+
+    fn end_user_task(&mut self, told: UserTask, sink: &mut impl Sink) -> Result<(), ExportError> {
+        let user_task = match self.scene.user_tasks.remove(&told.id) {
             Some(open) => open,
             None => {
-                let user_task = UserTask {
-                    id,
-                    parent,
-                    name,
+                let older = UserTask {
                     begin: self.scene.begin,
                     begin_told: false,
-                    task: in_task,
+                    ..told
                 };
-                self.say(sink, Fact::UserTaskBegan(user_task))?;
-                user_task
+                self.say(sink, Fact::UserTaskBegan(older))?;
+                older
             }
         };
-        self.say(
-            sink,
-            Fact::UserTaskEnded {
-                user_task,
-                end: End::Told,
-            },
-        )
+        let end = End::Told;
+        self.say(sink, Fact::UserTaskEnded { user_task, end })
     }
 
     pub(super) fn end_user_tasks(&mut self, sink: &mut impl Sink) -> Result<(), ExportError> {

@@ -28,7 +28,7 @@ pub(crate) enum End {
 pub(crate) struct Run {
     pub(crate) task: GoId,
     pub(crate) begin: i64,
-    /// How long it was ready to run before, and what made it ready; `None` if that was not seen.
+    /// How it became ready; `None` if that was not seen.
     pub(crate) ready: Option<Ready>,
     /// The begin of the system call it is in.
     pub(crate) syscall: Option<i64>,
@@ -37,6 +37,13 @@ pub(crate) struct Run {
     /// The worker of a run on a thread, the thread of a run on a worker.
     pub(crate) worker: ProcId,
     pub(crate) thread: ThreadId,
+}
+
+impl Run {
+    /// How long the task was ready before, if that was seen.
+    pub(crate) fn delay_ns(&self) -> Option<u64> {
+        self.ready.map(|ready| self.begin.abs_diff(ready.since))
+    }
 }
 
 /// How an async task became ready to run.
@@ -187,10 +194,6 @@ pub(crate) enum Fact<'a> {
     },
     /// A CPU sample.
     Sample {
-        #[cfg_attr(
-            not(feature = "parquet"),
-            allow(dead_code, reason = "only tables tell it")
-        )]
         task: GoId,
         worker: ProcId,
         thread: ThreadId,
@@ -209,4 +212,11 @@ pub(crate) struct Next {
     pub(crate) state: Option<State>,
     pub(crate) reason: Text,
     pub(crate) stack: Stack,
+}
+
+impl Next {
+    /// The state, in a word.
+    pub(crate) fn name(&self) -> &'static str {
+        self.state.map_or("ended", State::name)
+    }
 }

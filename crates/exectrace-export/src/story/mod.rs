@@ -3,11 +3,13 @@
 //! [`tell`] reads the events and keeps what is open in a [`Scene`]; each thing that begins, ends or
 //! changes becomes a [`Fact`], which a [`Sink`] writes down in its own format. `book` numbers names
 //! and stacks for the whole trace, `task` and `fact` hold the words, `teller` finds the facts:
-//! `states` those of async tasks and lanes, `annotations` those of user tasks, regions and ranges.
+//! `states` those of async tasks, `lanes` those of workers and threads, `annotations` those of user
+//! tasks, regions and ranges.
 
 mod annotations;
 mod book;
 mod fact;
+mod lanes;
 mod scene;
 mod states;
 mod task;

@@ -1,0 +1,86 @@
+//! What the program says of itself: regions, user tasks, logs.
+
+use exectrace_format::TaskId;
+use fxprof_processed_profile::MarkerTiming;
+
+use super::markers::{InRegion, InUserTask, Said};
+use super::profile::{Firefox, Row, stamp, timing};
+use crate::story::{End, Log, Region, Scene, Task, UserTask};
+
+impl Firefox<'_> {
+    pub(super) fn region(
+        &mut self,
+        time: i64,
+        task: &Task,
+        region: Region,
+        end: End,
+        scene: &Scene,
+    ) {
+        let Some(thread) = self.task_row(task, scene) else {
+            return;
+        };
+        let state = match end {
+            End::Told => "",
+            End::WithTask => "with its async task",
+            End::WithTrace => "open at the end of the trace",
+        };
+        let title = task.title(&scene.book);
+        let timing = timing(region.begin, time, end, scene);
+        let name = scene.book.text(region.name);
+        let category = self.categories.annotation;
+        let number = region.user_task.0 as f64;
+        let texts = [title.as_str(), state];
+        let marker = self.mark::<InRegion>(thread, timing, name, category, texts, number);
+        let stack = self.stack(thread, &[], region.stack, category, scene);
+        self.profile.set_marker_stack(thread, marker, stack);
+    }
+
+    pub(super) fn user_task(&mut self, time: i64, user_task: UserTask, end: End, scene: &Scene) {
+        if !self.options.user_tasks {
+            return;
+        }
+        let thread = self.row(Row::UserTasks, scene, || "User tasks".to_owned());
+        let parent = match user_task.parent {
+            TaskId::NONE | TaskId::BACKGROUND => String::new(),
+            parent => format!("T{}", parent.0),
+        };
+        let timing = timing(user_task.begin, time, end, scene);
+        let name = scene.book.text(user_task.name);
+        let texts = [&*format!("T{}", user_task.id.0), &parent];
+        let category = self.categories.annotation;
+        self.mark::<InUserTask>(
+            thread,
+            timing,
+            name,
+            category,
+            texts,
+            user_task.task.0 as f64,
+        );
+    }
+
+    pub(super) fn log(&mut self, time: i64, log: Log<'_>, scene: &Scene) {
+        let thread = match scene.tasks.get(&log.task) {
+            Some(task) => self.task_row(task, scene),
+            None => None,
+        };
+        let title = scene.task_title(log.task);
+        let thread =
+            thread.unwrap_or_else(|| self.row(Row::UserTasks, scene, || "User tasks".to_owned()));
+        let name = if log.category.is_empty() {
+            "log"
+        } else {
+            log.category
+        };
+        let timing = MarkerTiming::Instant(stamp(time, scene));
+        let category = self.categories.annotation;
+        let texts = [log.message, &title];
+        self.mark::<Said>(
+            thread,
+            timing,
+            name,
+            category,
+            texts,
+            log.user_task.0 as f64,
+        );
+    }
+}

@@ -1,0 +1,205 @@
+//! The profile being made: its threads, colours, stacks, markers and times.
+
+use std::marker::PhantomData;
+
+use exectrace_format::{GoId, SyncClock};
+use fxprof_processed_profile::{
+    CategoryColor, CategoryHandle, CounterHandle, Frame, FrameFlags, FrameInfo, MarkerHandle,
+    MarkerTiming, ProcessHandle, Profile, ReferenceTimestamp, SamplingInterval, StackHandle,
+    ThreadHandle, Timestamp,
+};
+use rustc_hash::FxHashMap;
+
+use super::markers::{Kind, Mark};
+use crate::options::Options;
+use crate::story::{End, Lane, Scene, Stack, State, Task};
+
+/// The unit of a sample's weight.
+pub(super) const UNIT_NS: u64 = 1_000;
+
+/// The colours of the states.
+pub(super) struct Categories {
+    pub(super) running: CategoryHandle,
+    runnable: CategoryHandle,
+    waiting: CategoryHandle,
+    syscall: CategoryHandle,
+    pub(super) annotation: CategoryHandle,
+    pub(super) collection: CategoryHandle,
+}
+
+/// A thread of the profile.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Row {
+    Lane(Lane),
+    Task(GoId),
+    UserTasks,
+    Collection,
+    /// Samples of threads that the trace does not tell.
+    Samples,
+}
+
+pub(super) struct Firefox<'a> {
+    pub(super) profile: Profile,
+    pub(super) process: ProcessHandle,
+    pub(super) categories: Categories,
+    pub(super) options: &'a Options,
+    pub(super) rows: FxHashMap<Row, ThreadHandle>,
+    /// Threads of the profile so far, and those that are async tasks.
+    threads: u32,
+    tasks: usize,
+    pub(super) counters: FxHashMap<String, (CounterHandle, f64)>,
+    has_clock: bool,
+    pub(super) items: u64,
+    pub(super) left_out: u64,
+}
+
+impl<'a> Firefox<'a> {
+    pub(super) fn new(options: &'a Options) -> Self {
+        let reference = ReferenceTimestamp::from_millis_since_unix_epoch(0.0);
+        let interval = SamplingInterval::from_nanos(UNIT_NS);
+        let mut profile = Profile::new(&options.process_name, reference, interval);
+        let zero = Timestamp::from_nanos_since_reference(0);
+        let process = profile.add_process(&options.process_name, 1, zero);
+        let mut category = |name, color| profile.add_category(name, color);
+        let categories = Categories {
+            running: category("Running", CategoryColor::Green),
+            runnable: category("Runnable", CategoryColor::Red),
+            waiting: category("Waiting", CategoryColor::Transparent),
+            syscall: category("System call", CategoryColor::Orange),
+            annotation: category("Annotation", CategoryColor::Blue),
+            collection: category("Garbage collection", CategoryColor::Purple),
+        };
+        // All frames have their names already.
+        profile.set_symbolicated(true);
+        Self {
+            profile,
+            process,
+            categories,
+            options,
+            rows: FxHashMap::default(),
+            threads: 0,
+            tasks: 0,
+            counters: FxHashMap::default(),
+            has_clock: false,
+            items: 0,
+            left_out: 0,
+        }
+    }
+
+    /// The profile's zero is the begin of the trace.
+    pub(super) fn clock(&mut self, clock: SyncClock, scene: &Scene) {
+        if std::mem::replace(&mut self.has_clock, true) {
+            return;
+        }
+        let snapshot = clock.snapshot;
+        let unix_ms =
+            snapshot.unix_seconds as f64 * 1e3 + f64::from(snapshot.unix_nanoseconds) / 1e6;
+        let since_begin_ms = clock.time.0.saturating_sub(scene.begin) as f64 / 1e6;
+        let reference = ReferenceTimestamp::from_millis_since_unix_epoch(unix_ms - since_begin_ms);
+        self.profile.set_reference_timestamp(reference);
+    }
+
+    /// The thread that stands for a row; a new one gets the next number.
+    pub(super) fn row(
+        &mut self,
+        row: Row,
+        scene: &Scene,
+        title: impl FnOnce() -> String,
+    ) -> ThreadHandle {
+        if let Some(&known) = self.rows.get(&row) {
+            return known;
+        }
+        let begin = stamp(scene.begin, scene);
+        self.threads += 1;
+        // No thread is the main one: that would be shown under the process's name.
+        let thread = self
+            .profile
+            .add_thread(self.process, self.threads, begin, false);
+        self.profile.set_thread_name(thread, &title());
+        self.rows.insert(row, thread);
+        thread
+    }
+
+    /// The thread of an async task, if it is to have one.
+    pub(super) fn task_row(&mut self, task: &Task, scene: &Scene) -> Option<ThreadHandle> {
+        if let Some(&known) = self.rows.get(&Row::Task(task.id)) {
+            return Some(known);
+        }
+        if !self.options.tasks || self.tasks >= self.options.firefox_tasks_max {
+            self.left_out += u64::from(self.options.tasks);
+            return None;
+        }
+        self.tasks += 1;
+        Some(self.row(Row::Task(task.id), scene, || task.title(&scene.book)))
+    }
+
+    pub(super) fn mark<K: Kind>(
+        &mut self,
+        thread: ThreadHandle,
+        timing: MarkerTiming,
+        name: &str,
+        category: CategoryHandle,
+        texts: [&str; 2],
+        number: f64,
+    ) -> MarkerHandle {
+        self.items += 1;
+        let mark = Mark::<K> {
+            name: self.profile.intern_string(name),
+            category,
+            texts: texts.map(|text| self.profile.intern_string(text)),
+            number,
+            kind: PhantomData,
+        };
+        self.profile.add_marker(thread, timing, mark)
+    }
+
+    /// A stack below the given labels, outermost first.
+    pub(super) fn stack(
+        &mut self,
+        thread: ThreadHandle,
+        labels: &[&str],
+        stack: Stack,
+        category: CategoryHandle,
+        scene: &Scene,
+    ) -> Option<StackHandle> {
+        let mut frames = Vec::new();
+        let named = scene
+            .book
+            .frames(stack)
+            .rev()
+            .map(|frame| scene.book.text(frame.function))
+            .map(|name| if name.is_empty() { "?" } else { name });
+        for label in labels.iter().copied().chain(named) {
+            frames.push(FrameInfo {
+                frame: Frame::Label(self.profile.intern_string(label)),
+                category_pair: category.into(),
+                flags: FrameFlags::empty(),
+            });
+        }
+        self.profile.intern_stack_frames(thread, frames.into_iter())
+    }
+
+    pub(super) fn category(&self, state: State) -> CategoryHandle {
+        match state {
+            State::Runnable => self.categories.runnable,
+            State::Running => self.categories.running,
+            State::Waiting => self.categories.waiting,
+            State::Syscall => self.categories.syscall,
+        }
+    }
+}
+
+/// What the trace ends before has no end.
+pub(super) fn timing(begin: i64, time: i64, end: End, scene: &Scene) -> MarkerTiming {
+    let (begin, time) = (stamp(begin, scene), stamp(time, scene));
+    match end {
+        End::Told | End::WithTask => MarkerTiming::Interval(begin, time),
+        End::WithTrace => MarkerTiming::IntervalStart(begin),
+    }
+}
+
+/// Since the begin of the trace. What is older begins with it.
+pub(super) fn stamp(time: i64, scene: &Scene) -> Timestamp {
+    let since_ns = time.saturating_sub(scene.begin);
+    Timestamp::from_nanos_since_reference(u64::try_from(since_ns).unwrap_or(0))
+}

@@ -1,0 +1,133 @@
+//! What a format must be able to draw for a [`Timeline`](super::Timeline), and what is drawn.
+
+use exectrace_format::{RangeScope, SyncClock, TaskId, ThreadId};
+
+use crate::error::ExportError;
+use crate::story::{Lane, Scene, Stack, Task, UserTask};
+
+/// Where something is drawn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place<'a> {
+    Lane(Lane),
+    /// The states of an async task.
+    States(&'a Task),
+    /// The regions of an async task, and its logs.
+    Regions(&'a Task),
+    UserTask(&'a UserTask),
+    /// The ranges of garbage collection that concern somebody.
+    Ranges(RangeScope),
+    /// What concerns no worker, thread or task.
+    Program,
+}
+
+/// The value of an argument.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Value<'a> {
+    Number(u64),
+    /// One that comes often.
+    Name(&'a str),
+    /// One that hardly comes twice.
+    Text(&'a str),
+    Stack(Stack),
+}
+
+impl Value<'_> {
+    /// Whether there is something to tell: an id, a text or a stack may be none.
+    pub(crate) fn is_told(&self) -> bool {
+        match self {
+            Value::Stack(stack) => *stack != Stack::NONE,
+            Value::Name(text) | Value::Text(text) => !text.is_empty(),
+            Value::Number(number) => *number != u64::MAX,
+        }
+    }
+}
+
+pub(crate) type Argument<'a> = (&'static str, Value<'a>);
+
+/// What a mark has to do with a wake, by the number of that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Arrow {
+    #[default]
+    None,
+    /// The wake itself, in the run of the waker.
+    From(u64),
+    /// The wake itself, by somebody who runs nothing.
+    FromNowhere(u64),
+    /// The state that the woken task is in then.
+    Via(u64),
+    /// The run that it led to.
+    To(u64),
+}
+
+/// A slice or an instant.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Mark<'a> {
+    pub(crate) category: &'static str,
+    pub(crate) name: &'a str,
+    pub(crate) arguments: &'a [Argument<'a>],
+    pub(crate) arrow: Arrow,
+}
+
+/// How a mark is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stroke {
+    /// A slice begins.
+    Begin,
+    /// The slice of the row that began last ends. The mark has its name where that is known.
+    End,
+    Instant,
+    /// An instant whose name is a log's message.
+    Message,
+}
+
+/// A format whose pictures have rows. Times are in nanoseconds on the clock of the trace.
+pub(crate) trait Canvas {
+    /// A row, by its name in the format.
+    type Row: Copy;
+
+    /// Whether the format has CPU samples, besides slices and instants.
+    const HAS_SAMPLES: bool;
+
+    /// A fact follows, with all that is drawn for it.
+    fn begin_fact(&mut self) {}
+
+    /// The row for a place; a new one gets its title.
+    fn row(&mut self, place: Place<'_>, scene: &Scene) -> Result<Self::Row, ExportError>;
+
+    /// The name of a task has become known: its rows get their titles.
+    fn task_named(&mut self, task: &Task, scene: &Scene) -> Result<(), ExportError>;
+
+    /// A task has ended: nothing will be drawn on its rows any more.
+    fn task_gone(&mut self, task: &Task, scene: &Scene) -> Result<(), ExportError>;
+
+    /// A user task is over: nothing will be drawn on its row any more.
+    fn user_task_gone(&mut self, _id: TaskId) {}
+
+    /// The clocks of the machine at an instant.
+    fn clock(&mut self, _clock: SyncClock) -> Result<(), ExportError> {
+        Ok(())
+    }
+
+    /// Draws a mark.
+    fn draw(
+        &mut self,
+        time: i64,
+        on: (Self::Row, Stroke),
+        mark: &Mark<'_>,
+        scene: &Scene,
+    ) -> Result<(), ExportError>;
+
+    /// A counter has a new value.
+    fn value(&mut self, time: i64, name: &str, value: i64) -> Result<(), ExportError>;
+
+    /// A CPU sample, of formats that have them.
+    fn sample(
+        &mut self,
+        _time: i64,
+        _thread: ThreadId,
+        _stack: Stack,
+        _scene: &Scene,
+    ) -> Result<(), ExportError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,178 @@
+//! What async tasks, workers and threads do: states, runs and the system calls in them, wakes.
+
+use exectrace_format::{GoId, ProcId, ThreadId};
+
+use super::{Arrow, Canvas, Mark, Place, Stroke, Timeline, Value};
+use crate::error::ExportError;
+use crate::story::{End, Lane, Next, Run, Scene, Stack, State, Task, Wake};
+
+impl<C: Canvas> Timeline<'_, C> {
+    pub(super) fn enter(&mut self, task: &Task, scene: &Scene) -> Result<(), ExportError> {
+        let (true, Some(now)) = (self.options.tasks, task.now) else {
+            return Ok(());
+        };
+        let waker = match now.ready {
+            Some(ready) if ready.waker != GoId::NONE && now.state == State::Runnable => {
+                scene.task_title(ready.waker)
+            }
+            _ => String::new(),
+        };
+        let worker = if now.state.is_executing() {
+            now.worker
+        } else {
+            ProcId::NONE
+        };
+        let arrow = match now.ready {
+            Some(ready) if now.state == State::Running && ready.wake != 0 => Arrow::Via(ready.wake),
+            _ => Arrow::None,
+        };
+        let mark = Mark {
+            category: "task",
+            name: &scene.state_title(&now),
+            arguments: &[
+                ("worker", Value::Number(worker.0)),
+                ("woken by", Value::Name(&waker)),
+                ("stack", Value::Stack(now.stack)),
+            ],
+            arrow,
+        };
+        self.begin(now.begin, Place::States(task), &mark, scene)
+    }
+
+    pub(super) fn leave(
+        &mut self,
+        time: i64,
+        task: &Task,
+        end: End,
+        scene: &Scene,
+    ) -> Result<(), ExportError> {
+        if !self.options.tasks {
+            return Ok(());
+        }
+        self.end(time, (Place::States(task), end), &Mark::default(), scene)
+    }
+
+    pub(super) fn begin_run(
+        &mut self,
+        lane: Lane,
+        run: Run,
+        scene: &Scene,
+    ) -> Result<(), ExportError> {
+        if !self.shows(lane) {
+            return Ok(());
+        }
+        let wake = run.ready.map_or(0, |ready| ready.wake);
+        let (other, arrow) = match lane {
+            Lane::Worker(_) if wake != 0 => (("thread", run.thread.0), Arrow::To(wake)),
+            Lane::Worker(_) => (("thread", run.thread.0), Arrow::None),
+            Lane::Thread(_) => (("worker", run.worker.0), Arrow::None),
+        };
+        let mark = Mark {
+            category: "run",
+            name: &scene.task_name(run.task),
+            arguments: &[
+                ("task", Value::Number(run.task.0)),
+                (other.0, Value::Number(other.1)),
+                (
+                    "ready before, ns",
+                    Value::Number(run.delay_ns().unwrap_or(u64::MAX)),
+                ),
+            ],
+            arrow,
+        };
+        self.begin(run.begin, Place::Lane(lane), &mark, scene)
+    }
+
+    pub(super) fn end_run(
+        &mut self,
+        time: i64,
+        lane: Lane,
+        next: Next,
+        end: End,
+        scene: &Scene,
+    ) -> Result<(), ExportError> {
+        if !self.shows(lane) {
+            return Ok(());
+        }
+        let mark = Mark {
+            arguments: &[
+                ("then", Value::Name(next.name())),
+                ("reason", Value::Name(scene.book.text(next.reason))),
+                ("stack", Value::Stack(next.stack)),
+            ],
+            ..Mark::default()
+        };
+        self.end(time, (Place::Lane(lane), end), &mark, scene)
+    }
+
+    pub(super) fn begin_syscall(
+        &mut self,
+        lane: Lane,
+        run: Run,
+        stack: Stack,
+        scene: &Scene,
+    ) -> Result<(), ExportError> {
+        if !self.shows(lane) {
+            return Ok(());
+        }
+        let mark = Mark {
+            category: "syscall",
+            name: "syscall",
+            arguments: &[("stack", Value::Stack(stack))],
+            ..Mark::default()
+        };
+        let begin = run.syscall.unwrap_or(run.begin);
+        self.begin(begin, Place::Lane(lane), &mark, scene)
+    }
+
+    pub(super) fn end_syscall(
+        &mut self,
+        time: i64,
+        lane: Lane,
+        end: End,
+        scene: &Scene,
+    ) -> Result<(), ExportError> {
+        if !self.shows(lane) {
+            return Ok(());
+        }
+        self.end(time, (Place::Lane(lane), end), &Mark::default(), scene)
+    }
+
+    /// A thread takes a worker, or leaves it.
+    pub(super) fn hand_over(
+        &mut self,
+        time: i64,
+        name: &str,
+        worker: ProcId,
+        thread: ThreadId,
+        scene: &Scene,
+    ) -> Result<(), ExportError> {
+        if !self.options.workers {
+            return Ok(());
+        }
+        let row = self.canvas.row(Place::Lane(Lane::Worker(worker)), scene)?;
+        let mark = Mark {
+            category: "worker",
+            name,
+            arguments: &[("thread", Value::Number(thread.0))],
+            ..Mark::default()
+        };
+        self.canvas.draw(time, (row, Stroke::Instant), &mark, scene)
+    }
+
+    /// An instant where the waker was, and an arrow from there to the run that it led to.
+    pub(super) fn wake(&mut self, time: i64, wake: Wake, scene: &Scene) -> Result<(), ExportError> {
+        let row = self.row_of_actor(wake.waker, wake.worker, wake.thread, scene)?;
+        let mark = Mark {
+            category: "wake",
+            name: if wake.is_spawn { "spawn" } else { "wake" },
+            arguments: &[("task", Value::Name(&scene.task_title(wake.woken)))],
+            arrow: if wake.waker == GoId::NONE {
+                Arrow::FromNowhere(wake.number)
+            } else {
+                Arrow::From(wake.number)
+            },
+        };
+        self.canvas.draw(time, (row, Stroke::Instant), &mark, scene)
+    }
+}
