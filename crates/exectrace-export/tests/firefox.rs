@@ -129,6 +129,34 @@ fn every_stack_is_of_names() {
 }
 
 #[test]
+fn workers_come_before_the_tasks_and_tasks_as_they_began() {
+    for trace in traces() {
+        let (profile, _) = export(&trace, &Options::default());
+        let is = |thread: &&Value, first: char| {
+            let name = thread["name"].as_str().expect("a name");
+            name.starts_with(first) && !name.starts_with("Garbage")
+        };
+        let last_worker = threads(&profile)
+            .iter()
+            .rposition(|thread| is(&thread, 'W'));
+        let first_task = threads(&profile).iter().position(|thread| is(&thread, 'G'));
+        assert!(last_worker.expect("a worker") < first_task.expect("a task"));
+        let tasks = threads(&profile).iter().filter(|thread| is(thread, 'G'));
+        for task in tasks {
+            let registered = task["registerTime"].as_f64().expect("a time");
+            let markers = array(&task["markers"], "startTime").iter();
+            let first = markers.filter_map(Value::as_f64).fold(f64::MAX, f64::min);
+            // What is older than the trace begins a nanosecond late.
+            assert!(
+                registered <= first.max(1e-6),
+                "{registered} {first}: {}",
+                task["name"]
+            );
+        }
+    }
+}
+
+#[test]
 fn every_marker_has_a_schema_with_its_fields() {
     let (profile, _) = export(&service(), &Options::default());
     let schemas = array(&profile["meta"], "markerSchema");

@@ -16,7 +16,7 @@ impl Firefox<'_> {
         end: End,
         scene: &Scene,
     ) {
-        let Some(thread) = self.task_row(task, scene) else {
+        let Some(thread) = self.task_row(task, region.begin, scene) else {
             return;
         };
         let state = match end {
@@ -60,7 +60,7 @@ impl Firefox<'_> {
 
     pub(super) fn log(&mut self, time: i64, log: Log<'_>, scene: &Scene) {
         let thread = match scene.tasks.get(&log.task) {
-            Some(task) => self.task_row(task, scene),
+            Some(task) => self.task_row(task, time, scene),
             None => None,
         };
         let title = scene.task_title(log.task);

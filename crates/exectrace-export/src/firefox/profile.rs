@@ -99,29 +99,28 @@ impl<'a> Firefox<'a> {
         self.profile.set_reference_timestamp(reference);
     }
 
-    /// The thread that stands for a row; a new one gets the next number.
+    /// The thread that stands for a row.
     pub(super) fn row(
         &mut self,
         row: Row,
         scene: &Scene,
         title: impl FnOnce() -> String,
     ) -> ThreadHandle {
-        if let Some(&known) = self.rows.get(&row) {
-            return known;
+        match self.rows.get(&row) {
+            Some(&known) => known,
+            None => self.add_row(row, stamp(scene.begin, scene), title()),
         }
-        let begin = stamp(scene.begin, scene);
-        self.threads += 1;
-        // No thread is the main one: that would be shown under the process's name.
-        let thread = self
-            .profile
-            .add_thread(self.process, self.threads, begin, false);
-        self.profile.set_thread_name(thread, &title());
-        self.rows.insert(row, thread);
-        thread
     }
 
-    /// The thread of an async task, if it is to have one.
-    pub(super) fn task_row(&mut self, task: &Task, scene: &Scene) -> Option<ThreadHandle> {
+    /// The thread of an async task, if it is to have one; `since` is when it is first seen.
+    ///
+    /// Threads are shown in the order of their begins: workers before the tasks, tasks as they came.
+    pub(super) fn task_row(
+        &mut self,
+        task: &Task,
+        since: i64,
+        scene: &Scene,
+    ) -> Option<ThreadHandle> {
         if let Some(&known) = self.rows.get(&Row::Task(task.id)) {
             return Some(known);
         }
@@ -130,7 +129,21 @@ impl<'a> Firefox<'a> {
             return None;
         }
         self.tasks += 1;
-        Some(self.row(Row::Task(task.id), scene, || task.title(&scene.book)))
+        let since = task.now.map_or(since, |now| now.begin.min(since));
+        let begin = stamp(since.max(scene.begin.saturating_add(1)), scene);
+        Some(self.add_row(Row::Task(task.id), begin, task.title(&scene.book)))
+    }
+
+    /// A new thread, with the next number.
+    fn add_row(&mut self, row: Row, begin: Timestamp, title: String) -> ThreadHandle {
+        self.threads += 1;
+        // No thread is the main one: that would be shown under the process's name.
+        let thread = self
+            .profile
+            .add_thread(self.process, self.threads, begin, false);
+        self.profile.set_thread_name(thread, &title);
+        self.rows.insert(row, thread);
+        thread
     }
 
     pub(super) fn mark<K: Kind>(

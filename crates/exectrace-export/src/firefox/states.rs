@@ -16,7 +16,7 @@ impl Firefox<'_> {
         end: End,
         scene: &Scene,
     ) {
-        let Some(thread) = self.task_row(task, scene) else {
+        let Some(thread) = self.task_row(task, stretch.begin, scene) else {
             return;
         };
         let category = self.category(stretch.state);
