@@ -55,7 +55,8 @@ struct Looked {
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Foresight {
-    threads: FxHashMap<ThreadIndex, Looked>,
+    /// By the threads' indices.
+    threads: Vec<Looked>,
     /// Wakes that were not applied yet: when, and by whom.
     wakes: FxHashMap<Waker, VecDeque<(u64, WakerKind)>>,
     first_spans: FxHashMap<u64, FirstSpan>,
@@ -69,6 +70,16 @@ pub(crate) struct Foresight {
 const MAX_FIRST_SPANS: usize = 1 << 16;
 
 impl Foresight {
+    /// What a thread does.
+    #[inline]
+    fn looked(&mut self, thread: ThreadIndex) -> &mut Looked {
+        let index = thread.0 as usize;
+        if index >= self.threads.len() {
+            self.threads.resize(index + 1, Looked::default());
+        }
+        &mut self.threads[index]
+    }
+
     /// A closure was handed to the blocking pool.
     pub(crate) fn blocking_spawned(&mut self, task: AsyncKey) {
         if self.blocking.len() < MAX_FIRST_SPANS {
@@ -78,7 +89,7 @@ impl Foresight {
 
     pub(crate) fn poll_begins(&mut self, thread: ThreadIndex, task: AsyncKey) {
         let blocking = !self.blocking.is_empty() && self.blocking.remove(&task.task);
-        let looked = self.threads.entry(thread).or_default();
+        let looked = self.looked(thread);
         looked.polls = Some(task.task);
         looked.entered = false;
         looked.made = None;
@@ -86,19 +97,19 @@ impl Foresight {
     }
 
     pub(crate) fn poll_ends(&mut self, thread: ThreadIndex) {
-        let looked = self.threads.entry(thread).or_default();
+        let looked = self.looked(thread);
         looked.polls = None;
         looked.blocking = false;
     }
 
     pub(crate) fn parks(&mut self, thread: ThreadIndex, parked: bool) {
-        let looked = self.threads.entry(thread).or_default();
+        let looked = self.looked(thread);
         looked.parked = parked;
         looked.is_worker = true;
     }
 
     pub(crate) fn span_made(&mut self, thread: ThreadIndex, span: SpanKey, site: SiteKey) {
-        if let Some(looked) = self.threads.get_mut(&thread)
+        if let Some(looked) = self.threads.get_mut(thread.0 as usize)
             && looked.polls.is_some()
             && !looked.entered
         {
@@ -112,7 +123,7 @@ impl Foresight {
         span: SpanKey,
         is_new: impl FnOnce(u64) -> bool,
     ) {
-        let Some(looked) = self.threads.get_mut(&thread) else {
+        let Some(looked) = self.threads.get_mut(thread.0 as usize) else {
             return;
         };
         if looked.entered {
@@ -133,7 +144,11 @@ impl Foresight {
     }
 
     pub(crate) fn wake(&mut self, thread: ThreadIndex, time_ns: u64, waker: Waker) {
-        let looked = self.threads.get(&thread).copied().unwrap_or_default();
+        let looked = self
+            .threads
+            .get(thread.0 as usize)
+            .copied()
+            .unwrap_or_default();
         let kind = match looked {
             Looked { parked: true, .. } => WakerKind::Driver,
             Looked { blocking: true, .. } => WakerKind::Blocking,
@@ -205,7 +220,9 @@ impl Foresight {
 
     /// Forgets a thread.
     pub(crate) fn thread_gone(&mut self, thread: ThreadIndex) {
-        self.threads.remove(&thread);
+        if let Some(looked) = self.threads.get_mut(thread.0 as usize) {
+            *looked = Looked::default();
+        }
     }
 
     /// Forgets tasks' first spans that were not asked for.
