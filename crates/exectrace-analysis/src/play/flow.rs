@@ -37,6 +37,8 @@ pub(crate) struct Flow {
     pub(crate) lane_lost: Option<i64>,
     /// In a system call: the lane it was entered on.
     pub(crate) syscall_lane: u64,
+    /// Whether it is ready to run, and counts as one that a shared worker could run.
+    pub(crate) is_ready: bool,
     pub(crate) origin: Origin,
     pub(crate) reason: Text,
     pub(crate) stack: Stack,

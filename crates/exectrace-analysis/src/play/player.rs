@@ -209,11 +209,6 @@ impl Player {
         (reason, own_stack): (StringId, StackId),
     ) {
         let time = event.time.0;
-        let runnable = i64::from(to == GoState::Runnable) - i64::from(from == GoState::Runnable);
-        if runnable != 0 {
-            let (begin, clip) = (self.world.begin, self.world.clip);
-            self.world.slack.runnable(runnable, time, begin, clip);
-        }
         let reason = self.world.names.text(tables, reason);
         let stack = self.world.names.stack(tables, event.stack);
         let is_new = matches!(from, GoState::Undetermined | GoState::NotExist);
@@ -226,6 +221,15 @@ impl Player {
         };
         if flow.name == Text::default() && own_stack != StackId::NONE {
             name(flow, &mut self.world.names, tables, own_stack);
+        }
+        // What was never run, and is not Go's, may be for a blocking pool, whose threads are no
+        // shared workers.
+        let may_be_shared = from != GoState::NotExist || self.world.facts.lane_names.is_empty();
+        let is_ready = to == GoState::Runnable && may_be_shared;
+        if std::mem::replace(&mut flow.is_ready, is_ready) != is_ready {
+            let (begin, clip) = (self.world.begin, self.world.clip);
+            let change = if is_ready { 1 } else { -1 };
+            self.world.slack.runnable(change, time, begin, clip);
         }
         self.passes.transition(flow, event, (from, to));
         if !is_new {

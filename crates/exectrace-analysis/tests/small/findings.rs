@@ -154,6 +154,16 @@ fn a_ready_task_beside_a_sleeping_worker_is_told() {
     };
     let finding = assert_tells("idle_while_runnable", &wait(200 * US), &wait(90 * US));
     assert_eq!(finding.exemplars[0].duration_ns, Some(200 * US + 10));
+    // Of a runtime that has a pool of blocking threads it may be for those.
+    let mut of_runtime = wait(200 * US);
+    of_runtime.worker(1, "rt worker 0").worker(2, "rt worker 1");
+    assert_eq!(find(&of_runtime, "idle_while_runnable"), None);
+    of_runtime
+        .wake(400 * US, 1, 1)
+        .block(600 * US, 1, "sync", "recv<task")
+        .start(601 * US, 1, 1);
+    let told = find(&of_runtime, "idle_while_runnable").expect("it has run before");
+    assert_eq!(told.exemplars[0].duration_ns, Some(201 * US));
 }
 
 #[test]
