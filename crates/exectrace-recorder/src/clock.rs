@@ -31,6 +31,13 @@ pub(crate) fn ticks() -> u64 {
     }
 }
 
+/// Reads the clock if that is the counter, and known to be.
+#[inline(always)]
+pub(crate) fn counter_ticks() -> Option<u64> {
+    // Relaxed: as above.
+    (SOURCE.load(Ordering::Relaxed) == COUNTER).then(counter)
+}
+
 #[cold]
 fn ticks_without_counter() -> u64 {
     match decide() {

@@ -151,18 +151,20 @@ impl Drop for ExitGuard {
 /// five hundred records also a chunk change.
 #[inline(always)]
 pub(crate) fn record<const N: usize>(kind: Kind, door: u16, operands: [u64; N]) -> u64 {
-    if let Some(chunk) = current_chunk() {
+    // All that is rare is left to one call at the end, so that nothing has to be kept across it.
+    if let Some(chunk) = current_chunk()
+        && let Some(ticks) = clock::counter_ticks()
+    {
         let at = chunk.position();
-        let end = at + 1 + N;
-        if end <= SOFT_END {
-            let ticks = clock::ticks();
+        // In this form the compiler sees that the words lie in the chunk.
+        if at <= SOFT_END - 1 - N {
             chunk.store(at, &[head(kind, door, ticks)]);
             chunk.store(at + 1, &operands);
-            chunk.publish(end);
+            chunk.publish(at + 1 + N);
             return ticks;
         }
     }
-    record_slowly(kind, door, &operands)
+    record_slowly(kind, door, operands)
 }
 
 #[inline(always)]
@@ -172,9 +174,9 @@ fn current_chunk() -> Option<&'static Chunk> {
 
 #[cold]
 #[inline(never)]
-fn record_slowly(kind: Kind, door: u16, operands: &[u64]) -> u64 {
-    let outcome =
-        LOCAL.with(|local| with_shared(local, |shared| write(local, shared, kind, door, operands)));
+fn record_slowly<const N: usize>(kind: Kind, door: u16, operands: [u64; N]) -> u64 {
+    let outcome = LOCAL
+        .with(|local| with_shared(local, |shared| write(local, shared, kind, door, &operands)));
     outcome.flatten().unwrap_or_else(clock::ticks)
 }
 
@@ -333,7 +335,7 @@ impl Reservation {
     #[inline]
     pub(crate) fn begin(length: usize) -> Option<Self> {
         let chunk = match current_chunk() {
-            Some(chunk) if chunk.position() + length <= SOFT_END => chunk,
+            Some(chunk) if chunk.position() <= SOFT_END - length => chunk,
             _ => LOCAL.with(|local| Self::chunk_slowly(local, length))?,
         };
         let start = chunk.position();
@@ -376,10 +378,9 @@ impl Reservation {
     /// Adds some words; `false` if there is no room for all.
     #[inline(always)]
     pub(crate) fn push_all<const N: usize>(&mut self, words: [u64; N]) -> bool {
-        let end = self.at + N;
-        if end <= SOFT_END {
+        if self.at <= SOFT_END - N {
             self.chunk.store(self.at, &words);
-            self.at = end;
+            self.at += N;
             return true;
         }
         words.iter().all(|&word| self.push_slowly(word))

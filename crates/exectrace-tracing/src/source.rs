@@ -111,7 +111,21 @@ impl Source {
 
     #[inline]
     pub(crate) fn enter(&self, span: u64) {
-        stack::push(self.number, span);
+        // What is rare goes all by one call at the end: a call in between would have the registers
+        // saved each time.
+        if stack::push_shallow(self.number, span) {
+            if let Some(door) = &self.door {
+                door.enter(span);
+            }
+        } else {
+            self.enter_deep(span);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn enter_deep(&self, span: u64) {
+        stack::push_deep(self.number, span);
         if let Some(door) = &self.door {
             door.enter(span);
         }
@@ -119,10 +133,22 @@ impl Source {
 
     #[inline]
     pub(crate) fn exit(&self, span: u64) {
+        if stack::pop_top(self.number, span) {
+            if let Some(door) = &self.door {
+                door.exit(span);
+            }
+        } else {
+            self.exit_deep(span);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn exit_deep(&self, span: u64) {
+        stack::remove(self.number, span);
         if let Some(door) = &self.door {
             door.exit(span);
         }
-        stack::pop(self.number, span);
     }
 
     #[inline]

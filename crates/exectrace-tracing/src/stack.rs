@@ -30,31 +30,44 @@ thread_local! {
     static DEEP: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The calling thread entered `span` of `source`.
-#[inline]
-pub(crate) fn push(source: u64, span: u64) {
+/// The calling thread entered `span` of `source`. `false`, with nothing done, if it takes
+/// [`push_deep`].
+#[inline(always)]
+pub(crate) fn push_shallow(source: u64, span: u64) -> bool {
     STACK.with(|stack| {
         let depth = stack.depth.get();
-        match stack.shallow.get(depth) {
-            Some(place) => {
-                place.set((source, span));
-                stack.depth.set(depth + 1);
-            }
-            None => stack.push_deep((source, span)),
+        let place = stack.shallow.get(depth);
+        if let Some(place) = place {
+            place.set((source, span));
+            stack.depth.set(depth + 1);
         }
-    });
+        place.is_some()
+    })
+}
+
+/// The calling thread, which is in many spans, entered `span` of `source`.
+pub(crate) fn push_deep(source: u64, span: u64) {
+    STACK.with(|stack| stack.push_deep((source, span)));
+}
+
+/// The calling thread left `span` of `source`, which it entered last. `false`, with nothing done, if
+/// it takes [`remove`].
+#[inline(always)]
+pub(crate) fn pop_top(source: u64, span: u64) -> bool {
+    STACK.with(|stack| {
+        let top = stack.depth.get().wrapping_sub(1);
+        let place = stack.shallow.get(top);
+        let is_top = place.is_some_and(|place| place.get() == (source, span));
+        if is_top {
+            stack.depth.set(top);
+        }
+        is_top
+    })
 }
 
 /// The calling thread left `span` of `source`. Does nothing if it was not in it.
-#[inline]
-pub(crate) fn pop(source: u64, span: u64) {
-    STACK.with(|stack| {
-        let top = stack.depth.get().wrapping_sub(1);
-        match stack.shallow.get(top) {
-            Some(place) if place.get() == (source, span) => stack.depth.set(top),
-            _ => stack.remove((source, span)),
-        }
-    });
+pub(crate) fn remove(source: u64, span: u64) {
+    STACK.with(|stack| stack.remove((source, span)));
 }
 
 /// The span of `source` that the calling thread entered last and has not left, or 0.
@@ -131,6 +144,18 @@ impl Stack {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn push(source: u64, span: u64) {
+        if !push_shallow(source, span) {
+            push_deep(source, span);
+        }
+    }
+
+    fn pop(source: u64, span: u64) {
+        if !pop_top(source, span) {
+            remove(source, span);
+        }
+    }
 
     /// Runs `test` on a thread of its own, whose stack is empty.
     fn on_a_new_thread(test: impl FnOnce() + Send) {
