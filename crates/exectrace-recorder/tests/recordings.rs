@@ -218,7 +218,7 @@ fn allocated_bytes() -> usize {
 }
 
 #[test]
-fn threads_that_end_are_told_with_their_names_and_give_their_buffers_back() {
+fn threads_are_told_with_their_names_and_those_that_end_give_their_buffers_back() {
     use exectrace_format::{SideRecord, TraceEventKind};
     let _turn = turn();
     let (recording, bytes) = record();
@@ -235,12 +235,14 @@ fn threads_that_end_are_told_with_their_names_and_give_their_buffers_back() {
     assert_eq!(report.records_dropped, 0);
     let events = read(&bytes.bytes());
     assert_eq!(count_regions(&events, "life"), 5_000);
-    let names = events.iter().filter_map(|event| match &event.kind {
-        TraceEventKind::SideData(SideRecord::ThreadName { name, .. }) => Some(name.to_string()),
-        _ => None,
-    });
-    let shorts = names.filter(|name| name.starts_with("short ")).count();
-    assert_eq!(shorts, 5_000);
+    let named = |begin: &str| {
+        let names = events.iter().filter(|event| {
+            matches!(&event.kind, TraceEventKind::SideData(SideRecord::ThreadName { name, .. }) if name.starts_with(begin))
+        });
+        names.count()
+    };
+    assert_eq!(named("short "), 5_000);
+    assert_eq!(named("exectrace"), 1, "the tracer's own");
     let lanes = events
         .iter()
         .filter_map(|event| event.proc)

@@ -123,6 +123,7 @@ impl Telling<'_> {
         }) else {
             return;
         };
+        self.thread_name(tracer);
         let stream = self.writer.stream(tracer.id);
         let stack = self.stack(Leaf::None, flow.root);
         let status = ProcStatus::Running;
@@ -245,7 +246,11 @@ impl Telling<'_> {
             self.running(stream, thread.id, flow, stack);
             self.regions(stream, flow);
         }
-        let name = machine.names.text(thread.name).to_owned();
+        self.thread_name(thread);
+    }
+
+    fn thread_name(&mut self, thread: &Thread) {
+        let name = self.model.machine.names.text(thread.name).to_owned();
         self.writer.side_record(&SideRecord::ThreadName {
             thread: thread.id,
             name: name.into(),
