@@ -478,11 +478,11 @@ impl Sink for ModelSink<'_> {
     #[inline(always)]
     fn apply(&mut self, ticks: u64, index: usize, input: Input<'_>) {
         let time_ns = self.time_ns(ticks);
-        let index = self.identities[index].index;
-        if !self.model.has_thread(index) {
+        let thread = self.identities[index].index;
+        if !self.model.has_thread(thread) {
             self.meet(time_ns, index);
         }
-        self.model.apply(time_ns, index, input);
+        self.model.apply(time_ns, thread, input);
     }
 
     #[inline(always)]
@@ -509,12 +509,9 @@ impl ModelSink<'_> {
     }
 
     #[cold]
-    fn meet(&mut self, time_ns: u64, index: ThreadIndex) {
-        let mut identities = self.identities.iter();
-        if let Some(identity) = identities.find(|identity| identity.index == index) {
-            let name = identity.name.as_deref();
-            self.model.meet(time_ns, index, identity.id, name);
-        }
+    fn meet(&mut self, time_ns: u64, index: usize) {
+        let Identity { index, id, name } = &self.identities[index];
+        self.model.meet(time_ns, *index, *id, name.as_deref());
     }
 }
 

@@ -148,7 +148,8 @@ impl Drop for ExitGuard {
 /// Writes a record, and returns the ticks it carries.
 ///
 /// The caller has looked at the switch. Costs a clock read and a store for each word; about once in
-/// five hundred records also a chunk change.
+/// five hundred records also a chunk change. Where the clock is not the processor's counter, all
+/// records take the slower way: the clock itself takes longer than that.
 #[inline(always)]
 pub(crate) fn record<const N: usize>(kind: Kind, door: u16, operands: [u64; N]) -> u64 {
     // All that is rare is left to one call at the end, so that nothing has to be kept across it.

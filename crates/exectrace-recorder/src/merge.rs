@@ -49,7 +49,7 @@ pub(crate) trait Stream {
 
 /// What takes the merged records.
 pub(crate) trait Sink {
-    /// Whether the making of the span was taken.
+    /// Whether the span can be found, so that its making need not be searched.
     fn knows(&self, span: SpanKey) -> bool;
 
     /// Takes the next record of thread `index`.

@@ -206,3 +206,112 @@ impl Stream for Source {
         None
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicBool, AtomicU64};
+
+    use super::*;
+    use crate::input::NewSpan;
+    use crate::pool::Pool;
+    use crate::record::head;
+
+    /// How the records of a thread were taken: so many at once.
+    #[derive(Default)]
+    struct Taken(Vec<usize>);
+
+    impl Sink for Taken {
+        fn knows(&self, _: SpanKey) -> bool {
+            true
+        }
+
+        fn apply(&mut self, _: u64, _: usize, _: Input<'_>) {
+            self.0.push(1);
+        }
+
+        fn apply_whole(&mut self, ticks: [u64; 4], _: usize, _: &NewSpan<'_>) -> bool {
+            assert!(ticks.is_sorted());
+            self.0.push(4);
+            true
+        }
+    }
+
+    const SPAN: u64 = 77;
+
+    /// The four records of a span's life, from `ticks` on, the third by way of `door`.
+    fn life(ticks: u64, door: u16) -> Vec<Vec<u64>> {
+        let about = |kind, door, after| vec![head(kind, door, ticks + after), SPAN];
+        vec![
+            vec![head(Kind::SpanNew, 1, ticks), SPAN, 0, 0, 0],
+            about(Kind::SpanEnter, 1, 1),
+            about(Kind::SpanExit, door, 2),
+            about(Kind::SpanDrop, 1, 3),
+        ]
+    }
+
+    fn write(chunk: &Chunk, records: &[Vec<u64>]) {
+        for record in records {
+            let at = chunk.position();
+            chunk.store(at, record);
+            chunk.publish(at + record.len());
+        }
+    }
+
+    fn source_of(chunk: &'static Chunk) -> Source {
+        Source::new(Arc::new(Shared {
+            thread: 1,
+            name: None,
+            first: OnceLock::from(chunk),
+            dropped: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+        }))
+    }
+
+    /// Takes what was looked at, up to `until`.
+    fn take(source: &mut Source, until: u64) -> Vec<usize> {
+        let mut taken = Taken::default();
+        while let Some((ticks, head)) = source.head() {
+            if ticks > until {
+                break;
+            }
+            source.take(head, until, 0, &mut taken);
+        }
+        taken.0
+    }
+
+    #[test]
+    fn a_spans_four_records_are_one_only_if_all_were_looked_at_in_one_chunk_of_one_door_in_time() {
+        let pool = Pool::with_memory(0).expect("a megabyte");
+        let next_chunk = || pool.take().expect("a chunk");
+
+        let chunk = next_chunk();
+        let mut source = source_of(chunk);
+        write(chunk, &life(10, 1));
+        source.look(100, |_, _| ());
+        assert_eq!(take(&mut source, 100), [4]);
+        // The third is of another door.
+        write(chunk, &life(20, 2));
+        source.look(100, |_, _| ());
+        assert_eq!(take(&mut source, 100), [1, 1, 1, 1]);
+        // Others have records between the third and the fourth.
+        write(chunk, &life(30, 1));
+        source.look(100, |_, _| ());
+        assert_eq!(take(&mut source, 32), [1, 1, 1]);
+        assert_eq!(take(&mut source, 100), [1]);
+        // The fourth was published after the look.
+        write(chunk, &life(40, 1)[..3]);
+        source.look(100, |_, _| ());
+        write(chunk, &life(40, 1)[3..]);
+        assert_eq!(take(&mut source, 100), [1, 1, 1]);
+        source.look(100, |_, _| ());
+        assert_eq!(take(&mut source, 100), [1]);
+        // The fourth stands in the next chunk.
+        write(chunk, &life(50, 1)[..3]);
+        let second = next_chunk();
+        chunk.seal(second);
+        write(second, &life(50, 1)[3..]);
+        source.look(100, |_, _| ());
+        assert_eq!(take(&mut source, 100), [1, 1, 1, 1]);
+    }
+}

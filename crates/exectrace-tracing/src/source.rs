@@ -118,13 +118,13 @@ impl Source {
                 door.enter(span);
             }
         } else {
-            self.enter_deep(span);
+            self.enter_slowly(span);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn enter_deep(&self, span: u64) {
+    fn enter_slowly(&self, span: u64) {
         stack::push_deep(self.number, span);
         if let Some(door) = &self.door {
             door.enter(span);
@@ -138,13 +138,13 @@ impl Source {
                 door.exit(span);
             }
         } else {
-            self.exit_deep(span);
+            self.exit_slowly(span);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn exit_deep(&self, span: u64) {
+    fn exit_slowly(&self, span: u64) {
         stack::remove(self.number, span);
         if let Some(door) = &self.door {
             door.exit(span);

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use exectrace_tracing::{Builder, Filter, TaskFilter};
-use support::{WAYS, record_each_way, record_with};
+use support::{WAYS, Way, record_each_way, record_with};
 use tracing::field::Empty;
 use tracing::{Span, error_span, info, info_span};
 
@@ -59,6 +59,31 @@ fn following_from_another_span_is_a_log_that_names_it() {
     for (way, trace) in record_each_way(program) {
         let link = trace.log("cause");
         assert_eq!(link.task, trace.task("effect").id, "{way:?}");
+    }
+}
+
+#[test]
+fn a_span_that_is_dropped_by_being_named_is_followed_all_the_same() {
+    let program = || {
+        let effect = info_span!("effect");
+        let cause = info_span!("cause");
+        cause.in_scope(|| ());
+        effect.follows_from(cause);
+    };
+    for (way, trace) in record_each_way(program) {
+        // `tracing-subscriber` hides from filtered layers what follows from a span that is gone.
+        if way != Way::Layer {
+            let link = trace.log("cause");
+            assert_eq!(link.task, trace.task("effect").id, "{way:?}");
+        }
+    }
+}
+
+#[test]
+fn a_message_comes_first_wherever_it_is_written() {
+    let program = || info!(size = 17, message = "got it");
+    for (way, trace) in record_each_way(program) {
+        assert_eq!(trace.log("got it").text, "got it size=17", "{way:?}");
     }
 }
 

@@ -70,7 +70,7 @@ pub(crate) struct Foresight {
 const MAX_FIRST_SPANS: usize = 1 << 16;
 
 impl Foresight {
-    /// What a thread does.
+    /// What a thread does; nothing yet, if it was not seen before.
     #[inline]
     fn looked(&mut self, thread: ThreadIndex) -> &mut Looked {
         let index = thread.0 as usize;

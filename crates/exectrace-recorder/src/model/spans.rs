@@ -21,6 +21,13 @@ pub(crate) const MAX_SPANS: usize = 1 << 20;
 /// it takes a registry to give its id to another span (8,191 spans on one thread).
 const REMEMBERED_NS: u64 = 20_000;
 
+/// Spans that were told whole and are remembered: more than a thread can make in the microsecond by
+/// which counters disagree.
+const TOLD_SPANS: usize = 64;
+
+/// Set in the index of a slot that is none of the table's, but of the spans told whole.
+const TOLD: u32 = 1 << 31;
+
 /// Where a span is kept. Carries a serial, so that it cannot be taken for the next one there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SpanSlot {
@@ -69,6 +76,12 @@ pub(crate) struct Spans {
     closed: VecDeque<(u64, SpanSlot)>,
     /// When the first of them is to be forgotten. (0 while there was none yet.)
     forget_from_ns: u64,
+    /// The last spans that were told whole, which were never in the table, and the times of their
+    /// ends. The next one goes to `told_next`.
+    told: Vec<(u64, Span)>,
+    told_next: usize,
+    /// The latest time that the table heard of.
+    latest_ns: u64,
 }
 
 impl Spans {
@@ -87,29 +100,55 @@ impl Spans {
     }
 
     fn look_up(&self, key: SpanKey) -> Option<SpanSlot> {
+        self.find_in_table(key).or_else(|| self.find_told(key))
+    }
+
+    /// Finds a span that was not told whole.
+    #[inline]
+    pub(crate) fn find_in_table(&self, key: SpanKey) -> Option<SpanSlot> {
         let slot = self.by_key.get(&key).copied()?;
         self.recent.set(Some((key, slot)));
         Some(slot)
     }
 
+    /// Finds a span that was told whole a moment ago.
+    #[cold]
+    fn find_told(&self, key: SpanKey) -> Option<SpanSlot> {
+        let next = self.told_next;
+        let newest_first = (0..next).rev().chain((next..self.told.len()).rev());
+        let is_remembered = |&index: &usize| self.told[index].0 + REMEMBERED_NS > self.latest_ns;
+        let mut remembered = newest_first.take_while(is_remembered);
+        let index = remembered.find(|&index| self.told[index].1.key == key)?;
+        Some(SpanSlot {
+            index: TOLD | index as u32,
+            serial: self.told[index].1.serial,
+        })
+    }
+
     /// The span in a slot, if it is still the same.
     #[inline]
     pub(crate) fn get(&self, slot: SpanSlot) -> Option<&Span> {
-        let span = self.slots.get(slot.index as usize)?.as_ref()?;
+        let span = match self.slots.get(slot.index as usize) {
+            Some(span) => span.as_ref()?,
+            None => &self.told.get((slot.index & !TOLD) as usize)?.1,
+        };
         (span.serial == slot.serial).then_some(span)
     }
 
     /// The span in a slot, to be changed.
     #[inline]
     pub(crate) fn get_mut(&mut self, slot: SpanSlot) -> Option<&mut Span> {
-        let span = self.slots.get_mut(slot.index as usize)?.as_mut()?;
+        let span = match self.slots.get_mut(slot.index as usize) {
+            Some(span) => span.as_mut()?,
+            None => &mut self.told.get_mut((slot.index & !TOLD) as usize)?.1,
+        };
         (span.serial == slot.serial).then_some(span)
     }
 
     /// Puts a span in, unless the table is full. Its key must not be in use by a span that lives.
     pub(crate) fn insert(&mut self, mut span: Span) -> Option<SpanSlot> {
         let key = span.key;
-        if let Some(remembered) = self.find(key) {
+        if let Some(remembered) = self.find_in_table(key) {
             self.remove(remembered);
         }
         if self.len() >= MAX_SPANS {
@@ -136,6 +175,19 @@ impl Spans {
         Some(slot)
     }
 
+    /// Remembers for a little a span that was told whole.
+    pub(crate) fn remember_told(&mut self, mut span: Span, ended_ns: u64) {
+        self.next_serial = self.next_serial.wrapping_add(1);
+        span.serial = self.next_serial;
+        span.handles = 0;
+        span.closed = true;
+        match self.told.get_mut(self.told_next) {
+            Some(oldest) => *oldest = (ended_ns, span),
+            None => self.told.push((ended_ns, span)),
+        }
+        self.told_next = (self.told_next + 1) % TOLD_SPANS;
+    }
+
     /// Marks a span as ended; it is forgotten a little later.
     pub(crate) fn close(&mut self, slot: SpanSlot, time_ns: u64) {
         if let Some(span) = self.get_mut(slot) {
@@ -150,6 +202,7 @@ impl Spans {
     /// Forgets spans that ended long enough ago.
     #[inline(always)]
     pub(crate) fn forget_before(&mut self, now_ns: u64) {
+        self.latest_ns = self.latest_ns.max(now_ns);
         if now_ns >= self.forget_from_ns {
             self.forget_some(now_ns);
         }

@@ -30,8 +30,7 @@ pub(crate) fn write_fields(site: &Site, fields: FieldValues<'_>, text: &mut Stri
     }
 }
 
-/// Writes a message that comes after other fields, which macros never do.
-#[cold]
+/// Writes a message that comes after other fields: where it is written as `message = …`.
 fn put_before(message: Value<'_>, text: &mut String) {
     let mut begin = String::new();
     write_plain(message, &mut begin);

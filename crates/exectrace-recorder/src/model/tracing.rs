@@ -20,7 +20,7 @@ use crate::input::{FieldValues, NewSpan, SiteKey, SpanKey};
 impl Model {
     pub(super) fn span_new(&mut self, thread: ThreadIndex, new: &NewSpan<'_>) {
         let (key, fields) = (new.span, new.fields);
-        if let Some(open) = self.spans.find(key) {
+        if let Some(open) = self.spans.find_in_table(key) {
             self.end_span(thread, open, true);
         }
         let site = self.sites.meet(new.site, &mut self.machine.names);

@@ -1,14 +1,16 @@
 //! Spans whose whole life lies between two records of others.
 //!
 //! A span around a piece of work that records nothing else makes four records in a row: it is made,
-//! entered, left and dropped. Such a span need not be found again by anyone, so it is told at once and
-//! never put in the table: a quarter of the work. What is told is what the four records would tell
-//! one by one.
+//! entered, left and dropped. Hardly ever is such a span named again, so it is told at once and never
+//! put in the table, which is less than half of the work. What is told is what the four records would
+//! tell one by one. It is still found for a moment after: `a.follows_from(b)` drops `b` before it
+//! names it.
 
 use exectrace_format::{Event, StackId, TaskId};
 
 use super::flow::MAX_OPEN_REGIONS;
 use super::names::Leaf;
+use super::spans::Span;
 use super::threads::{Machine, ThreadIndex};
 use super::{BACKGROUND_TASK, Model};
 use crate::door::CallsiteKind;
@@ -26,7 +28,7 @@ impl Model {
         new: &NewSpan<'_>,
     ) -> bool {
         let [made_ns, entered_ns, left_ns, closed_ns] = times_ns;
-        let must_be_found = self.spans.find(new.span).is_some()
+        let must_be_found = self.spans.find_in_table(new.span).is_some()
             || (!self.clones_ahead.is_empty() && self.clones_ahead.contains_key(&new.span))
             || self.polls.foresight.has_silent_wake(closed_ns);
         let site_id = self.sites.meet(new.site, &mut self.machine.names);
@@ -47,15 +49,18 @@ impl Model {
         }
         self.counts.records += 4;
         self.spans.forget_before(made_ns);
+        let mut span = Span::new(new.span, site_id);
+        span.began_ns = self.machine.output.time_ns();
 
         let (parent, has_parent) = self.parent_task(thread, new.span.door, new.parent);
         let is_task = self.is_task(site_id, new.fields, has_parent);
         let mut task = parent.unwrap_or(BACKGROUND_TASK);
         if is_task {
             task = self.new_task();
-            let parent = parent.unwrap_or(TaskId::BACKGROUND);
-            self.tell_task_begin(thread, task, parent, name, Leaf::Place(place));
+            span.parent = parent.unwrap_or(TaskId::BACKGROUND);
+            self.tell_task_begin(thread, task, span.parent, name, Leaf::Place(place));
         }
+        (span.task, span.is_task) = (task, is_task);
         if !new.fields.values.is_empty() {
             self.tell_fields(thread, site_id, task, new.fields);
         }
@@ -74,6 +79,8 @@ impl Model {
         if is_task {
             output.event(stream, Event::UserTaskEnd { task, stack });
         }
+        self.spans.remember_told(span, output.time_ns());
+        self.spans.forget_before(closed_ns);
         true
     }
 }

@@ -5,6 +5,7 @@ use std::panic::Location;
 use proptest::prelude::*;
 
 use super::*;
+use crate::fields::ValueType;
 use crate::schedule::AsyncTaskKind;
 
 /// One step of a random program.
@@ -42,8 +43,10 @@ enum Action {
     Wake(u64),
     Park,
     Unpark(u64),
-    /// The whole life of a span that nobody else names.
-    Whole(u64, u64, Parent),
+    /// The whole life of a span with some of [`FIELDS`].
+    Whole(u64, u64, Parent, usize),
+    /// A clone was published.
+    CloneAhead(u64),
     Group,
     Generation,
     File,
@@ -51,14 +54,40 @@ enum Action {
 
 fn parent() -> impl Strategy<Value = Parent> {
     prop_oneof![
-        Just(Parent::Root),
-        (0..6u64).prop_map(Parent::Explicit),
-        (0..6u64).prop_map(Parent::Current),
+        3 => Just(Parent::Root),
+        3 => (0..6u64).prop_map(Parent::Explicit),
+        3 => (0..6u64).prop_map(Parent::Current),
+        1 => WHOLES.prop_map(Parent::Explicit),
+        1 => WHOLES.prop_map(Parent::Current),
     ]
 }
 
+/// The header of a field's value, as a word.
+const fn header(kind: ValueType, index: u64, length_bytes: u64) -> [u8; 8] {
+    (length_bytes << 32 | index << 8 | kind as u64).to_le_bytes()
+}
+
+const SIZE: [[u8; 8]; 2] = [header(ValueType::U64, 1, 8), 7_u64.to_le_bytes()];
+const MESSAGE: [[u8; 8]; 2] = [header(ValueType::Text, 0, 2), *b"hi\0\0\0\0\0\0"];
+
+/// Fields of spans: none, some, and those that say whether it is a user task.
+const FIELDS: [&[[u8; 8]]; 4] = [
+    &[],
+    &[SIZE[0], SIZE[1], MESSAGE[0], MESSAGE[1]],
+    &[header(ValueType::Bool, 2, 8), 1_u64.to_le_bytes()],
+    &[
+        header(ValueType::Bool, 2, 8),
+        0_u64.to_le_bytes(),
+        SIZE[0],
+        SIZE[1],
+    ],
+];
+
+/// Ids of spans that mostly live their whole life at once.
+const WHOLES: std::ops::Range<u64> = 50..53;
+
 fn action() -> impl Strategy<Value = Action> {
-    let id = || 1..6u64;
+    let id = || prop_oneof![9 => 1..6u64, 1 => WHOLES];
     prop_oneof![
         8 => (id(), 0..4u64, parent()).prop_map(|(id, site, parent)| Action::New(id, site, parent)),
         12 => id().prop_map(Action::Enter),
@@ -84,7 +113,9 @@ fn action() -> impl Strategy<Value = Action> {
         6 => id().prop_map(Action::Wake),
         3 => Just(Action::Park),
         4 => (0..3u64).prop_map(Action::Unpark),
-        6 => (50..53u64, 0..4u64, parent()).prop_map(|(id, site, parent)| Action::Whole(id, site, parent)),
+        6 => (WHOLES, 0..4u64, parent(), 0..FIELDS.len())
+            .prop_map(|(id, site, parent, fields)| Action::Whole(id, site, parent, fields)),
+        1 => id().prop_map(Action::CloneAhead),
         3 => Just(Action::Group),
         3 => Just(Action::Generation),
         1 => Just(Action::File),
@@ -165,7 +196,11 @@ fn input(action: &Action) -> Option<Input<'static>> {
         Action::Wake(id) => Input::Wake(task(id)),
         Action::Park => Input::Park,
         Action::Unpark(worker) => Input::Unpark { runtime: 1, worker },
-        Action::Whole(..) | Action::Group | Action::Generation | Action::File => return None,
+        Action::Whole(..)
+        | Action::CloneAhead(_)
+        | Action::Group
+        | Action::Generation
+        | Action::File => return None,
     })
 }
 
@@ -183,8 +218,14 @@ fn play(steps: &[Step], wholes: Wholes) -> Trial {
         now_ns = now_ns.saturating_add_signed(step.after_ns).max(START_NS);
         match (&step.action, input(&step.action)) {
             (_, Some(input)) => trial.apply(now_ns, step.thread, input),
-            (&Action::Whole(id, name, parent), _) => {
-                let new = new_span(id, name, parent);
+            (&Action::CloneAhead(id), _) => {
+                let index = ThreadIndex(step.thread + 1);
+                let ahead = Ahead::Clone(span(id));
+                trial.model.foresee(|| now_ns, index, &ahead);
+            }
+            (&Action::Whole(id, name, parent, fields), _) => {
+                let mut new = new_span(id, name, parent);
+                new.fields.values = Values::of(FIELDS[fields].as_flattened());
                 let times = [now_ns, now_ns + 10, now_ns + 300, now_ns + 310];
                 now_ns = times[3];
                 live(&mut trial, times, step.thread, new, wholes);
