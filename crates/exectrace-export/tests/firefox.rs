@@ -5,7 +5,7 @@ mod support;
 use exectrace_export::{Exported, Options, firefox};
 use exectrace_format::Reader;
 use serde_json::Value;
-use support::expected::{Counts, Span, assert_same, assert_titles, begin, counts, spans};
+use support::expected::{Counts, Span, assert_same, assert_titles, begin, counts, spans_within};
 use support::{cases, recorded, service, traces};
 
 fn export(trace: &[u8], options: &Options) -> (Value, Exported) {
@@ -41,7 +41,7 @@ fn has_ended(markers: &Value, index: usize) -> bool {
     array(markers, "phase")[index] == 1
 }
 
-/// The ended markers that [`spans`] speaks of. `begin` is when the trace begins.
+/// The ended markers that [`spans_within`] speaks of. `begin` is when the trace begins.
 fn told(profile: &Value, begin: i64) -> Vec<Span> {
     let mut told = Vec::new();
     for thread in threads(profile) {
@@ -80,7 +80,7 @@ fn names_and_times_are_those_of_the_trace() {
     for trace in traces() {
         let (profile, _) = export(&trace, &Options::default());
         // What is open at the end has a begin only, and no end.
-        assert_same(&told(&profile, begin(&trace)), &spans(&trace));
+        assert_same(&told(&profile, begin(&trace)), &spans_within(&trace));
         let names = threads(&profile)
             .iter()
             .filter_map(|thread| thread["name"].as_str());

@@ -5,7 +5,7 @@ mod support;
 use std::collections::HashMap;
 
 use exectrace_export::{Exported, Options, perfetto};
-use exectrace_format::Reader;
+use exectrace_format::{Reader, text};
 use serde_json::{Value, json};
 use support::expected::{
     Counts, Span, assert_runs, assert_same, assert_title, assert_titles, counts, spans_from_zero,
@@ -313,4 +313,30 @@ fn the_trace_processor_finds_what_is_in_the_trace() {
             .sum();
         assert_eq!(found, exported.items);
     }
+}
+
+#[test]
+fn a_label_told_after_the_name_is_on_the_row() {
+    let trace = text::parse(
+        "go 1.25
+generation 1
+batch m=0 time=1000 sync
+  frequency 1000000000
+  clock +0 mono=0 sec=0 nsec=0
+batch m=0 time=1000 strings
+  string 1 \"mark\"
+  string 2 \"GC (dedicated)\"
+batch m=0 time=1000 stacks
+  stack 1 0x1000:1:1:7
+batch m=7 time=1001 events
+  +0 ProcStatus proc=1 status=Running
+  +1 GoStatusStack go=1 thread=7 status=Running stack=1
+  +9 GoLabel label=2
+  +9 GoStop reason=0 stack=1
+",
+    );
+    let (bytes, _) = export(&trace.expect("the trace is well-formed"));
+    let perfetto = read(&bytes);
+    let rows: Vec<_> = below(&perfetto, "Async tasks").collect();
+    assert_eq!(rows, ["G1 mark (GC (dedicated))"]);
 }

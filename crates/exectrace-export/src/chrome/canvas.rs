@@ -15,6 +15,8 @@ use crate::timeline::{Argument, Arrow, Canvas, Mark, Place, Stroke, Value};
 pub(super) struct Chrome<W> {
     events: Events<W>,
     rows: Rows,
+    /// What is added to all times.
+    shift: i64,
     /// Whether arrows have slices to lead to.
     has_workers: bool,
     /// Wakes that have begun an arrow which has not arrived.
@@ -28,6 +30,7 @@ impl<W: Write> Chrome<W> {
         Ok(Self {
             events: Events::begin(out)?,
             rows: Rows::new(&options.process_name),
+            shift: 0,
             has_workers: options.workers,
             arrows: FxHashSet::default(),
             stacks: FxHashMap::default(),
@@ -43,6 +46,7 @@ impl<W: Write> Chrome<W> {
 
     fn put(&mut self, time: i64, row: Row, event: &Event<'_>) -> Result<(), ExportError> {
         self.rows.name_kind(row, &mut self.events)?;
+        let time = time.saturating_add(self.shift);
         self.events.write(Some(time), row, event)
     }
 
@@ -88,6 +92,10 @@ impl<W: Write> Canvas for Chrome<W> {
     type Row = Row;
 
     const HAS_SAMPLES: bool = false;
+
+    fn begin_fact(&mut self, scene: &Scene) {
+        self.shift = scene.shift();
+    }
 
     fn row(&mut self, place: Place<'_>, scene: &Scene) -> Result<Row, ExportError> {
         self.rows.row(place, scene, &mut self.events)

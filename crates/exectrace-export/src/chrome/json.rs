@@ -95,14 +95,9 @@ fn write_arguments(
     out: &mut impl Write,
     arguments: &[(&str, Value<'_>)],
 ) -> Result<(), ExportError> {
-    let told = arguments.iter().filter(|(_, value)| match value {
-        Value::Number(number) => *number != u64::MAX,
-        Value::Signed(_) => true,
-        Value::Text(text) => !text.is_empty(),
-    });
     let mut opening = ",\"args\":{";
     let mut is_open = false;
-    for (key, value) in told {
+    for (key, value) in arguments {
         out.write_all(opening.as_bytes())?;
         serde_json::to_writer(&mut *out, key)?;
         match value {
@@ -124,8 +119,8 @@ fn write_text(out: &mut impl Write, before: &str, text: &str) -> Result<(), Expo
     Ok(serde_json::to_writer(out, text)?)
 }
 
-/// Microseconds with all nanoseconds behind the point, without passing through a float. What is
-/// before zero is put there: viewers drop it.
+/// Microseconds with all nanoseconds behind the point, without passing through a float. Viewers
+/// drop what is before zero.
 fn write_microseconds(out: &mut impl Write, time_ns: i64) -> Result<(), ExportError> {
     let time_ns = u64::try_from(time_ns).unwrap_or(0);
     Ok(write!(out, "{}.{:03}", time_ns / 1_000, time_ns % 1_000)?)

@@ -12,12 +12,14 @@ use super::schema::{
 };
 use crate::error::ExportError;
 use crate::options::Options;
-use crate::story::{Scene, Stack, Task, Text};
+use crate::story::{Scene, Stack, Task};
 use crate::timeline::{Argument, Arrow, Canvas, Mark, Place, Stroke};
 
 pub(super) struct Perfetto<W> {
     packets: Packets<W>,
     rows: Rows,
+    /// What is added to all times.
+    shift: i64,
     /// Slices, instants, counter values and samples.
     items: u64,
 }
@@ -29,13 +31,13 @@ impl<W: Write> Perfetto<W> {
         Ok(Self {
             packets,
             rows,
+            shift: 0,
             items: 0,
         })
     }
 
     /// Completes the output, and counts what was written.
     pub(super) fn finish(mut self) -> Result<u64, ExportError> {
-        self.rows.finish(&mut self.packets)?;
         self.packets.flush()?;
         Ok(self.items)
     }
@@ -45,10 +47,15 @@ impl<W: Write> Perfetto<W> {
             self.items += 1;
         }
         self.packets.write(TracePacket {
-            timestamp: Some(stamp(time)),
+            timestamp: Some(self.stamp(time)),
             track_event: Some(event),
             ..TracePacket::default()
         })
+    }
+
+    /// Perfetto knows no time before zero.
+    fn stamp(&self, time_ns: i64) -> u64 {
+        u64::try_from(time_ns.saturating_add(self.shift)).unwrap_or(0)
     }
 
     fn arguments(&mut self, arguments: &[Argument<'_>], scene: &Scene) -> Vec<DebugAnnotation> {
@@ -63,7 +70,8 @@ impl<W: Write> Canvas for Perfetto<W> {
 
     const HAS_SAMPLES: bool = true;
 
-    fn begin_fact(&mut self) {
+    fn begin_fact(&mut self, scene: &Scene) {
+        self.shift = scene.shift();
         self.packets.make_room();
     }
 
@@ -71,18 +79,12 @@ impl<W: Write> Canvas for Perfetto<W> {
         self.rows.row(place, scene, &mut self.packets)
     }
 
-    fn task_named(&mut self, task: &Task, scene: &Scene) -> Result<(), ExportError> {
-        // A label alone says too little.
-        if task.name == Text::EMPTY {
-            return Ok(());
-        }
-        self.rows.describe_task(task, scene, &mut self.packets)
+    fn task_gone(&mut self, task: &Task, scene: &Scene) -> Result<(), ExportError> {
+        self.rows.task_gone(task, scene, &mut self.packets)
     }
 
-    fn task_gone(&mut self, task: &Task, scene: &Scene) -> Result<(), ExportError> {
-        self.rows.describe_task(task, scene, &mut self.packets)?;
-        self.rows.forget_task(task.id);
-        Ok(())
+    fn the_end(&mut self, scene: &Scene) -> Result<(), ExportError> {
+        self.rows.finish(scene, &mut self.packets)
     }
 
     fn user_task_gone(&mut self, id: TaskId) {
@@ -100,7 +102,7 @@ impl<W: Write> Canvas for Perfetto<W> {
             timestamp,
         };
         let clocks = vec![
-            clock(CLOCK_BOOTTIME, stamp(time.0)),
+            clock(CLOCK_BOOTTIME, self.stamp(time.0)),
             clock(CLOCK_MONOTONIC, snapshot.monotonic_ns),
             clock(CLOCK_REALTIME, unix_ns),
         ];
@@ -166,7 +168,7 @@ impl<W: Write> Canvas for Perfetto<W> {
             callstack_iid: Some(self.packets.callstack(stack, &scene.book)),
         };
         self.packets.write(TracePacket {
-            timestamp: Some(stamp(time)),
+            timestamp: Some(self.stamp(time)),
             perf_sample: Some(sample),
             ..TracePacket::default()
         })
@@ -180,9 +182,4 @@ fn flow(arrow: Arrow) -> Vec<u64> {
             vec![wake]
         }
     }
-}
-
-/// Perfetto knows no time before zero.
-fn stamp(time_ns: i64) -> u64 {
-    u64::try_from(time_ns).unwrap_or(0)
 }

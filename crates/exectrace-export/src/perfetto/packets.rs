@@ -76,6 +76,7 @@ impl Interned {
         .into_iter()
         .sum::<usize>()
             + self.frames.len()
+            + self.stack_texts.len()
             + self.callstacks.len()
     }
 }

@@ -9,8 +9,9 @@
 //!          └─ counters
 //! ```
 //!
-//! A track is described when it is first used; that of a task whose name is not known yet, when the
-//! name is, or at the end. Readers take in all descriptions before they place events.
+//! A track is described once, as readers ask for it: when it is first used; one called like an async
+//! task, when the task is gone or the trace ends, since name and label may come late. Readers take in
+//! all descriptions before they place events.
 
 use std::io::Write;
 
@@ -23,7 +24,7 @@ use super::schema::{
     TrackDescriptor, UNIT_BYTES, UNIT_COUNT,
 };
 use crate::error::ExportError;
-use crate::story::{Lane, Scene, Task, Text, UserTask};
+use crate::story::{Lane, Scene, Task, UserTask};
 use crate::timeline::Place;
 
 /// The process's number; that of the program is not in the trace.
@@ -50,8 +51,8 @@ pub(super) struct Rows {
     used: u64,
     lanes: FxHashMap<Lane, u64>,
     tasks: FxHashMap<GoId, TaskRow>,
-    /// Tracks that have the names of tasks which are not known yet, and their parents.
-    nameless: FxHashMap<GoId, Vec<(u64, u64)>>,
+    /// Tracks that are called like tasks which are still there, and their parents.
+    untitled: FxHashMap<GoId, Vec<(u64, u64)>>,
     user_tasks: FxHashMap<TaskId, u64>,
     ranges: FxHashMap<RangeScope, u64>,
     counters: FxHashMap<String, u64>,
@@ -95,7 +96,7 @@ impl Rows {
             used: FIRST_FREE,
             lanes: FxHashMap::default(),
             tasks: FxHashMap::default(),
-            nameless: FxHashMap::default(),
+            untitled: FxHashMap::default(),
             user_tasks: FxHashMap::default(),
             ranges: FxHashMap::default(),
             counters: FxHashMap::default(),
@@ -111,8 +112,8 @@ impl Rows {
     ) -> Result<u64, ExportError> {
         match place {
             Place::Lane(lane) => self.lane(lane, scene, packets),
-            Place::States(task) => self.task(task, scene, packets),
-            Place::Regions(task) => self.regions(task, scene, packets),
+            Place::States(task) => Ok(self.task(task.id)),
+            Place::Regions(task) => self.regions(task.id, packets),
             Place::UserTask(user_task) => self.user_task(user_task, scene, packets),
             Place::Ranges(scope) => self.range(scope, scene, packets),
             Place::Program => Ok(PROCESS),
@@ -161,91 +162,71 @@ impl Rows {
     }
 
     /// The track of a task's states.
-    fn task(
-        &mut self,
-        task: &Task,
-        scene: &Scene,
-        packets: &mut Packets<impl Write>,
-    ) -> Result<u64, ExportError> {
-        if let Some(row) = self.tasks.get(&task.id) {
-            return Ok(row.states);
+    fn task(&mut self, task: GoId) -> u64 {
+        if let Some(row) = self.tasks.get(&task) {
+            return row.states;
         }
         let row = TaskRow {
             states: self.free(),
             regions: None,
         };
-        self.tasks.insert(task.id, row);
-        self.describe_titled(row.states, TASKS, task, scene, packets)?;
-        Ok(row.states)
+        self.tasks.insert(task, row);
+        self.title_later(task, row.states, TASKS);
+        row.states
     }
 
-    /// Describes a track that has a task's name, now or when there is one.
-    fn describe_titled(
-        &mut self,
-        uuid: u64,
-        parent: u64,
-        task: &Task,
-        scene: &Scene,
-        packets: &mut Packets<impl Write>,
-    ) -> Result<(), ExportError> {
-        if task.name == Text::EMPTY {
-            self.nameless
-                .entry(task.id)
-                .or_default()
-                .push((uuid, parent));
-            return Ok(());
-        }
-        describe(packets, plain(uuid, parent, task.title(&scene.book)))
+    fn title_later(&mut self, task: GoId, uuid: u64, parent: u64) {
+        self.untitled.entry(task).or_default().push((uuid, parent));
     }
 
     /// The track of a task's regions, below that of its states.
     fn regions(
         &mut self,
-        task: &Task,
-        scene: &Scene,
+        task: GoId,
         packets: &mut Packets<impl Write>,
     ) -> Result<u64, ExportError> {
-        let states = self.task(task, scene, packets)?;
+        let states = self.task(task);
         if let Some(TaskRow {
             regions: Some(known),
             ..
-        }) = self.tasks.get(&task.id)
+        }) = self.tasks.get(&task)
         {
             return Ok(*known);
         }
         let uuid = self.free();
-        if let Some(row) = self.tasks.get_mut(&task.id) {
+        if let Some(row) = self.tasks.get_mut(&task) {
             row.regions = Some(uuid);
         }
         describe(packets, plain(uuid, states, "regions".to_owned()))?;
         Ok(uuid)
     }
 
-    /// The task's name is known now, or will never be.
-    pub(super) fn describe_task(
+    /// Describes the tracks of a task that is gone, and forgets them.
+    pub(super) fn task_gone(
         &mut self,
         task: &Task,
         scene: &Scene,
         packets: &mut Packets<impl Write>,
     ) -> Result<(), ExportError> {
-        for (uuid, parent) in self.nameless.remove(&task.id).unwrap_or_default() {
+        self.tasks.remove(&task.id);
+        self.ranges.remove(&RangeScope::Go(task.id));
+        for (uuid, parent) in self.untitled.remove(&task.id).unwrap_or_default() {
             describe(packets, plain(uuid, parent, task.title(&scene.book)))?;
         }
         Ok(())
     }
 
-    pub(super) fn forget_task(&mut self, task: GoId) {
-        self.tasks.remove(&task);
-        self.ranges.remove(&RangeScope::Go(task));
-    }
-
-    /// Describes what could not be until the trace has ended.
-    pub(super) fn finish(&mut self, packets: &mut Packets<impl Write>) -> Result<(), ExportError> {
-        let mut nameless: Vec<_> = self.nameless.drain().collect();
-        nameless.sort_unstable_by_key(|&(task, _)| task);
-        for (task, tracks) in nameless {
+    /// Describes the tracks of tasks that are there when the trace ends.
+    pub(super) fn finish(
+        &mut self,
+        scene: &Scene,
+        packets: &mut Packets<impl Write>,
+    ) -> Result<(), ExportError> {
+        let mut untitled: Vec<_> = self.untitled.drain().collect();
+        untitled.sort_unstable_by_key(|&(task, _)| task);
+        for (task, tracks) in untitled {
             for (uuid, parent) in tracks {
-                describe(packets, plain(uuid, parent, format!("G{}", task.0)))?;
+                describe(packets, plain(uuid, parent, scene.task_title(task)))?;
             }
         }
         Ok(())
@@ -288,9 +269,9 @@ impl Rows {
         let uuid = self.free();
         self.ranges.insert(scope, uuid);
         if let RangeScope::Go(task) = scope
-            && let Some(task) = scene.tasks.get(&task)
+            && scene.tasks.contains_key(&task)
         {
-            self.describe_titled(uuid, RANGES, task, scene, packets)?;
+            self.title_later(task, uuid, RANGES);
             return Ok(uuid);
         }
         let title = scene.range_title(scope);

@@ -7,6 +7,10 @@ use super::book::{Book, Text};
 use super::fact::{Lane, Run, UserTask};
 use super::task::{State, Stretch, Task};
 
+/// The least begin of a trace in formats that know no time before zero: room for a thousand regions
+/// that are older than the trace, each a nanosecond older than those in it.
+const LEAST_BEGIN_NS: i64 = 1_000;
+
 /// A worker or a thread.
 #[derive(Debug)]
 pub(crate) struct LaneState {
@@ -60,6 +64,13 @@ impl Scene {
             is_held_back: false,
             busy_until: i64::MIN,
         })
+    }
+
+    /// What formats that know no time before zero add to all times. Traces of Go 1.21 and older count
+    /// from their own begin, and what is older would come before; cut off at zero, it would lose its
+    /// order.
+    pub(crate) fn shift(&self) -> i64 {
+        LEAST_BEGIN_NS.saturating_sub(self.begin).max(0)
     }
 
     /// What the lane runs.

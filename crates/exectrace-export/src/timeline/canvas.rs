@@ -89,16 +89,23 @@ pub(crate) trait Canvas {
     const HAS_SAMPLES: bool;
 
     /// A fact follows, with all that is drawn for it.
-    fn begin_fact(&mut self) {}
+    fn begin_fact(&mut self, _scene: &Scene) {}
 
     /// The row for a place; a new one gets its title.
     fn row(&mut self, place: Place<'_>, scene: &Scene) -> Result<Self::Row, ExportError>;
 
-    /// The name of a task has become known: its rows get their titles.
-    fn task_named(&mut self, task: &Task, scene: &Scene) -> Result<(), ExportError>;
+    /// The name or label of a task has become known, for formats whose rows are renamed.
+    fn task_named(&mut self, _task: &Task, _scene: &Scene) -> Result<(), ExportError> {
+        Ok(())
+    }
 
     /// A task has ended: nothing will be drawn on its rows any more.
     fn task_gone(&mut self, task: &Task, scene: &Scene) -> Result<(), ExportError>;
+
+    /// The trace has ended, and all that was open with it.
+    fn the_end(&mut self, _scene: &Scene) -> Result<(), ExportError> {
+        Ok(())
+    }
 
     /// A user task is over: nothing will be drawn on its row any more.
     fn user_task_gone(&mut self, _id: TaskId) {}

@@ -90,10 +90,10 @@ impl<'a, C: Canvas> Timeline<'a, C> {
 
 impl<C: Canvas> Sink for Timeline<'_, C> {
     fn fact(&mut self, time: i64, fact: Fact<'_>, scene: &Scene) -> Result<(), ExportError> {
-        self.canvas.begin_fact();
+        self.canvas.begin_fact(scene);
         match fact {
             Fact::Sync(clock) => clock.map_or(Ok(()), |clock| self.canvas.clock(clock)),
-            Fact::TheEnd => Ok(()),
+            Fact::TheEnd => self.canvas.the_end(scene),
             Fact::TaskNamed(task) => self.canvas.task_named(task, scene),
             Fact::TaskGone(task) => self.canvas.task_gone(task, scene),
             Fact::Entered(task) => self.enter(task, scene),

@@ -63,6 +63,7 @@ pub fn spans(trace: &[u8]) -> Vec<Span> {
         .map(|(go, begin, end, _)| ("running", go.0.to_string(), begin, end))
         .collect();
     let mut regions: HashMap<Option<GoId>, Vec<i64>> = HashMap::new();
+    let mut older: HashMap<Option<GoId>, i64> = HashMap::new();
     let mut user_tasks: HashMap<TaskId, i64> = HashMap::new();
     let begin = begin(trace);
     for event in events(trace) {
@@ -73,7 +74,13 @@ pub fn spans(trace: &[u8]) -> Vec<Span> {
             }
             TraceEventKind::RegionEnd { name, .. } => {
                 let begun = regions.entry(event.go).or_default().pop();
-                spans.push(("region", name.to_string(), begun.unwrap_or(begin), time));
+                let begun = begun.unwrap_or_else(|| {
+                    // Each that ends later is the older one.
+                    let ended = older.entry(event.go).or_default();
+                    *ended += 1;
+                    begin - (*ended - 1)
+                });
+                spans.push(("region", name.to_string(), begun, time));
             }
             TraceEventKind::TaskBegin { task, .. } => {
                 user_tasks.insert(task, time);
@@ -89,10 +96,21 @@ pub fn spans(trace: &[u8]) -> Vec<Span> {
     spans
 }
 
-/// The same for formats that know no time before zero, where traces of the old format begin.
+/// The same for formats in which nothing is older than the trace.
+pub fn spans_within(trace: &[u8]) -> Vec<Span> {
+    let first = begin(trace);
+    let within = |(kind, name, begin, end): Span| (kind, name, begin.max(first), end);
+    let mut spans: Vec<_> = spans(trace).into_iter().map(within).collect();
+    spans.sort();
+    spans
+}
+
+/// The same for formats that know no time before zero: those of traces that begin before 1 µs, as
+/// those of the old format do, are moved to begin there.
 pub fn spans_from_zero(trace: &[u8]) -> Vec<Span> {
-    let clamp = |(kind, name, begin, end): Span| (kind, name, begin.max(0), end);
-    spans(trace).into_iter().map(clamp).collect()
+    let shift = (1_000 - begin(trace)).max(0);
+    let moved = |(kind, name, begin, end): Span| (kind, name, begin + shift, end + shift);
+    spans(trace).into_iter().map(moved).collect()
 }
 
 /// Asserts that both are the same, and shows where they are not: there may be thousands.

@@ -63,7 +63,7 @@ impl Toolchain {
             let found = counts(trace);
             let least = [
                 found.user_tasks / 7,
-                found.regions / 14,
+                found.regions / 15,
                 found.logs / 7,
                 found.ranges,
             ];

@@ -111,12 +111,14 @@ func compute() {
 }
 
 func main() {
-	// Older than the trace: one in a region that ends in it, and one in a system call for good.
+	// Older than the trace: one in two regions that end in it, and one in a system call for good.
 	release, inside, left := make(chan bool), make(chan bool), make(chan bool)
 	go func() {
-		trace.WithRegion(context.Background(), "older", func() {
-			inside <- true
-			<-release
+		trace.WithRegion(context.Background(), "oldest", func() {
+			trace.WithRegion(context.Background(), "older", func() {
+				inside <- true
+				<-release
+			})
 		})
 		close(left)
 	}()
