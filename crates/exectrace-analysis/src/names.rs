@@ -60,9 +60,17 @@ fn is_go_wait(function: &str) -> bool {
     GO_WAITS.iter().any(|begin| function.starts_with(begin))
 }
 
+/// The goroutines of Go's runtime that run the program's own code: finalizers (`runfinq` up to Go
+/// 1.24) and cleanups.
+const GO_RUNS_PROGRAM: [&str; 3] = [
+    "runtime.runFinalizers",
+    "runtime.runfinq",
+    "runtime.runCleanups",
+];
+
 /// Whether tasks of this name belong to Go itself: the collector's, the scavenger, timers.
 pub(crate) fn is_of_go_runtime(name: &str) -> bool {
-    name.starts_with("runtime.")
+    name.starts_with("runtime.") && !GO_RUNS_PROGRAM.contains(&name)
 }
 
 /// One frame: its number and texts.
@@ -208,10 +216,7 @@ impl Names {
 
     /// As [`Place::of_program`].
     pub(crate) fn place_of_program(&self, stack: Stack) -> Option<Place> {
-        let mut frames = self.frames(stack);
-        let of_program = frames.find(|frame| !is_go_wait(self.get(frame.function)));
-        let frame = of_program.or_else(|| self.frames(stack).next())?;
-        Some(self.place(frame))
+        Place::of_program(&self.places(stack)).cloned()
     }
 
     /// The last frame of a stack: where its flow began.

@@ -185,6 +185,12 @@ pub(crate) struct Facts {
 const MAX_LINKS: usize = 1 << 20;
 
 impl Facts {
+    /// Whether the traced program is Go's: its runtime does not name its workers, as ours do at the
+    /// begin of a trace.
+    pub(crate) fn is_of_go(&self) -> bool {
+        self.lane_names.is_empty()
+    }
+
     /// Something happens on the thread.
     #[inline]
     pub(crate) fn thread(&mut self, thread: ThreadId) {

@@ -222,9 +222,9 @@ impl Player {
         if flow.name == Text::default() && own_stack != StackId::NONE {
             name(flow, &mut self.world.names, tables, own_stack);
         }
-        // What was never run, and is not Go's, may be for a blocking pool, whose threads are no
-        // shared workers.
-        let may_be_shared = from != GoState::NotExist || self.world.facts.lane_names.is_empty();
+        // What was never run, as far as is known, and is not Go's, may be for a blocking pool, whose
+        // threads are no shared workers.
+        let may_be_shared = !is_new || self.world.facts.is_of_go();
         let is_ready = to == GoState::Runnable && may_be_shared;
         if std::mem::replace(&mut flow.is_ready, is_ready) != is_ready {
             let (begin, clip) = (self.world.begin, self.world.clip);

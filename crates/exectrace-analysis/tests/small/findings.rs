@@ -164,6 +164,23 @@ fn a_ready_task_beside_a_sleeping_worker_is_told() {
         .start(601 * US, 1, 1);
     let told = find(&of_runtime, "idle_while_runnable").expect("it has run before");
     assert_eq!(told.exemplars[0].duration_ns, Some(201 * US));
+    // Of one that was ready before the trace nobody knows whether it has run.
+    let queued = || {
+        let mut story = Story::default();
+        story
+            .runs(10, 1, 1, "main")
+            .is_ready(20, 1, 2)
+            .runs(30, 2, 3, "other")
+            .block(40, 2, "sync", "recv<other")
+            .park(50, 2)
+            .block(200 * US, 1, "sync", "recv<main")
+            .start(201 * US, 1, 2);
+        story
+    };
+    assert!(find(&queued(), "idle_while_runnable").is_some());
+    let mut of_runtime = queued();
+    of_runtime.worker(1, "rt worker 0").worker(2, "rt worker 1");
+    assert_eq!(find(&of_runtime, "idle_while_runnable"), None);
 }
 
 #[test]
@@ -200,6 +217,9 @@ fn a_task_that_is_ready_after_each_run_polls_in_a_loop() {
     // Go's sweeper yields after each span.
     let sweeper = runs("runtime.bgsweep", 1_000);
     assert_eq!(find(&sweeper, "self_wake"), None);
+    // Its finalizers and cleanups are the program's.
+    let finalizers = runs("runtime.runFinalizers", 1_000);
+    assert!(find(&finalizers, "self_wake").is_some());
 }
 
 #[test]

@@ -81,6 +81,15 @@ impl Story {
         )
     }
 
+    /// A flow that is ready when the trace begins.
+    pub(crate) fn is_ready(&mut self, time: u64, thread: u64, go: u64) -> &mut Self {
+        self.event(
+            time,
+            thread,
+            format!("GoStatus go={go} thread=0 status=Runnable"),
+        )
+    }
+
     pub(crate) fn spawn(&mut self, time: u64, thread: u64, go: u64, root: &str) -> &mut Self {
         let stack = self.stack(root);
         self.event(
