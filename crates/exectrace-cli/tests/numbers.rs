@@ -266,6 +266,31 @@ fn a_filter_narrows_events_to_flows_and_stretches() {
 }
 
 #[test]
+fn a_state_told_again_by_a_new_generation_is_no_end_of_a_stretch() {
+    let generation = |number: u64, time: u64, after: &str| {
+        format!(
+            "generation {number}\nbatch m=0 time={time} sync\n  frequency 1000000000\n  \
+             clock +0 mono=1 sec=1 nsec=0\nbatch m=7 time={time} events\n  \
+             +0 ProcStatus proc=1 status=Running\n  \
+             +1 GoStatus go=1 thread=7 status=Running\n  \
+             +1 GoStatus go=2 thread=0 status=Waiting\n{after}"
+        )
+    };
+    let woken = "  +50 GoUnblock go=2 seq=1 stack=0\n";
+    let trace = [
+        "go 1.25\n".to_owned(),
+        generation(1, 1_000, ""),
+        generation(2, 9_000, woken),
+    ];
+    let traces = Traces::new();
+    let path = traces.put("two", &support::bytes_of(&trace.concat()));
+    let path = path.to_string_lossy();
+    let waits = answer(["events", &path, "--filter", "state:waiting dur>1us"]);
+    assert_eq!(waits.lines().count(), 1, "{waits}");
+    assert!(waits.contains("g2 waiting > runnable"), "{waits}");
+}
+
+#[test]
 fn a_filter_narrows_what_diff_compares() {
     let traces = Traces::new();
     let (before, after) = (traces.put("a", &many(1_000)), traces.put("b", &many(1_500)));

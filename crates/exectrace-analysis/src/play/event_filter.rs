@@ -16,7 +16,7 @@ use super::stretch::{Next, State, Stretch};
 /// another event of the one that it falls in, as long as that has lasted by then. So
 /// `state:waiting dur>5ms` lets through what ends such a wait. An event of no flow is not let
 /// through, nor is one of whose stretch nothing is known (the spawn of a task) if the filter asks
-/// for it.
+/// for it, nor what changes nothing: the states that a new generation tells again.
 ///
 /// ```
 /// use exectrace_analysis::EventFilter;
@@ -68,6 +68,10 @@ impl EventFilter {
         side: Option<&SideRecord>,
     ) -> bool {
         let (go, ends) = match event.kind {
+            CompactKind::StateTransition {
+                change: StateChange::Go { from, to, .. },
+                ..
+            } if from == to => (GoId::NONE, false),
             CompactKind::StateTransition {
                 change: StateChange::Go { go, to, .. },
                 ..
