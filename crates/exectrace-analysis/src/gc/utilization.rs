@@ -138,6 +138,9 @@ impl Utilizations {
     }
 
     /// A range that has lasted since before the trace: what was noted so far did not know of it.
+    ///
+    /// An assist counts by the flow on which its event happens, not by the one that it is of: that is the
+    /// rule of Go's `gc.go`, copied so that the figures are the same.
     fn was_active(&mut self, event: &CompactEvent, range: RangeName, flows: &Flows) {
         let counts = match range {
             RangeName::Sweep => true,
