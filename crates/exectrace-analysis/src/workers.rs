@@ -22,8 +22,8 @@ pub struct Workers {
 
 /// Stretches of 100 µs or more in which an async task was ready to run and a shared worker slept.
 ///
-/// Tasks that are not known to have run before count in Go programs alone. Elsewhere they may be closures for a
-/// pool of blocking threads, which no shared worker runs.
+/// Tasks that are not known to have run before count in Go programs alone. Elsewhere they may be
+/// closures for a pool of blocking threads, which no shared worker runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct IdleWhileRunnable {
     /// How many.

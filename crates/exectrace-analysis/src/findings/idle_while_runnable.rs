@@ -29,8 +29,8 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
             ..Exemplar::default()
         }],
         rule: "Stretches of 100 µs or more with a ready task and a sleeping shared worker, a \
-               hundredth of the trace or more in all; outside Go, tasks that are not known to have run apart, which \
-               may be for blocking threads.",
+               hundredth of the trace or more in all; outside Go, tasks that are not known to have \
+               run apart, which may be for blocking threads.",
         help: "Tasks may be bound to a worker (a LocalSet, a current-thread runtime), or were put \
                into the slot of a worker that runs long.",
     })

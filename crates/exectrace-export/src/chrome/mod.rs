@@ -21,10 +21,9 @@ use canvas::Chrome;
 ///
 /// Times are those of the trace, in microseconds with nanoseconds behind the point. Viewers drop what
 /// is before zero, so a trace that begins before 1 µs, as those of Go 1.21 and older do, is moved to
-/// begin there. A line is some hundred bytes, and an event of the trace
-/// makes some four of them with all rows, so a trace of more than a million events is better
-/// exported to [`perfetto()`](crate::perfetto()). Memory: what is open, and the names and stacks of
-/// the trace.
+/// begin there. A line is some hundred bytes, and an event of the trace makes some four of them with
+/// all rows, so a trace of more than a million events is better exported to
+/// [`perfetto()`](crate::perfetto()). Memory: what is open, and the names and stacks of the trace.
 ///
 /// # Errors
 ///
