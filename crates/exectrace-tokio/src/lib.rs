@@ -76,7 +76,7 @@
 //! `cargo bench -p exectrace-tokio --bench overhead` measures it; with the flag, on an AMD EPYC of two
 //! shared cores on 2026-11-23, the hooks cost up to 8 ns a poll while nothing records and some 20 ns
 //! while something does: 1.22 times a bare exchange of messages between two tasks on two workers, 1.01
-//! times an echo over loopback. A spawn costs some 45 to 75 ns more, which is the upkeep of the list of
+//! times an echo over loopback. A spawn costs some 35 to 50 ns more, which is the upkeep of the list of
 //! live tasks ([`keep_live_tasks`]). The wrapper adds some 8 ns a poll while off and 20 to 30 ns while
 //! on, for the wakes.
 //!
