@@ -494,8 +494,8 @@ impl Sink for ModelSink<'_> {
             self.time_ns(left),
             self.time_ns(closed),
         ];
-        let index = self.identities[index].index;
-        self.model.has_thread(index) && self.model.apply_whole(times_ns, index, new)
+        let thread = self.identities[index].index;
+        self.model.has_thread(thread) && self.model.apply_whole(times_ns, thread, new)
     }
 }
 

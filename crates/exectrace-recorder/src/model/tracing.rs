@@ -28,18 +28,7 @@ impl Model {
             return;
         }
         self.run(thread);
-        let mut span = Span::new(key, site);
-        span.began_ns = self.machine.output.time_ns();
-        span.losses = self.losses;
-        span.named = self.machine.output.generation();
-        let (parent_task, has_parent) = self.parent_task(thread, key.door, new.parent);
-        span.is_task = self.is_task(site, fields, has_parent);
-        if span.is_task {
-            span.parent = parent_task.unwrap_or(TaskId::BACKGROUND);
-            span.task = self.new_task();
-        } else {
-            span.task = parent_task.unwrap_or(BACKGROUND_TASK);
-        }
+        let span = self.made_span(thread, new, site);
         let (task, parent, is_task) = (span.task, span.parent, span.is_task);
         if self.spans.insert(span).is_none() {
             self.counts.untracked += 1;
@@ -52,6 +41,28 @@ impl Model {
         if !fields.values.is_empty() {
             self.tell_fields(thread, site, task, fields);
         }
+    }
+
+    /// A span as it is made now: to whom it belongs, and whether it is a user task.
+    pub(super) fn made_span(
+        &mut self,
+        thread: ThreadIndex,
+        new: &NewSpan<'_>,
+        site: SiteId,
+    ) -> Span {
+        let mut span = Span::new(new.span, site);
+        span.began_ns = self.machine.output.time_ns();
+        span.losses = self.losses;
+        span.named = self.machine.output.generation();
+        let (parent_task, has_parent) = self.parent_task(thread, new.span.door, new.parent);
+        span.is_task = self.is_task(site, new.fields, has_parent);
+        if span.is_task {
+            span.parent = parent_task.unwrap_or(TaskId::BACKGROUND);
+            span.task = self.new_task();
+        } else {
+            span.task = parent_task.unwrap_or(BACKGROUND_TASK);
+        }
+        span
     }
 
     /// The task a new span or an event belongs to by its parent, and whether it has a parent at all.

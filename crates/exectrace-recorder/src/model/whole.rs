@@ -6,13 +6,12 @@
 //! tell one by one. It is still found for a moment after: `a.follows_from(b)` drops `b` before it
 //! names it.
 
-use exectrace_format::{Event, StackId, TaskId};
+use exectrace_format::{Event, StackId};
 
+use super::Model;
 use super::flow::MAX_OPEN_REGIONS;
 use super::names::Leaf;
-use super::spans::Span;
 use super::threads::{Machine, ThreadIndex};
-use super::{BACKGROUND_TASK, Model};
 use crate::door::CallsiteKind;
 use crate::input::NewSpan;
 
@@ -49,18 +48,12 @@ impl Model {
         }
         self.counts.records += 4;
         self.spans.forget_before(made_ns);
-        let mut span = Span::new(new.span, site_id);
-        span.began_ns = self.machine.output.time_ns();
 
-        let (parent, has_parent) = self.parent_task(thread, new.span.door, new.parent);
-        let is_task = self.is_task(site_id, new.fields, has_parent);
-        let mut task = parent.unwrap_or(BACKGROUND_TASK);
+        let span = self.made_span(thread, new, site_id);
+        let (task, is_task) = (span.task, span.is_task);
         if is_task {
-            task = self.new_task();
-            span.parent = parent.unwrap_or(TaskId::BACKGROUND);
             self.tell_task_begin(thread, task, span.parent, name, Leaf::Place(place));
         }
-        (span.task, span.is_task) = (task, is_task);
         if !new.fields.values.is_empty() {
             self.tell_fields(thread, site_id, task, new.fields);
         }
