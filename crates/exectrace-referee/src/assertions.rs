@@ -24,6 +24,37 @@ pub const REQUIRE_VARIABLE: &str = "EXECTRACE_REQUIRE_GO";
 pub fn assert_accepted(trace: impl AsRef<Path>) {
     let trace = trace.as_ref();
     let Some(referee) = referee() else { return };
+    assert_read(&referee, trace);
+}
+
+/// Asserts that Go's reader accepts the file `trace`, and Go's validator as well.
+///
+/// Behaves as [`assert_accepted`] in all else; a missing validator is treated as a missing Go is.
+///
+/// # Panics
+///
+/// As [`assert_accepted`]; if the validator objects to something, with its first objections.
+#[track_caller]
+pub fn assert_valid(trace: impl AsRef<Path>) {
+    let trace = trace.as_ref();
+    let Some(referee) = referee() else { return };
+    assert_read(&referee, trace);
+    let Some(verdicts) = unless_skipped(referee.validate(trace)) else {
+        return;
+    };
+    for verdict in verdicts {
+        assert!(
+            verdict.accepted,
+            "the validator of {} objects to {}: {}",
+            verdict.version,
+            trace.display(),
+            verdict.message,
+        );
+    }
+}
+
+#[track_caller]
+fn assert_read(referee: &Referee, trace: &Path) {
     for verdict in referee.judge(trace) {
         assert!(
             verdict.accepted,
@@ -52,8 +83,14 @@ pub fn assert_bytes_accepted(bytes: &[u8]) {
 /// The referee, or `None` where the caller's test is to be skipped.
 #[track_caller]
 fn referee() -> Option<Referee> {
-    match Referee::find() {
-        Ok(referee) => Some(referee),
+    unless_skipped(Referee::find())
+}
+
+/// What was found, or `None` where what needs it is to be skipped.
+#[track_caller]
+fn unless_skipped<T>(found: Result<T, Missing>) -> Option<T> {
+    match found {
+        Ok(found) => Some(found),
         Err(missing) => {
             let is_required = env::var_os(REQUIRE_VARIABLE).is_some_and(|value| value == "1");
             assert!(may_be_skipped(&missing, is_required), "{missing}");

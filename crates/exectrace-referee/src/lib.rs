@@ -17,6 +17,14 @@
 //! - Otherwise there is no referee: the assertions print `skipped` and pass, unless
 //!   [`REQUIRE_VARIABLE`] (`EXECTRACE_REQUIRE_GO`) is `1`.
 //!
+//! # The validator
+//!
+//! Go's own tests ask more of a trace than its reader does: that the clocks of each generation are
+//! later than those of the one before, that what a flow or a lane does fits the thread it is on, that
+//! no range begins twice. [`Referee::validate`] asks the validator of those tests, which the program
+//! `validate/main.go` does. It is looked for beside each named tool, as `validate-go1.27.3` beside
+//! `trace-go1.27.3`; if there is none, the `go` in `EXECTRACE_GO` or on `PATH` builds it.
+//!
 //! What it leaves out: the pages of the web viewer, which a file that the reader accepts can still
 //! upset.
 #![forbid(unsafe_code)]
@@ -29,7 +37,7 @@ mod verdict;
 use std::io::Write;
 use std::path::Path;
 
-pub use assertions::{REQUIRE_VARIABLE, assert_accepted, assert_bytes_accepted};
+pub use assertions::{REQUIRE_VARIABLE, assert_accepted, assert_bytes_accepted, assert_valid};
 pub use missing::Missing;
 pub use tool::TOOLS_VARIABLE;
 pub use verdict::{TEXT_BYTES_MAX, Verdict};
@@ -69,6 +77,22 @@ impl Referee {
         self.judge_lines(trace, |_, _| {})
     }
 
+    /// Shows the file `trace` to the validator of each Go that has one here, and returns one verdict
+    /// each; [`Verdict::message`] has a line for each of its first objections.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`] says why there is no validator.
+    ///
+    /// # Panics
+    ///
+    /// As [`judge`](Self::judge).
+    #[track_caller]
+    pub fn validate(&self, trace: &Path) -> Result<Vec<Verdict>, Missing> {
+        let validators = tool::find_validators_once(&self.tools)?;
+        Ok(ask_all(&validators, trace, |_, _| {}))
+    }
+
     /// Like [`judge`](Self::judge), for a trace held in memory.
     ///
     /// # Panics
@@ -91,16 +115,22 @@ impl Referee {
     ///
     /// As [`judge`](Self::judge).
     #[track_caller]
-    pub fn judge_lines(&self, trace: &Path, mut see: impl FnMut(&str, &str)) -> Vec<Verdict> {
-        if let Err(error) = std::fs::File::open(trace) {
-            panic!("cannot open the trace {}: {error}", trace.display());
-        }
-        let judge_one = |tool: &Tool| match Verdict::ask(tool, trace, &mut see) {
-            Ok(verdict) => verdict,
-            Err(error) => panic!("cannot run {}: {error}", tool.path.display()),
-        };
-        self.tools.iter().map(judge_one).collect()
+    pub fn judge_lines(&self, trace: &Path, see: impl FnMut(&str, &str)) -> Vec<Verdict> {
+        ask_all(&self.tools, trace, see)
     }
+}
+
+/// Shows `trace` to every tool.
+#[track_caller]
+fn ask_all(tools: &[Tool], trace: &Path, mut see: impl FnMut(&str, &str)) -> Vec<Verdict> {
+    if let Err(error) = std::fs::File::open(trace) {
+        panic!("cannot open the trace {}: {error}", trace.display());
+    }
+    let ask_one = |tool: &Tool| match Verdict::ask(tool, trace, &mut see) {
+        Ok(verdict) => verdict,
+        Err(error) => panic!("cannot run {}: {error}", tool.path.display()),
+    };
+    tools.iter().map(ask_one).collect()
 }
 
 /// Puts `bytes` into a temporary file that lives as long as the returned handle.

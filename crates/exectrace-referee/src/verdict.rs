@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::tool::Tool;
 
@@ -17,7 +17,7 @@ pub const TEXT_BYTES_MAX: usize = 4 << 20;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Verdict {
-    /// Which tool it was: its file's name without `trace-`, for example `go1.27.3`.
+    /// Which Go it was: the file's name without `trace-` or `validate-`, for example `go1.27.3`.
     pub version: String,
     /// Whether it read the file to the end without complaint (exit status 0).
     pub accepted: bool,
@@ -52,10 +52,8 @@ impl Verdict {
         trace: &Path,
         see: &mut impl FnMut(&str, &str),
     ) -> io::Result<Self> {
-        let mut child = Command::new(&tool.path)
-            .arg("-d=parsed")
-            .arg(trace)
-            .stdin(Stdio::null())
+        let mut child = tool
+            .command(trace)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;

@@ -77,3 +77,28 @@ fn an_assertion_fails_with_the_message_of_go() {
     let message = panic.downcast_ref::<String>().unwrap();
     assert!(message.contains("bad file format"), "{message}");
 }
+
+#[test]
+fn the_validator_objects_to_what_the_reader_lets_pass() {
+    let Some(referee) = referee() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let validate = |bytes: &[u8]| {
+        let path = folder.path().join("trace");
+        std::fs::write(&path, bytes).unwrap();
+        referee.validate(&path).unwrap()
+    };
+    for verdict in validate(TRACE) {
+        assert!(verdict.accepted, "{verdict:?}");
+    }
+    // A snapshot of the clocks in which the monotonic one shows 0.
+    let mut no_clock = TRACE.to_vec();
+    let snapshot = no_clock.windows(3).position(|at| at == [0x33, 0x01, 0xe8]);
+    let snapshot = snapshot.unwrap();
+    no_clock.splice(snapshot + 2..snapshot + 4, [0x80, 0x00]);
+    assert!(referee.judge_bytes(&no_clock).iter().all(|v| v.accepted));
+    for verdict in validate(&no_clock) {
+        assert!(!verdict.accepted, "{verdict:?}");
+        let message = &verdict.message;
+        assert!(message.contains("sync 1 has zero mono time"), "{message}");
+    }
+}
