@@ -11,7 +11,7 @@ use crate::clock;
 use crate::flush::Flusher;
 use crate::local::{self, POOL, WAKE};
 use crate::pool::Pool;
-use crate::recording::{Output, Report, StartError, StopError};
+use crate::recording::{Output, Report, SinkError, StartError, StopError};
 use crate::settings::Settings;
 use crate::switch::{self, lock};
 
@@ -25,7 +25,8 @@ pub(crate) struct RecordingId(pub(crate) u64);
 /// What the flush thread is asked to do.
 pub(crate) enum Command {
     Start(Output, Reply<Result<RecordingId, StartError>>),
-    Stop(RecordingId, Reply<Result<Report, StopError>>),
+    /// Without a reply nobody waits for it.
+    Stop(RecordingId, Option<Reply<Result<Report, StopError>>>),
     Note(String),
     /// Something about the build, under a key.
     About(&'static str, String),
@@ -76,8 +77,17 @@ impl<T> Reply<T> {
     }
 }
 
+/// Whether the calling thread may start a recording.
+pub(crate) fn can_start() -> Result<(), StartError> {
+    match local::is_flush_thread() {
+        true => Err(StartError::OnFlushThread),
+        false => Ok(()),
+    }
+}
+
 /// Starts a recording; returns when records are switched on.
 pub(crate) fn start(output: Output) -> Result<RecordingId, StartError> {
+    can_start()?;
     ensure_running()?;
     let reply = Reply::new();
     send(Command::Start(output, reply.clone()));
@@ -85,9 +95,15 @@ pub(crate) fn start(output: Output) -> Result<RecordingId, StartError> {
 }
 
 /// Stops a recording; returns when all is written.
+///
+/// The flush thread cannot wait for itself: there it stops as soon as the present step is over.
 pub(crate) fn stop(id: RecordingId) -> Result<Report, StopError> {
+    if local::is_flush_thread() {
+        send(Command::Stop(id, None));
+        return Err(StopError::new(Report::default(), SinkError::OnFlushThread));
+    }
     let reply = Reply::new();
-    send(Command::Stop(id, reply.clone()));
+    send(Command::Stop(id, Some(reply.clone())));
     reply.wait()
 }
 

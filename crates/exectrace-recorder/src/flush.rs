@@ -157,7 +157,14 @@ impl Flusher {
                 let mut answer = Answer::new(reply, Err(StartError::Internal));
                 answer.set(self.start(output));
             }
-            Command::Stop(id, reply) => {
+            Command::Stop(id, None) => {
+                // It was dropped by a sink, whose error callback has the error.
+                let _ = self.stop(id);
+                if !switch::is_enabled() {
+                    switch::tell_listeners();
+                }
+            }
+            Command::Stop(id, Some(reply)) => {
                 let error = StopError::new(Report::default(), SinkError::Internal);
                 let mut answer = Answer::new(reply, Err(error));
                 answer.set(self.stop(id));

@@ -291,6 +291,11 @@ pub(crate) fn mute_this_thread() {
     });
 }
 
+/// Whether this is the flush thread, which cannot wait for itself.
+pub(crate) fn is_flush_thread() -> bool {
+    LOCAL.with(|local| local.state.get() == State::Muted)
+}
+
 /// A number that no other thread and no other call gets in this process, from 1 up, below 2^48.
 #[inline]
 pub(crate) fn serial() -> u64 {

@@ -64,8 +64,9 @@ impl RecordingOptions {
 
     /// Has `callback` told of the sink's errors when they happen.
     ///
-    /// It runs on the flush thread: it must not start or stop recordings, and while it runs nothing
-    /// is written. A panic in it is caught and ignored.
+    /// It runs on the flush thread: while it runs nothing is written, it cannot start a recording, and
+    /// one that it stops or drops is stopped after it has returned. A panic in it is caught and
+    /// ignored.
     pub fn on_error(mut self, callback: impl Fn(&SinkError) + Send + 'static) -> Self {
         self.on_error = Some(Box::new(callback));
         self
@@ -76,6 +77,8 @@ impl RecordingOptions {
     /// # Errors
     /// [`StartError::Create`] if the file cannot be made; the others of [`StartError`].
     pub fn start_file(self, path: impl AsRef<Path>) -> Result<Recording, StartError> {
+        // Before the file is made: it may be another recording's.
+        control::can_start()?;
         let path = path.as_ref();
         let file = File::create(path).map_err(|source| StartError::Create {
             path: path.to_owned(),
@@ -88,7 +91,8 @@ impl RecordingOptions {
     ///
     /// Each group of events, ten a second, is one `write_all`, followed by one `flush`. The writer
     /// is used, and dropped, on the flush thread, where a slow one delays all recordings: what the
-    /// buffers cannot hold meanwhile is dropped and counted.
+    /// buffers cannot hold meanwhile is dropped and counted. A recording that the writer stops or
+    /// drops is stopped after the writer has returned.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -127,6 +131,7 @@ impl Recording {
     ///
     /// # Errors
     /// [`StopError`] if the sink failed at any time. What was written before is a valid trace.
+    /// [`SinkError::OnFlushThread`] where a sink or a callback of the tracer calls this.
     pub fn stop(mut self) -> Result<Report, StopError> {
         self.finish()
     }
@@ -222,6 +227,9 @@ pub enum StartError {
     /// The system refused a thread.
     #[error("the flush thread could not be started")]
     Thread(#[source] io::Error),
+    /// A sink or a callback of the tracer tried it, on the thread that would have to start it.
+    #[error("a sink or a callback of the tracer cannot start a recording; use another thread")]
+    OnFlushThread,
     /// The tracer itself failed.
     #[error("the tracer failed; please report it")]
     Internal,
@@ -252,6 +260,10 @@ pub enum SinkError {
         /// How long.
         blocked: Duration,
     },
+    /// A sink or a callback of the tracer stopped the recording, on the thread that has to stop it.
+    /// It is stopped after that call has returned, and its report is lost.
+    #[error("a sink or a callback of the tracer cannot wait for the end of a recording")]
+    OnFlushThread,
     /// The tracer itself failed. All recordings end there.
     #[error("the tracer failed; please report it")]
     Internal,

@@ -1,0 +1,7 @@
+//! Attacks on the safe interface: each tries to break the process, or what it records, without any
+//! unsafe code of its own. One file a subject.
+#![forbid(unsafe_code)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod own_thread;
