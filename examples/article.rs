@@ -1,54 +1,69 @@
 //! The sample that articles about Go's execution tracer use, with the same annotations: a task, two
-//! workers with regions, logs, and a task inside a task. No `tracing` is needed for it.
+//! threads that read and write files in regions, logs, and a task inside a task. No `tracing` is needed
+//! for it.
 //!
 //! `cargo run --example article [FOLDER]` writes `article.trace` into the folder.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
 
 use exectrace::Task;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args_os().nth(1).map(PathBuf::from);
-    let path = folder
-        .unwrap_or_else(std::env::temp_dir)
-        .join("article.trace");
+    let folder = folder.unwrap_or_else(std::env::temp_dir);
+    let path = folder.join("article.trace");
+    let (input, output) = (folder.join("article-1.txt"), folder.join("article-2.txt"));
+    fs::write(&input, "one line\n".repeat(1_000))?;
 
     let recording = exectrace::start(&path)?;
-    {
+    let copied = {
         // Go: ctx, task := trace.NewTask(ctx, "main start"); defer task.End()
         let task = Task::new("main start");
         // A task is shared by reference; threads of a scope may borrow it.
-        thread::scope(|scope| {
-            scope.spawn(|| read_file(&task));
-            scope.spawn(|| write_file(&task));
+        let (read, written) = thread::scope(|scope| {
+            let reader = scope.spawn(|| read_file(&task, &input));
+            let writer = scope.spawn(|| write_file(&task, &output));
+            (reader.join(), writer.join())
         });
-        task.log("category", "both workers are done");
-    }
-    println!("{}", recording.stop()?);
+        task.log("category", "both threads are done");
+        (
+            read.map_err(|_| "the reader panicked")??,
+            written.map_err(|_| "the writer panicked")??,
+        )
+    };
+    let report = recording.stop()?;
+    assert_eq!(copied, (1_000, 1_000), "lines read and written");
+    assert_eq!(report.records_dropped, 0);
+    println!("{report}");
     println!("trace: {}", path.display());
     Ok(())
 }
 
-fn read_file(task: &Task) {
+fn read_file(task: &Task, path: &Path) -> io::Result<usize> {
     // Go: defer trace.StartRegion(ctx, "reading file").End()
     let _region = task.region("reading file");
     // Go: trace.Log(ctx, "category", "I/O file 1")
     task.log("category", "I/O file 1");
+    let lines = fs::read_to_string(path)?.lines().count();
     // Go: trace.Logf(ctx, "goroutine", "%d", 1)
-    task.log_args("goroutine", format_args!("{}", 1));
-    thread::sleep(Duration::from_millis(2));
+    task.log_args("lines", format_args!("{lines}"));
+    Ok(lines)
 }
 
-fn write_file(task: &Task) {
+fn write_file(task: &Task, path: &Path) -> io::Result<usize> {
     let _region = task.region("writing file");
     task.log("category", "I/O file 2");
-    task.log_args("goroutine", format_args!("{}", 2));
-
+    let mut file = File::create(path)?;
+    for line in 0..1_000 {
+        writeln!(file, "line {line}")?;
+    }
     // A part of the work that is a task of its own; the trace shows whose part it is.
     let sync = task.child("sync to disk");
     let _region = sync.region("waiting for the disk");
-    thread::sleep(Duration::from_millis(3));
+    file.sync_all()?;
+    Ok(1_000)
 }

@@ -58,7 +58,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .join()
         .map_err(|_| "the background thread panicked")?;
     drop(requests);
-    println!("{done} jobs done; {}", recording.stop()?);
+    let report = recording.stop()?;
+    assert_eq!(done, 20, "each request handed over one job");
+    assert_eq!(report.records_dropped, 0);
+    println!("{done} jobs done; {report}");
     println!("trace: {}", path.display());
     Ok(())
 }

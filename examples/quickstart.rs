@@ -25,6 +25,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let report = recording.stop()?;
 
     // … and these say what came of it.
+    assert_eq!(report.records_dropped, 0);
+    // Fifteen orders of three spans, each made, entered, left and ended, and an event.
+    assert!(report.records >= 15 * 13, "{report}");
     println!("{report}");
     println!();
     println!("To look at it, with Go 1.25 or newer:");

@@ -40,7 +40,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         tick.await
     })?;
     drop(runtime);
-    println!("{}", recording.stop()?);
+    let report = recording.stop()?;
+    assert_eq!(report.records_dropped, 0);
+    println!("{report}");
 
     println!(
         "a tick came {latest:?} late; see the head of examples/stall.rs for how to find out why"

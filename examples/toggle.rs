@@ -28,10 +28,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             thread::sleep(Duration::from_millis(20));
             if round == 3 {
                 // A change of the filter shows in the recordings that run.
-                handle.modify(|filter| filter.set_default(tracing::Level::INFO));
+                handle.reload(tracing::Level::DEBUG);
                 thread::sleep(Duration::from_millis(20));
             }
-            println!("round {round}: {}", handle.stop()?);
+            let report = handle.stop()?;
+            assert!(report.records > 0, "`work` records while a recording runs");
+            println!("round {round}: {report}");
             // Nothing records now: the spans of `work` cost next to nothing.
             thread::sleep(Duration::from_millis(20));
         }

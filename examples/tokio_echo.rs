@@ -36,16 +36,21 @@ fn main() -> Result<(), Box<dyn Error>> {
         .enable_all()
         .exectrace("echo")
         .build()?;
-    block_on(&runtime, run())?;
+    let bytes = block_on(&runtime, run())?;
     drop(runtime);
-    println!("{}", recording.stop()?);
+    let report = recording.stop()?;
+    // The numbers from 0 to 99 and their line ends.
+    assert_eq!(bytes, 290);
+    assert_eq!(report.records_dropped, 0);
+    println!("{report}");
 
     println!("Goroutine analysis has the tasks by name; \"request\" is one of the user tasks.");
     println!("trace: {}", path.display());
     Ok(())
 }
 
-async fn run() -> Result<(), Box<dyn Error>> {
+/// Returns how many bytes came back.
+async fn run() -> Result<usize, Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let server = spawn(serve(listener));
@@ -60,7 +65,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     }
     server.abort();
     info!(bytes, "echoed");
-    Ok(())
+    Ok(bytes)
 }
 
 /// Accepts connections, each a task of its own.

@@ -1,4 +1,5 @@
-//! The tracer beside a log for people: `fmt` prints what `RUST_LOG` asks for, the trace has it all.
+//! The tracer beside a log for people: `fmt` prints what `RUST_LOG` asks for, the trace has what its own
+//! filter lets through.
 //!
 //! `RUST_LOG=info cargo run --example with_fmt [FOLDER]` writes `with_fmt.trace` into the folder.
 
@@ -25,13 +26,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         .with(layer)
         .try_init()?;
 
+    handle.reload(tracing::Level::DEBUG);
     handle.start(&path)?;
     for user in ["ada", "grace"] {
         let _request = info_span!("request", user, password = "never recorded").entered();
         debug!("looking the user up");
         info_span!("query").in_scope(|| info!(rows = 3, "found"));
     }
-    println!("{}", handle.stop()?);
+    let report = handle.stop()?;
+    // For each user: two spans of four records and more, and two events.
+    assert!(
+        report.records >= 20,
+        "all is recorded, whatever was printed"
+    );
+    println!("{report}");
     println!("trace: {}", path.display());
     Ok(())
 }

@@ -37,14 +37,14 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Everything is recorded, root spans are user tasks, and fields named in
-    /// [`REDACTED_BY_DEFAULT`](crate::REDACTED_BY_DEFAULT) are hidden.
+    /// Spans and events of level `INFO` and above are recorded, root spans are user tasks, and fields
+    /// named in [`REDACTED_BY_DEFAULT`](crate::REDACTED_BY_DEFAULT) are hidden.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Which spans and events are recorded.
+    /// Which spans and events are recorded: a level, or a [`Filter`].
     #[must_use]
     pub fn filter(mut self, filter: impl Into<Filter>) -> Self {
         self.filter = filter.into();

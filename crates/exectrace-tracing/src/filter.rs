@@ -8,8 +8,9 @@ use tracing_subscriber::filter::{ParseError, Targets};
 
 /// Which spans and events are recorded, by target and level.
 ///
-/// The default records all of them: a trace is read after the fact, and what was left out of it
-/// cannot be asked for again. Narrow it when libraries fill the trace with spans of no interest:
+/// The default is `INFO` for all targets. Libraries are wordy below that: a query to a DNS server makes
+/// fourteen events at `DEBUG` and `TRACE`, which are nine tenths of the trace's bytes. A level is a filter,
+/// and so is a text with a level for each target:
 ///
 /// ```
 /// use exectrace_tracing::Filter;
@@ -21,6 +22,10 @@ use tracing_subscriber::filter::{ParseError, Targets};
 /// assert!(filter.records("hyper", Level::INFO));
 /// assert!(!filter.records("hyper", Level::DEBUG));
 /// assert!(!filter.records("h2", Level::ERROR));
+///
+/// // The same level for all; `Filter::everything()` is `Level::TRACE.into()`.
+/// let filter = Filter::from(Level::DEBUG);
+/// assert!(filter.records("hyper", Level::DEBUG));
 /// # Ok::<(), tracing_subscriber::filter::ParseError>(())
 /// ```
 ///
@@ -100,9 +105,9 @@ fn max_level(targets: &Targets) -> LevelFilter {
 }
 
 impl Default for Filter {
-    /// [`Filter::everything`].
+    /// `INFO` and above, of all targets.
     fn default() -> Self {
-        Self::everything()
+        Level::INFO.into()
     }
 }
 
@@ -147,8 +152,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_is_recorded_but_the_tracer_itself() {
-        let filter = Filter::default();
+    fn everything_is_all_but_the_tracer_itself() {
+        let filter = Filter::everything();
         for target in [
             "main",
             "exectraces",
@@ -160,6 +165,14 @@ mod tests {
         for target in ["exectrace", "exectrace::x", "exectrace_recorder::flush"] {
             assert!(!filter.records(target, Level::ERROR), "{target}");
         }
+    }
+
+    #[test]
+    fn nothing_below_info_is_recorded_by_default() {
+        let filter = Filter::default();
+        assert!(filter.records("main", Level::INFO));
+        assert!(!filter.records("main", Level::DEBUG));
+        assert_eq!(filter.max_level(), LevelFilter::INFO);
     }
 
     #[test]

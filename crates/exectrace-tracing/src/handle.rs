@@ -9,6 +9,7 @@ use exectrace_recorder::{
 
 use crate::control::Control;
 use crate::filter::Filter;
+use crate::filters;
 use crate::interest;
 
 /// Starts and stops recordings and changes the filter of one Layer or Subscriber, at any time and
@@ -144,6 +145,7 @@ impl Handle {
     pub fn modify(&self, change: impl FnOnce(&mut Filter)) {
         let filter = self.control.change_filter(change);
         note(&format!("filter changed to {filter}"));
+        filters::describe();
         interest::rebuild();
     }
 

@@ -2,6 +2,7 @@
 //!
 //! - [Three doors](#three-doors)
 //! - [What becomes of spans and events](#what-becomes-of-spans-and-events)
+//! - [What is recorded](#what-is-recorded)
 //! - [Switching on and off](#switching-on-and-off)
 //! - [Field values](#field-values)
 //! - [Records of the `log` crate](#records-of-the-log-crate)
@@ -45,6 +46,17 @@
 //! - `follows_from` is a log that names the other span.
 //!
 //! The parent of a contextual span or event is the innermost recorded span that its thread is in.
+//!
+//! # What is recorded
+//!
+//! Spans and events of level `INFO` and above. [`Handle::reload`] changes that at any time, and each
+//! trace says which filter it was recorded with (`tracing.filter`):
+//!
+//! ```
+//! let (_subscriber, handle) = exectrace_tracing::subscriber();
+//! handle.reload(tracing::Level::DEBUG);
+//! # assert_eq!(handle.filter().to_string(), "debug");
+//! ```
 //!
 //! # Switching on and off
 //!
@@ -92,6 +104,7 @@ mod builder;
 mod callsites;
 mod control;
 mod filter;
+mod filters;
 mod handle;
 mod interest;
 mod layer;
@@ -111,7 +124,8 @@ pub use redaction::REDACTED_BY_DEFAULT;
 pub use subscriber::Subscriber;
 pub use tasks::TaskFilter;
 
-/// Makes a Layer to put beside others on a `Registry`, and its handle. It records everything.
+/// Makes a Layer to put beside others on a `Registry`, and its handle. It records spans and events of
+/// level `INFO` and above; for others see [`Handle::reload`] and [`Builder::filter`].
 ///
 /// It carries a per-layer filter of its own, so that what it wants and does not want is nobody
 /// else's matter. To set it up, use [`Builder::layer`].
@@ -143,7 +157,8 @@ pub fn layer<S: tracing_core::Subscriber>() -> (FilteredLayer<S>, Handle) {
     Builder::new().layer()
 }
 
-/// Makes a Layer for a `Registry` with no other layer, and its handle. It records everything.
+/// Makes a Layer for a `Registry` with no other layer, and its handle. It records what
+/// [`layer()`] records.
 ///
 /// It has no per-layer filter, which saves a look-up of the span in most callbacks. But what it does
 /// not want, *nobody gets*: while nothing records, all call sites are off, for other layers too. With
@@ -154,7 +169,7 @@ pub fn layer_unfiltered() -> (UnfilteredLayer, Handle) {
 }
 
 /// Makes a [`Subscriber`], for programs whose spans and events go nowhere else, and its handle. It
-/// records everything.
+/// records what [`layer()`] records.
 ///
 /// ```
 /// let (subscriber, handle) = exectrace_tracing::subscriber();

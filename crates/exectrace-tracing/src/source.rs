@@ -9,6 +9,7 @@ use tracing_core::{Event, Metadata};
 
 use crate::callsites::{self, Site};
 use crate::control::Control;
+use crate::filters::Named;
 use crate::visitor::FieldVisitor;
 use crate::{interest, stack, tokio};
 
@@ -20,6 +21,7 @@ pub(crate) struct Source {
     /// Its number in the threads' stacks. Not used again, unlike a door's.
     number: u64,
     control: Arc<Control>,
+    _named: Named,
 }
 
 impl Source {
@@ -33,6 +35,7 @@ impl Source {
             door: door.ok(),
             // Relaxed: only uniqueness matters.
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            _named: Named::new(Arc::clone(&control)),
             control,
         }
     }

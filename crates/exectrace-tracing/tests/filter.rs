@@ -7,7 +7,7 @@ use std::thread;
 
 use exectrace_recorder::{RecordingOptions, is_enabled};
 use exectrace_tracing::{Builder, Filter, HandleError};
-use support::{Sink, WAYS, Way, record, turn};
+use support::{Sink, WAYS, Way, record, record_each_way, turn};
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Subscriber, debug, enabled, info, info_span, trace, warn};
 use tracing_subscriber::layer::{Context, Layer};
@@ -53,7 +53,7 @@ fn call_sites_are_off_while_nothing_records_and_on_while_something_does() {
                 assert!(info_span!("span").is_disabled(), "{way:?}");
                 record(|| {
                     assert!(is_on(), "{way:?}");
-                    assert_eq!(LevelFilter::current(), LevelFilter::TRACE, "{way:?}");
+                    assert_eq!(LevelFilter::current(), LevelFilter::INFO, "{way:?}");
                     assert!(!info_span!("span").is_disabled(), "{way:?}");
                 });
             }
@@ -147,18 +147,35 @@ fn other_layers_see_the_same_events_whether_we_record_or_not() {
     tracing::subscriber::with_default(subscriber, || {
         let program = || {
             debug!("debug");
-            info!("info");
-            warn!("warn");
+            info!("an info");
+            warn!("a warning");
         };
         program();
-        assert_eq!(inner.seen(), ["debug", "info", "warn"]);
-        assert_eq!(outer.seen(), ["info", "warn"]);
+        assert_eq!(inner.seen(), ["debug", "an info", "a warning"]);
+        assert_eq!(outer.seen(), ["an info", "a warning"]);
         let trace = record(program);
-        assert_eq!(inner.seen(), ["debug", "info", "warn"]);
-        assert_eq!(outer.seen(), ["info", "warn"]);
-        trace.log("warn");
-        assert!(trace.logs("info").is_empty());
+        assert_eq!(inner.seen(), ["debug", "an info", "a warning"]);
+        assert_eq!(outer.seen(), ["an info", "a warning"]);
+        trace.log("a warning");
+        assert!(trace.logs("an info").is_empty());
     });
+}
+
+#[test]
+fn a_trace_holds_info_and_above_by_default_and_names_its_filter() {
+    for (way, trace) in record_each_way(|| {
+        info!("kept");
+        debug!("left out");
+    }) {
+        trace.log("kept");
+        assert!(trace.logs("left out").is_empty(), "{way:?}");
+        let filters = trace
+            .logs
+            .iter()
+            .filter(|log| log.category == "tracing.filter");
+        let texts: Vec<_> = filters.map(|log| log.text.as_str()).collect();
+        assert_eq!(texts, ["info"], "{way:?}");
+    }
 }
 
 #[test]
@@ -236,7 +253,7 @@ fn a_recording_that_cannot_start_says_so_and_leaves_the_handle_usable() {
 #[test]
 fn an_env_filter_can_stand_above_the_subscriber() {
     let _turn = turn();
-    let (subscriber, _handle) = exectrace_tracing::subscriber();
+    let (subscriber, _handle) = Builder::new().filter(Level::TRACE).subscriber();
     let filter = EnvFilter::new("filter=info,filter[wanted]=trace");
     tracing::subscriber::with_default(subscriber.with(filter), || {
         let trace = record(|| {

@@ -70,11 +70,14 @@ impl Tracer {
 }
 
 fn subscriber() -> Result<Handle, Failure> {
-    exectrace::init().map_err(|error| failure("install the subscriber", error))
+    let handle = exectrace::init().map_err(|error| failure("install the subscriber", error))?;
+    handle.reload(exectrace::Filter::everything());
+    Ok(handle)
 }
 
 fn layer() -> Result<(), Failure> {
-    let (layer, _) = exectrace::layer();
+    let (layer, handle) = exectrace::layer();
+    handle.reload(exectrace::Filter::everything());
     let registry = tracing_subscriber::registry().with(layer);
     registry
         .try_init()
