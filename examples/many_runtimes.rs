@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use exectrace::tokio::{BuilderExt, block_on, spawn_named};
+use exectrace::runtime::{BuilderExt, block_on, spawn_named};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 use tokio::time::sleep;

@@ -13,7 +13,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use exectrace::tokio::{BuilderExt, block_on, spawn_named};
+use exectrace::runtime::{BuilderExt, block_on, spawn_named};
 use tokio::runtime::Builder;
 use tokio::time::sleep;
 use tracing::{info_span, instrument};

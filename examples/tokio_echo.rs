@@ -3,7 +3,7 @@
 //!
 //! `cargo run --example tokio_echo [FOLDER]` writes `tokio_echo.trace` into the folder.
 //!
-//! Built as it is, the tasks that are spawned through `exectrace::tokio` are seen. With
+//! Built as it is, the tasks that are spawned through `exectrace::runtime` are seen. With
 //! `RUSTFLAGS="--cfg tokio_unstable -C force-frame-pointers=yes"` all tasks are, and where in their
 //! functions they wait.
 
@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use exectrace::tokio::{BuilderExt, block_on, spawn, spawn_blocking};
+use exectrace::runtime::{BuilderExt, block_on, spawn, spawn_blocking};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;

@@ -41,7 +41,7 @@ pub(crate) fn serve(order: &Order) -> Result<(), Failure> {
 }
 
 fn runtime(order: &Order) -> io::Result<Runtime> {
-    use exectrace::tokio::BuilderExt;
+    use exectrace::runtime::BuilderExt;
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(WORKERS).enable_all();
     if order.mode != Mode::None {
@@ -83,7 +83,7 @@ fn run(order: &Order, runtime: &Runtime, listener: TcpListener) -> Result<(), Fa
     };
     match order.mode {
         Mode::None => runtime.block_on(server),
-        _ => exectrace::tokio::block_on(runtime, server),
+        _ => exectrace::runtime::block_on(runtime, server),
     }
 }
 
