@@ -19,10 +19,11 @@
 //!
 //! A thread knows its innermost observed poll by a pointer to a [`Watch`].
 //!
-//! 1. The pointer is null or points to a `Watch` that stands, borrowed by a [`Watching`], in the
-//!    frame of a function that is polling on this thread. A `Watching` is never forgotten and never
-//!    leaves that frame: it is dropped before the function returns or unwinds, and puts back the
-//!    pointer from before. Polls on one thread nest, so that one is valid again then.
+//! 1. The pointer is null or points to a `Watch`, and so does the pointer in each `Watch` to the one
+//!    that it is inside. All these stand, borrowed by a [`Watching`], in frames of functions that are
+//!    polling on this thread. A `Watching` is never forgotten and never leaves that frame: it is
+//!    dropped before the function returns or unwinds, and takes its `Watch` out of the chain, wherever
+//!    in it that is: polls of stackful coroutines end in any order. So a `Watch` in the chain exists.
 //! 2. Only this module uses the pointer, and never while it runs code that is not its own.
 //! 3. A `Watch` is changed through cells, by its own thread only.
 
@@ -97,7 +98,7 @@ pub(crate) struct Watch {
     data: usize,
     /// Frame pointer of the frame that this stands in.
     frame: usize,
-    /// The poll that this one is inside, or null.
+    /// The poll that this one is inside, or null. See the protocol.
     outer: Cell<*const Watch>,
     /// Where its stacks begin in the arena, where the last one begins, and where they end.
     start: Cell<u16>,
@@ -168,6 +169,12 @@ impl<'a> Watching<'a> {
         if !has_frame_pointers() {
             return None;
         }
+        Some(Self::link(watch))
+    }
+
+    /// Makes this the innermost observed poll.
+    #[inline(always)]
+    fn link(watch: &'a Watch) -> Self {
         LOCAL.with(|local| {
             if let Some(outer) = local.innermost() {
                 watch.outer.set(outer);
@@ -178,7 +185,7 @@ impl<'a> Watching<'a> {
             }
             local.innermost.set(watch);
         });
-        Some(Self { watch })
+        Self { watch }
     }
 
     /// Ends the watch. Returns the hash of what was taken, and tells it if this thread has not yet.
@@ -199,7 +206,13 @@ impl Watching<'_> {
 impl Drop for Watching<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        LOCAL.with(|local| local.innermost.set(self.watch.outer.get()));
+        LOCAL.with(|local| {
+            if ptr::eq(local.innermost.get(), self.watch) {
+                local.innermost.set(self.watch.outer.get());
+            } else {
+                local.unlink(self.watch);
+            }
+        });
     }
 }
 
@@ -242,6 +255,20 @@ fn tell(watch: &Watch, epoch: u32) -> u64 {
 }
 
 impl Local {
+    /// Takes a watch out of the chain that is not the innermost.
+    #[cold]
+    fn unlink(&self, watch: &Watch) {
+        let mut next = self.innermost();
+        while let Some(inner) = next {
+            let outer = inner.outer.get();
+            if ptr::eq(outer, watch) {
+                return inner.outer.set(watch.outer.get());
+            }
+            // SAFETY: rule 1: it is null or points to a watch that exists, as no poll ends meanwhile.
+            next = unsafe { outer.as_ref() };
+        }
+    }
+
     /// Adds the stack from the frame at `own` on, leaving out that frame itself.
     #[inline(always)]
     fn take(&self, watch: &Watch, own: usize, here: usize, limit: usize) {

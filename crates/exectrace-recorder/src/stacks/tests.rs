@@ -91,6 +91,53 @@ fn polls_nest_and_a_panic_gives_the_outer_one_its_place_back() {
     assert!(!is_watching());
 }
 
+/// The data of the innermost watched poll, and of all it is inside.
+fn chain() -> Vec<usize> {
+    LOCAL.with(|local| {
+        let mut chain = Vec::new();
+        let mut next = local.innermost();
+        while let Some(watch) = next {
+            chain.push(watch.data);
+            // SAFETY: rule 1.
+            next = unsafe { watch.outer.get().as_ref() };
+        }
+        chain
+    })
+}
+
+#[test]
+fn polls_of_coroutines_that_end_in_any_order_leave_only_those_that_have_not_ended() {
+    // Every order in which three ends can follow three begins.
+    for order in [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ] {
+        let watches = [0, 1, 2].map(Watch::new);
+        let mut watching: Vec<_> = watches
+            .iter()
+            .map(|watch| Some(Watching::link(watch)))
+            .collect();
+        let mut open = vec![2, 1, 0];
+        assert_eq!(chain(), open);
+        for end in order {
+            watching[end] = None;
+            open.retain(|&data| data != end);
+            assert_eq!(chain(), open, "{order:?}");
+            // What begins now is inside those that are left, and takes none of their stacks.
+            deeper(1, &|| capture(end));
+            let inner = Watch::new(9);
+            let begun = Watching::link(&inner);
+            assert_eq!(chain()[1..], open);
+            drop(begun);
+        }
+        assert!(!is_watching());
+    }
+}
+
 #[test]
 fn many_polls_one_inside_the_other_run_out_of_room_and_of_nothing_else() {
     fn nest(depth: usize) {
