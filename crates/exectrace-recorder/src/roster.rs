@@ -131,39 +131,57 @@ fn slots_of(task: u64) -> impl Iterator<Item = &'static Slot> {
     near.chain(probes.map(|at| &FAR[at % FAR.len()]))
 }
 
-/// What is kept of a task: its place, its name's address, and the rest, which is the name's length
-/// (32 bits), the kind (8) and the runtime (16).
+/// Bits of an address, in a word that holds a text's length above it.
+const ADDRESS_BITS: u32 = 48;
+
+/// What is kept of a task: its place's address; its name's address and, above it, length; and the
+/// rest, which is the kind (8 bits) and the runtime (16).
+///
+/// Each word has a meaning by itself, so that words of several tasks, in any mixture, are still of
+/// places and texts that exist. A name that does not fit its word is left out: one of 64 KiB, or at an
+/// address that no program of today's systems has.
 #[inline]
 fn words_of(alive: &AliveTask) -> [u64; WORDS] {
     let name = alive.name.unwrap_or("");
-    let length = u32::try_from(name.len()).unwrap_or(0);
+    let (address, length) = (name.as_ptr().expose_provenance() as u64, name.len() as u64);
+    let fits = address >> ADDRESS_BITS == 0 && length >> (u64::BITS - ADDRESS_BITS) == 0;
     let (kind, runtime) = (alive.kind as u64, u64::from(alive.runtime.number()));
     [
         std::ptr::from_ref(alive.place).expose_provenance() as u64,
-        name.as_ptr().expose_provenance() as u64,
-        u64::from(length) | kind << 32 | runtime << 40,
+        if fits {
+            address | length << ADDRESS_BITS
+        } else {
+            0
+        },
+        kind | runtime << 8,
     ]
 }
 
-/// The task of which [`words_of`] made these words.
+/// A task of words that [`words_of`] made, all of the same task or not.
 fn task_of(task: u64, [place, name, rest]: [u64; WORDS]) -> AliveTask {
     let place = std::ptr::with_exposed_provenance::<Location<'static>>(place as usize);
-    let length = rest as u32 as usize;
-    let name = std::ptr::with_exposed_provenance::<u8>(name as usize);
-    // SAFETY: the words are those of one call of `words_of`, which a slot sees to (rule 3 there); it
-    // took the address and the length from a `&'static str`, or a length of 0, and exposed the
-    // provenance.
-    let name = unsafe { std::slice::from_raw_parts(name, length) };
     AliveTask {
-        runtime: Runtime::of_number((rest >> 40) as u16),
+        runtime: Runtime::of_number((rest >> 8) as u16),
         task: AsyncTaskId::of_number(task),
-        kind: AsyncTaskKind::of_number(rest >> 32 & 0xff),
-        // SAFETY: as above, from a `&'static Location`.
+        kind: AsyncTaskKind::of_number(rest & 0xff),
+        // SAFETY: rule 4 of the slots: the word was stored whole by `words_of`, which took it from a
+        // `&'static Location` and exposed its provenance.
         place: unsafe { &*place },
-        name: std::str::from_utf8(name)
-            .ok()
-            .filter(|name| !name.is_empty()),
+        name: name_of(name),
     }
+}
+
+fn name_of(word: u64) -> Option<&'static str> {
+    let length = (word >> ADDRESS_BITS) as usize;
+    if length == 0 {
+        return None;
+    }
+    let address = word & ((1 << ADDRESS_BITS) - 1);
+    let address = std::ptr::with_exposed_provenance::<u8>(address as usize);
+    // SAFETY: rule 4 of the slots: address and length are one word, which `words_of` took from one
+    // `&'static str`, and exposed its provenance.
+    let name = unsafe { std::slice::from_raw_parts(address, length) };
+    std::str::from_utf8(name).ok()
 }
 
 #[cfg(test)]
@@ -213,6 +231,33 @@ mod tests {
             assert!(leave(task) && !leave(task) && !has(task), "{number}");
         }
         assert!(told().is_empty());
+    }
+
+    #[test]
+    fn words_of_two_tasks_in_any_mixture_are_a_task_with_the_name_of_one_of_them() {
+        let names = [None, Some("s"), Some("a name that is longer")];
+        let tasks = names.map(|name| AliveTask { name, ..alive(1) });
+        let all = tasks.map(|task| words_of(&task));
+        for mixture in 0..3_usize.pow(WORDS as u32) {
+            let words = std::array::from_fn(|at| all[mixture / 3_usize.pow(at as u32) % 3][at]);
+            let found = task_of(1, words);
+            assert!(names.contains(&found.name), "{:?}", found.name);
+            assert_eq!(found.place.file(), file!());
+        }
+    }
+
+    #[test]
+    fn a_name_too_long_for_a_slot_is_left_out() {
+        let long: &'static str = "n".repeat(1 << 16).leak();
+        let named = |name| {
+            words_of(&AliveTask {
+                name: Some(name),
+                ..alive(1)
+            })
+        };
+        assert_eq!(task_of(1, named(long)).name, None);
+        let longest = &long[1..];
+        assert_eq!(task_of(1, named(longest)).name, Some(longest));
     }
 
     #[test]

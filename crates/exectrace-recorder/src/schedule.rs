@@ -13,7 +13,9 @@ use crate::local::{record, serial};
 use crate::record::{Kind, MAX_DOORS, task_and_length};
 use crate::switch::{lock, tell_listeners};
 
-/// An async task: a number that is unique among all async tasks of the process, ever.
+/// An async task: a number that is to be unique among all async tasks of the process, ever.
+///
+/// Where two tasks have one number, what is recorded of one is shown as the other's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AsyncTaskId(u64);
 

@@ -7,11 +7,14 @@
 //! 1. Whoever changes a free slot to busy fills the words and then stores the number.
 //! 2. Only who changes the number back to free, which succeeds once, has removed the task.
 //! 3. A reader loads the number, the words, and the number again. If both are the same, the words are
-//!    those of rule 1: a number is never used twice, so nobody filled the slot in between. The fence
-//!    after the change to busy and the one before the second load see to it that a reader that saw a
-//!    word of a later filling sees a later number too (as in any sequence lock).
-//!
-//! Words are atomics, so a reader that comes too late has read stale words and not torn ones.
+//!    those of one task, as long as no number is used twice: then nobody filled the slot in between.
+//!    The fence after the change to busy and the one before the second load see to it that a reader
+//!    that saw a word of a later filling sees a later number too (as in any sequence lock).
+//! 4. Safety does not rest on rule 3, as anybody may number tasks: executors that give the same numbers
+//!    may have a reader mix the words of their tasks. Words are atomics and are stored whole, so each
+//!    word that is read was given to `fill`, or is the zero of a slot that never was filled, which no
+//!    reader reports: it saw a number, and with it the words stored before. The caller sees to it that
+//!    each word is valid beside any other.
 
 #![allow(
     unreachable_pub,
