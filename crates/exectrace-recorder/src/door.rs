@@ -4,16 +4,13 @@
 //! the door's number, the span's id and the call site's address; what the address means is asked
 //! once per call site, off the record path, through the door's `describe` function.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex};
 
 use crate::fields::Fields;
 use crate::local::{Reservation, record};
 use crate::record::{Kind, MAX_DOORS, head};
-use crate::switch::lock;
-use crate::{clock, is_enabled};
+use crate::{clock, doors, is_enabled};
 
 /// What a call site of spans or events says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,29 +101,13 @@ pub(crate) const FIELDS_CUT: u64 = 1 << 40;
 /// Words of fields, in the packed word.
 pub(crate) const FIELD_WORDS_MASK: u64 = 0xffff_ffff;
 
-/// Turns a call site's address into its description. Only the flush thread calls it.
-type Describe = Arc<dyn Fn(usize) -> Callsite + Send + Sync>;
-
-struct Doors {
-    describe: Vec<Option<Describe>>,
-    /// Numbers of closed doors, oldest first: used again as late as possible.
-    closed: VecDeque<u16>,
-}
-
-static DOORS: Mutex<Doors> = Mutex::new(Doors {
-    describe: Vec::new(),
-    closed: VecDeque::new(),
-});
-
-/// Describes the call site at `address` of door `door`.
-pub(crate) fn describe(door: u16, address: u64) -> Option<Callsite> {
-    let describe = lock(&DOORS).describe.get(usize::from(door))?.clone()?;
-    Some(describe(address as usize))
-}
-
 /// There are as many doors as a record can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{MAX_DOORS} sources of spans are in use, and no more can be told apart; drop some first")]
+#[error(
+    "all {} numbers of sources of spans are taken, and no more sources can be told apart; \
+    drop one of the same type of call sites first",
+    MAX_DOORS - 1
+)]
 pub struct TooManyDoors;
 
 /// A source of spans and events whose call sites are described by `&'static T`.
@@ -150,30 +131,15 @@ impl<T: Sync + 'static> Door<T> {
     /// Opens a door. `describe` is called on the flush thread, once for each call site; it must not
     /// panic.
     ///
+    /// There are 1,023 numbers of doors. A number that a door had is used again by doors of the same
+    /// `T` only, and only when there are no others left.
+    ///
     /// # Errors
-    /// [`TooManyDoors`] when 1,023 are open.
+    /// [`TooManyDoors`] when all numbers are in use or were those of doors of other types.
     pub fn open(
         describe: impl Fn(&'static T) -> Callsite + Send + Sync + 'static,
     ) -> Result<Self, TooManyDoors> {
-        let describe: Describe = Arc::new(move |address| {
-            // SAFETY: the address comes from a record of this door, and its methods, which are the
-            // only ones to write such records, take a `&'static T` (its provenance was exposed
-            // there). The reference may be used on this thread as T is Sync.
-            describe(unsafe { &*std::ptr::with_exposed_provenance::<T>(address) })
-        });
-        let mut doors = lock(&DOORS);
-        if doors.describe.is_empty() {
-            // Number 0 is for records that belong to no door.
-            doors.describe.push(None);
-        }
-        let number = if doors.describe.len() < MAX_DOORS {
-            doors.describe.push(Some(describe));
-            (doors.describe.len() - 1) as u16
-        } else {
-            let number = doors.closed.pop_front().ok_or(TooManyDoors)?;
-            doors.describe[usize::from(number)] = Some(describe);
-            number
-        };
+        let number = doors::open(describe)?;
         Ok(Self {
             number,
             sites: PhantomData,
@@ -312,7 +278,6 @@ impl<T: 'static> Drop for Door<T> {
         if is_enabled() {
             record(Kind::DoorClosed, self.number, [0]);
         }
-        // The description stays: records of this door may still wait to be read.
-        lock(&DOORS).closed.push_back(self.number);
+        doors::close(self.number);
     }
 }

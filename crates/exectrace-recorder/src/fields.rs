@@ -63,6 +63,15 @@ pub(crate) enum Value<'a> {
 /// A field is named by its index among the fields of the call site. Numbers and strings cost a few
 /// nanoseconds each; `debug` and `display` cost what the value's own formatting costs. Nothing is
 /// allocated. Values past the room of a chunk (some 15 KiB) are left out, and the record says so.
+///
+/// It writes into the buffer of the thread that began the record, and stays there: it is neither
+/// [`Send`] nor [`Sync`].
+///
+/// ```compile_fail,E0277
+/// fn on_another_thread(fields: &mut exectrace_recorder::Fields) {
+///     std::thread::scope(|scope| scope.spawn(|| fields.u64(0, 5)).join());
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Fields {
     reservation: Reservation,

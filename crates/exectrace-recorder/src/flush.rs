@@ -524,7 +524,7 @@ impl ModelSink<'_> {
 
 /// A model that knows the async tasks that are alive.
 fn new_model(id: ThreadId) -> Model {
-    let describe = |site: crate::input::SiteKey| crate::door::describe(site.door, site.address);
+    let describe = |site: crate::input::SiteKey| crate::doors::describe(site.door, site.address);
     let mut model = Model::new(id, Box::new(describe));
     roster::tell(&mut |alive| model.adopt(&alive));
     model

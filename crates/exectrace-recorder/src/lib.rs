@@ -55,6 +55,8 @@ mod decode;
 #[cfg(not(loom))]
 mod door;
 #[cfg(not(loom))]
+mod doors;
+#[cfg(not(loom))]
 mod fields;
 #[cfg(not(loom))]
 mod flush;
@@ -87,6 +89,8 @@ mod stacks;
 #[cfg(not(loom))]
 mod switch;
 mod sync;
+#[cfg(not(loom))]
+mod table;
 #[cfg(not(loom))]
 mod waker;
 

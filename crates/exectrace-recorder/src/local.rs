@@ -6,6 +6,7 @@
 //! hands the last chunk over.
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -325,7 +326,8 @@ fn serial_from_new_block(local: &Local) -> u64 {
 /// Space for a record whose length is not known when it begins.
 ///
 /// While it exists the thread's other records are dropped and counted, as they can only come from a
-/// field's own formatting. Dropping it without [`finish`](Self::finish) leaves the buffer as it was.
+/// field's own formatting. So a thread has one at most, and it cannot leave its thread: nobody ever
+/// has two of them to exchange. Dropping it without [`finish`](Self::finish) leaves the buffer as it was.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     chunk: &'static Chunk,
@@ -334,6 +336,8 @@ pub(crate) struct Reservation {
     /// Where the next word goes.
     at: usize,
     finished: bool,
+    /// The chunk is this thread's: only it may store there.
+    _not_send: PhantomData<*const ()>,
 }
 
 impl Reservation {
@@ -354,6 +358,7 @@ impl Reservation {
             start,
             at: start,
             finished: false,
+            _not_send: PhantomData,
         })
     }
 

@@ -1,0 +1,100 @@
+//! Doors that come and go, while records of closed ones still wait to be read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::thread;
+
+use exectrace_recorder::{Callsite, CallsiteKind, Door, Parent, RecordingOptions, TaskRule};
+
+use crate::common::{Shared, messages, read, turn};
+
+/// Doors that can be open at once.
+const MOST: usize = 1023;
+
+/// Call sites of two types: read as the other, either would be an address made of a number.
+pub(crate) struct Numbers(
+    #[expect(dead_code, reason = "it is there to be misread")] pub(crate) [usize; 4],
+);
+struct Names([&'static str; 2]);
+
+pub(crate) static NUMBERS: Numbers = Numbers([1; 4]);
+static NAMES: Names = Names(["the first", "the second"]);
+
+pub(crate) fn callsite(target: &'static str, kind: CallsiteKind) -> Callsite {
+    Callsite {
+        name: "of an attack",
+        target,
+        level: "INFO",
+        module: None,
+        file: None,
+        line: None,
+        fields: vec!["message"],
+        kind,
+        task: TaskRule::Roots,
+    }
+}
+
+pub(crate) fn of_numbers() -> Result<Door<Numbers>, exectrace_recorder::TooManyDoors> {
+    Door::open(|_| callsite("numbers", CallsiteKind::Event))
+}
+
+/// A door that counts the call sites it is asked about that are not of its type.
+fn of_names(strangers: &Arc<AtomicUsize>) -> Result<Door<Names>, exectrace_recorder::TooManyDoors> {
+    let strangers = Arc::clone(strangers);
+    Door::open(move |site| {
+        if !std::ptr::eq(site, &NAMES) {
+            // Reading it would be the end.
+            strangers.fetch_add(1, Ordering::Relaxed);
+            return callsite("a stranger", CallsiteKind::Event);
+        }
+        callsite(site.0[1], CallsiteKind::Event)
+    })
+}
+
+#[test]
+fn records_of_closed_doors_are_never_read_as_of_another_type_however_many_doors_are_opened() {
+    let _turn = turn();
+    let sink = Shared::default();
+    let recording = RecordingOptions::new().start_writer(sink.clone()).unwrap();
+    let strangers = Arc::new(AtomicUsize::new(0));
+    let (written, is_written) = channel();
+    let threads = 4;
+    thread::scope(|scope| {
+        let mut releases = Vec::new();
+        for _ in 0..threads {
+            let (release, released) = channel::<()>();
+            releases.push(release);
+            let written = written.clone();
+            scope.spawn(move || {
+                // Each holds a chunk with records of a door that is gone, until the end.
+                let door = of_numbers().unwrap();
+                door.event(&NUMBERS, Parent::Root, |fields| fields.str(0, "old"));
+                drop(door);
+                written.send(()).unwrap();
+                let _ = released.recv();
+            });
+        }
+        for _ in 0..threads {
+            is_written.recv().unwrap();
+        }
+        // Every number there is goes to the other type, as far as it can be had.
+        let mut open = Vec::new();
+        while let Ok(door) = of_names(&strangers) {
+            door.event(&NAMES, Parent::Root, |fields| fields.str(0, "new"));
+            open.push(door);
+        }
+        assert!((MOST / 2..MOST).contains(&open.len()), "{}", open.len());
+        // As often as one likes, as long as the type stays the same.
+        for _ in 0..2 * MOST {
+            open.pop();
+            open.push(of_names(&strangers).unwrap());
+        }
+        drop(releases);
+    });
+    recording.stop().unwrap();
+    assert_eq!(strangers.load(Ordering::Relaxed), 0);
+    let events = read(&sink.bytes());
+    assert_eq!(messages(&events, "INFO numbers"), ["old"; 4]);
+    assert!(messages(&events, "INFO the second").len() > MOST / 2);
+}
