@@ -80,9 +80,9 @@ impl RecordingOptions {
         // Before the file is made: it may be another recording's.
         control::can_start()?;
         let path = path.as_ref();
-        let file = File::create(path).map_err(|source| StartError::Create {
+        let file = File::create(path).map_err(|cause| StartError::Create {
             path: path.to_owned(),
-            source,
+            cause,
         })?;
         self.start_sink(Sink::File { file, length: 0 })
     }
@@ -204,20 +204,22 @@ impl fmt::Display for Report {
 const SLOW_WRITE: Duration = Duration::from_secs(1);
 
 /// Why a recording did not start. Nothing was switched on.
+///
+/// Its text ends with the cause, which is therefore not its `source()` as well.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// The file could not be made.
-    #[error("cannot create the trace file {}", path.display())]
+    #[error("cannot create the trace file {}: {cause}", path.display())]
     Create {
         /// Where it was to be.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The sink did not take the first bytes.
-    #[error("the beginning of the trace could not be written")]
-    Sink(#[source] SinkError),
+    #[error("the beginning of the trace could not be written: {0}")]
+    Sink(SinkError),
     /// The system refused the memory for the buffers.
     #[error("no memory for buffers of {bytes} bytes; set less with `Settings::memory_bytes`")]
     Memory {
@@ -225,8 +227,8 @@ pub enum StartError {
         bytes: usize,
     },
     /// The system refused a thread.
-    #[error("the flush thread could not be started")]
-    Thread(#[source] io::Error),
+    #[error("the flush thread could not be started: {0}")]
+    Thread(io::Error),
     /// A sink or a callback of the tracer tried it, on the thread that would have to start it.
     #[error("a sink or a callback of the tracer cannot start a recording; use another thread")]
     OnFlushThread,
@@ -240,13 +242,12 @@ pub enum StartError {
 #[non_exhaustive]
 pub enum SinkError {
     /// It returned an error. The recording ends there.
-    #[error("the trace could not be written further after {bytes} bytes")]
+    #[error("the trace could not be written further after {bytes} bytes: {cause}")]
     Write {
         /// Bytes of the trace that were written before.
         bytes: u64,
         /// What the sink says.
-        #[source]
-        source: Arc<io::Error>,
+        cause: Arc<io::Error>,
     },
     /// It panicked. The recording ends there.
     #[error("the trace's writer panicked after {bytes} bytes")]
@@ -271,10 +272,9 @@ pub enum SinkError {
 
 /// A recording ended with an error; what was written before it is a valid trace.
 #[derive(Debug, thiserror::Error)]
-#[error("the recording is incomplete: {report}")]
+#[error("the recording is incomplete: {error} ({report})")]
 pub struct StopError {
     report: Report,
-    #[source]
     error: SinkError,
 }
 
@@ -390,9 +390,9 @@ impl Output {
         let bytes = self.bytes;
         match catch_unwind(AssertUnwindSafe(|| f(&mut self.sink))) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(source)) => Err(SinkError::Write {
+            Ok(Err(cause)) => Err(SinkError::Write {
                 bytes,
-                source: Arc::new(source),
+                cause: Arc::new(cause),
             }),
             Err(_) => Err(SinkError::Panicked { bytes }),
         }

@@ -41,11 +41,15 @@ fn told() -> (RecordingOptions, Arc<Mutex<Vec<String>>>) {
 }
 
 #[test]
-fn a_missing_folder_is_told_at_the_start_with_its_path() {
+fn a_missing_folder_is_an_error_that_names_the_path_and_the_cause() {
     let _turn = turn();
     let error = exectrace_recorder::start("/no/such/folder/trace.out").unwrap_err();
     assert!(matches!(error, StartError::Create { .. }));
-    assert!(error.to_string().contains("/no/such/folder/trace.out"));
+    let text = error.to_string();
+    assert!(
+        text.contains("/no/such/folder/trace.out: No such file"),
+        "{text}"
+    );
     assert!(!exectrace_recorder::is_enabled());
 }
 
@@ -69,8 +73,9 @@ fn a_sink_that_fails_ends_its_recording_with_a_valid_trace_and_both_are_told() {
     let error = recording.stop().unwrap_err();
     assert!(matches!(
         error.error(),
-        SinkError::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull
+        SinkError::Write { cause, .. } if cause.kind() == io::ErrorKind::StorageFull
     ));
+    assert!(error.to_string().contains("no storage space"), "{error}");
     assert_eq!(error.report().bytes, kept.bytes().len() as u64);
     assert_eq!(errors.lock().unwrap().len(), 1);
     read(&kept.bytes());
@@ -101,7 +106,7 @@ fn a_closed_pipe_is_an_error_and_not_a_signal() {
     let error = recording.stop().unwrap_err();
     assert!(matches!(
         error.error(),
-        SinkError::Write { source, .. } if source.kind() == io::ErrorKind::BrokenPipe
+        SinkError::Write { cause, .. } if cause.kind() == io::ErrorKind::BrokenPipe
     ));
 }
 

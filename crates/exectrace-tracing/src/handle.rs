@@ -40,8 +40,8 @@ pub enum HandleError {
     #[error("this handle is not recording")]
     NotRecording,
     /// There were too many Layers and Subscribers when this one was made, so it records nothing.
-    #[error("the layer or subscriber of this handle records nothing")]
-    TooManySources(#[source] TooManyDoors),
+    #[error("the layer or subscriber of this handle records nothing: {0}")]
+    TooManySources(TooManyDoors),
     /// The recording did not start.
     #[error(transparent)]
     Start(#[from] StartError),
