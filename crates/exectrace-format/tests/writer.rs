@@ -149,6 +149,9 @@ fn strings_are_remembered_and_cut_at_a_character() {
     let short = writer.string("short");
     assert_eq!(writer.string("short"), short);
     assert_eq!(writer.message("short"), short);
+    let debug = "query from 127.0.0.1:40312 for name: example.com. type: A class: IN, ".repeat(3);
+    let message = writer.message(&debug);
+    assert_eq!(writer.message(&debug), message, "stored once a generation");
     // Two bytes per character, so that 1 024 falls between two, and behind one byte within one.
     let long = format!("a{}", "é".repeat(600));
     let cut = writer.string(&long);

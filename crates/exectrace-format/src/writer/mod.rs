@@ -25,8 +25,9 @@ use stream::EventStream;
 
 /// Units per second in every sync batch of ours: times are nanoseconds.
 const FREQUENCY: u64 = 1_000_000_000;
-/// [`Writer::message`] remembers texts up to this length.
-const MESSAGE_INTERN_BYTES: usize = 64;
+/// [`Writer::message`] remembers texts up to this length: a debug event of a library that names its
+/// addresses and identifiers is some 100 bytes long.
+const MESSAGE_INTERN_BYTES: usize = 256;
 /// [`Writer::message`] remembers at most this many texts of a generation.
 const MESSAGE_INTERN_COUNT: usize = 16_384;
 /// Kind, length and fields of a side record at most.
@@ -238,8 +239,8 @@ impl Writer {
 
     /// An id of `text` in this generation, not always the same for the same text.
     ///
-    /// Only texts up to 64 bytes are remembered, and 16 384 of them in a generation, so that
-    /// memory stays bounded whatever a program says. Otherwise as [`string`](Self::string).
+    /// Only texts up to 256 bytes are remembered, and 16,384 of them in a generation, so that
+    /// the memory for it stays under 5 MB whatever a program says. Otherwise as [`string`](Self::string).
     pub fn message(&mut self, text: &str) -> StringId {
         if text.is_empty() {
             return StringId::EMPTY;
