@@ -333,7 +333,7 @@ impl fmt::Write for TextWriter<'_> {
 }
 
 /// `str::floor_char_boundary`, which the oldest supported Rust does not have.
-trait FloorBoundary {
+pub(crate) trait FloorBoundary {
     fn floor_boundary(&self, at: usize) -> usize;
 }
 

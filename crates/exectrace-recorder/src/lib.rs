@@ -69,6 +69,8 @@ mod merge;
 #[cfg(not(loom))]
 mod model;
 #[cfg(not(loom))]
+mod name;
+#[cfg(not(loom))]
 mod pool;
 #[cfg(not(loom))]
 mod record;
@@ -123,6 +125,8 @@ pub fn ticks() -> u64 {
 
 #[cfg(not(loom))]
 pub use control::note;
+#[cfg(not(loom))]
+pub use name::name;
 #[cfg(not(loom))]
 pub use recording::{Recording, RecordingOptions, Report, SinkError, StartError, StopError, start};
 #[cfg(not(loom))]

@@ -156,7 +156,7 @@ mod init;
 
 pub use exectrace_recorder::{
     MAX_TEXT_BYTES, Recording, RecordingOptions, Region, Report, Settings, SettingsError,
-    SinkError, StartError, StopError, Task, is_enabled, log, log_args, note, region, start,
+    SinkError, StartError, StopError, Task, is_enabled, log, log_args, name, note, region, start,
 };
 
 /// The schedule of Tokio's runtimes: one method on a runtime's builder, and functions that spawn.
