@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 
-use crate::names::{Names, Text};
+use crate::names::Text;
+use crate::play::World;
 
-/// Where time went. The parts do not overlap, and add up to `total_ns`.
+/// Where time went. The parts do not overlap, and add up to `total_ns`. A part that the trace cannot
+/// tell is `None`: [`Sight`](crate::Sight) says why, and its time is in `unknown_ns` or in another part.
 ///
 /// These are the columns of `go tool trace`'s goroutine pages, as Go 1.27 computes them, with one
 /// difference: a system call that has lost its worker and is still open when the trace ends counts
@@ -15,15 +17,15 @@ pub struct Breakdown {
     /// All of it: from the first to the last that the trace knows.
     pub total_ns: u64,
     /// Running on a worker.
-    pub running_ns: u64,
+    pub running_ns: Option<u64>,
     /// Ready to run, waiting for a worker.
-    pub runnable_ns: u64,
+    pub runnable_ns: Option<u64>,
     /// Waiting for something, by what; the longest first.
-    pub waiting: Vec<ReasonTime>,
+    pub waiting: Option<Vec<ReasonTime>>,
     /// In system calls, with a worker.
-    pub syscall_ns: u64,
+    pub syscall_ns: Option<u64>,
     /// In system calls, after the worker was taken away.
-    pub syscall_blocked_ns: u64,
+    pub syscall_blocked_ns: Option<u64>,
     /// Not accounted for.
     pub unknown_ns: u64,
     /// In garbage collection's ranges, by name; these overlap with the states above.
@@ -32,8 +34,19 @@ pub struct Breakdown {
 
 impl Breakdown {
     /// Waiting for whatever it was.
-    pub fn waiting_ns(&self) -> u64 {
-        self.waiting.iter().map(|wait| wait.duration_ns).sum()
+    pub fn waiting_ns(&self) -> Option<u64> {
+        let waiting = self.waiting.as_ref()?;
+        Some(waiting.iter().map(|wait| wait.duration_ns).sum())
+    }
+
+    /// What was waited for the longest.
+    pub fn longest_wait(&self) -> Option<&ReasonTime> {
+        self.waiting.as_ref()?.first()
+    }
+
+    /// In system calls, with a worker and without.
+    pub fn all_syscalls_ns(&self) -> Option<u64> {
+        Some(self.syscall_ns? + self.syscall_blocked_ns?)
     }
 }
 
@@ -55,6 +68,12 @@ pub(crate) struct Sums {
     pub(crate) syscall: u64,
     pub(crate) syscall_blocked: u64,
     pub(crate) unknown: u64,
+    /// A thread's own code had its thread: a part of what is unknown.
+    pub(crate) own_code: u64,
+    /// Wakes whose delay until the run is in `runnable`.
+    pub(crate) wakes_seen: u64,
+    /// Wakes whose delay was not seen: it is in `waiting`.
+    pub(crate) wakes_concluded: u64,
     pub(crate) waiting: Vec<(Text, u64)>,
     pub(crate) ranges: Vec<(Text, u64)>,
 }
@@ -87,6 +106,9 @@ impl Sums {
         self.syscall += other.syscall;
         self.syscall_blocked += other.syscall_blocked;
         self.unknown += other.unknown;
+        self.own_code += other.own_code;
+        self.wakes_seen += other.wakes_seen;
+        self.wakes_concluded += other.wakes_concluded;
         for &(reason, duration) in &other.waiting {
             add(&mut self.waiting, reason, duration);
         }
@@ -95,7 +117,8 @@ impl Sums {
         }
     }
 
-    pub(crate) fn named(&self, names: &Names) -> Breakdown {
+    pub(crate) fn named(&self, world: &World) -> Breakdown {
+        let names = &world.names;
         let longest_first = |times: &[(Text, u64)]| {
             let mut named: Vec<ReasonTime> = times
                 .iter()
@@ -112,13 +135,18 @@ impl Sums {
             });
             named
         };
+        // Of a thread's own code it is not known whether it ran, waited for a CPU or for anything else.
+        let known = |part: u64| (self.own_code == 0 || part > 0).then_some(part);
+        let waiting = longest_first(&self.waiting);
+        let has_delays = self.wakes_concluded == 0 || self.wakes_seen > 0;
+        let syscall = |part: u64| (world.facts.sees_syscalls() || part > 0).then_some(part);
         Breakdown {
             total_ns: self.total,
-            running_ns: self.running,
-            runnable_ns: self.runnable,
-            waiting: longest_first(&self.waiting),
-            syscall_ns: self.syscall,
-            syscall_blocked_ns: self.syscall_blocked,
+            running_ns: known(self.running),
+            runnable_ns: known(self.runnable).filter(|_| has_delays),
+            waiting: (self.own_code == 0 || !waiting.is_empty()).then_some(waiting),
+            syscall_ns: syscall(self.syscall),
+            syscall_blocked_ns: syscall(self.syscall_blocked),
             unknown_ns: self.unknown,
             ranges: longest_first(&self.ranges),
         }

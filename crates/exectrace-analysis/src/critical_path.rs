@@ -245,7 +245,8 @@ impl CriticalPathPass {
         let next = pieces.partition_point(|piece| piece.begin < time);
         let piece = next.checked_sub(1).and_then(|last| pieces.get(last));
         piece.is_some_and(|piece| {
-            piece.state == State::Running
+            // Of a thread's own code it is not known whether it ran.
+            matches!(piece.state, State::Running | State::Unknown)
                 && piece.end >= time
                 && self.family.contains(&piece.user_task)
         })

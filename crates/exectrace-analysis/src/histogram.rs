@@ -18,7 +18,7 @@ const STEPS: usize = 1 << STEP_BITS;
 /// A distribution of durations in nanoseconds.
 ///
 /// Serialised, it is its key figures: `count`, `total_ns`, `mean_ns`, `min_ns`, `p50_ns`, `p90_ns`,
-/// `p99_ns`, `p999_ns`, `max_ns`.
+/// `p99_ns`, `p999_ns`, `max_ns`; of no values all but the first two are null.
 ///
 /// ```
 /// use exectrace_analysis::Histogram;
@@ -228,13 +228,18 @@ impl Serialize for Histogram {
         let mut figures = serializer.serialize_struct("Histogram", 9)?;
         figures.serialize_field("count", &self.count)?;
         figures.serialize_field("total_ns", &self.total)?;
-        figures.serialize_field("mean_ns", &self.mean_ns())?;
-        figures.serialize_field("min_ns", &self.min)?;
-        figures.serialize_field("p50_ns", &self.quantile(0.5))?;
-        figures.serialize_field("p90_ns", &self.quantile(0.9))?;
-        figures.serialize_field("p99_ns", &self.quantile(0.99))?;
-        figures.serialize_field("p999_ns", &self.quantile(0.999))?;
-        figures.serialize_field("max_ns", &self.max)?;
+        let known = |ns: u64| (self.count > 0).then_some(ns);
+        figures.serialize_field("mean_ns", &known(self.mean_ns()))?;
+        figures.serialize_field("min_ns", &known(self.min))?;
+        for (name, quantile) in [
+            ("p50_ns", 0.5),
+            ("p90_ns", 0.9),
+            ("p99_ns", 0.99),
+            ("p999_ns", 0.999),
+        ] {
+            figures.serialize_field(name, &known(self.quantile(quantile)))?;
+        }
+        figures.serialize_field("max_ns", &known(self.max))?;
         figures.end()
     }
 }

@@ -34,6 +34,8 @@ pub struct StateLatency {
     pub reason: String,
     /// How long.
     pub durations: Histogram,
+    /// How many times it happened and its length was not seen, as the wake that began it was not.
+    pub unseen: u64,
 }
 
 /// Only what is told by name is kept while a trace is played; what holds for all is their sum.
@@ -55,6 +57,8 @@ struct Group {
 struct States {
     /// By the place of the name in [`NAMES`].
     plain: [Histogram; NAMES.len()],
+    /// Wakes that were not seen.
+    unseen_wakes: u64,
     /// By reason. Reasons are few, so a search from the front is faster than a map.
     waits: Vec<(Text, Histogram)>,
 }
@@ -74,6 +78,10 @@ impl LatencyPass {
             return;
         }
         let states = &mut self.group(flow.name).states;
+        if stretch.is_wake_concluded {
+            states.unseen_wakes += 1;
+            return;
+        }
         let durations = match (stretch.state, stretch.origin) {
             (State::Waiting, _) => states.wait(stretch.reason),
             (State::Running, _) => &mut states.plain[RUN],
@@ -142,6 +150,7 @@ impl States {
         for (sum, part) in self.plain.iter_mut().zip(&other.plain) {
             sum.merge(part);
         }
+        self.unseen_wakes += other.unseen_wakes;
         for (reason, part) in &other.waits {
             self.wait(*reason).merge(part);
         }
@@ -149,20 +158,26 @@ impl States {
 
     /// Those with values in them, sorted by state and reason.
     fn named(self, names: &Names) -> Vec<StateLatency> {
+        let unseen = |state| match state == NAMES[WAKE] {
+            true => self.unseen_wakes,
+            false => 0,
+        };
         let plain = NAMES.into_iter().zip(self.plain);
         let plain = plain.map(|(state, durations)| StateLatency {
             state,
             reason: String::new(),
             durations,
+            unseen: unseen(state),
         });
         let waits = self.waits.into_iter();
         let waits = waits.map(|(reason, durations)| StateLatency {
             state: "wait",
             reason: names.owned(reason),
             durations,
+            unseen: 0,
         });
         let mut named: Vec<StateLatency> = plain.chain(waits).collect();
-        named.retain(|latency| latency.durations.count() > 0);
+        named.retain(|latency| latency.durations.count() + latency.unseen > 0);
         named.sort_by(|a, b| (a.state, &a.reason).cmp(&(b.state, &b.reason)));
         named
     }

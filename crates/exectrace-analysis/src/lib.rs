@@ -36,6 +36,7 @@ mod passes;
 mod play;
 mod profile;
 mod regions;
+mod sight;
 mod syscalls;
 mod tasks;
 mod top;
@@ -57,6 +58,7 @@ pub use overview::{EventCounts, InferredCount, Lost, LostByThread, Overview};
 pub use play::EventFilter;
 pub use profile::{PprofError, Profile, ProfileKind, ProfileSample, ProfileScope};
 pub use regions::{RegionInstance, RegionKind, Regions};
+pub use sight::{Aspect, Blind, FlowKind, Sight};
 pub use syscalls::{Syscall, SyscallInstance, Syscalls};
 pub use tasks::{Run, TaskGroup, TaskInstance, Tasks};
 pub use user_tasks::{

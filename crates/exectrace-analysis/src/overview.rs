@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use serde::{Serialize, Serializer};
 
 use crate::play::Index;
+use crate::sight::{Seen, Sight};
 
 /// The facts of a trace.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -23,7 +24,7 @@ pub struct Overview {
     pub generations: u64,
     /// Events by kind.
     pub events: EventCounts,
-    /// Async tasks that the trace tells of.
+    /// Async tasks that the trace tells of; in a Go program, goroutines. Threads' own code is none.
     pub async_tasks: u64,
     /// Of these, alive at the end.
     pub async_tasks_alive: u64,
@@ -39,6 +40,8 @@ pub struct Overview {
     pub capabilities: Vec<(String, String)>,
     /// Batches of side data that could not be read.
     pub unreadable_side_data: u64,
+    /// What the trace can tell of its program, and why not the rest.
+    pub sight: Sight,
 }
 
 /// Events by kind.
@@ -172,6 +175,8 @@ pub(crate) struct Facts {
     last_thread: Option<ThreadId>,
     lost: FxHashMap<u64, LostByThread>,
     inferred: FxHashMap<&'static str, u64>,
+    /// What was seen, by which it is told what the trace can tell.
+    pub(crate) seen: Seen,
     /// Names of lanes and threads.
     pub(crate) lane_names: FxHashMap<u64, String>,
     pub(crate) thread_names: FxHashMap<u64, String>,
@@ -189,6 +194,11 @@ impl Facts {
     /// begin of a trace.
     pub(crate) fn is_of_go(&self) -> bool {
         self.lane_names.is_empty()
+    }
+
+    /// Whether the trace shows system calls: those of Go do, ours do not, unless one is there.
+    pub(crate) fn sees_syscalls(&self) -> bool {
+        self.seen.syscalls || self.is_of_go()
     }
 
     /// Something happens on the thread.
@@ -265,6 +275,7 @@ impl Facts {
     }
 
     pub(crate) fn finish(&mut self) -> Overview {
+        let is_of_go = self.is_of_go();
         let mut overview = std::mem::take(&mut self.overview);
         let mut threads: Vec<_> = self.lost.drain().map(|(_, lost)| lost).collect();
         threads.sort_by_key(|lost| (std::cmp::Reverse(lost.records), lost.thread));
@@ -278,6 +289,7 @@ impl Facts {
             .map(|(what, count)| InferredCount { what, count });
         overview.inferred = inferred.collect();
         overview.inferred.sort_by_key(|inferred| inferred.what);
+        overview.sight = Sight::of(&self.seen, is_of_go, &overview.capabilities);
         overview
     }
 }

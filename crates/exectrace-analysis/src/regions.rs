@@ -143,7 +143,7 @@ impl RegionPass {
                 begun_before: kind.begun_before,
                 open: kind.open,
                 durations: kind.durations,
-                breakdown: kind.sums.named(&world.names),
+                breakdown: kind.sums.named(world),
                 slowest: kind.slowest.into_items(),
             })
             .collect();
@@ -167,6 +167,6 @@ pub(crate) fn instance(world: &World, flow: &Flow, region: &EndedRegion<'_>) -> 
         begin_ns: region.begin.map(|time| world.since_begin(time)),
         end_ns: region.end.map(|time| world.since_begin(time)),
         duration_ns: between(begin, region.end.unwrap_or(world.now)),
-        breakdown: region.sums.named(&world.names),
+        breakdown: region.sums.named(world),
     }
 }

@@ -60,8 +60,10 @@ pub struct Worker {
     pub total_ns: u64,
     /// Running async tasks.
     pub busy_ns: u64,
-    /// Held while its task is in a system call.
-    pub syscall_ns: u64,
+    /// Running its thread's own code, which may have slept: that was not seen.
+    pub own_code_ns: u64,
+    /// Held while its task is in a system call; `None` in traces that do not show them.
+    pub syscall_ns: Option<u64>,
     /// Held by a thread, but neither of the two: looking for work.
     pub scheduling_ns: u64,
     /// Held by no thread: parked.
@@ -104,8 +106,10 @@ pub struct Thread {
     pub last_ns: u64,
     /// Running async tasks.
     pub busy_ns: u64,
-    /// In system calls.
-    pub syscall_ns: u64,
+    /// Running its own code, which may have slept: that was not seen.
+    pub own_code_ns: u64,
+    /// In system calls; `None` in traces that do not show them.
+    pub syscall_ns: Option<u64>,
     /// How many polls it ran.
     pub runs: u64,
     /// CPU samples taken on it.
@@ -141,6 +145,7 @@ impl WorkerPass {
         let clip = world.clip;
         let busy = match stretch.state {
             State::Running => stretch.inside,
+            State::Unknown if stretch.is_own_code => stretch.inside,
             State::Syscall => clip.between(stretch.begin, stretch.blocked),
             _ => return,
         };
@@ -155,8 +160,10 @@ impl WorkerPass {
                     worker.migrations += 1;
                 }
                 flow.last_lane = stretch.lane;
+            } else if stretch.is_own_code {
+                worker.own_code_ns += busy;
             } else {
-                worker.syscall_ns += busy;
+                *worker.syscall_ns.get_or_insert(0) += busy;
             }
         }
         if stretch.thread != u64::MAX {
@@ -166,8 +173,10 @@ impl WorkerPass {
             if runs {
                 thread.busy_ns += busy;
                 thread.runs += 1;
+            } else if stretch.is_own_code {
+                thread.own_code_ns += busy;
             } else {
-                thread.syscall_ns += stretch.inside;
+                *thread.syscall_ns.get_or_insert(0) += stretch.inside;
             }
         }
     }
@@ -222,6 +231,8 @@ impl WorkerPass {
     }
 
     pub(crate) fn finish(mut self, world: &World) -> Workers {
+        // None that was seen is none at all where they are seen.
+        let no_syscalls = world.facts.sees_syscalls().then_some(0);
         for lane in &world.lanes.all {
             let name = world
                 .facts
@@ -233,7 +244,9 @@ impl WorkerPass {
             worker.name = name;
             worker.total_ns = lane.held + lane.idle;
             worker.idle_ns = lane.idle;
-            worker.scheduling_ns = lane.held.saturating_sub(worker.busy_ns + worker.syscall_ns);
+            let used_ns = worker.busy_ns + worker.own_code_ns + worker.syscall_ns.unwrap_or(0);
+            worker.scheduling_ns = lane.held.saturating_sub(used_ns);
+            worker.syscall_ns = worker.syscall_ns.or(no_syscalls);
             worker.parks = lane.parks;
             worker.steals = lane.steals;
         }
@@ -246,6 +259,7 @@ impl WorkerPass {
                 .unwrap_or_default(),
             first_ns: world.since_begin(sums.first),
             last_ns: world.since_begin(sums.last),
+            syscall_ns: sums.result.syscall_ns.or(no_syscalls),
             ..sums.result
         };
         let mut threads: Vec<Thread> = self.threads.into_iter().map(thread).collect();

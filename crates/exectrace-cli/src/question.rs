@@ -3,12 +3,13 @@
 use std::io::Write;
 
 use clap::Args;
-use exectrace_analysis::{Analysis, Filter, FilterError, Options, Overview};
+use exectrace_analysis::{Analysis, Filter, FilterError, Options, Overview, Sight};
 use serde::Serialize;
 
 use crate::args::{Format, FormatArgument};
 use crate::failure::{Status, Usage, warn};
 use crate::input::{self, Origin, TraceArgument};
+use crate::output::gaps::Gaps;
 use crate::output::{self, Out, json, printable, style, units};
 use crate::reading;
 use crate::scope::Window;
@@ -154,6 +155,7 @@ impl Answer {
                 let mut page = Page::new(out);
                 self.print_losses(&mut page)?;
                 text(&self.analysis, &mut page)?;
+                page.print_gaps(&self.analysis.overview.sight)?;
             }
         }
         self.conclude(out)
@@ -197,6 +199,8 @@ pub(crate) struct Page<'a> {
     pub(crate) out: &'a mut Out,
     /// The columns that lines may have.
     pub(crate) width: Option<usize>,
+    /// What could not be shown so far.
+    pub(crate) gaps: Gaps,
     has_section: bool,
 }
 
@@ -205,6 +209,7 @@ impl<'a> Page<'a> {
         Self {
             out,
             width: output::width(),
+            gaps: Gaps::default(),
             has_section: false,
         }
     }
@@ -220,6 +225,21 @@ impl<'a> Page<'a> {
             write!(self.out, "  {dim}{aside}{dim:#}")?;
         }
         writeln!(self.out)?;
+        Ok(())
+    }
+
+    /// Says of all that could not be shown why that is so, and what to switch on.
+    fn print_gaps(&mut self, sight: &Sight) -> anyhow::Result<()> {
+        let whys: Vec<&str> = self
+            .gaps
+            .aspects()
+            .filter_map(|aspect| sight.why(aspect))
+            .collect();
+        let (dim, mut before) = (style::ASIDE, "\n");
+        for why in whys {
+            writeln!(self.out, "{before}{dim}-: {}{dim:#}", printable(why))?;
+            before = "";
+        }
         Ok(())
     }
 

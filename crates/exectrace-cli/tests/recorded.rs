@@ -4,6 +4,7 @@ mod support;
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -11,6 +12,9 @@ use support::{Traces, answer, json};
 
 /// Records some requests, on two threads.
 fn record(path: &Path) {
+    // A recording sees the whole process, and so the requests of another test.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let recording = exectrace_recorder::start(path).expect("a recording");
     let serve = |count: u64| {
         for index in 0..count {
@@ -25,6 +29,27 @@ fn record(path: &Path) {
     });
     let report = recording.stop().expect("it is written");
     assert_eq!(report.records_dropped, 0);
+}
+
+#[test]
+fn what_a_recording_cannot_tell_is_no_number_and_says_why() {
+    let traces = Traces::new();
+    let path = traces.path("recorded.trace");
+    record(&path);
+    let path = path.to_str().expect("UTF-8");
+    for command in ["regions", "usertasks", "tasks", "summary"] {
+        let text = answer([command, path]);
+        assert!(!text.contains("100.0%   0.0%"), "{text}");
+        assert!(text.contains("no async task was followed"), "{text}");
+        assert!(text.contains("exectrace::runtime"), "what to use: {text}");
+    }
+    let regions = json(["regions", "--format", "json", path]);
+    let breakdown = &regions["regions"]["kinds"][0]["breakdown"];
+    assert!(breakdown["running_ns"].is_null(), "{breakdown}");
+    assert!(breakdown["waiting"].is_null(), "{breakdown}");
+    assert_eq!(breakdown["unknown_ns"], breakdown["total_ns"]);
+    assert_eq!(regions["overview"]["async_tasks"], 0);
+    assert_eq!(regions["overview"]["sight"]["threads"], 3);
 }
 
 #[test]

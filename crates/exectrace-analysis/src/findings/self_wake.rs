@@ -27,7 +27,7 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
             group.yields,
             group.runs.count()
         ),
-        duration_ns: Some(group.breakdown.running_ns),
+        duration_ns: group.breakdown.running_ns,
         place: group.place.clone(),
         ..Exemplar::default()
     };
@@ -40,7 +40,10 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
             worst.name
         ),
         count: looping.iter().map(|group| group.yields).sum(),
-        total_ns: looping.iter().map(|group| group.breakdown.running_ns).sum(),
+        total_ns: looping
+            .iter()
+            .filter_map(|group| group.breakdown.running_ns)
+            .sum(),
         exemplars: looping.iter().map(exemplar).collect(),
         rule: "1,000 runs or more, nine in ten of all, after which the task was ready at \
                once; Go's own tasks apart.",

@@ -16,8 +16,13 @@ pub(super) fn ended(
     (end_reason, end_stack): (Text, Stack),
     clip: Clip,
 ) -> Stretch {
+    let is_own_code = flow.has_thread();
     Stretch {
-        state: flow.state,
+        state: if is_own_code {
+            State::Unknown
+        } else {
+            flow.state
+        },
         begin: flow.since,
         end: time,
         inside: clip.between(flow.since, time),
@@ -31,6 +36,8 @@ pub(super) fn ended(
         end_stack,
         lane: flow.lane,
         thread: flow.thread,
+        is_own_code,
+        is_wake_concluded: flow.is_wake_concluded,
     }
 }
 
@@ -44,7 +51,11 @@ pub(super) fn leave(flow: &mut Flow, stretch: &Stretch, clip: Clip) {
             flow.runs += 1;
             flow.longest_run = flow.longest_run.max(duration);
         }
-        State::Runnable => flow.sums.runnable += duration,
+        State::Runnable => {
+            flow.sums.runnable += duration;
+            flow.sums.wakes_seen += u64::from(stretch.is_wake_delay());
+            flow.sums.wakes_concluded += u64::from(stretch.is_wake_concluded);
+        }
         State::Waiting => {
             if !flow.waits_forever() {
                 add(&mut flow.sums.waiting, stretch.reason, duration);
@@ -57,6 +68,7 @@ pub(super) fn leave(flow: &mut Flow, stretch: &Stretch, clip: Clip) {
             flow.sums.syscall += clip.between(stretch.begin, stretch.blocked);
             flow.sums.syscall_blocked += clip.between(stretch.blocked, stretch.end);
         }
+        State::Unknown if stretch.is_own_code => flow.sums.own_code += duration,
         State::Unknown => {}
     }
 }

@@ -92,7 +92,7 @@ impl EventFilter {
         let flow = self.player.flows.get(go)?;
         let clip = self.player.world.clip;
         let stretch = ended(flow, now, Next::TraceEnd, Default::default(), clip);
-        (stretch.state != State::Unknown).then_some(stretch)
+        (flow.state != State::Unknown).then_some(stretch)
     }
 
     fn holds(&self, go: GoId, stretch: Option<&Stretch>) -> bool {

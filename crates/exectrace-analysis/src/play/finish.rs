@@ -3,6 +3,7 @@
 use exectrace_format::GoId;
 
 use crate::analysis::Analysis;
+use crate::sight::FlowKind;
 
 use super::charge::{close_ranges, ended, leave};
 use super::player::Player;
@@ -46,8 +47,14 @@ impl Player {
     pub(crate) fn finish(mut self) -> Analysis {
         let (now, clip) = (self.world.now, self.world.clip);
         let living = self.flows.living();
-        self.world.facts.overview.async_tasks = self.flows.seen;
-        self.world.facts.overview.async_tasks_alive = living.len() as u64;
+        let is_task = |go: &&GoId| {
+            let flow = self.flows.get(**go);
+            flow.is_some_and(|flow| flow.kind != FlowKind::Thread)
+        };
+        let alive = living.iter().filter(is_task).count() as u64;
+        let facts = &mut self.world.facts;
+        facts.overview.async_tasks = self.flows.seen - facts.seen.threads;
+        facts.overview.async_tasks_alive = alive;
         for go in living {
             self.cut_flow(go);
         }

@@ -6,6 +6,8 @@ use crate::breakdown::Sums;
 use crate::gc::Collecting;
 use crate::names::{Frame, Stack, Text};
 
+use crate::sight::FlowKind;
+
 use super::index::Index;
 use super::region::OpenRegion;
 use super::stretch::{Origin, State};
@@ -21,6 +23,7 @@ pub(crate) struct Flow {
     pub(crate) name: Text,
     pub(crate) root: Option<Frame>,
     pub(crate) label: Text,
+    pub(crate) kind: FlowKind,
     /// Who spawned it, and where; not known for those that lived before the trace.
     pub(crate) parent: Option<GoId>,
     pub(crate) spawned_at: Stack,
@@ -39,6 +42,8 @@ pub(crate) struct Flow {
     pub(crate) syscall_lane: u64,
     /// Whether it is ready to run, and counts as one that a shared worker could run.
     pub(crate) is_ready: bool,
+    /// It is ready to run, and the wake was not seen but concluded from the run that follows.
+    pub(crate) is_wake_concluded: bool,
     pub(crate) origin: Origin,
     pub(crate) reason: Text,
     pub(crate) stack: Stack,
@@ -68,6 +73,12 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
+    /// Whether it is a thread's own code and has its thread. What the code does then (run, sleep, wait
+    /// for a lock) the trace does not show.
+    pub(crate) fn has_thread(&self) -> bool {
+        self.kind == FlowKind::Thread && matches!(self.state, State::Running | State::Runnable)
+    }
+
     /// Whether it lived before the trace.
     pub(crate) fn is_older_than_trace(&self) -> bool {
         self.parent.is_none()

@@ -14,6 +14,7 @@ use crate::names::{Names, Stack, Text};
 use crate::options::{Clip, Options};
 use crate::overview::Facts;
 use crate::passes::Passes;
+use crate::sight::{FlowKind, WAKE_NOT_SEEN};
 
 use super::charge::{close_ranges, ended, leave};
 use super::flow::{Flow, FlowIndex, Flows};
@@ -33,9 +34,16 @@ pub(crate) struct World {
     /// The time of the last event so far.
     pub(crate) now: i64,
     pub(crate) clip: Clip,
+    wake_not_seen: Text,
 }
 
 impl World {
+    /// Whether a wake with this stack was not seen, but concluded from the run that follows.
+    fn is_wake_not_seen(&self, stack: Stack) -> bool {
+        let leaf = self.names.frames(stack).next();
+        leaf.is_some_and(|leaf| leaf.function == self.wake_not_seen)
+    }
+
     /// Nanoseconds since the begin of the trace.
     pub(crate) fn since_begin(&self, time: i64) -> u64 {
         between(self.begin, time)
@@ -60,6 +68,7 @@ impl Player {
     pub(crate) fn new(options: &Options) -> Self {
         let mut names = Names::new();
         let forever = names.intern("forever");
+        let wake_not_seen = names.intern(WAKE_NOT_SEEN);
         let passes = Passes::new(options, &mut names);
         Self {
             world: World {
@@ -70,6 +79,7 @@ impl Player {
                 begin: 0,
                 now: 0,
                 clip: Clip::ALL,
+                wake_not_seen,
             },
             flows: Flows::default(),
             passes,
@@ -212,15 +222,22 @@ impl Player {
         let reason = self.world.names.text(tables, reason);
         let stack = self.world.names.stack(tables, event.stack);
         let is_new = matches!(from, GoState::Undetermined | GoState::NotExist);
-        let index = match self.flows.find(go) {
-            Some(index) if !is_new => index,
-            _ => self.new_flow(event, go, from, to, stack, reason),
+        let (index, is_older) = match self.flows.find(go) {
+            Some(index) if !is_new => (index, false),
+            _ => (
+                self.new_flow(event, go, from, stack),
+                from != GoState::NotExist,
+            ),
         };
         let Some(flow) = self.flows.at(index) else {
             return;
         };
         if flow.name == Text::default() && own_stack != StackId::NONE {
-            name(flow, &mut self.world.names, tables, own_stack);
+            name(flow, &mut self.world, tables, own_stack);
+        }
+        if is_older {
+            let before = self.world.clip.between(self.sync, time);
+            charge_before(flow, to, event.proc, reason, before);
         }
         // What was never run, as far as is known, and is not Go's, may be for a blocking pool, whose
         // threads are no shared workers.
@@ -251,6 +268,11 @@ impl Player {
             }
             flow.origin = Origin::From(stretch.state);
         }
+        let is_wake = flow.state == State::Waiting && to == GoState::Runnable && !is_new;
+        flow.is_wake_concluded = is_wake && self.world.is_wake_not_seen(stack);
+        if is_wake && flow.kind != FlowKind::Thread {
+            self.world.facts.seen.wake(flow.is_wake_concluded);
+        }
         flow.reason = reason;
         flow.stack = stack;
         flow.actor = event.go;
@@ -264,6 +286,7 @@ impl Player {
                 flow.started.get_or_insert(time);
             }
             GoState::Syscall => {
+                self.world.facts.seen.syscalls = true;
                 flow.syscall_lane = event.proc.0;
                 if let Some(lane) = self.world.lanes.get_mut(event.proc.0) {
                     lane.syscalling = Some(index);
@@ -282,34 +305,19 @@ impl Player {
         event: &CompactEvent,
         go: GoId,
         from: GoState,
-        to: GoState,
         stack: Stack,
-        reason: Text,
     ) -> FlowIndex {
-        let time = event.time.0;
         let inherited_task = self.flows.get(event.go).map_or(0, Flow::user_task);
         let index = self.flows.add(go);
-        let (sync, clip) = (self.sync, self.world.clip);
         if let Some(flow) = self.flows.at(index) {
             if from == GoState::NotExist {
-                flow.created = time;
+                flow.created = event.time.0;
                 flow.origin = Origin::Spawned;
                 flow.parent = Some(event.go);
                 flow.spawned_at = stack;
                 flow.inherited_task = inherited_task;
             } else {
-                flow.created = sync;
-                let before = clip.between(sync, time);
-                match to {
-                    GoState::Running => flow.sums.running += before,
-                    GoState::Runnable => flow.sums.runnable += before,
-                    GoState::Waiting => add(&mut flow.sums.waiting, reason, before),
-                    GoState::Syscall if event.proc == ProcId::NONE => {
-                        flow.sums.syscall_blocked += before;
-                    }
-                    GoState::Syscall => flow.sums.syscall += before,
-                    GoState::Undetermined | GoState::NotExist => {}
-                }
+                flow.created = self.sync;
             }
         }
         index
@@ -340,10 +348,26 @@ impl Player {
 
 /// Names the flow by the root of a stack of its own.
 #[cold]
-fn name(flow: &mut Flow, names: &mut Names, tables: &Tables, own_stack: StackId) {
-    let stack = names.stack(tables, own_stack);
-    if let Some(&root) = names.root(stack) {
+fn name(flow: &mut Flow, world: &mut World, tables: &Tables, own_stack: StackId) {
+    let stack = world.names.stack(tables, own_stack);
+    if let Some(&root) = world.names.root(stack) {
         flow.name = root.function;
         flow.root = Some(root);
+        flow.kind = FlowKind::of_root(world.names.get(root.file));
+        world.facts.seen.flow(flow.kind);
+    }
+}
+
+/// Charges the time since the generation began to a flow that is older, as if it had been in its first
+/// known state.
+fn charge_before(flow: &mut Flow, to: GoState, proc: ProcId, reason: Text, before: u64) {
+    match to {
+        GoState::Running | GoState::Runnable if flow.kind == FlowKind::Thread => {}
+        GoState::Running => flow.sums.running += before,
+        GoState::Runnable => flow.sums.runnable += before,
+        GoState::Waiting => add(&mut flow.sums.waiting, reason, before),
+        GoState::Syscall if proc == ProcId::NONE => flow.sums.syscall_blocked += before,
+        GoState::Syscall => flow.sums.syscall += before,
+        GoState::Undetermined | GoState::NotExist => {}
     }
 }

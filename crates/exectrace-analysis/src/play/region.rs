@@ -22,6 +22,9 @@ pub(crate) struct OpenRegion {
     runnable: u64,
     syscall: u64,
     syscall_blocked: u64,
+    own_code: u64,
+    wakes_seen: u64,
+    wakes_concluded: u64,
     first_wait: usize,
 }
 
@@ -45,10 +48,14 @@ impl Flow {
         sums.runnable = self.sums.runnable;
         sums.syscall = self.sums.syscall;
         sums.syscall_blocked = self.sums.syscall_blocked;
+        sums.own_code = self.sums.own_code;
+        sums.wakes_seen = self.sums.wakes_seen;
+        sums.wakes_concluded = self.sums.wakes_concluded;
         sums.waiting.clone_from(&self.sums.waiting);
         sums.ranges.clear();
         let open = clip.between(self.since, now);
         match self.state {
+            _ if self.has_thread() => sums.own_code += open,
             State::Running => sums.running += open,
             State::Runnable => sums.runnable += open,
             State::Waiting if self.waits_forever() => {}
@@ -71,7 +78,10 @@ impl Flow {
         clip: Clip,
     ) {
         let open = clip.between(self.since, now);
-        let of = |state| if self.state == state { open } else { 0 };
+        let of = |state| match self.state == state && !self.has_thread() {
+            true => open,
+            false => 0,
+        };
         let region = OpenRegion {
             name,
             task,
@@ -81,6 +91,9 @@ impl Flow {
             runnable: self.sums.runnable,
             syscall: self.sums.syscall + of(State::Syscall),
             syscall_blocked: self.sums.syscall_blocked,
+            own_code: self.sums.own_code + if self.has_thread() { open } else { 0 },
+            wakes_seen: self.sums.wakes_seen,
+            wakes_concluded: self.sums.wakes_concluded,
             first_wait: self.region_waits.len(),
         };
         self.region_waits.extend_from_slice(&self.sums.waiting);
@@ -100,6 +113,9 @@ impl Flow {
         sums.runnable = sums.runnable.saturating_sub(region.runnable);
         sums.syscall = sums.syscall.saturating_sub(region.syscall);
         sums.syscall_blocked = sums.syscall_blocked.saturating_sub(region.syscall_blocked);
+        sums.own_code = sums.own_code.saturating_sub(region.own_code);
+        sums.wakes_seen -= region.wakes_seen.min(sums.wakes_seen);
+        sums.wakes_concluded -= region.wakes_concluded.min(sums.wakes_concluded);
         // Reasons keep their places, so those of the begin are the first ones of now.
         let before = self.region_waits.get(region.first_wait..).unwrap_or(&[]);
         for (now, before) in sums.waiting.iter_mut().zip(before) {

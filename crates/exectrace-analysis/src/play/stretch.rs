@@ -87,6 +87,11 @@ pub(crate) struct Stretch {
     pub(crate) lane: u64,
     /// The thread where it began, or `u64::MAX`.
     pub(crate) thread: u64,
+    /// The flow is a thread's own code, which had its thread: whether it ran or slept was not seen,
+    /// and `state` is [`State::Unknown`].
+    pub(crate) is_own_code: bool,
+    /// The wake that began it was not seen: the recorder concluded it from the run that followed.
+    pub(crate) is_wake_concluded: bool,
 }
 
 impl Stretch {
@@ -99,9 +104,11 @@ impl Stretch {
         self.next != Next::TraceEnd
     }
 
-    /// Whether it is the delay between a wake and the run.
+    /// Whether it is the delay between a wake and the run, and the wake was seen.
     pub(crate) fn is_wake_delay(&self) -> bool {
-        self.state == State::Runnable && self.origin == Origin::From(State::Waiting)
+        self.state == State::Runnable
+            && self.origin == Origin::From(State::Waiting)
+            && !self.is_wake_concluded
     }
 }
 

@@ -96,8 +96,8 @@ impl ProfilePass {
             (ProfileKind::Sync, State::Waiting) => self.reason(world, stretch.reason) & SYNC != 0,
             (ProfileKind::Wait, State::Waiting)
             | (ProfileKind::Syscall, State::Syscall)
-            | (ProfileKind::Scheduler, State::Runnable)
             | (ProfileKind::Run, State::Running) => true,
+            (ProfileKind::Scheduler, State::Runnable) => !stretch.is_wake_concluded,
             _ => false,
         }
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::breakdown::Breakdown;
 use crate::histogram::Histogram;
 use crate::names::Place;
+use crate::sight::FlowKind;
 
 pub(crate) use pass::TaskPass;
 
@@ -35,6 +36,8 @@ pub struct Tasks {
 pub struct TaskGroup {
     /// The function of the root frame, as Go names goroutines; empty for tasks without a stack.
     pub name: String,
+    /// What they are.
+    pub kind: FlowKind,
     /// Where that is in the source, of the first of them.
     pub place: Option<Place>,
     /// How many.

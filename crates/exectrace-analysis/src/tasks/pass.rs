@@ -4,6 +4,7 @@ use crate::breakdown::Sums;
 use crate::histogram::Histogram;
 use crate::names::{Frame, Text};
 use crate::play::{Flow, Next, State, Stretch, World};
+use crate::sight::FlowKind;
 use crate::top::Top;
 
 use super::{Run, TaskGroup, TaskInstance, Tasks};
@@ -12,7 +13,7 @@ use super::{Run, TaskGroup, TaskInstance, Tasks};
 pub(crate) struct TaskPass {
     limit: usize,
     groups: Vec<Group>,
-    /// The group of each text, plus one.
+    /// The group of each text and kind, plus one.
     group_of_name: Vec<u32>,
     longest_runs: Top<RunRecord>,
     never_ran: Top<TaskInstance>,
@@ -24,6 +25,7 @@ pub(crate) struct TaskPass {
 #[derive(Debug)]
 struct Group {
     name: Text,
+    kind: FlowKind,
     root: Option<Frame>,
     count: u64,
     spawned: u64,
@@ -130,7 +132,7 @@ impl TaskPass {
     #[inline]
     fn group(&mut self, flow: &mut Flow) -> &mut Group {
         if flow.group == 0 {
-            let group = self.group_of(flow.name);
+            let group = self.group_of(flow.name, flow.kind);
             if flow.name == Text::default() {
                 return &mut self.groups[group];
             }
@@ -139,14 +141,16 @@ impl TaskPass {
         &mut self.groups[flow.group as usize - 1]
     }
 
-    fn group_of(&mut self, name: Text) -> usize {
-        let place = name.0 as usize;
+    /// A task may have the name of a thread, and is another thing.
+    fn group_of(&mut self, name: Text, kind: FlowKind) -> usize {
+        let place = name.0 as usize * FlowKind::COUNT + kind as usize;
         if self.group_of_name.len() <= place {
             self.group_of_name.resize(place + 1, 0);
         }
         if self.group_of_name[place] == 0 {
             self.groups.push(Group {
                 name,
+                kind,
                 root: None,
                 count: 0,
                 spawned: 0,
@@ -172,6 +176,7 @@ impl TaskPass {
             .into_iter()
             .map(|group| TaskGroup {
                 name: world.names.owned(group.name),
+                kind: group.kind,
                 place: group.root.map(|root| world.names.place(&root)),
                 count: group.count,
                 spawned: group.spawned,
@@ -180,7 +185,7 @@ impl TaskPass {
                 never_ran: group.never_ran,
                 never_woken: group.never_woken,
                 yields: group.yields,
-                breakdown: group.sums.named(&world.names),
+                breakdown: group.sums.named(world),
                 runs: group.runs,
                 wake_delays: group.wake_delays,
                 longest_runs: runs(group.longest_runs),
@@ -189,6 +194,7 @@ impl TaskPass {
             .filter(|group| group.count > 0)
             .collect();
         groups.sort_by(|a, b| {
+            // What is not known comes last.
             let (a_ns, b_ns) = (a.breakdown.running_ns, b.breakdown.running_ns);
             b_ns.cmp(&a_ns).then_with(|| a.name.cmp(&b.name))
         });
@@ -236,7 +242,7 @@ fn instance(world: &World, flow: &Flow) -> TaskInstance {
         runs: flow.runs,
         longest_run_ns: flow.longest_run,
         wakes: flow.wakes,
-        breakdown: flow.sums.named(&world.names),
+        breakdown: flow.sums.named(world),
     }
 }
 

@@ -171,7 +171,7 @@ impl UserTaskPass {
                 open: kind.open,
                 durations: kind.durations,
                 slowest: kind.slowest.into_items(),
-                breakdown: kind.sums.named(&world.names),
+                breakdown: kind.sums.named(world),
             })
             .collect();
         kinds.sort_by(|a, b| {

@@ -177,12 +177,21 @@ fn breakdown(lines: &mut Vec<String>, key: &str, breakdown: &Breakdown) {
             lines.push(format!("{key} {name}: {duration}"));
         }
     };
-    line("Execution time", breakdown.running_ns);
-    line("Sched wait time", breakdown.runnable_ns);
-    line("Syscall execution time", breakdown.syscall_ns);
-    line("Block time (syscall)", breakdown.syscall_blocked_ns);
+    line("Execution time", breakdown.running_ns.expect("Go sees all"));
+    line(
+        "Sched wait time",
+        breakdown.runnable_ns.expect("Go sees all"),
+    );
+    line(
+        "Syscall execution time",
+        breakdown.syscall_ns.expect("Go sees all"),
+    );
+    line(
+        "Block time (syscall)",
+        breakdown.syscall_blocked_ns.expect("Go sees all"),
+    );
     line("Unknown time", breakdown.unknown_ns);
-    for wait in &breakdown.waiting {
+    for wait in breakdown.waiting.iter().flatten() {
         line(&format!("Block time ({})", wait.name), wait.duration_ns);
     }
     for range in &breakdown.ranges {

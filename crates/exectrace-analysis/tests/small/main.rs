@@ -2,5 +2,6 @@
 
 mod findings;
 mod numbers;
+mod sight;
 mod story;
 mod watched_findings;

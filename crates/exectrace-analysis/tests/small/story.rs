@@ -26,7 +26,8 @@ impl Story {
         }) + 1
     }
 
-    /// A stack of functions, leaf first, as `leaf<root`; 0 for an empty text.
+    /// A stack of functions, leaf first, as `leaf<root`; 0 for an empty text. The file of each is
+    /// called as the function, unless it is told as `function@file`.
     fn stack(&mut self, functions: &str) -> usize {
         if functions.is_empty() {
             return 0;
@@ -34,8 +35,9 @@ impl Story {
         let frames: Vec<String> = functions
             .split('<')
             .map(|function| {
-                let id = self.string(function);
-                format!("{}:{id}:{id}:{id}", 0x1000 + id)
+                let (function, file) = function.split_once('@').unwrap_or((function, function));
+                let (id, file) = (self.string(function), self.string(file));
+                format!("{}:{id}:{file}:{id}", 0x1000 + id)
             })
             .collect();
         let stack = frames.join(" ");
@@ -119,8 +121,21 @@ impl Story {
     }
 
     pub(crate) fn wake(&mut self, time: u64, thread: u64, go: u64) -> &mut Self {
-        let seq = self.next(go);
-        self.event(time, thread, format!("GoUnblock go={go} seq={seq} stack=0"))
+        self.wake_at(time, thread, go, "")
+    }
+
+    /// A wake that the recorder concluded from the run that follows.
+    pub(crate) fn unseen_wake(&mut self, time: u64, thread: u64, go: u64) -> &mut Self {
+        self.wake_at(time, thread, go, "(wake not seen)")
+    }
+
+    fn wake_at(&mut self, time: u64, thread: u64, go: u64, at: &str) -> &mut Self {
+        let (seq, stack) = (self.next(go), self.stack(at));
+        self.event(
+            time,
+            thread,
+            format!("GoUnblock go={go} seq={seq} stack={stack}"),
+        )
     }
 
     pub(crate) fn end(&mut self, time: u64, thread: u64) -> &mut Self {

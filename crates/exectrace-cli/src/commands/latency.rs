@@ -1,7 +1,7 @@
 //! `exectrace latency`: how long states last, as distributions.
 
 use clap::{Args, ValueEnum};
-use exectrace_analysis::{Histogram, Latencies, Options, StateLatency};
+use exectrace_analysis::{Aspect, Histogram, Latencies, Options, StateLatency};
 use serde::Serialize;
 use std::io::Write;
 
@@ -71,7 +71,8 @@ impl Latency {
                 return Ok(());
             };
             page.heading("All async tasks", "")?;
-            page.table(&table(&latencies.all), 0)?;
+            let all = table(&latencies.all, page);
+            page.table(&all, 0)?;
             if self.state.is_some() {
                 for state in &latencies.all {
                     print_histogram(state, page)?;
@@ -80,7 +81,8 @@ impl Latency {
             if self.by_name {
                 for group in &latencies.groups {
                     page.heading(&names::printable_name(&group.name), "")?;
-                    page.table(&table(&group.states), 0)?;
+                    let states = table(&group.states, page);
+                    page.table(&states, 0)?;
                 }
             }
             Ok(())
@@ -99,7 +101,9 @@ impl Latency {
     }
 }
 
-fn table(states: &[StateLatency]) -> Table {
+/// The states and how long they lasted. Of what was not seen it has the count alone.
+fn table(states: &[StateLatency], page: &mut Page<'_>) -> Table {
+    let has_unseen = states.iter().any(|state| state.unseen > 0);
     let mut table = Table::new()
         .text("state")
         .number("count")
@@ -109,6 +113,10 @@ fn table(states: &[StateLatency]) -> Table {
         .number("p99.9")
         .number("max")
         .number("total");
+    if has_unseen {
+        page.gaps.note(Aspect::Delays);
+        table = table.number("not seen");
+    }
     for state in states {
         let durations = &state.durations;
         let mut cells = vec![
@@ -119,7 +127,8 @@ fn table(states: &[StateLatency]) -> Table {
             cells.push(units::quantile(durations, quantile).into());
         }
         cells.push(units::longest(durations).into());
-        cells.push(units::duration(durations.total_ns()).into());
+        cells.push(units::total(durations).into());
+        cells.push(units::count(state.unseen).into());
         table.row(cells);
     }
     table

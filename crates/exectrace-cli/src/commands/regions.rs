@@ -1,7 +1,7 @@
 //! `exectrace regions`: intervals inside async tasks, by name and place.
 
 use clap::Args;
-use exectrace_analysis::{Options, RegionInstance, RegionKind, Regions};
+use exectrace_analysis::{Aspect, Options, RegionInstance, RegionKind, Regions};
 use serde::Serialize;
 
 use crate::failure::Status;
@@ -76,7 +76,7 @@ pub(super) fn print_kinds(
         .number("wait");
     for kind in kinds.iter().take(limit) {
         let breakdown = &kind.breakdown;
-        let share = |part| units::percent(part, breakdown.total_ns);
+        let whole = breakdown.total_ns;
         table.row([
             Cell::styled(names::name(&kind.name), style::NAME),
             names::place(kind.place.as_ref(), &kind.name).into(),
@@ -86,9 +86,11 @@ pub(super) fn print_kinds(
             units::quantile(&kind.durations, 0.99).into(),
             units::longest(&kind.durations).into(),
             units::duration(breakdown.total_ns).into(),
-            share(breakdown.running_ns).into(),
-            share(breakdown.runnable_ns).into(),
-            share(breakdown.waiting_ns()).into(),
+            page.gaps.share(breakdown.running_ns, whole, Aspect::States),
+            page.gaps
+                .share(breakdown.runnable_ns, whole, Aspect::Delays),
+            page.gaps
+                .share(breakdown.waiting_ns(), whole, Aspect::States),
         ]);
     }
     page.table(&table, kinds.len().saturating_sub(limit))
@@ -110,7 +112,7 @@ fn print_slowest(kinds: &[RegionKind], top: usize, page: &mut Page<'_>) -> anyho
         .text("most for");
     for region in slowest.into_iter().take(top) {
         let breakdown = &region.breakdown;
-        let most = breakdown.waiting.first();
+        let most = breakdown.longest_wait();
         table.row([
             units::duration(region.duration_ns).into(),
             region
@@ -123,9 +125,9 @@ fn print_slowest(kinds: &[RegionKind], top: usize, page: &mut Page<'_>) -> anyho
                 .user_task
                 .map_or_else(String::new, |task| task.to_string())
                 .into(),
-            units::duration(breakdown.running_ns).into(),
-            units::duration(breakdown.runnable_ns).into(),
-            units::duration(breakdown.waiting_ns()).into(),
+            page.gaps.duration(breakdown.running_ns, Aspect::States),
+            page.gaps.duration(breakdown.runnable_ns, Aspect::Delays),
+            page.gaps.duration(breakdown.waiting_ns(), Aspect::States),
             most.map_or("", |most| names::reason(&most.name)).into(),
         ]);
     }

@@ -1,7 +1,7 @@
 //! `exectrace tasks`: async tasks by name, and where their time went.
 
 use clap::Args;
-use exectrace_analysis::{Options, Run, TaskGroup, TaskInstance, Tasks};
+use exectrace_analysis::{Aspect, Options, Run, TaskGroup, TaskInstance, Tasks};
 use serde::Serialize;
 
 use crate::failure::Status;
@@ -70,9 +70,13 @@ pub(super) fn print_groups(
     limit: usize,
     page: &mut Page<'_>,
 ) -> anyhow::Result<()> {
-    page.heading("Async tasks", "by name, the most running time first")?;
+    page.heading(
+        "Async tasks, and threads' own code",
+        "by name, the most running time first",
+    )?;
     let mut table = Table::new()
         .text("name")
+        .text("what")
         .number("count")
         .number("alive")
         .number("run")
@@ -85,19 +89,21 @@ pub(super) fn print_groups(
         .number("syscall");
     for group in groups.iter().take(limit) {
         let breakdown = &group.breakdown;
-        let most = breakdown.waiting.first();
+        let most = breakdown.longest_wait();
         table.row([
             Cell::styled(names::name(&group.name), style::NAME),
+            names::kind(group.kind).into(),
             units::count(group.count).into(),
             units::count(group.alive).into(),
-            units::duration(breakdown.running_ns).into(),
+            page.gaps.duration(breakdown.running_ns, Aspect::States),
             units::quantile(&group.runs, 0.99).into(),
             units::longest(&group.runs).into(),
-            units::duration(breakdown.runnable_ns).into(),
+            page.gaps.duration(breakdown.runnable_ns, Aspect::Delays),
             units::quantile(&group.wake_delays, 0.99).into(),
-            units::duration(breakdown.waiting_ns()).into(),
+            page.gaps.duration(breakdown.waiting_ns(), Aspect::States),
             most.map_or("", |most| names::reason(&most.name)).into(),
-            units::duration(breakdown.syscall_ns + breakdown.syscall_blocked_ns).into(),
+            page.gaps
+                .duration(breakdown.all_syscalls_ns(), Aspect::Syscalls),
         ]);
     }
     page.table(&table, groups.len().saturating_sub(limit))
@@ -188,11 +194,12 @@ fn print_each(tasks: &[TaskInstance], page: &mut Page<'_>) -> anyhow::Result<()>
             begin(task).into(),
             units::duration(breakdown.total_ns).into(),
             units::count(task.runs).into(),
-            units::duration(breakdown.running_ns).into(),
+            page.gaps.duration(breakdown.running_ns, Aspect::States),
             units::duration(task.longest_run_ns).into(),
-            units::duration(breakdown.runnable_ns).into(),
-            units::duration(breakdown.waiting_ns()).into(),
-            units::duration(breakdown.syscall_ns + breakdown.syscall_blocked_ns).into(),
+            page.gaps.duration(breakdown.runnable_ns, Aspect::Delays),
+            page.gaps.duration(breakdown.waiting_ns(), Aspect::States),
+            page.gaps
+                .duration(breakdown.all_syscalls_ns(), Aspect::Syscalls),
             state.into(),
         ]);
     }

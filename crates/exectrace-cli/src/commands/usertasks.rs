@@ -4,8 +4,8 @@ use std::io::Write;
 
 use clap::Args;
 use exectrace_analysis::{
-    CriticalPath, LogEntry, Options, RegionInstance, UserTaskInstance, UserTaskKind, UserTaskTree,
-    UserTasks,
+    Aspect, CriticalPath, LogEntry, Options, RegionInstance, UserTaskInstance, UserTaskKind,
+    UserTaskTree, UserTasks,
 };
 use serde::Serialize;
 
@@ -109,7 +109,7 @@ pub(super) fn print_kinds(
         .collect();
     for kind in kinds.iter().take(limit) {
         let breakdown = &kind.breakdown;
-        let share = |part| units::percent(part, breakdown.total_ns);
+        let whole = breakdown.total_ns;
         let mut cells = vec![
             Cell::styled(names::name(&kind.name), style::NAME),
             units::count(kind.count).into(),
@@ -120,9 +120,11 @@ pub(super) fn print_kinds(
         }
         cells.extend([
             units::longest(&kind.durations).into(),
-            share(breakdown.running_ns).into(),
-            share(breakdown.runnable_ns).into(),
-            share(breakdown.waiting_ns()).into(),
+            page.gaps.share(breakdown.running_ns, whole, Aspect::States),
+            page.gaps
+                .share(breakdown.runnable_ns, whole, Aspect::Delays),
+            page.gaps
+                .share(breakdown.waiting_ns(), whole, Aspect::States),
         ]);
         table.row(cells);
     }
@@ -266,23 +268,28 @@ fn print_region(region: &RegionInstance, page: &mut Page<'_>) -> anyhow::Result<
     let took = units::duration(region.duration_ns);
     write!(page.out, "{style}{name}{style:#} {took}  {dim}")?;
     let breakdown = &region.breakdown;
-    write!(page.out, "run {}", units::duration(breakdown.running_ns))?;
-    if breakdown.runnable_ns > 0 {
-        write!(
-            page.out,
-            ", delay {}",
-            units::duration(breakdown.runnable_ns)
-        )?;
+    let parts = [
+        ("run", breakdown.running_ns),
+        ("delay", breakdown.runnable_ns.filter(|&ns| ns > 0)),
+    ];
+    let waits = breakdown.waiting.iter().flatten();
+    let waits = waits.map(|wait| (names::reason(&wait.name), Some(wait.duration_ns)));
+    let syscalls = breakdown.all_syscalls_ns().filter(|&ns| ns > 0);
+    for (what, ns) in parts
+        .into_iter()
+        .chain(waits)
+        .chain([("syscall", syscalls)])
+    {
+        if let Some(ns) = ns {
+            let (what, took) = (printable(what), units::duration(ns));
+            write!(page.out, "{what} {took}, ")?;
+        }
     }
-    for wait in &breakdown.waiting {
-        let reason = printable(names::reason(&wait.name));
-        write!(page.out, ", {reason} {}", units::duration(wait.duration_ns))?;
+    if breakdown.running_ns.is_none() {
+        page.gaps.note(Aspect::States);
+        write!(page.out, "run -, ")?;
     }
-    let syscall_ns = breakdown.syscall_ns + breakdown.syscall_blocked_ns;
-    if syscall_ns > 0 {
-        write!(page.out, ", syscall {}", units::duration(syscall_ns))?;
-    }
-    writeln!(page.out, ", on {}{dim:#}", region.async_task)?;
+    writeln!(page.out, "on {}{dim:#}", region.async_task)?;
     Ok(())
 }
 
@@ -308,6 +315,9 @@ fn print_path(path: &CriticalPath, page: &mut Page<'_>) -> anyhow::Result<()> {
         .text("region")
         .text("where")
         .number("woken by");
+    if path.totals.iter().any(|total| total.state == "unknown") {
+        page.gaps.note(Aspect::States);
+    }
     for step in &path.steps {
         table.row([
             units::signed_duration(step.begin_ns as i64 - path.begin_ns as i64).into(),
@@ -337,6 +347,7 @@ fn print_path(path: &CriticalPath, page: &mut Page<'_>) -> anyhow::Result<()> {
 
 fn state(state: &str, reason: &str) -> String {
     match state {
+        "unknown" => "not seen".to_owned(),
         "waiting" => format!("waiting ({})", names::reason(reason)),
         state => state.to_owned(),
     }

@@ -1,7 +1,7 @@
 //! `exectrace workers`: how busy workers and threads were.
 
 use clap::Args;
-use exectrace_analysis::{Options, Pool, Worker, Workers};
+use exectrace_analysis::{Aspect, Options, Pool, Worker, Workers};
 use serde::Serialize;
 
 use crate::failure::Status;
@@ -54,6 +54,7 @@ pub(super) fn print_workers(workers: &[Worker], page: &mut Page<'_>) -> anyhow::
         .text("name")
         .number("busy")
         .text("of its time")
+        .number("own code")
         .number("syscall")
         .number("scheduling")
         .number("idle")
@@ -63,12 +64,16 @@ pub(super) fn print_workers(workers: &[Worker], page: &mut Page<'_>) -> anyhow::
         .number("parks");
     for worker in workers {
         let whole = worker.total_ns;
+        // Whether a thread's own code kept it busy was not seen.
+        let is_known = worker.own_code_ns == 0 || worker.busy_ns > 0;
+        let busy_ns = is_known.then_some(worker.busy_ns);
         table.row([
             worker.id.to_string().into(),
             Cell::styled(worker.name.as_str(), style::NAME),
-            units::percent(worker.busy_ns, whole).into(),
+            page.gaps.share(busy_ns, whole, Aspect::States),
             bar::bar(worker.busy_ns, whole, BAR_COLUMNS).into(),
-            units::percent(worker.syscall_ns, whole).into(),
+            units::percent(worker.own_code_ns, whole).into(),
+            page.gaps.share(worker.syscall_ns, whole, Aspect::Syscalls),
             units::percent(worker.scheduling_ns, whole).into(),
             units::percent(worker.idle_ns, whole).into(),
             units::count(worker.runs).into(),
@@ -114,6 +119,7 @@ fn print_threads(workers: &Workers, page: &mut Page<'_>) -> anyhow::Result<()> {
         .number("first seen")
         .number("last seen")
         .number("busy")
+        .number("own code")
         .number("syscall")
         .number("polls")
         .number("samples");
@@ -124,7 +130,8 @@ fn print_threads(workers: &Workers, page: &mut Page<'_>) -> anyhow::Result<()> {
             units::instant(thread.first_ns).into(),
             units::instant(thread.last_ns).into(),
             units::duration(thread.busy_ns).into(),
-            units::duration(thread.syscall_ns).into(),
+            units::duration(thread.own_code_ns).into(),
+            page.gaps.duration(thread.syscall_ns, Aspect::Syscalls),
             units::count(thread.runs).into(),
             units::count(thread.cpu_samples).into(),
         ]);

@@ -1,6 +1,6 @@
 //! How names and places of a trace are called in tables.
 
-use exectrace_analysis::Place;
+use exectrace_analysis::{FlowKind, Place};
 
 /// A name; what has none is called so.
 pub(crate) fn name(name: &str) -> String {
@@ -20,6 +20,14 @@ pub(crate) fn reason(reason: &str) -> &str {
     match reason {
         "" => "not told",
         reason => reason,
+    }
+}
+
+/// What a flow is, in a word.
+pub(crate) fn kind(kind: FlowKind) -> &'static str {
+    match kind {
+        FlowKind::Task => "task",
+        FlowKind::Thread => "thread",
     }
 }
 

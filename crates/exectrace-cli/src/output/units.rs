@@ -38,6 +38,14 @@ pub(crate) fn longest(durations: &Histogram) -> String {
     }
 }
 
+/// The sum of a distribution; of nothing there is none.
+pub(crate) fn total(durations: &Histogram) -> String {
+    match durations.count() {
+        0 => "-".to_owned(),
+        _ => duration(durations.total_ns()),
+    }
+}
+
 /// As [`duration`], of a difference.
 pub(crate) fn signed_duration(ns: i64) -> String {
     let sign = if ns < 0 { '-' } else { '+' };

@@ -1,0 +1,185 @@
+//! What a trace can tell of its program, and why not the rest.
+//!
+//! A recorder sees what it is hooked into. A state that it does not see is no state of length 0, so
+//! whatever depends on one asks here, or is given `None` by what asked. What is known comes from the
+//! events (there are no wakes in a trace in which none was seen, whatever the build claims) and from
+//! the capabilities in the side data, which say what to switch on.
+
+use serde::Serialize;
+
+/// The file in the frame that names a thread's own code.
+const THREAD_FILE: &str = "thread";
+/// The function in the stack of a wake that the recorder concluded from the run that followed.
+pub(crate) const WAKE_NOT_SEEN: &str = "(wake not seen)";
+
+/// What a flow is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlowKind {
+    /// An async task, or a goroutine.
+    #[default]
+    Task,
+    /// A thread's own code: what it runs outside all async tasks.
+    Thread,
+}
+
+impl FlowKind {
+    /// How many kinds there are.
+    pub(crate) const COUNT: usize = 2;
+
+    /// The kind of a flow whose root frame has this file.
+    pub(crate) fn of_root(file: &str) -> Self {
+        match file {
+            THREAD_FILE => Self::Thread,
+            _ => Self::Task,
+        }
+    }
+}
+
+/// Something of a program that a trace may be unable to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aspect {
+    /// When code ran and when it waited.
+    States,
+    /// How long async tasks were ready before they ran.
+    Delays,
+    /// System calls.
+    Syscalls,
+}
+
+/// What a trace can tell of its program.
+///
+/// ```
+/// use exectrace_analysis::{Analysis, Options};
+/// use exectrace_format::{Reader, text};
+///
+/// let trace = text::parse("go 1.25\n")?;
+/// let mut reader = Reader::new(trace.as_slice())?;
+/// let analysis = Analysis::read(&mut reader, &Options::default());
+/// assert!(analysis.overview.sight.blind.is_empty(), "a trace of Go's shows all");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Sight {
+    /// Threads whose own code the trace tells of. Whether that ran, slept or waited was not seen.
+    pub threads: u64,
+    /// Wakes of async tasks that were seen.
+    pub wakes_seen: u64,
+    /// Wakes that were concluded from the run that followed; how long before that they came was not
+    /// seen.
+    pub wakes_concluded: u64,
+    /// What the trace cannot tell, or not of everything.
+    pub blind: Vec<Blind>,
+}
+
+/// Something that a trace cannot tell, or not of everything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Blind {
+    /// What.
+    pub aspect: Aspect,
+    /// Why, and what to switch on, in a sentence.
+    pub why: String,
+}
+
+/// What was seen while a trace is played.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) threads: u64,
+    tasks: u64,
+    wakes: u64,
+    wakes_concluded: u64,
+    pub(crate) syscalls: bool,
+}
+
+impl Seen {
+    /// A flow whose kind has become known.
+    pub(crate) fn flow(&mut self, kind: FlowKind) {
+        match kind {
+            FlowKind::Task => self.tasks += 1,
+            FlowKind::Thread => self.threads += 1,
+        }
+    }
+
+    /// An async task is woken.
+    pub(crate) fn wake(&mut self, is_concluded: bool) {
+        match is_concluded {
+            true => self.wakes_concluded += 1,
+            false => self.wakes += 1,
+        }
+    }
+}
+
+impl Sight {
+    pub(crate) fn of(seen: &Seen, is_of_go: bool, capabilities: &[(String, String)]) -> Self {
+        let value = |key: &str| {
+            let pair = capabilities.iter().find(|(known, _)| known == key);
+            pair.map_or("", |(_, value)| value.as_str())
+        };
+        let mut blind = Vec::new();
+        let mut add = |aspect, why: String| blind.push(Blind { aspect, why });
+        if seen.threads > 0 && !is_of_go {
+            add(Aspect::States, states(seen, value("tokio.tasks")));
+        }
+        if seen.wakes_concluded > 0 {
+            add(Aspect::Delays, delays(seen, value("tokio.wakes")));
+        }
+        if !seen.syscalls && !is_of_go {
+            let why = "system calls are not recorded: `strace -f -c` or `perf trace` shows them";
+            add(Aspect::Syscalls, why.to_owned());
+        }
+        Self {
+            threads: seen.threads,
+            wakes_seen: seen.wakes,
+            wakes_concluded: seen.wakes_concluded,
+            blind,
+        }
+    }
+
+    /// Why the trace cannot tell this, or not of everything; `None` if it can.
+    pub fn why(&self, aspect: Aspect) -> Option<&str> {
+        let blind = self.blind.iter().find(|blind| blind.aspect == aspect)?;
+        Some(&blind.why)
+    }
+}
+
+fn states(seen: &Seen, tasks: &str) -> String {
+    let switch_on = match tasks {
+        "" => {
+            "the feature `tokio` follows the tasks that `exectrace::runtime::spawn` spawns, and with \
+             `--cfg tokio_unstable` all of a runtime built with `exectrace::runtime::BuilderExt`"
+        }
+        "all" => {
+            "tasks are followed in runtimes built with `exectrace::runtime::BuilderExt`, from the \
+             spawn or the start of the recording on"
+        }
+        _ => {
+            "tasks are followed that `exectrace::runtime::spawn` spawns, and with \
+             `--cfg tokio_unstable` all of a runtime built with `exectrace::runtime::BuilderExt`"
+        }
+    };
+    let what = match seen.tasks {
+        0 => {
+            "no async task was followed, and when a thread's own code runs or waits is not recorded"
+        }
+        _ => "when a thread's own code, outside the tasks followed, runs or waits is not recorded",
+    };
+    format!("{what}; {switch_on}")
+}
+
+fn delays(seen: &Seen, wakes: &str) -> String {
+    let switch_on = match wakes {
+        wakes if wakes.starts_with("all") => {
+            "these tasks were spawned before the recording began, or wake without Tokio"
+        }
+        _ => {
+            "with `--cfg tokio_unstable` the feature `tokio-tracing` sees the wakes of all tasks, \
+             else only those of tasks that `exectrace::runtime::spawn` spawns"
+        }
+    };
+    let (concluded, all) = (seen.wakes_concluded, seen.wakes_concluded + seen.wakes);
+    format!(
+        "{concluded} of {all} wakes were not seen: they count in no delay, and the waits before them \
+         last until the run; {switch_on}"
+    )
+}
