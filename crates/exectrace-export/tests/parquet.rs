@@ -253,3 +253,53 @@ fn nothing_half_written_is_left_when_a_table_cannot_be_made() {
         .count();
     assert_eq!(left, 0, "no file, and no part of one");
 }
+
+/// A thread that runs its own code, and a task whose wakes come from outside: the recorder sees one.
+const HALF_SEEN: &str = r#"go 1.25
+generation 1
+batch m=0 time=1000 sync
+  frequency 1000000000
+  clock +0 mono=1000 sec=1 nsec=0
+batch m=0 time=1000 strings
+  string 1 "main"
+  string 2 "thread"
+  string 3 "serve"
+  string 4 "src/serve.rs"
+  string 5 "network"
+  string 6 "(wake not seen)"
+batch m=0 time=1000 stacks
+  stack 1 0x10:1:2:1
+  stack 2 0x20:3:4:7
+  stack 3 0x30:6:4:1
+batch m=7 time=1000 events
+  +0 ProcStatus proc=1 status=Running
+  +1 GoStatusStack go=1 thread=7 status=Running stack=1
+  +1 GoCreate go=2 go_stack=2 stack=1
+  +10 GoBlock reason=5 stack=1
+  +10 GoStart go=2 seq=1
+  +10 GoBlock reason=5 stack=2
+  +50 GoUnblock go=2 seq=2 stack=3
+  +1 GoStart go=2 seq=3
+  +10 GoBlock reason=5 stack=2
+  +50 GoUnblock go=2 seq=4 stack=0
+  +30 GoStart go=2 seq=5
+  +10 GoDestroy
+"#;
+
+#[test]
+fn what_was_not_seen_is_null_and_no_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let trace = exectrace_format::text::parse(HALF_SEEN).expect("a trace");
+    export(&trace, folder.path());
+    let polls = read(folder.path(), "polls");
+    assert_eq!(ints(&polls, "task"), [Some(2); 3], "main is not polled");
+    assert_eq!(ints(&polls, "ready_ns"), [Some(19), None, Some(30)]);
+    let states = read(folder.path(), "task_states");
+    let of_main: Vec<_> = texts(&states, "state")
+        .into_iter()
+        .zip(ints(&states, "task"))
+        .filter(|(_, task)| *task == Some(1))
+        .map(|(state, _)| state.expect("a state"))
+        .collect();
+    assert_eq!(of_main, ["own code", "waiting"]);
+}

@@ -198,6 +198,7 @@ impl<'a> Firefox<'a> {
             State::Running => self.categories.running,
             State::Waiting => self.categories.waiting,
             State::Syscall => self.categories.syscall,
+            State::OwnCode => self.categories.annotation,
         }
     }
 }

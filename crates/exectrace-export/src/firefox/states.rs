@@ -69,11 +69,20 @@ impl Firefox<'_> {
         let lane = Lane::Worker(worker);
         let thread = self.row(Row::Lane(lane), scene, || scene.lane_title(lane));
         let name = scene.task_name(run.task);
-        let category = self.categories.running;
+        // Whether a thread's own code used the CPU is not in the trace.
+        let task = scene.tasks.get(&run.task);
+        let is_own_code = task.is_some_and(|task| task.is_thread);
+        let category = self.category(match is_own_code {
+            true => State::OwnCode,
+            false => State::Running,
+        });
         let stack = self.stack(thread, &[&name], Stack::NONE, category, scene);
         let length_ns = time.abs_diff(run.begin);
         let weight = i32::try_from(length_ns / UNIT_NS).unwrap_or(i32::MAX);
-        let cpu = CpuDelta::from_nanos(length_ns);
+        let cpu = match is_own_code {
+            true => CpuDelta::ZERO,
+            false => CpuDelta::from_nanos(length_ns),
+        };
         self.profile
             .add_sample(thread, stamp(run.begin, scene), stack, cpu, weight);
         let nothing = CpuDelta::ZERO;
@@ -83,10 +92,10 @@ impl Firefox<'_> {
             Some(state) => format!("{} {}", state.name(), scene.book.text(next.reason)),
             None => next.name().to_owned(),
         };
-        let ready = run.delay_ns().unwrap_or(0);
+        let ready = run.delay_ns().map_or(-1.0, |ns| ns as f64);
         let texts = [&*format!("G{}", run.task.0), &then];
         let timing = timing(run.begin, time, end, scene);
-        let marker = self.mark::<Ran>(thread, timing, &name, category, texts, ready as f64);
+        let marker = self.mark::<Ran>(thread, timing, &name, category, texts, ready);
         let end_stack = self.stack(thread, &[], next.stack, category, scene);
         self.profile.set_marker_stack(thread, marker, end_stack);
     }

@@ -71,6 +71,8 @@ impl Weights {
                 *sum = sum.saturating_add(length_ns);
             }
             (Weight::Wait, State::Waiting) => self.add(stretch.stack, stretch.reason, length_ns),
+            (Weight::SchedulerDelay, State::Runnable)
+                if !stretch.ready.is_some_and(|ready| ready.is_seen) => {}
             (Weight::SchedulerDelay, State::Runnable) | (Weight::Syscall, State::Syscall) => {
                 self.add(stretch.stack, Text::EMPTY, length_ns);
             }

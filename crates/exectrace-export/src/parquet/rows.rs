@@ -103,13 +103,13 @@ impl Rows {
         end: End,
         scene: &Scene,
     ) -> Result<(), ExportError> {
-        let name = scene
-            .tasks
-            .get(&run.task)
-            .map_or(Text::EMPTY, |task| task.name);
-        let ready = run.ready.map_or(Cell::Null, |ready| {
-            Cell::Int(run.begin.saturating_sub(ready.since))
-        });
+        let task = scene.tasks.get(&run.task);
+        // A thread's own code is not polled.
+        if task.is_some_and(|task| task.is_thread) {
+            return Ok(());
+        }
+        let name = task.map_or(Text::EMPTY, |task| task.name);
+        let ready = run.delay_ns().map_or(Cell::Null, |ns| Cell::Int(ns as i64));
         let waker = run.ready.map_or(GoId::NONE, |ready| ready.waker);
         let stack = stack_text(&mut self.stacks, next.stack, scene);
         let cells = [

@@ -42,7 +42,8 @@ pub(crate) struct Run {
 impl Run {
     /// How long the task was ready before, if that was seen.
     pub(crate) fn delay_ns(&self) -> Option<u64> {
-        self.ready.map(|ready| self.begin.abs_diff(ready.since))
+        let ready = self.ready.filter(|ready| ready.is_seen)?;
+        Some(self.begin.abs_diff(ready.since))
     }
 }
 
@@ -54,6 +55,8 @@ pub(crate) struct Ready {
     pub(crate) waker: GoId,
     /// The number of the wake; 0 if there was none.
     pub(crate) wake: u64,
+    /// Whether `since` was seen, and not concluded from the run that followed.
+    pub(crate) is_seen: bool,
 }
 
 /// A region that is open or has just ended.

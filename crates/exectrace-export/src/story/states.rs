@@ -7,8 +7,11 @@ use crate::error::ExportError;
 use super::Sink;
 use super::book::{Stack, Text};
 use super::fact::{End, Fact, Next, Ready, Wake};
-use super::task::{State, Stretch, Task};
+use super::task::{State, Stretch, THREAD_FILE, Task};
 use super::teller::Teller;
+
+/// The function in the stack of a wake that the recorder concluded.
+const WAKE_NOT_SEEN: &str = "(wake not seen)";
 
 impl Teller {
     /// An async task changes its state, or the trace tells the state it has been in.
@@ -22,13 +25,17 @@ impl Teller {
         (own_stack, actor_stack): (Stack, Stack),
         sink: &mut impl Sink,
     ) -> Result<(), ExportError> {
-        let state = State::of(to);
         let spawned_at = match from {
             GoState::NotExist => Some(actor_stack),
             _ => None,
         };
         self.see_task(id, spawned_at);
         self.name_task(id, own_stack, sink)?;
+        let is_thread = self.scene.tasks.get(&id).is_some_and(|task| task.is_thread);
+        let state = match State::of(to) {
+            Some(State::Running) if is_thread => Some(State::OwnCode),
+            state => state,
+        };
         let before = self.scene.tasks.get(&id).and_then(|task| task.now);
         if before.map(|stretch| stretch.state) == state && state.is_some() {
             // The status at the begin of a generation says what is known.
@@ -51,9 +58,13 @@ impl Teller {
         let is_wake =
             state == State::Runnable && matches!(from, GoState::Waiting | GoState::NotExist);
         let ready = match state {
-            State::Runnable => Some(self.ready(event, id, is_wake, from, sink)?),
+            State::Runnable => {
+                let mut ready = self.ready(event, id, is_wake, from, sink)?;
+                ready.is_seen = !is_thread && !self.is_wake_not_seen(actor_stack);
+                Some(ready)
+            }
             State::Running => before.and_then(|before| before.ready),
-            State::Waiting | State::Syscall => None,
+            State::Waiting | State::Syscall | State::OwnCode => None,
         };
         let stack = if is_wake { actor_stack } else { own_stack };
         self.enter(
@@ -93,8 +104,11 @@ impl Teller {
         let Some(root) = self.scene.book.root(own_stack) else {
             return Ok(());
         };
+        let is_thread = self.scene.book.text(root.file) == THREAD_FILE;
         match self.scene.tasks.get_mut(&id) {
-            Some(task) if task.name == Text::EMPTY => task.name = root.function,
+            Some(task) if task.name == Text::EMPTY => {
+                (task.name, task.is_thread) = (root.function, is_thread);
+            }
             _ => return Ok(()),
         }
         self.say_task(id, sink, Fact::TaskNamed)?;
@@ -129,6 +143,13 @@ impl Teller {
         }
     }
 
+    /// Whether a wake with this stack was not seen, but concluded from the run that follows.
+    fn is_wake_not_seen(&self, stack: Stack) -> bool {
+        let book = &self.scene.book;
+        let leaf = book.frames(stack).next();
+        leaf.is_some_and(|leaf| book.text(leaf.function) == WAKE_NOT_SEEN)
+    }
+
     /// A task becomes ready; if another made it so, that is a wake.
     fn ready(
         &mut self,
@@ -142,6 +163,7 @@ impl Teller {
             since: self.scene.now,
             waker: GoId::NONE,
             wake: 0,
+            is_seen: true,
         };
         if from == GoState::Undetermined {
             ready.since = self.scene.generation_begin;

@@ -12,7 +12,12 @@ pub(crate) enum State {
     Running,
     Waiting,
     Syscall,
+    /// A thread's own code has its thread. Whether it runs, sleeps or waits is not in the trace.
+    OwnCode,
 }
+
+/// The file in the frame that names a thread's own code.
+pub(super) const THREAD_FILE: &str = "thread";
 
 impl State {
     /// `None` for a flow that does not exist, or of which nothing is known.
@@ -28,7 +33,7 @@ impl State {
 
     /// Whether it has a thread.
     pub(crate) fn is_executing(self) -> bool {
-        matches!(self, Self::Running | Self::Syscall)
+        matches!(self, Self::Running | Self::Syscall | Self::OwnCode)
     }
 
     pub(crate) fn name(self) -> &'static str {
@@ -37,6 +42,7 @@ impl State {
             Self::Running => "running",
             Self::Waiting => "waiting",
             Self::Syscall => "syscall",
+            Self::OwnCode => "own code",
         }
     }
 }
@@ -66,6 +72,8 @@ pub(crate) struct Task {
     /// The function of its root frame; empty while not known.
     pub(crate) name: Text,
     pub(crate) label: Text,
+    /// It is a thread's own code.
+    pub(crate) is_thread: bool,
     /// Where it was spawned.
     pub(crate) spawned_at: Stack,
     /// `None` only while nothing is known of it.
@@ -85,6 +93,7 @@ impl Task {
             id,
             name: Text::EMPTY,
             label: Text::EMPTY,
+            is_thread: false,
             spawned_at: Stack::NONE,
             now: None,
             regions: Vec::new(),

@@ -23,10 +23,11 @@ pub fn begin(trace: &[u8]) -> i64 {
 pub type Span = (&'static str, String, i64, i64);
 
 /// The runs of tasks, without the system calls in them: of whom, from when, to when, and whether the
-/// end is told. What is older begins with its generation.
+/// end is told. What is older begins with its generation. Threads' own code is none of them.
 fn runs(trace: &[u8]) -> Vec<(GoId, i64, i64, bool)> {
     let mut runs = Vec::new();
     let mut running: HashMap<GoId, i64> = HashMap::new();
+    let mut threads: HashSet<GoId> = HashSet::new();
     let (mut generation_begin, mut now) = (0, 0);
     for event in events(trace) {
         now = event.time.0;
@@ -34,8 +35,13 @@ fn runs(trace: &[u8]) -> Vec<(GoId, i64, i64, bool)> {
             TraceEventKind::Sync { .. } => generation_begin = now,
             TraceEventKind::StateTransition {
                 change: StateChange::Go { go, from, to },
+                stack,
                 ..
             } if from != to => {
+                let root = stack.as_ref().and_then(|stack| stack.last());
+                if root.is_some_and(|root| &*root.file == "thread") {
+                    threads.insert(go);
+                }
                 if let Some(begin) = running.remove(&go) {
                     runs.push((go, begin, now, true));
                 }
@@ -52,6 +58,7 @@ fn runs(trace: &[u8]) -> Vec<(GoId, i64, i64, bool)> {
             .into_iter()
             .map(|(go, begin)| (go, begin, now, false)),
     );
+    runs.retain(|(go, ..)| !threads.contains(go));
     runs
 }
 
