@@ -4,7 +4,11 @@ mod support;
 
 use std::path::Path;
 
-use exectrace_format::{CompactKind, GoState, Reader, StateChange, TraceEvent, TraceEventKind};
+use exectrace_format::{
+    ClockSnapshot, CompactKind, Event, GoId, GoState, GoStatus, ProcId, ProcStatus, Reader,
+    SideRecord, SpanRecord, StackId, StateChange, TaskId, ThreadId, TraceEvent, TraceEventKind,
+    Version, Writer,
+};
 
 use support::{Traces, answer, cases, run, service};
 
@@ -165,6 +169,115 @@ fn a_cut_tells_what_was_open_at_its_begin() {
     ]);
     let answer: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(answer["user_tasks"]["kinds"][0]["name"], "request");
+}
+
+/// The case with two spans: one from its event 0 to 20, and one from 60 to 80, both written in the
+/// side data of its only generation.
+fn with_spans(first_event_ns: u64) -> Vec<u8> {
+    let span = |from_ns, name: &str| {
+        SideRecord::Span(SpanRecord {
+            first_ns: first_event_ns + from_ns,
+            end_ns: first_event_ns + from_ns + 20,
+            busy_ns: 7,
+            entries: 3,
+            flow: GoId(1),
+            task: TaskId(1),
+            own_task: false,
+            carried: false,
+            inferred: false,
+            parent_ns: first_event_ns,
+            name: name.to_owned().into(),
+        })
+    };
+    let mut file = Writer::header(Version::Go125).to_vec();
+    let mut writer = Writer::new();
+    writer.begin_generation(1, first_event_ns);
+    let clock = ClockSnapshot::default();
+    Writer::sync_batch(Version::Go125, 1, first_event_ns, clock, &mut file);
+    let stream = writer.stream(ThreadId(1));
+    let (proc, go, thread) = (ProcId(1), GoId(1), ThreadId(1));
+    let (lane, flow) = (ProcStatus::Running, GoStatus::Running);
+    writer.event(
+        stream,
+        first_event_ns,
+        Event::ProcStatus { proc, status: lane },
+    );
+    let status = Event::GoStatus {
+        go,
+        thread,
+        status: flow,
+    };
+    writer.event(stream, first_event_ns + 1, status);
+    for later_ns in [10, 50, 70, 100] {
+        let (task, stack) = (TaskId::BACKGROUND, StackId::NONE);
+        let (category, message) = (writer.string("c"), writer.string("m"));
+        let log = Event::UserLog {
+            task,
+            category,
+            message,
+            stack,
+        };
+        writer.event(stream, first_event_ns + later_ns, log);
+    }
+    writer.side_record(&span(0, "early"));
+    writer.side_record(&span(60, "late"));
+    writer.finish_group(&mut file);
+    file
+}
+
+/// The spans of a trace: names, and how long before the last event they were entered and closed, and
+/// their parent was entered.
+fn spans(path: &Path) -> Vec<(String, [u64; 3])> {
+    let events = events(path);
+    let last = events
+        .iter()
+        .filter(|event| matches!(event.kind, TraceEventKind::Log { .. }));
+    let last_ns = last.last().map_or(0, |event| event.time.0 as u64);
+    let spans = events.iter().filter_map(|event| match &event.kind {
+        TraceEventKind::SideData(SideRecord::Span(span)) => Some(span),
+        _ => None,
+    });
+    let before = |span: &SpanRecord| {
+        [span.first_ns, span.end_ns, span.parent_ns].map(|time_ns| last_ns.wrapping_sub(time_ns))
+    };
+    spans
+        .map(|span| (span.name.to_string(), before(span)))
+        .collect()
+}
+
+#[test]
+fn a_cut_keeps_each_span_of_its_window_whole() {
+    let traces = Traces::new();
+    // The second trace begins so early that the times of its cuts are moved.
+    for first_event_ns in [1_000, 2] {
+        let path = traces.put("spans", &with_spans(first_event_ns));
+        let all = spans(&path);
+        for (from, wanted) in [("0ns", &all[..]), ("15ns", &all), ("40ns", &all[1..])] {
+            let cut = traces.path("cut");
+            let path = path.as_os_str();
+            answer([
+                "cut".as_ref(),
+                path,
+                "--from".as_ref(),
+                from.as_ref(),
+                "-o".as_ref(),
+                cut.as_os_str(),
+            ]);
+            assert_eq!(spans(&cut), wanted, "from {from}");
+            judge(&cut);
+        }
+        let cut = traces.path("cut");
+        answer([
+            "cut".as_ref(),
+            path.as_os_str(),
+            "--to".as_ref(),
+            "40ns".as_ref(),
+            "-o".as_ref(),
+            cut.as_os_str(),
+        ]);
+        let names: Vec<_> = spans(&cut).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["early"]);
+    }
 }
 
 #[test]

@@ -115,8 +115,9 @@ pub use reader::{
     WireEvents,
 };
 pub use side::{
-    Inferred, MAX_SIDE_RECORD_BYTES, MAX_SIDE_TEXT_BYTES, SIDE_DATA_MAGIC, SIDE_DATA_VERSION,
-    SideDataError, SideRecord, SideRecords, SideText,
+    CONCURRENT_SPAN, Inferred, MAX_SIDE_RECORD_BYTES, MAX_SIDE_TEXT_BYTES, PART_OF_SPAN,
+    SIDE_DATA_MAGIC, SIDE_DATA_VERSION, SideDataError, SideRecord, SideRecords, SideText,
+    SpanRecord,
 };
 pub use wire::{ClockSnapshot, END_OF_GENERATION, Version};
 pub use writer::{Frame, GroupCounts, Stream, Writer};

@@ -12,12 +12,16 @@
 //! bytes. A reader skips kinds it does not know by their length, and bytes after the fields it
 //! knows, so a kind can grow at its end. Other tools take the batch for opaque bytes.
 
+mod span;
+
 use std::borrow::Cow;
 
 use thiserror::Error;
 
 use crate::ids::{ProcId, TaskId, ThreadId};
 use crate::wire::{put_uvarint, take_uvarint};
+
+pub use span::{CONCURRENT_SPAN, PART_OF_SPAN, SpanRecord};
 
 /// The bytes that begin each payload of ours.
 pub const SIDE_DATA_MAGIC: &[u8; 9] = b"exectrace";
@@ -113,6 +117,8 @@ pub enum SideRecord {
         /// Its version.
         version: SideText,
     },
+    /// A span that no single region describes.
+    Span(SpanRecord),
     /// A record of a kind that this version does not know, or whose fields it cannot make out.
     Unknown {
         /// The kind's number.
@@ -188,6 +194,7 @@ const INFERRED: u64 = 7;
 const LOST: u64 = 8;
 const BEGAN_BEFORE: u64 = 9;
 const GENERATED_BY: u64 = 10;
+const SPAN: u64 = 11;
 
 impl SideRecord {
     /// The kinds of record: number, name, fields. `SPEC.md` is checked against it.
@@ -206,6 +213,11 @@ impl SideRecord {
         (LOST, "Lost", "time, thread, records"),
         (BEGAN_BEFORE, "BeganBefore", "task, time"),
         (GENERATED_BY, "GeneratedBy", "name text, version text"),
+        (
+            SPAN,
+            "Span",
+            "first entry, close - first entry, busy, entries, go, task, flags, parent, name text",
+        ),
     ];
 
     /// The number of this record's kind.
@@ -221,6 +233,7 @@ impl SideRecord {
             Self::Lost { .. } => LOST,
             Self::BeganBefore { .. } => BEGAN_BEFORE,
             Self::GeneratedBy { .. } => GENERATED_BY,
+            Self::Span(_) => SPAN,
             Self::Unknown { kind, .. } => *kind,
         }
     }
@@ -272,6 +285,7 @@ impl SideRecord {
                 put_text(out, name);
                 put_text(out, version);
             }
+            Self::Span(span) => span.encode(out),
             Self::Unknown { bytes, .. } => {
                 out.extend_from_slice(&bytes[..bytes.len().min(MAX_SIDE_RECORD_BYTES)]);
             }
@@ -331,6 +345,7 @@ impl SideRecord {
                 name: take_text(input)?,
                 version: take_text(input)?,
             },
+            SPAN => Self::Span(SpanRecord::decode(input)?),
             _ => return None,
         })
     }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use exectrace_format::{
     ClockSnapshot, Event, Frame, GoId, GoStatus, Inferred, ProcId, ProcStatus, Reader, SideRecord,
-    StackId, StringId, TaskId, ThreadId, TraceEventKind, Version, Writer, text,
+    SpanRecord, StackId, StringId, TaskId, ThreadId, TraceEventKind, Version, Writer, text,
 };
 
+use proptest::prelude::*;
 use support::read;
 
 const CLOCK: ClockSnapshot = ClockSnapshot {
@@ -260,6 +261,22 @@ fn a_released_handle_becomes_another_threads_after_the_group() {
     assert_eq!(writer.stream(ThreadId(2)), second);
 }
 
+fn span() -> SpanRecord {
+    SpanRecord {
+        first_ns: 1 << 40,
+        end_ns: (1 << 40) + 9_840_000,
+        busy_ns: 700_000,
+        entries: 12,
+        flow: GoId(7),
+        task: TaskId(9),
+        own_task: false,
+        carried: true,
+        inferred: false,
+        parent_ns: 1 << 39,
+        name: "save".into(),
+    }
+}
+
 #[test]
 fn every_kind_of_side_data_comes_back() {
     let records = [
@@ -306,27 +323,56 @@ fn every_kind_of_side_data_comes_back() {
             name: "exectrace".into(),
             version: "0.1.0".into(),
         },
+        SideRecord::Span(span()),
         SideRecord::Unknown {
             kind: 77,
             bytes: vec![1, 2, 3],
         },
     ];
+    let (file, found) = written(&records);
+    assert_eq!(found, records);
+    exectrace_referee::assert_bytes_accepted(&file);
+}
+
+/// A file with these records, and what is read of it.
+fn written(records: &[SideRecord]) -> (Vec<u8>, Vec<SideRecord>) {
     let (mut writer, mut file) = begin(Version::Go125);
     records.iter().for_each(|record| writer.side_record(record));
-    assert_eq!(
-        writer.finish_group(&mut file).side_records,
-        records.len() as u64
-    );
-    let events = read(&file).events;
-    let found: Vec<_> = events
-        .iter()
-        .filter_map(|event| match &event.kind {
-            TraceEventKind::SideData(record) => Some(record),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(found, records.iter().collect::<Vec<_>>());
-    exectrace_referee::assert_bytes_accepted(&file);
+    let count = writer.finish_group(&mut file).side_records;
+    assert_eq!(count, records.len() as u64);
+    let events = read(&file).events.into_iter();
+    let found = events.filter_map(|event| match event.kind {
+        TraceEventKind::SideData(record) => Some(record),
+        _ => None,
+    });
+    (file, found.collect())
+}
+
+proptest! {
+    #[test]
+    fn a_span_record_of_any_numbers_comes_back(
+        first_ns: u64,
+        lasts_ns: u64,
+        [busy_ns, entries, flow, task, parent_ns] in any::<[u64; 5]>(),
+        [own_task, carried, inferred] in any::<[bool; 3]>(),
+        name in ".{0,40}",
+    ) {
+        let record = SideRecord::Span(SpanRecord {
+            first_ns,
+            end_ns: first_ns.saturating_add(lasts_ns),
+            busy_ns,
+            entries,
+            flow: GoId(flow),
+            task: TaskId(task),
+            own_task,
+            carried,
+            inferred,
+            parent_ns,
+            name: name.into(),
+        });
+        let records = [record, SideRecord::Span(span())];
+        prop_assert_eq!(written(&records).1, records);
+    }
 }
 
 #[test]

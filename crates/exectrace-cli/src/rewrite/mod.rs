@@ -171,8 +171,8 @@ impl<W: Write, F: Frames> Rewriting<W, F> {
     fn take_side(&mut self, record: &SideRecord) {
         self.world.learn(record);
         let has_begun = self.generations > 0;
-        let is_wanted = match world::instant_of(record) {
-            Some(time_ns) => self.has_instant(time_ns),
+        let is_wanted = match world::time_of(record) {
+            Some(time_ns) => self.has_part_of(time_ns),
             // Before the first generation, the world keeps them.
             None => has_begun,
         };
@@ -181,13 +181,11 @@ impl<W: Write, F: Frames> Rewriting<W, F> {
         }
     }
 
-    fn has_instant(&self, time_ns: u64) -> bool {
-        let begin_ns = self.begin_ns.unwrap_or(0);
-        let since_ns = i64::try_from(time_ns)
-            .unwrap_or(i64::MAX)
-            .saturating_sub(begin_ns)
-            .max(0) as u64;
-        (self.window.begin_ns()..self.window.end_ns()).contains(&since_ns)
+    /// Whether some of the time lies in the window, which clips nothing of what is said of it.
+    fn has_part_of(&self, (from_ns, to_ns): (u64, u64)) -> bool {
+        let begin_ns = u64::try_from(self.begin_ns.unwrap_or(0)).unwrap_or(0);
+        let since_ns = |time_ns: u64| time_ns.saturating_sub(begin_ns);
+        since_ns(from_ns) < self.window.end_ns() && since_ns(to_ns) >= self.window.begin_ns()
     }
 
     fn shifted(&self, time_ns: i64) -> u64 {
@@ -232,15 +230,18 @@ impl<W: Write, F: Frames> Rewriting<W, F> {
             }
             self.world.facts = facts;
             for (&task, open) in &self.world.tasks {
-                let told = self.world.began_before.get(&task).copied();
-                let time_ns = told.unwrap_or_else(|| self.shifted(open.begin_ns));
+                let known = self.world.began_before.get(&task);
+                let known_ns = known.and_then(|&time_ns| i64::try_from(time_ns).ok());
+                let time_ns = self.shifted(known_ns.unwrap_or(open.begin_ns));
                 let record = SideRecord::BeganBefore { task, time_ns };
                 self.encoder.writer.side_record(&record);
             }
             let (world, texts) = (&self.world, &mut self.texts);
             preamble::write(world, start, &mut self.encoder, texts);
         }
-        for record in self.side.drain(..) {
+        let shift_ns = self.shift_ns.max(0) as u64;
+        for mut record in self.side.drain(..) {
+            world::shift(&mut record, shift_ns);
             self.encoder.writer.side_record(&record);
         }
         Ok(())

@@ -290,13 +290,35 @@ fn fact_key(record: &SideRecord) -> Option<(u64, u64)> {
     Some((record.kind(), about))
 }
 
-/// When a record of side data happened, if it is about an instant.
-pub(super) fn instant_of(record: &SideRecord) -> Option<u64> {
+/// From when to when a record of side data holds, if it is about an instant or a time.
+pub(super) fn time_of(record: &SideRecord) -> Option<(u64, u64)> {
     match record {
         SideRecord::Counter { time_ns, .. }
         | SideRecord::Link { time_ns, .. }
         | SideRecord::Inferred { time_ns, .. }
-        | SideRecord::Lost { time_ns, .. } => Some(*time_ns),
+        | SideRecord::Lost { time_ns, .. } => Some((*time_ns, *time_ns)),
+        SideRecord::Span(span) => Some((span.first_ns, span.end_ns)),
         _ => None,
+    }
+}
+
+/// Moves the times in a record of side data, as those of the events are.
+pub(super) fn shift(record: &mut SideRecord, by_ns: u64) {
+    let add = |time_ns: &mut u64| *time_ns = time_ns.saturating_add(by_ns);
+    match record {
+        SideRecord::Counter { time_ns, .. }
+        | SideRecord::Link { time_ns, .. }
+        | SideRecord::Inferred { time_ns, .. }
+        | SideRecord::Lost { time_ns, .. }
+        | SideRecord::BeganBefore { time_ns, .. } => add(time_ns),
+        SideRecord::Span(span) => {
+            add(&mut span.first_ns);
+            add(&mut span.end_ns);
+            // 0 says that there is no such ancestor.
+            if span.parent_ns != 0 {
+                add(&mut span.parent_ns);
+            }
+        }
+        _ => {}
     }
 }
