@@ -73,7 +73,7 @@ pub(crate) fn parse_filter(text: &str) -> anyhow::Result<Filter> {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) analysis: Analysis,
-    origin: Origin,
+    pub(crate) origin: Origin,
     format: Format,
 }
 

@@ -31,7 +31,7 @@ impl Cut {
         let window = self.window.checked()?;
         let (input, origin) = input::open(&self.trace.path)?;
         let reader = reading::begin(input, &origin)?;
-        let mut file = self.output.create()?;
+        let mut file = self.output.create(&origin)?;
         let rewritten = rewrite::rewrite(reader, &mut file, window, AsTheyAre)
             .map_err(|error| file.cannot_write(error))?;
         if rewritten.events == 0 {

@@ -94,7 +94,7 @@ impl Export {
             let exported = self.write_parquet(reader, &origin.label)?;
             return tell(exported, &self.output.display().to_string(), &origin, out);
         }
-        let mut file = OutputFile::create(&self.output)?;
+        let mut file = OutputFile::create(&self.output, &origin)?;
         let exported = self
             .write(reader, &mut file, &options, weight)
             .map_err(|error| anyhow::Error::new(error).context("cannot export"))?;

@@ -162,7 +162,7 @@ impl ProfileCommand {
         };
         match output {
             Some(path) => {
-                let mut file = OutputFile::create(&path)?;
+                let mut file = OutputFile::create(&path, &answer.origin)?;
                 let written = file.write_all(&bytes);
                 written.map_err(|error| file.cannot_write(error))?;
                 file.finish()?;

@@ -41,7 +41,7 @@ impl Symbolize {
         let symbols = Symbols::open(&self.binary)?;
         let (input, origin) = input::open(&self.trace.path)?;
         let reader = reading::begin(input, &origin)?;
-        let mut file = self.output.create()?;
+        let mut file = self.output.create(&origin)?;
         let rewritten = rewrite::rewrite(reader, &mut file, Window::WHOLE, symbols)
             .map_err(|error| file.cannot_write(error))?;
         if rewritten.events == 0 {

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use exectrace_format::Reader;
+use same_file::Handle;
 use tempfile::NamedTempFile;
 
 use super::printable;
 use crate::failure::Usage;
+use crate::input::Origin;
 
 /// Where a command writes.
 #[derive(Debug, Args)]
@@ -21,9 +23,9 @@ pub(crate) struct OutputArgument {
 }
 
 impl OutputArgument {
-    /// Begins to write; see [`OutputFile`].
-    pub(crate) fn create(&self) -> anyhow::Result<OutputFile> {
-        OutputFile::create(&self.output)
+    /// Begins to write what is made of a trace; see [`OutputFile`].
+    pub(crate) fn create(&self, origin: &Origin) -> anyhow::Result<OutputFile> {
+        OutputFile::create(&self.output, origin)
     }
 }
 
@@ -43,8 +45,13 @@ enum Kind {
 }
 
 impl OutputFile {
-    /// Begins to write what is to be at `path`.
-    pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
+    /// Begins to write what is to be at `path` and is made of the trace of `origin`.
+    ///
+    /// # Errors
+    ///
+    /// The two are one file, be it by a link; or the file cannot be made.
+    pub(crate) fn create(path: &Path, origin: &Origin) -> anyhow::Result<Self> {
+        refuse_input(path, origin)?;
         if path.as_os_str() == "-" {
             if io::stdout().is_terminal() {
                 return Err(Usage::error(
@@ -104,7 +111,27 @@ impl OutputFile {
     }
 }
 
+/// Refuses to write over the trace that is being read.
+fn refuse_input(path: &Path, origin: &Origin) -> anyhow::Result<()> {
+    let output = match path.as_os_str() == "-" {
+        true => Handle::stdout(),
+        false => Handle::from_path(path),
+    };
+    // What is not there yet is not the input.
+    let Ok(output) = output else { return Ok(()) };
+    let is_file = |output: &Handle| output.as_file().metadata().is_ok_and(|it| it.is_file());
+    if is_file(&output) && origin.is(&output) {
+        return Err(Usage::error(
+            format!("{} is the trace that is being read", path.display()),
+            "another file for the output",
+        ));
+    }
+    Ok(())
+}
+
 fn open(path: &Path) -> io::Result<Kind> {
+    // A link keeps pointing to what it points to.
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let is_special = path
         .metadata()
         .is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
