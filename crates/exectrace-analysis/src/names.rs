@@ -7,7 +7,7 @@
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use exectrace_format::{StackId, StringId, Tables};
+use exectrace_format::{CONCURRENT_SPAN, StackId, StringId, Tables};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
@@ -217,6 +217,12 @@ impl Names {
     /// As [`Place::of_program`].
     pub(crate) fn place_of_program(&self, stack: Stack) -> Option<Place> {
         Place::of_program(&self.places(stack)).cloned()
+    }
+
+    /// Where a span begins: the outermost frame of a stack that is a place of the program.
+    pub(crate) fn span_place(&self, stack: Stack) -> Option<&Frame> {
+        let mut frames = self.frames(stack).rev();
+        frames.find(|frame| self.get(frame.function) != CONCURRENT_SPAN)
     }
 
     /// The last frame of a stack: where its flow began.

@@ -11,7 +11,7 @@ use crate::gc::GcPass;
 use crate::latency::LatencyPass;
 use crate::names::{Names, Stack, Text};
 use crate::options::Options;
-use crate::play::{EndedRegion, Flow, Flows, Stretch, World};
+use crate::play::{EndedRegion, Flow, Flows, Part, Spans, Stretch, UserTask, WholeSpan, World};
 use crate::profile::ProfilePass;
 use crate::regions::RegionPass;
 use crate::syscalls::SyscallPass;
@@ -33,6 +33,8 @@ pub(crate) struct Passes {
     gc: Option<GcPass>,
     counters: Option<CounterPass>,
     watch: Option<WatchPass>,
+    /// Spans, for those that ask for them.
+    spans: Option<Spans>,
 }
 
 impl Passes {
@@ -52,6 +54,7 @@ impl Passes {
             syscalls: options.syscalls.then(|| SyscallPass::new(top)),
             gc: options.gc.then(GcPass::default),
             counters: options.counters.then(CounterPass::default),
+            spans: (options.regions || !options.user_task_trees.is_empty()).then(Spans::default),
             watch: options.findings.then(|| WatchPass::new(names)),
         }
     }
@@ -160,35 +163,77 @@ impl Passes {
     /// The region is no longer among the flow's open ones.
     pub(crate) fn region_ends(&mut self, world: &World, flow: &Flow, region: &EndedRegion<'_>) {
         let begin = region.begin.unwrap_or(world.begin);
-        if !self.filter.lets_through(world, flow, None) || !world.clip.touches(begin, world.now) {
+        let is_let_through = self.filter.lets_through(world, flow, None);
+        if is_let_through && world.clip.touches(begin, world.now) {
+            if let Some(pass) = &mut self.regions {
+                pass.stretch_ends(world, region);
+            }
+            if let Some(pass) = &mut self.user_tasks {
+                pass.region_ends(flow, region);
+            }
+            if let Some(pass) = &mut self.profiles {
+                pass.region_ends(flow, region);
+            }
+        }
+        if let Some(begin) = region.begin.filter(|_| region.is_part) {
+            self.span_part(world, begin, || {
+                Part::of_region(flow, region, is_let_through)
+            });
+        } else if is_let_through && !region.is_part {
+            self.span_ends(world, &WholeSpan::of_region(flow, region));
+        }
+    }
+
+    /// A part of a span has come.
+    fn span_part(&mut self, world: &World, begin: i64, part: impl FnOnce() -> Part) {
+        let Some(spans) = &mut self.spans else {
+            return;
+        };
+        if let Some((record, part)) = spans.part(begin, part()) {
+            part.tell(Some(&record), begin, |span| self.span_ends(world, span));
+        }
+    }
+
+    /// All is known of a span.
+    fn span_ends(&mut self, world: &World, span: &WholeSpan<'_>) {
+        let begin = span.begin.unwrap_or(world.begin);
+        let end = span.end.unwrap_or(world.now);
+        if !world.clip.touches(begin, end) {
             return;
         }
         if let Some(pass) = &mut self.regions {
-            pass.region_ends(world, flow, region);
+            pass.span_ends(world, span);
         }
         if let Some(pass) = &mut self.user_tasks {
-            pass.region_ends(world, flow, region);
-        }
-        if let Some(pass) = &mut self.profiles {
-            pass.region_ends(flow, region);
+            pass.span_ends(world, span);
         }
     }
 
     pub(crate) fn task_begins(
         &mut self,
         world: &World,
-        go: GoId,
-        (task, parent, name): (TaskId, TaskId, Text),
-        stack: Stack,
+        (go, flow): (GoId, Option<&Flow>),
+        task: &UserTask,
     ) {
+        let told = (task.id, task.parent, task.name);
         if let Some(pass) = &mut self.user_tasks {
-            pass.task_begins(world, go, (task, parent, name), stack);
+            pass.task_begins(world, go, task);
         }
         if let Some(pass) = &mut self.critical_path {
-            pass.task_begins(world, go, (task, parent, name));
+            pass.task_begins(world, go, told);
         }
         if let Some(pass) = &mut self.profiles {
-            pass.task_begins(task, name);
+            pass.task_begins(task);
+        }
+        if task.carries {
+            let is_wanted = match flow {
+                Some(flow) => self.filter.lets_through(world, flow, None),
+                None => self.filter.is_empty(),
+            };
+            let of = (task.name, task.stack);
+            self.span_part(world, world.now, || {
+                Part::of_task(of, task.id.0, go, is_wanted)
+            });
         }
     }
 
@@ -247,12 +292,39 @@ impl Passes {
     }
 
     pub(crate) fn side_record(&mut self, world: &World, record: &SideRecord) {
+        if let (SideRecord::Span(record), Some(spans)) = (record, &mut self.spans)
+            && let Some((record, part)) = spans.record(record)
+        {
+            let begin = i64::try_from(record.first_ns).unwrap_or(i64::MAX);
+            part.tell(Some(&record), begin, |span| self.span_ends(world, span));
+        }
         if let Some(pass) = &mut self.counters {
             pass.side_record(world, record);
         }
     }
 
-    pub(crate) fn finish(self, world: &World, analysis: &mut Analysis) {
+    /// Tells of the spans that wait for what the trace does not have.
+    fn finish_spans(&mut self, world: &mut World) {
+        let Some(spans) = self.spans.take() else {
+            return;
+        };
+        let mut last = Vec::new();
+        let names = &mut world.names;
+        spans.finish(
+            |name| names.intern(name),
+            |record, begin, part| last.push((record.cloned(), begin, part)),
+        );
+        // Of what flow a span is whose part is missing is not known, so no filter lets it through.
+        let is_unfiltered = self.filter.is_empty();
+        for (record, begin, part) in last {
+            if is_unfiltered || record.is_none() {
+                part.tell(record.as_ref(), begin, |span| self.span_ends(world, span));
+            }
+        }
+    }
+
+    pub(crate) fn finish(mut self, world: &mut World, analysis: &mut Analysis) {
+        self.finish_spans(world);
         analysis.tasks = self.tasks.map(|pass| pass.finish(world));
         analysis.latencies = self.latencies.map(|pass| pass.finish(world));
         analysis.workers = self.workers.map(|pass| pass.finish(world));

@@ -1,4 +1,7 @@
 //! Regions by name and place: how long they took, and where their time went.
+//!
+//! A region is a span, whole: from its first entry to its close. Where the file has it in parts, the
+//! parts count as stretches alone.
 
 use rustc_hash::FxHashMap;
 use serde::Serialize;
@@ -6,7 +9,7 @@ use serde::Serialize;
 use crate::breakdown::{Breakdown, Sums};
 use crate::histogram::Histogram;
 use crate::names::{Frame, Place, Stack, Text};
-use crate::play::{EndedRegion, Flow, World, between};
+use crate::play::{EndedRegion, WholeSpan, World, between};
 use crate::top::Top;
 
 /// The regions of a trace.
@@ -23,21 +26,27 @@ pub struct RegionKind {
     pub name: String,
     /// The root frame of the stack at the begin, which Go's tool takes for the place as well.
     pub place: Option<Place>,
-    /// How many, those included that the begin or the end of the trace cuts.
+    /// How many spans, those included that the begin or the end of the trace cuts.
     pub count: u64,
     /// How many began before the trace.
     pub begun_before: u64,
     /// How many were open at the end.
     pub open: u64,
-    /// From begin to end, of those whose begin and end were both seen.
+    /// How many regions of single flows the trace has them in.
+    pub stretches: u64,
+    /// How many times they were entered, as far as that is known.
+    pub entries: u64,
+    /// From first entry to close, of those whose first entry and close were both seen.
     pub durations: Histogram,
+    /// How long they were entered, of those of which it is known.
+    pub busy: Histogram,
     /// Where the time of all of them went; garbage collection's ranges are not told.
     pub breakdown: Breakdown,
     /// The slowest.
     pub slowest: Vec<RegionInstance>,
 }
 
-/// One region.
+/// One region: a span, from its first entry to its close.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RegionInstance {
     /// Its name.
@@ -54,6 +63,11 @@ pub struct RegionInstance {
     pub end_ns: Option<u64>,
     /// How long it took, as far as the trace shows it.
     pub duration_ns: u64,
+    /// How long it was entered, all entries together, where that is known. Entries on several threads
+    /// at once all count.
+    pub busy_ns: Option<u64>,
+    /// How many times it was entered, where that is known.
+    pub entries: Option<u64>,
     /// Where its time went; garbage collection's ranges are not told.
     pub breakdown: Breakdown,
 }
@@ -64,6 +78,7 @@ pub(crate) struct RegionPass {
     kinds: Vec<Kind>,
     by_place: FxHashMap<(Text, Stack), u32>,
     by_root: FxHashMap<(Text, u64), u32>,
+    by_name: FxHashMap<Text, u32>,
 }
 
 #[derive(Debug)]
@@ -73,9 +88,30 @@ struct Kind {
     count: u64,
     begun_before: u64,
     open: u64,
+    stretches: u64,
+    entries: u64,
     durations: Histogram,
+    busy: Histogram,
     sums: Sums,
     slowest: Top<RegionInstance>,
+}
+
+impl Kind {
+    fn new(name: Text, root: Option<Frame>, limit: usize) -> Self {
+        Self {
+            name,
+            root,
+            count: 0,
+            begun_before: 0,
+            open: 0,
+            stretches: 0,
+            entries: 0,
+            durations: Histogram::default(),
+            busy: Histogram::default(),
+            sums: Sums::default(),
+            slowest: Top::new(limit),
+        }
+    }
 }
 
 impl RegionPass {
@@ -85,45 +121,50 @@ impl RegionPass {
             kinds: Vec::new(),
             by_place: FxHashMap::default(),
             by_root: FxHashMap::default(),
+            by_name: FxHashMap::default(),
         }
     }
 
-    pub(crate) fn region_ends(&mut self, world: &World, flow: &Flow, region: &EndedRegion<'_>) {
-        let kind = self.kind(world, region);
-        let begin = region.begin.unwrap_or(world.begin);
-        let duration = between(begin, region.end.unwrap_or(world.now));
+    /// A region of a flow has ended, be it a span or a part of one.
+    pub(crate) fn stretch_ends(&mut self, world: &World, region: &EndedRegion<'_>) {
+        self.kind(world, region.name, region.stack).stretches += 1;
+    }
+
+    pub(crate) fn span_ends(&mut self, world: &World, span: &WholeSpan<'_>) {
+        let kind = self.kind(world, span.name, span.stack);
+        let begin = span.begin.unwrap_or(world.begin);
+        let duration = between(begin, span.end.unwrap_or(world.now));
         kind.count += 1;
-        kind.begun_before += u64::from(region.begin.is_none());
-        kind.open += u64::from(region.end.is_none());
-        if region.begin.is_some() && region.end.is_some() {
+        kind.begun_before += u64::from(span.begin.is_none_or(|begin| begin < world.begin));
+        kind.open += u64::from(span.end.is_none());
+        kind.entries += span.entries.unwrap_or(0);
+        if span.begin.is_some() && span.end.is_some() {
             kind.durations.record(duration);
         }
-        kind.sums.add(region.sums);
+        if let Some(busy) = span.busy {
+            kind.busy.record(busy);
+        }
+        kind.sums.add(span.sums);
         if kind.slowest.wants(duration) {
-            kind.slowest.push(duration, instance(world, flow, region));
+            kind.slowest.push(duration, instance(world, span));
         }
     }
 
-    fn kind(&mut self, world: &World, region: &EndedRegion<'_>) -> &mut Kind {
-        let place = (region.name, region.stack);
+    fn kind(&mut self, world: &World, name: Text, stack: Stack) -> &mut Kind {
+        let place = (name, stack);
         let index = match self.by_place.get(&place) {
             Some(&index) => index,
             None => {
-                let root = world.names.root(region.stack).copied();
-                let key = (region.name, root.map_or(0, |root| root.pc));
+                let root = world.names.span_place(stack).copied();
                 let next = self.kinds.len() as u32;
-                let index = *self.by_root.entry(key).or_insert(next);
+                let index = match root {
+                    Some(root) => *self.by_root.entry((name, root.pc)).or_insert(next),
+                    // A span whose begin is not in the trace is of a place that has others.
+                    None => *self.by_name.get(&name).unwrap_or(&next),
+                };
+                self.by_name.entry(name).or_insert(index);
                 if index == next {
-                    self.kinds.push(Kind {
-                        name: region.name,
-                        root,
-                        count: 0,
-                        begun_before: 0,
-                        open: 0,
-                        durations: Histogram::default(),
-                        sums: Sums::default(),
-                        slowest: Top::new(self.limit),
-                    });
+                    self.kinds.push(Kind::new(name, root, self.limit));
                 }
                 self.by_place.insert(place, index);
                 index
@@ -142,7 +183,10 @@ impl RegionPass {
                 count: kind.count,
                 begun_before: kind.begun_before,
                 open: kind.open,
+                stretches: kind.stretches,
+                entries: kind.entries,
                 durations: kind.durations,
+                busy: kind.busy,
                 breakdown: kind.sums.named(world),
                 slowest: kind.slowest.into_items(),
             })
@@ -156,17 +200,23 @@ impl RegionPass {
     }
 }
 
-pub(crate) fn instance(world: &World, flow: &Flow, region: &EndedRegion<'_>) -> RegionInstance {
-    let root = world.names.root(region.stack);
-    let begin = region.begin.unwrap_or(world.begin);
+pub(crate) fn instance(world: &World, span: &WholeSpan<'_>) -> RegionInstance {
+    let place = world.names.span_place(span.stack);
+    let begin = span.begin.unwrap_or(world.begin);
+    let is_in_trace = |&begin: &i64| begin >= world.begin;
     RegionInstance {
-        name: world.names.owned(region.name),
-        place: root.map(|root| world.names.place(root)),
-        async_task: flow.id.0,
-        user_task: (region.task != 0).then_some(region.task),
-        begin_ns: region.begin.map(|time| world.since_begin(time)),
-        end_ns: region.end.map(|time| world.since_begin(time)),
-        duration_ns: between(begin, region.end.unwrap_or(world.now)),
-        breakdown: region.sums.named(world),
+        name: world.names.owned(span.name),
+        place: place.map(|place| world.names.place(place)),
+        async_task: span.go.0,
+        user_task: (span.task != 0).then_some(span.task),
+        begin_ns: span
+            .begin
+            .filter(is_in_trace)
+            .map(|time| world.since_begin(time)),
+        end_ns: span.end.map(|time| world.since_begin(time)),
+        duration_ns: between(begin, span.end.unwrap_or(world.now)),
+        busy_ns: span.busy,
+        entries: span.entries,
+        breakdown: span.sums.named(world),
     }
 }

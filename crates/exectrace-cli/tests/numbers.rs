@@ -183,7 +183,7 @@ fn summary_says_it_all_on_a_page() {
         "Longest polls",
         "User tasks",
         "request",
-        "Regions",
+        "Spans and regions",
         "query",
         "/sched/gomaxprocs:threads",
     ] {

@@ -155,6 +155,11 @@ impl Compiled {
         }
     }
 
+    /// Whether it lets everything through.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.group.is_none() && self.expression.is_none()
+    }
+
     /// Whether it holds for certain: not if it takes a stretch to tell, and there is none.
     pub(crate) fn holds(&self, world: &World, flow: &Flow, stretch: Option<&Stretch>) -> bool {
         let holds =

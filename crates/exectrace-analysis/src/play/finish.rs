@@ -28,6 +28,7 @@ impl Player {
                 stack: open.stack,
                 begin: Some(open.begin),
                 end: None,
+                is_part: false,
                 sums: &sums,
             };
             self.passes.region_ends(&self.world, flow, &region);
@@ -71,7 +72,7 @@ impl Player {
             overview,
             ..Analysis::default()
         };
-        self.passes.finish(&self.world, &mut analysis);
+        self.passes.finish(&mut self.world, &mut analysis);
         analysis
     }
 }

@@ -14,11 +14,13 @@ mod player;
 mod ranges;
 mod region;
 mod slack;
+mod spans;
 mod stretch;
 
 pub use event_filter::EventFilter;
 pub(crate) use flow::{Flow, Flows};
 pub(crate) use index::Index;
-pub(crate) use player::{Player, World};
+pub(crate) use player::{Player, UserTask, World};
 pub(crate) use region::EndedRegion;
+pub(crate) use spans::{Part, Spans, WholeSpan};
 pub(crate) use stretch::{Next, Origin, State, Stretch, between};

@@ -5,8 +5,8 @@
 //! since its generation began; a system call counts as blocked from the moment its lane is idle.
 
 use exectrace_format::{
-    CompactEvent, CompactKind, GoId, GoState, ProcId, SideRecord, StackId, StateChange, StringId,
-    Tables,
+    CONCURRENT_SPAN, CompactEvent, CompactKind, GoId, GoState, PART_OF_SPAN, ProcId, SideRecord,
+    StackId, StateChange, StringId, Tables, TaskId,
 };
 
 use crate::breakdown::{Sums, add};
@@ -21,6 +21,17 @@ use super::flow::{Flow, FlowIndex, Flows};
 use super::lane::Lanes;
 use super::slack::Slack;
 use super::stretch::{Next, Origin, State, between};
+
+/// A user task that begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UserTask {
+    pub(crate) id: TaskId,
+    pub(crate) parent: TaskId,
+    pub(crate) name: Text,
+    pub(crate) stack: Stack,
+    /// It is no operation: it carries a span that is concurrent with others of its flow.
+    pub(crate) carries: bool,
+}
 
 /// What passes may look at beside the flow concerned.
 #[derive(Debug)]
@@ -142,13 +153,25 @@ impl Player {
             }
             CompactKind::RegionEnd { task, name } => {
                 let name = self.world.names.text(tables, name);
-                self.region_ends(event.go, task.0, name);
+                let is_part = self.has_leaf(tables, event.stack, PART_OF_SPAN);
+                self.region_ends(event.go, (task.0, name), is_part);
             }
             CompactKind::TaskBegin { task, parent, name } => {
                 let name = self.world.names.text(tables, name);
                 let stack = self.world.names.stack(tables, event.stack);
-                let task = (task, parent, name);
-                self.passes.task_begins(&self.world, event.go, task, stack);
+                let root = self.world.names.root(stack);
+                let carries =
+                    root.is_some_and(|root| self.world.names.get(root.function) == CONCURRENT_SPAN);
+                let task = UserTask {
+                    id: task,
+                    parent,
+                    name,
+                    stack,
+                    carries,
+                };
+                let flow = self.flows.get(event.go);
+                self.passes
+                    .task_begins(&self.world, (event.go, flow), &task);
             }
             CompactKind::TaskEnd { task, parent, name } => {
                 let name = self.world.names.text(tables, name);
@@ -209,6 +232,14 @@ impl Player {
             }
             _ => {}
         }
+    }
+
+    /// Whether the innermost frame of the stack is this function.
+    fn has_leaf(&mut self, tables: &Tables, stack: StackId, function: &str) -> bool {
+        let stack = self.world.names.stack(tables, stack);
+        let names = &self.world.names;
+        let leaf = names.frames(stack).next();
+        leaf.is_some_and(|leaf| names.get(leaf.function) == function)
     }
 
     fn go(
@@ -329,7 +360,7 @@ impl Player {
         let now = self.world.now;
         let open = self.flows.get(go).map_or(0, |flow| flow.regions.len());
         for _ in 0..open {
-            self.region_ends(go, 0, Text::default());
+            self.region_ends(go, (0, Text::default()), false);
         }
         let clip = self.world.clip;
         if let Some(flow) = self.flows.get_mut(go) {

@@ -38,6 +38,8 @@ pub(crate) struct EndedRegion<'a> {
     pub(crate) begin: Option<i64>,
     /// `None` if it is open at the end of the trace.
     pub(crate) end: Option<i64>,
+    /// It is no span by itself.
+    pub(crate) is_part: bool,
     pub(crate) sums: &'a Sums,
 }
 
@@ -130,7 +132,7 @@ impl Flow {
 impl Player {
     /// The flow's innermost region ends; `task` and `name` are told of one that began before the
     /// trace.
-    pub(super) fn region_ends(&mut self, go: GoId, task: u64, name: Text) {
+    pub(super) fn region_ends(&mut self, go: GoId, (task, name): (u64, Text), is_part: bool) {
         let (now, begin, clip) = (self.world.now, self.world.begin, self.world.clip);
         let Some(flow) = self.flows.get_mut(go) else {
             return;
@@ -143,6 +145,7 @@ impl Player {
                 stack: open.stack,
                 begin: Some(open.begin),
                 end: Some(now),
+                is_part,
                 sums: &sums,
             },
             // It began before the trace.
@@ -154,6 +157,7 @@ impl Player {
                     stack: Stack::default(),
                     begin: None,
                     end: Some(now),
+                    is_part,
                     sums: &sums,
                 }
             }

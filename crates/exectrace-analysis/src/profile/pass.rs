@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::names::{Names, Stack, Text};
 use crate::options::Options;
-use crate::play::{EndedRegion, Flow, Next, State, Stretch, World};
+use crate::play::{EndedRegion, Flow, Next, State, Stretch, UserTask, World};
 
 use super::{Profile, ProfileKind, ProfileSample};
 
@@ -173,9 +173,11 @@ impl ProfilePass {
         }
     }
 
-    pub(crate) fn task_begins(&mut self, task: TaskId, name: Text) {
-        if self.user_task == Some(name) {
-            self.user_tasks.insert(task.0);
+    pub(crate) fn task_begins(&mut self, task: &UserTask) {
+        // What is done in a concurrent span is done for the operation that it is a part of.
+        let is_part = task.carries && self.user_tasks.contains(&task.parent.0);
+        if is_part || !task.carries && self.user_task == Some(task.name) {
+            self.user_tasks.insert(task.id.0);
         }
     }
 

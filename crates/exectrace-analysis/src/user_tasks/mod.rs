@@ -68,11 +68,17 @@ pub struct UserTaskTree {
     /// The task itself.
     #[serde(flatten)]
     pub task: UserTaskInstance,
+    /// Whether it is no operation of its own: it carries a span that is concurrent with others of its
+    /// async task, whose regions could not nest.
+    pub carries: bool,
+    /// That span, once it is closed.
+    pub span: Option<RegionInstance>,
     /// Where it began.
     pub place: Option<Place>,
     /// The async tasks that served it: began or ended it, had a region of it, or logged for it.
     pub async_tasks: Vec<u64>,
-    /// Its regions, by their begin.
+    /// Its spans and other regions, by their begin. The parts of a span that is not closed are not
+    /// among them.
     pub regions: Vec<RegionInstance>,
     /// Its logs, in time.
     pub logs: Vec<LogEntry>,

@@ -5,8 +5,8 @@ use rustc_hash::FxHashMap;
 
 use crate::breakdown::Sums;
 use crate::histogram::Histogram;
-use crate::names::{Stack, Text};
-use crate::play::{EndedRegion, Flow, World, between};
+use crate::names::Text;
+use crate::play::{EndedRegion, Flow, UserTask, WholeSpan, World, between};
 use crate::top::Top;
 
 use super::trees::Trees;
@@ -38,6 +38,10 @@ pub(super) struct OpenTask {
     kind: u32,
     pub(super) name: Text,
     pub(super) parent: Option<u64>,
+    /// It carries a concurrent span, and is no operation of its own.
+    pub(super) carries: bool,
+    /// The operation that it is a part of: itself, unless it carries a span.
+    owner: u64,
     /// Earlier than the trace where the trace tells so.
     pub(super) begin: i64,
     pub(super) begun_by: Option<u64>,
@@ -54,22 +58,29 @@ impl UserTaskPass {
         }
     }
 
-    pub(crate) fn task_begins(
-        &mut self,
-        world: &World,
-        go: GoId,
-        (task, parent, name): (TaskId, TaskId, Text),
-        stack: Stack,
-    ) {
+    pub(crate) fn task_begins(&mut self, world: &World, go: GoId, begun: &UserTask) {
+        let (task, name) = (begun.id.0, begun.name);
+        let parent = self.open.get(&begun.parent.0);
+        let (kind, owner) = match parent.filter(|_| begun.carries) {
+            Some(parent) => (parent.kind, parent.owner),
+            None => (self.kind(name), task),
+        };
         let open = OpenTask {
-            kind: self.kind(name),
+            kind,
             name,
-            parent: known_parent(parent),
-            begin: *world.facts.began_before.get(&task.0).unwrap_or(&world.now),
+            parent: known_parent(begun.parent),
+            carries: begun.carries,
+            owner,
+            begin: *world.facts.began_before.get(&task).unwrap_or(&world.now),
             begun_by: known_go(go),
         };
-        self.open.insert(task.0, open);
-        self.trees.task_begins(world, task.0, &open, stack);
+        self.open.insert(task, open);
+        self.trees.task_begins(world, task, &open, begun.stack);
+    }
+
+    /// The operation that a user task is a part of.
+    fn owner(&self, task: u64) -> u64 {
+        self.open.get(&task).map_or(task, |open| open.owner)
     }
 
     pub(crate) fn task_ends(
@@ -83,6 +94,8 @@ impl UserTaskPass {
             kind: self.kind(name),
             name,
             parent: known_parent(parent),
+            carries: false,
+            owner: task.0,
             begin: world.begin,
             begun_by: None,
         });
@@ -90,6 +103,13 @@ impl UserTaskPass {
             return;
         }
         let duration = between(open.begin, world.now);
+        if open.carries {
+            let mut ended = instance(world, task.0, &open);
+            ended.end_ns = Some(world.since_begin(world.now));
+            ended.ended_by = known_go(go);
+            self.trees.task_ends(&ended);
+            return;
+        }
         let kind = &mut self.kinds[open.kind as usize];
         kind.count += 1;
         if begun.is_some() {
@@ -114,10 +134,15 @@ impl UserTaskPass {
         }
     }
 
-    pub(crate) fn region_ends(&mut self, world: &World, flow: &Flow, region: &EndedRegion<'_>) {
-        self.trees.region_ends(world, flow, region);
-        // What an outer region of the same task holds is counted with that.
-        if flow.regions.iter().any(|outer| outer.task == region.task) {
+    pub(crate) fn span_ends(&mut self, world: &World, span: &WholeSpan<'_>) {
+        self.trees.span_ends(world, span);
+    }
+
+    pub(crate) fn region_ends(&mut self, flow: &Flow, region: &EndedRegion<'_>) {
+        // What an outer region of the same operation holds is counted with that.
+        let owner = self.owner(region.task);
+        let mut outer = flow.regions.iter();
+        if outer.any(|outer| self.owner(outer.task) == owner) {
             return;
         }
         if let Some(task) = self.open.get(&region.task) {
@@ -151,6 +176,10 @@ impl UserTaskPass {
         open.sort_unstable_by_key(|(task, _)| *task);
         for (task, open) in open {
             let duration = between(open.begin, world.now);
+            if open.carries {
+                self.trees.task_ends(&instance(world, task, &open));
+                continue;
+            }
             let kind = &mut self.kinds[open.kind as usize];
             kind.count += 1;
             kind.open += 1;

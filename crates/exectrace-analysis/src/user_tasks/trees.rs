@@ -6,7 +6,7 @@ use exectrace_format::GoId;
 use rustc_hash::FxHashMap;
 
 use crate::names::Stack;
-use crate::play::{EndedRegion, Flow, World};
+use crate::play::{WholeSpan, World};
 use crate::regions;
 
 use super::pass::{OpenTask, known_go};
@@ -82,6 +82,7 @@ impl Trees {
             .map(|frame| world.names.place(frame));
         let tree = UserTaskTree {
             place,
+            carries: open.carries,
             ..UserTaskTree::default()
         };
         self.index.insert(task, Some(self.nodes.len()));
@@ -107,13 +108,17 @@ impl Trees {
         }
     }
 
-    pub(super) fn region_ends(&mut self, world: &World, flow: &Flow, region: &EndedRegion<'_>) {
-        if self.node(region.task).is_none() || !self.may_add() {
+    pub(super) fn span_ends(&mut self, world: &World, span: &WholeSpan<'_>) {
+        if self.node(span.task).is_none() || !self.may_add() {
             return;
         }
-        let instance = regions::instance(world, flow, region);
-        if let Some(node) = self.node(region.task) {
-            node.tree.regions.push(instance);
+        let instance = regions::instance(world, span);
+        if let Some(node) = self.node(span.task) {
+            node.served_by.extend(known_go(span.go));
+            match span.is_carried {
+                true => node.tree.span = Some(instance),
+                false => node.tree.regions.push(instance),
+            }
         }
     }
 

@@ -3,5 +3,6 @@
 mod findings;
 mod numbers;
 mod sight;
+mod spans;
 mod story;
 mod watched_findings;

@@ -15,6 +15,31 @@ pub(crate) struct Story {
     events: BTreeMap<u64, Vec<(u64, String)>>,
     sequence: BTreeMap<u64, u64>,
     workers: Vec<(u64, String)>,
+    spans: Vec<Vec<u8>>,
+}
+
+/// A span that a record tells of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told<'a> {
+    pub(crate) name: &'a str,
+    /// First entry and close.
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) busy: u64,
+    pub(crate) entries: u64,
+    pub(crate) flow: u64,
+    pub(crate) task: u64,
+    /// It is carried by that task.
+    pub(crate) carried: bool,
+}
+
+/// A number as side data have it.
+fn number(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
 }
 
 impl Story {
@@ -70,6 +95,30 @@ impl Story {
     /// Side data tell the name of a worker.
     pub(crate) fn worker(&mut self, worker: u64, name: &str) -> &mut Self {
         self.workers.push((worker, name.to_owned()));
+        self
+    }
+
+    /// Side data tell of a span.
+    pub(crate) fn span(&mut self, span: Told<'_>) -> &mut Self {
+        let mut fields = Vec::new();
+        // Times count from the begin of the trace.
+        for value in [
+            1_000 + span.from,
+            span.to - span.from,
+            span.busy,
+            span.entries,
+            span.flow,
+            span.task,
+            if span.carried { 3 } else { 0 },
+            0,
+            span.name.len() as u64,
+        ] {
+            number(value, &mut fields);
+        }
+        fields.extend_from_slice(span.name.as_bytes());
+        let mut record = vec![11, fields.len() as u8];
+        record.append(&mut fields);
+        self.spans.push(record);
         self
     }
 
@@ -165,11 +214,26 @@ impl Story {
         parent: u64,
         name: &str,
     ) -> &mut Self {
-        let name = self.string(name);
+        self.task_at(time, thread, (task, parent, name), "")
+    }
+
+    /// A user task that carries a concurrent span.
+    pub(crate) fn carrier(&mut self, time: u64, thread: u64, task: (u64, u64, &str)) -> &mut Self {
+        self.task_at(time, thread, task, "here<(concurrent span)")
+    }
+
+    fn task_at(
+        &mut self,
+        time: u64,
+        thread: u64,
+        (task, parent, name): (u64, u64, &str),
+        at: &str,
+    ) -> &mut Self {
+        let (name, stack) = (self.string(name), self.stack(at));
         self.event(
             time,
             thread,
-            format!("UserTaskBegin task={task} parent={parent} name={name} stack=0"),
+            format!("UserTaskBegin task={task} parent={parent} name={name} stack={stack}"),
         )
     }
 
@@ -193,11 +257,26 @@ impl Story {
         task: u64,
         name: &str,
     ) -> &mut Self {
-        let name = self.string(name);
+        self.region_end_at(time, thread, (task, name), "")
+    }
+
+    /// The end of a region that is no span by itself.
+    pub(crate) fn part_end(&mut self, time: u64, thread: u64, task: u64, name: &str) -> &mut Self {
+        self.region_end_at(time, thread, (task, name), "(part of a span)")
+    }
+
+    fn region_end_at(
+        &mut self,
+        time: u64,
+        thread: u64,
+        (task, name): (u64, &str),
+        at: &str,
+    ) -> &mut Self {
+        let (name, stack) = (self.string(name), self.stack(at));
         self.event(
             time,
             thread,
-            format!("UserRegionEnd task={task} name={name} stack=0"),
+            format!("UserRegionEnd task={task} name={name} stack={stack}"),
         )
     }
 
@@ -228,7 +307,7 @@ impl Story {
         for (stack, id) in self.stacks.iter().zip(1..) {
             _ = writeln!(text, "  stack {id} {stack}");
         }
-        if !self.workers.is_empty() {
+        if !self.workers.is_empty() || !self.spans.is_empty() {
             text.push_str("experimental 1 m=0 time=1000\n  data \"exectrace\\x01");
             for (worker, name) in &self.workers {
                 let (length, fields) = (name.len(), name.len() + 2);
@@ -236,6 +315,9 @@ impl Story {
                     text,
                     "\\x03\\x{fields:02x}\\x{worker:02x}\\x{length:02x}{name}"
                 );
+            }
+            for byte in self.spans.iter().flatten() {
+                _ = write!(text, "\\x{byte:02x}");
             }
             text.push_str("\"\n");
         }

@@ -9,10 +9,12 @@ use crate::output::table::{Cell, Table};
 use crate::output::{Out, names, style, units};
 use crate::question::{Page, Question};
 
-/// Show regions (spans) by name and place, and where their time went
+/// Show spans and other regions by name and place, and where their time went
 ///
-/// run, delay, wait: the shares of their time in which their async task ran, waited for a worker,
-/// waited for something.
+/// p50, p99, max, total: from first entry to close. busy: while entered, all entries together.
+/// stretches: in how many regions of single async tasks and threads the trace has them. run, delay,
+/// wait: the shares of their time in which their async task ran, waited for a worker, waited for
+/// something.
 #[derive(Debug, Args)]
 pub(crate) struct RegionsCommand {
     #[command(flatten)]
@@ -61,7 +63,10 @@ pub(super) fn print_kinds(
     limit: usize,
     page: &mut Page<'_>,
 ) -> anyhow::Result<()> {
-    page.heading("Regions", "by name and place, the most time first")?;
+    page.heading(
+        "Spans and regions",
+        "from first entry to close, by name and place, the most time first",
+    )?;
     let mut table = Table::new()
         .text("name")
         .text("place")
@@ -71,6 +76,9 @@ pub(super) fn print_kinds(
         .number("p99")
         .number("max")
         .number("total")
+        .number("busy")
+        .number("entries")
+        .number("stretches")
         .number("run")
         .number("delay")
         .number("wait");
@@ -86,6 +94,9 @@ pub(super) fn print_kinds(
             units::quantile(&kind.durations, 0.99).into(),
             units::longest(&kind.durations).into(),
             units::duration(breakdown.total_ns).into(),
+            units::total(&kind.busy).into(),
+            units::count(kind.entries).into(),
+            units::count(kind.stretches).into(),
             page.gaps.share(breakdown.running_ns, whole, Aspect::States),
             page.gaps
                 .share(breakdown.runnable_ns, whole, Aspect::Delays),
@@ -106,6 +117,8 @@ fn print_slowest(kinds: &[RegionKind], top: usize, page: &mut Page<'_>) -> anyho
         .text("name")
         .number("task")
         .number("user task")
+        .number("busy")
+        .number("entries")
         .number("run")
         .number("delay")
         .number("wait")
@@ -125,6 +138,8 @@ fn print_slowest(kinds: &[RegionKind], top: usize, page: &mut Page<'_>) -> anyho
                 .user_task
                 .map_or_else(String::new, |task| task.to_string())
                 .into(),
+            region.busy_ns.map_or_else(unknown, units::duration).into(),
+            region.entries.map_or_else(unknown, units::count).into(),
             page.gaps.duration(breakdown.running_ns, Aspect::States),
             page.gaps.duration(breakdown.runnable_ns, Aspect::Delays),
             page.gaps.duration(breakdown.waiting_ns(), Aspect::States),
@@ -132,4 +147,9 @@ fn print_slowest(kinds: &[RegionKind], top: usize, page: &mut Page<'_>) -> anyho
         ]);
     }
     page.table(&table, 0)
+}
+
+/// Of a span that is open, or begins before the trace.
+fn unknown() -> String {
+    "-".to_owned()
 }

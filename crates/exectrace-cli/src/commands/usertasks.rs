@@ -246,7 +246,18 @@ fn print_task(tree: &UserTaskTree, page: &mut Page<'_>) -> anyhow::Result<()> {
     if task.end_ns.is_none() {
         write!(page.out, ", open at the end")?;
     }
-    write!(page.out, "  {dim}user task {}", task.id)?;
+    write!(page.out, "  {dim}")?;
+    match &tree.span {
+        Some(span) => print_entries(span, page)?,
+        None if tree.carries => write!(page.out, "not closed, ")?,
+        None => {}
+    }
+    let what = if tree.carries {
+        "concurrent span"
+    } else {
+        "user task"
+    };
+    write!(page.out, "{what} {}", task.id)?;
     let served: Vec<String> = tree.async_tasks.iter().map(u64::to_string).collect();
     if !served.is_empty() {
         write!(page.out, ", async tasks {}", served.join(" "))?;
@@ -267,6 +278,7 @@ fn print_region(region: &RegionInstance, page: &mut Page<'_>) -> anyhow::Result<
     let name = names::printable_name(&region.name);
     let took = units::duration(region.duration_ns);
     write!(page.out, "{style}{name}{style:#} {took}  {dim}")?;
+    print_entries(region, page)?;
     let breakdown = &region.breakdown;
     let parts = [
         ("run", breakdown.running_ns),
@@ -290,6 +302,15 @@ fn print_region(region: &RegionInstance, page: &mut Page<'_>) -> anyhow::Result<
         write!(page.out, "run -, ")?;
     }
     writeln!(page.out, "on {}{dim:#}", region.async_task)?;
+    Ok(())
+}
+
+/// How long a span was entered and how many times, where that says more than its length.
+fn print_entries(span: &RegionInstance, page: &mut Page<'_>) -> anyhow::Result<()> {
+    if let (Some(busy_ns), Some(entries @ 2..)) = (span.busy_ns, span.entries) {
+        let (busy, entries) = (units::duration(busy_ns), units::count(entries));
+        write!(page.out, "busy {busy} in {entries} entries, ")?;
+    }
     Ok(())
 }
 

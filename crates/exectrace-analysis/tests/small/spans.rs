@@ -1,0 +1,171 @@
+//! Spans are whole, however the file has them.
+
+use exectrace_analysis::{Analysis, Options, RegionKind};
+
+use crate::story::{Story, Told};
+
+fn everything() -> Options {
+    Options {
+        user_task_trees: vec![1],
+        ..Options::all()
+    }
+}
+
+fn kind<'a>(analysis: &'a Analysis, name: &str) -> &'a RegionKind {
+    let kinds = &analysis.regions.as_ref().expect("asked for").kinds;
+    let mut of_name = kinds.iter().filter(|kind| kind.name == name);
+    let kind = of_name
+        .next()
+        .unwrap_or_else(|| panic!("{name} in {kinds:?}"));
+    assert!(of_name.next().is_none(), "one row for {name}: {kinds:?}");
+    kind
+}
+
+const SAVE: Told<'_> = Told {
+    name: "save",
+    from: 30,
+    to: 190,
+    busy: 40,
+    entries: 3,
+    flow: 1,
+    task: 1,
+    carried: false,
+};
+
+/// A thread enters a span three times, in which it is each time a region.
+fn in_stretches(story: &mut Story) -> &mut Story {
+    story
+        .worker(1, "main")
+        .runs(10, 1, 1, "main@thread")
+        .task(20, 1, 1, 0, "request");
+    for begin in [30, 90, 170] {
+        story
+            .region(begin, 1, 1, "save")
+            .part_end(begin + 10, 1, 1, "save");
+    }
+    story.task_end(200, 1, 1).end(300, 1)
+}
+
+#[test]
+fn a_span_that_was_entered_three_times_is_one_from_first_entry_to_close() {
+    let mut story = Story::default();
+    let analysis = in_stretches(&mut story).span(SAVE).analyse(&everything());
+    let save = kind(&analysis, "save");
+    assert_eq!((save.count, save.stretches, save.entries), (1, 3, 3));
+    assert_eq!(save.durations.buckets(), [(160, 160, 1)]);
+    assert_eq!(save.busy.buckets(), [(40, 40, 1)]);
+    let place = save.place.as_ref().map(|place| place.function.as_str());
+    assert_eq!(place, Some("here"));
+    let slowest = &save.slowest[0];
+    assert_eq!((slowest.duration_ns, slowest.busy_ns), (160, Some(40)));
+    let tree = &analysis.user_tasks.as_ref().expect("asked for").trees[0];
+    let spans: Vec<_> = tree
+        .regions
+        .iter()
+        .map(|span| (span.begin_ns, span.duration_ns, span.entries))
+        .collect();
+    assert_eq!(spans, [(Some(30), 160, Some(3))]);
+}
+
+#[test]
+fn a_part_of_a_span_is_no_span_where_no_record_tells_of_it() {
+    let mut story = Story::default();
+    let analysis = in_stretches(&mut story).analyse(&everything());
+    let save = kind(&analysis, "save");
+    assert_eq!((save.count, save.stretches), (0, 3));
+    assert_eq!(save.durations.count(), 0);
+}
+
+#[test]
+fn a_span_whose_regions_are_not_in_the_file_is_told_by_its_record() {
+    let mut story = Story::default();
+    let other = Told {
+        from: 5,
+        to: 250,
+        ..SAVE
+    };
+    let analysis = in_stretches(&mut story)
+        .span(SAVE)
+        .span(other)
+        .analyse(&everything());
+    let save = kind(&analysis, "save");
+    assert_eq!(save.count, 2, "and stands in the row of its kind");
+    assert_eq!(save.durations.max_ns(), 245);
+}
+
+/// A request waits for two branches at once, each in a span.
+fn concurrent() -> Analysis {
+    let mut story = Story::default();
+    let branch = |task, from, to| Told {
+        name: "branch",
+        from,
+        to,
+        busy: 20,
+        entries: 2,
+        flow: 1,
+        task,
+        carried: true,
+    };
+    story
+        .worker(1, "service worker 0")
+        .runs(10, 1, 1, "serve")
+        .task(20, 1, 1, 0, "request")
+        .region(30, 1, 1, "request")
+        .carrier(40, 1, (2, 1, "branch"))
+        .carrier(50, 1, (3, 1, "branch"))
+        .region(55, 1, 3, "query")
+        .region_end(58, 1, 3, "query")
+        .block(60, 1, "network", "read<serve")
+        .wake(150, 1, 1)
+        .start(160, 1, 1)
+        .task_end(170, 1, 2)
+        .task_end(180, 1, 3)
+        .region_end(190, 1, 1, "request")
+        .task_end(200, 1, 1)
+        .end(300, 1)
+        .span(branch(2, 40, 170))
+        .span(branch(3, 50, 180));
+    story.analyse(&everything())
+}
+
+#[test]
+fn concurrent_spans_are_whole_and_no_operations_of_their_own() {
+    let analysis = concurrent();
+    let branch = kind(&analysis, "branch");
+    assert_eq!((branch.count, branch.stretches), (2, 0));
+    assert_eq!(branch.durations.buckets(), [(130, 130, 2)]);
+    let place = branch.place.as_ref().map(|place| place.function.as_str());
+    assert_eq!(place, Some("here"));
+    assert_eq!(branch.breakdown.running_ns, Some(40));
+    assert_eq!(
+        branch.breakdown.waiting, None,
+        "where the rest went is not known"
+    );
+    let user_tasks = analysis.user_tasks.as_ref().expect("asked for");
+    let names: Vec<_> = user_tasks.kinds.iter().map(|kind| &kind.name).collect();
+    assert_eq!(names, ["request"]);
+    // What lies in a concurrent span is counted with the region around it.
+    assert_eq!(user_tasks.kinds[0].breakdown.total_ns, 160);
+    let tree = &user_tasks.trees[0];
+    assert!(!tree.carries);
+    let children: Vec<_> = tree
+        .children
+        .iter()
+        .map(|child| {
+            let span = child.span.as_ref().expect("its span");
+            (child.carries, span.duration_ns, child.regions.len())
+        })
+        .collect();
+    assert_eq!(children, [(true, 130, 0), (true, 130, 1)]);
+}
+
+#[test]
+fn a_filter_leaves_out_spans_of_other_tasks() {
+    let mut story = Story::default();
+    let filter = "group:other".parse().expect("a filter");
+    let analysis = in_stretches(&mut story).span(SAVE).analyse(&Options {
+        filter,
+        ..everything()
+    });
+    assert_eq!(analysis.regions.expect("asked for").kinds.len(), 0);
+}
