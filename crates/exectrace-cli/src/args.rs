@@ -1,6 +1,7 @@
 //! The command line: what all commands share. What a command takes stands in its own file.
 
 use clap::{Args as ClapArgs, Parser, ValueEnum};
+use exectrace_format::MAX_STATE_BYTES;
 
 use crate::commands::Command;
 
@@ -19,6 +20,10 @@ pub(crate) struct Args {
     /// Whether to use colours
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
     pub(crate) color: Color,
+
+    /// Memory for what lives at once in a trace, in MiB: async tasks, user tasks, regions
+    #[arg(long, value_name = "MIB", default_value_t = MAX_STATE_BYTES >> 20, global = true)]
+    pub(crate) state_memory: u64,
 
     #[command(subcommand)]
     pub(crate) command: Command,

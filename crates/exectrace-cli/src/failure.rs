@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use exectrace_format::{FramingError, ReadCause, ReadError};
+use exectrace_format::{FramingError, OrderError, ReadCause, ReadError};
 
 /// How a command ended that could do its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,12 +140,15 @@ pub(crate) fn remedy_of_reading(cause: &ReadCause) -> &'static str {
     match cause {
         ReadCause::NotATrace => {
             "a file that exectrace, or Go's runtime/trace, wrote; it begins with `go 1.` and a \
-             version. A compressed one has to be unpacked first"
+             version, if gzip or zstd did not compress it"
         }
         ReadCause::UnsupportedVersion(_) => {
             "a newer exectrace; this one knows the traces of Go 1.11 to 1.27"
         }
         ReadCause::Io(_) => "the command again, with a file that can be read to its end",
+        ReadCause::Order(OrderError::StateTooLarge(_)) => {
+            "--state-memory with more MiB, if the machine has them"
+        }
         ReadCause::Framing(
             FramingError::PayloadCut { .. }
             | FramingError::HeadCut { .. }

@@ -29,5 +29,6 @@ use clap::Parser;
 fn main() -> ExitCode {
     let args = args::Args::parse();
     args.color.apply();
+    reading::limit_state(args.state_memory);
     failure::conclude(commands::run(args.command))
 }

@@ -1,8 +1,9 @@
 //! Reading traces on behalf of a command: what is to be done when one is damaged.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use exectrace_format::{ReadCause, ReadError, Reader};
+use exectrace_format::{MAX_STATE_BYTES, ReadCause, ReadError, Reader};
 
 use crate::failure::{Empty, Status, warn};
 use crate::input::{self, Input, Origin};
@@ -17,12 +18,22 @@ pub(crate) fn begin(input: Input, origin: &Origin) -> anyhow::Result<Reader<Inpu
     reader(input).map_err(|error| of_input(error, origin))
 }
 
+/// How much memory readers may take for what lives at once, for all of the run.
+static STATE_BYTES: AtomicU64 = AtomicU64::new(MAX_STATE_BYTES);
+
+/// Sets how many MiB readers may take for what lives at once in a trace.
+pub(crate) fn limit_state(mib: u64) {
+    // Relaxed: it is set before anything else runs.
+    STATE_BYTES.store(mib.saturating_mul(1 << 20), Ordering::Relaxed);
+}
+
 /// Reads the header of a trace; of a file that can be read twice, in little memory.
 pub(crate) fn reader(input: Input) -> Result<Reader<Input>, ReadError> {
-    match input.again() {
+    let reader = match input.again() {
         Some(file) => Reader::rereading(input, file),
         None => Reader::new(input),
-    }
+    }?;
+    Ok(reader.with_max_state_bytes(STATE_BYTES.load(Ordering::Relaxed)))
 }
 
 /// The error of a reader with the name of its input.

@@ -3,6 +3,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::Stdio;
 
 use support::{Traces, cases, program, run, run_with_input, service};
@@ -45,6 +46,49 @@ fn check_tells_good_from_broken_by_its_status_and_says_why() {
             }
         }
     }
+}
+
+#[test]
+fn the_bytes_of_a_damaged_trace_are_counted_up_to_the_damage() {
+    let traces = Traces::new();
+    let bytes = service();
+    // A whole copy behind the header, and one that is cut off.
+    let whole = traces.put("whole.trace", &bytes);
+    let damaged = traces.put("damaged.trace", &[&bytes[..], &bytes[16..40]].concat());
+    let rows = |path: &Path| {
+        let run = run(["stat".as_ref(), path.as_os_str()]);
+        let events = run.stdout.lines().filter(|line| line.contains("GoBlock"));
+        (run.status, events.map(str::to_owned).collect::<Vec<_>>())
+    };
+    let (status, events) = rows(&damaged);
+    assert_eq!(status, Some(1));
+    assert_eq!(events.len(), 1);
+    let count = |line: &str| {
+        line.split_whitespace()
+            .find_map(|word| word.parse::<u64>().ok())
+    };
+    assert_eq!(count(&events[0]), count(&rows(&whole).1[0]));
+}
+
+#[test]
+fn what_lives_at_once_may_take_what_the_command_line_says() {
+    let traces = Traces::new();
+    let path = traces.put("it.trace", &service());
+    let run = |mib| {
+        run([
+            "check".as_ref(),
+            path.as_os_str(),
+            "--state-memory".as_ref(),
+            mib,
+        ])
+    };
+    let refused = run("0".as_ref());
+    assert_eq!(refused.status, Some(1));
+    assert!(
+        refused.stdout.contains("try: --state-memory"),
+        "{refused:?}"
+    );
+    assert_eq!(run("1".as_ref()).status, Some(0));
 }
 
 #[test]

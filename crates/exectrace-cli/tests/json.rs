@@ -17,6 +17,22 @@ fn traces(traces: &Traces) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
+fn control_characters_in_names_reach_whoever_reads_the_json() {
+    let folder = Traces::new();
+    let text = include_str!("data/service.trace.txt");
+    let name = "que\u{7f}ry\u{9b}m";
+    let bytes = bytes_of(&text.replace("\"query\"", &format!("\"{name}\"")));
+    let trace = folder.put("control.trace", &bytes);
+    let regions = json([
+        "regions".as_ref(),
+        trace.as_os_str(),
+        "--format".as_ref(),
+        "json".as_ref(),
+    ]);
+    assert!(regions.to_string().contains(name), "{regions}");
+}
+
+#[test]
 fn every_document_follows_its_schema() {
     let folder = Traces::new();
     let schema = Schema::documented();

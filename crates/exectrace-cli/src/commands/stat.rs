@@ -130,16 +130,20 @@ impl Amounts {
         self.add(FRAMING, "header", 1, HEADER_BYTES as u64);
         // Most batches hold events: these are counted in an array.
         let mut events = [Amount::default(); 256];
-        while let Some(batch) = batches.next_batch()? {
-            self.count_batch(&batch, &mut events);
-        }
+        let outcome = loop {
+            match batches.next_batch() {
+                Ok(Some(batch)) => self.count_batch(&batch, &mut events),
+                Ok(None) => break Ok(()),
+                Err(damage) => break Err(damage),
+            }
+        };
         for &kind in EventKind::ALL {
             let amount = events[usize::from(kind.id())];
             if amount.count > 0 {
                 self.add(EVENT, kind.name(), amount.count, amount.bytes);
             }
         }
-        Ok(())
+        outcome
     }
 
     fn count_batch(&mut self, batch: &Batch<'_>, events: &mut [Amount; 256]) {

@@ -384,9 +384,10 @@ pub enum OrderError {
         /// The contradiction.
         problem: &'static str,
     },
-    /// Open flows, lanes, threads, tasks, regions exceed
-    /// [`MAX_STATE_BYTES`](crate::MAX_STATE_BYTES).
-    #[error("more than {0} bytes of state are open at once")]
+    /// Open flows, lanes, threads, tasks, regions exceed the limit:
+    /// [`MAX_STATE_BYTES`](crate::MAX_STATE_BYTES), or what
+    /// [`Reader::with_max_state_bytes`](crate::Reader::with_max_state_bytes) set.
+    #[error("more flows, user tasks and regions are open at once than fit in {0} bytes")]
     StateTooLarge(u64),
 }
 

@@ -11,6 +11,8 @@ use super::error::{FramingError, ReadCause};
 
 /// Size of the buffer in front of the input.
 const BUFFER_BYTES: usize = 64 * 1_024;
+/// What is read at first of a file that must be read whole.
+const FIRST_STEP_BYTES: u64 = 1 << 20;
 
 /// The head of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,12 +118,23 @@ impl<R: Read> Framing<R> {
         })))
     }
 
-    /// Reads what is left of the file, or its first `limit` bytes if it has more.
-    pub(crate) fn rest(&mut self, limit: u64) -> io::Result<Vec<u8>> {
+    /// Reads what is left of the file: at most `limit` bytes, in steps that double what was read, as
+    /// long as what was read is `wanted` to go on.
+    pub(crate) fn rest(
+        &mut self,
+        limit: u64,
+        mut wanted: impl FnMut(&[u8]) -> bool,
+    ) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.input.by_ref().take(limit).read_to_end(&mut bytes)?;
-        self.offset += bytes.len() as u64;
-        Ok(bytes)
+        loop {
+            let read = bytes.len() as u64;
+            let step = read.max(FIRST_STEP_BYTES).min(limit - read);
+            let more = self.input.by_ref().take(step).read_to_end(&mut bytes)? as u64;
+            self.offset += more;
+            if more < step || read + more == limit || !wanted(&bytes) {
+                return Ok(bytes);
+            }
+        }
     }
 
     fn byte(&mut self) -> io::Result<Option<u8>> {

@@ -56,9 +56,13 @@ impl<R: Read> Generations<R> {
     }
 
     /// Reads what is left of the file, of a version that has no generations.
-    pub(super) fn rest(&mut self, limit: u64) -> Result<Vec<u8>, ReadError> {
+    pub(super) fn rest(
+        &mut self,
+        limit: u64,
+        wanted: impl FnMut(&[u8]) -> bool,
+    ) -> Result<Vec<u8>, ReadError> {
         let offset = self.framing.offset();
-        self.framing.rest(limit).map_err(|error| ReadError {
+        self.framing.rest(limit, wanted).map_err(|error| ReadError {
             offset,
             generation: 0,
             cause: error.into(),

@@ -65,7 +65,7 @@ use generations::{Generations, Next};
 use merge::{Merge, Played};
 use order::Order;
 use owned::Shared;
-use v1::V1;
+use v1::{Scan, V1};
 
 /// Reads a trace, event by event, in their true order.
 ///
@@ -211,6 +211,16 @@ impl<R: Read> Reader<R> {
         })
     }
 
+    /// Sets how many bytes of state may be open at once, in place of [`MAX_STATE_BYTES`]: flows, lanes,
+    /// threads, user tasks and regions, 160 bytes each and more with their names.
+    ///
+    /// A trace that needs more is refused where it does. To be called before the first event is read.
+    #[must_use]
+    pub fn with_max_state_bytes(mut self, bytes: u64) -> Self {
+        self.order.max_state_bytes = bytes;
+        self
+    }
+
     /// The version of the file.
     pub fn version(&self) -> Version {
         self.source.version()
@@ -352,8 +362,12 @@ impl<R: Read> Reader<R> {
         let v1 = match &mut self.v1 {
             Some(v1) => v1,
             None => {
-                let bytes = self.source.rest(MAX_V1_BYTES + 1)?;
-                let v1 = V1::read(bytes, self.source.version(), tables)?;
+                let version = self.source.version();
+                let mut scan = Scan::new(version);
+                let bytes = self
+                    .source
+                    .rest(MAX_V1_BYTES + 1, |bytes| scan.goes_on(bytes))?;
+                let v1 = V1::read(bytes, version, tables)?;
                 self.generation.number = v1::GENERATION;
                 self.v1.insert(Box::new(v1))
             }

@@ -34,12 +34,14 @@ use state::{Go, Proc, Seq, Task, Thread, go_status, proc_status};
 use turn::Need::{self, May, Must, MustNot};
 use turn::{Context, Turn, go_change, proc_change};
 
-/// Most bytes of state that may be open at once across generations: flows, lanes, threads, user
-/// tasks, regions. Some two million flows; Go's own reader has no limit.
+/// Most bytes of state that may be open at once across generations, unless
+/// [`Reader::with_max_state_bytes`](super::Reader::with_max_state_bytes) sets another limit: flows, lanes,
+/// threads, user tasks, regions. Some three million flows; Go's own reader has no limit.
 pub const MAX_STATE_BYTES: u64 = 512 << 20;
 
-/// What one entry of a table costs about, with its share of unused slots.
-const ENTRY_BYTES: u64 = 256;
+/// What one entry of a table costs at most: a flow's 88 bytes, its place in the map (17 bytes in a table
+/// that is at least 7/16 full) and up to eight places in the table of likely slots (32 bytes).
+const ENTRY_BYTES: u64 = 160;
 /// What an open region or range costs, without its name.
 const ITEM_BYTES: u64 = 96;
 
@@ -89,6 +91,7 @@ pub(super) struct Order {
     names: Names,
     collector: Collector,
     state_bytes: u64,
+    pub(super) max_state_bytes: u64,
     /// The time of the event that was shown last.
     last_ns: i64,
     /// What the last event consists of besides: some are shown as several. Their time is that in
@@ -114,6 +117,7 @@ impl Order {
             names: Names::default(),
             collector: Collector::default(),
             state_bytes: 0,
+            max_state_bytes: MAX_STATE_BYTES,
             last_ns: 0,
             more: VecDeque::new(),
             waits_for: Wait::Gc { seq: 0 },
@@ -191,8 +195,8 @@ impl Order {
             }
             self.threads[thread].go = go;
         }
-        if self.state_bytes > MAX_STATE_BYTES {
-            return Err(OrderError::StateTooLarge(MAX_STATE_BYTES).into());
+        if self.state_bytes > self.max_state_bytes {
+            return Err(OrderError::StateTooLarge(self.max_state_bytes).into());
         }
         Ok(())
     }

@@ -283,14 +283,15 @@ impl Order {
 
     pub(super) fn go_status(&mut self, turn: &mut Turn<'_>) -> Outcome {
         let (id, thread, code) = (turn.argument(0), turn.argument(1), turn.argument(2));
-        if code > LAST {
+        // The lowest byte counts, as in Go's reader.
+        let status = code as u8;
+        if status > LAST {
             return Err(OrderError::InvalidGoStatus {
                 go: GoId(id),
                 status: code,
             }
             .into());
         }
-        let status = code as u8;
         let fresh = self.fresh_seq();
         let initial = self.is_initial();
         let from = match self.goes.get_mut(id) {

@@ -102,7 +102,8 @@ impl Order {
 
     pub(super) fn proc_status(&mut self, turn: &mut Turn<'_>) -> Outcome {
         let (id, code) = (turn.argument(0), turn.argument(1));
-        if code > LAST {
+        // Go's reader looks at the lowest byte first and then fails by the whole.
+        if code > u64::from(LAST) {
             let proc = ProcId(id);
             return Err(OrderError::InvalidProcStatus { proc, status: code }.into());
         }

@@ -11,7 +11,7 @@ pub(super) mod go_status {
     pub(in super::super) const RUNNING: u8 = 2;
     pub(in super::super) const SYSCALL: u8 = 3;
     pub(in super::super) const WAITING: u8 = 4;
-    pub(in super::super) const LAST: u64 = 4;
+    pub(in super::super) const LAST: u8 = 4;
 }
 
 /// The states of lanes on the wire.
@@ -20,7 +20,7 @@ pub(super) mod proc_status {
     pub(in super::super) const IDLE: u8 = 2;
     pub(in super::super) const SYSCALL: u8 = 3;
     pub(in super::super) const ABANDONED: u8 = 4;
-    pub(in super::super) const LAST: u64 = 4;
+    pub(in super::super) const LAST: u8 = 4;
 }
 
 /// A sequence number within a generation.

@@ -43,6 +43,8 @@ use order::Damage;
 /// Such a file is read whole. In memory it is some ten times as large, at most some forty times.
 pub const MAX_V1_BYTES: u64 = u32::MAX as u64;
 
+pub(super) use wire::Scan;
+
 /// The number of the one generation.
 pub(super) const GENERATION: u64 = 1;
 

@@ -17,6 +17,9 @@ pub(super) const MAX_STACK_FRAMES: u64 = 1_000;
 /// Most numbers that an event has, those of stacks apart: time, three arguments, stack.
 pub(super) const MAX_NUMBERS: usize = 5;
 
+/// Most bytes of a whole event: of its kind, its lengths, its numbers and its text.
+const MAX_EVENT_BYTES: usize = (MAX_ARGUMENT_BYTES + MAX_STRING_BYTES + 32) as usize;
+
 /// The highest value of an event's two upper bits: the numbers' length in bytes comes first.
 const WITH_LENGTH: u8 = 3;
 
@@ -73,6 +76,39 @@ pub(super) fn take_event<'a>(rest: &mut &'a [u8], version: Version) -> Result<Ra
                 _ => &[],
             };
             Ok(Raw { kind, body, text })
+        }
+    }
+}
+
+/// Looks for the first bytes that are no event, while a file is being read.
+///
+/// A file of the old format can only be converted as a whole; so something else that begins like one,
+/// as a file with a hole behind its header, would be read whole before it is refused.
+#[derive(Debug)]
+pub(in super::super) struct Scan {
+    version: Version,
+    /// Where the first event begins that was not there as a whole.
+    at: usize,
+}
+
+impl Scan {
+    pub(in super::super) fn new(version: Version) -> Self {
+        Self { version, at: 0 }
+    }
+
+    /// Whether `bytes`, which begin with those of the last call, may be the beginning of a trace.
+    pub(in super::super) fn goes_on(&mut self, bytes: &[u8]) -> bool {
+        let mut rest = bytes.get(self.at..).unwrap_or_default();
+        loop {
+            self.at = bytes.len() - rest.len();
+            match take_event(&mut rest, self.version) {
+                Ok(_) => {}
+                // It may be that the rest of the event was not read yet.
+                Err(V1Error::Cut(_) | V1Error::Uvarint(_)) => {
+                    return bytes.len() - self.at <= MAX_EVENT_BYTES;
+                }
+                Err(_) => return false,
+            }
         }
     }
 }
