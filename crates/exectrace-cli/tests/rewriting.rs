@@ -229,10 +229,10 @@ fn with_spans(first_event_ns: u64) -> Vec<u8> {
 /// their parent was entered.
 fn spans(path: &Path) -> Vec<(String, [u64; 3])> {
     let events = events(path);
-    let last = events
+    let mut logs = events
         .iter()
         .filter(|event| matches!(event.kind, TraceEventKind::Log { .. }));
-    let last_ns = last.last().map_or(0, |event| event.time.0 as u64);
+    let last_ns = logs.next_back().map_or(0, |event| event.time.0 as u64);
     let spans = events.iter().filter_map(|event| match &event.kind {
         TraceEventKind::SideData(SideRecord::Span(span)) => Some(span),
         _ => None,
