@@ -1,12 +1,10 @@
 //! What the tracer says of itself at the begin of each trace: what it can see and what not.
 
-use std::sync::Mutex;
-
 use crate::control::note_about;
-use crate::switch::lock;
+use crate::table::Table;
 
 /// What was said beside the defaults: by key, in the order in which keys came.
-static CAPABILITIES: Mutex<Vec<(&'static str, String)>> = Mutex::new(Vec::new());
+static CAPABILITIES: Table<Vec<(&'static str, String)>> = Table::new();
 
 /// Says something about what this build can see, for readers of its traces.
 ///
@@ -15,11 +13,13 @@ static CAPABILITIES: Mutex<Vec<(&'static str, String)>> = Mutex::new(Vec::new())
 pub fn set_capability(key: &'static str, value: impl Into<String>) {
     let value = value.into();
     note_about(key, &value);
-    let mut capabilities = lock(&CAPABILITIES);
-    match capabilities.iter_mut().find(|(known, _)| *known == key) {
-        Some(known) => known.1 = value,
-        None => capabilities.push((key, value)),
-    }
+    CAPABILITIES.change(|capabilities| {
+        let value = value.clone();
+        match capabilities.iter_mut().find(|(known, _)| *known == key) {
+            Some(known) => known.1 = value,
+            None => capabilities.push((key, value)),
+        }
+    });
 }
 
 /// Key and value of all there is to say.
@@ -29,6 +29,6 @@ pub(crate) fn about() -> Vec<(&'static str, String)> {
         ("version", version),
         ("sees", "annotations, spans, events, threads".to_owned()),
     ];
-    about.extend(lock(&CAPABILITIES).iter().cloned());
+    about.extend(CAPABILITIES.read().iter().cloned());
     about
 }

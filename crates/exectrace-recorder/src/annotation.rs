@@ -8,9 +8,10 @@ use std::marker::PhantomData;
 use std::panic::Location;
 
 use crate::fields::Fields;
-use crate::local::{Reservation, record, serial};
+use crate::is_enabled;
+use crate::local::{record, serial};
 use crate::record::{Kind, head, task_and_length};
-use crate::{clock, is_enabled};
+use crate::reservation::Reservation;
 
 /// A user task: one logical operation, such as a request, possibly across many threads.
 ///
@@ -223,11 +224,11 @@ fn write_log(
     text: impl FnOnce(&mut Fields),
 ) {
     // Head, category, task and length, location; then the text's header and at least one word.
-    let Some(mut reservation) = Reservation::begin(6) else {
+    let Some((mut reservation, ticks)) = Reservation::begin(6) else {
         return;
     };
     let words = [
-        head(Kind::Log, 0, clock::ticks()),
+        head(Kind::Log, 0, ticks),
         category.as_ptr().expose_provenance() as u64,
         task_and_length(task, category.len()),
         location(caller),

@@ -5,7 +5,8 @@
 //! A chunk has one *producer* (the thread that took it from the pool) and one *consumer* (the flush
 //! thread).
 //!
-//! 1. Only the producer stores words, and only at or above `published`.
+//! 1. Only the producer stores words, and only at or above `published`. A signal handler that
+//!    interrupts it is another producer on the same thread: `local` keeps the two apart.
 //! 2. The producer stores `published` with Release after the words below it; the consumer loads it
 //!    with Acquire and reads only below it. So every word it reads was stored before.
 //! 3. When a chunk is full the producer takes another, empty one and stores it in `next` with
@@ -54,6 +55,14 @@ pub struct Chunk {
     next: AtomicPtr<Chunk>,
     words: [AtomicU64; CHUNK_WORDS],
 }
+
+/// Stands for the chunk of a thread that has none: there is no room in it, so nobody stores to it.
+#[cfg(not(loom))]
+pub(crate) static FULL: Chunk = Chunk {
+    published: AtomicUsize::new(CHUNK_WORDS),
+    next: AtomicPtr::new(std::ptr::null_mut()),
+    words: [const { AtomicU64::new(0) }; CHUNK_WORDS],
+};
 
 impl Chunk {
     /// An empty chunk. Elsewhere than in models, chunks come zeroed from the pool's memory.

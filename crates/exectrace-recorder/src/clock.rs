@@ -2,16 +2,18 @@
 //!
 //! On x86-64 Linux whose kernel trusts the time stamp counter, a tick is one count of it (`rdtsc`,
 //! about 9 ns in a virtual machine and less on bare metal); on AArch64 it is one count of
-//! `cntvct_el0`; elsewhere it is one nanosecond of [`Instant`]. Nothing is calibrated here: the
+//! `cntvct_el0`; elsewhere it is one nanosecond of `Instant`. Nothing is calibrated here: the
 //! flush thread takes a [`Point`] (ticks, nanoseconds) at each flush and converts between the two
 //! around a record, so no start-up stall is needed and drift is corrected as it happens.
 //!
 //! Counters of different cores agree within about a microsecond when read without a fence; the
 //! merge repairs the order where it matters.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
+#[cfg(test)]
 use std::time::Instant;
+
+use crate::process;
 
 /// How ticks are read. Undecided until the first recording starts.
 static SOURCE: AtomicU8 = AtomicU8::new(COUNTER_UNKNOWN);
@@ -31,11 +33,11 @@ pub(crate) fn ticks() -> u64 {
     }
 }
 
-/// Reads the clock if that is the counter, and known to be.
+/// Whether the clock is the processor's counter, and known to be.
 #[inline(always)]
-pub(crate) fn counter_ticks() -> Option<u64> {
+pub(crate) fn is_counter() -> bool {
     // Relaxed: as above.
-    (SOURCE.load(Ordering::Relaxed) == COUNTER).then(counter)
+    SOURCE.load(Ordering::Relaxed) == COUNTER
 }
 
 #[cold]
@@ -84,16 +86,18 @@ fn counter_is_trusted() -> bool {
     false
 }
 
+/// Reads the counter.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn counter() -> u64 {
+pub(crate) fn counter() -> u64 {
     // SAFETY: every x86-64 processor has the instruction; it only reads a counter.
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
+/// Reads the counter.
 #[cfg(target_arch = "aarch64")]
 #[inline(always)]
-fn counter() -> u64 {
+pub(crate) fn counter() -> u64 {
     let ticks: u64;
     // SAFETY: the virtual counter is readable from user space on every system Rust supports; the
     // instruction touches neither memory nor flags.
@@ -103,23 +107,21 @@ fn counter() -> u64 {
     ticks
 }
 
+/// In the place of a counter, which is not known here.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 #[inline(always)]
-fn counter() -> u64 {
+pub(crate) fn counter() -> u64 {
     since_origin_ns()
 }
 
-/// What trace time is counted from: the first use of the tracer, less [`ORIGIN_NS`].
-static ORIGIN: OnceLock<Instant> = OnceLock::new();
-
-/// Trace time of the tracer's first moment. Not zero, so that what a preamble tells (one nanosecond
+/// Trace time of the tracer's first moment in this process. Not zero, so that what a preamble tells (one nanosecond
 /// an event) has room before it.
 const ORIGIN_NS: u64 = 10_000_000;
 
 fn since_origin_ns() -> u64 {
-    let origin = ORIGIN.get_or_init(Instant::now);
+    let elapsed = process::current().origin.elapsed();
     // 584 years fit.
-    ORIGIN_NS + u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX - ORIGIN_NS)
+    ORIGIN_NS + u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX - ORIGIN_NS)
 }
 
 /// One moment in both clocks.

@@ -1,19 +1,26 @@
 //! How the program and the flush thread talk: commands, answers, and the process's end.
 
 use std::io;
+#[cfg(unix)]
+use std::mem::MaybeUninit;
+#[cfg(unix)]
+use std::ptr::null_mut;
+#[cfg(unix)]
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use exectrace_format::ThreadId;
 
-use crate::clock;
 use crate::flush::Flusher;
-use crate::local::{self, POOL, WAKE};
 use crate::pool::Pool;
+use crate::process::{self, Process};
 use crate::recording::{Output, Report, SinkError, StartError, StopError};
 use crate::settings::Settings;
 use crate::switch::{self, lock};
+use crate::thread::thread_number;
+use crate::{clock, local};
 
 /// How long a process that exits waits for its recordings to be written.
 const EXIT_PATIENCE: Duration = Duration::from_secs(5);
@@ -32,8 +39,6 @@ pub(crate) enum Command {
     About(&'static str, String),
     FinishAll(Reply<()>),
 }
-
-pub(crate) static COMMANDS: Mutex<Vec<Command>> = Mutex::new(Vec::new());
 
 /// A place for one answer. Not a channel, because it is also waited on while a process exits, when
 /// thread-local state is gone.
@@ -125,63 +130,98 @@ pub(crate) fn note_about(key: &'static str, value: &str) {
 }
 
 fn send(command: Command) {
-    lock(&COMMANDS).push(command);
-    if let Some(thread) = WAKE.get() {
+    let process = process::current();
+    lock(&process.commands).push(command);
+    if let Some(thread) = process.flush_thread.get() {
         thread.unpark();
     }
 }
 
-/// Makes the pool and the flush thread, once.
+/// Makes the pool and the flush thread, once in a process.
 fn ensure_running() -> Result<(), StartError> {
-    static STARTING: Mutex<()> = Mutex::new(());
-    let _starting = lock(&STARTING);
-    if WAKE.get().is_some() {
+    let process = process::current();
+    let _starting = lock(&process.starting);
+    if process.flush_thread.get().is_some() {
         return Ok(());
     }
     clock::decide();
-    if POOL.get().is_none() {
+    if process.pool.get().is_none() {
         let bytes = Settings::take_into_use().memory();
         let pool = Pool::with_memory(bytes).ok_or(StartError::Memory { bytes })?;
         // Cannot be set already: this function holds a lock.
-        let _ = POOL.set(pool);
+        let _ = process.pool.set(pool);
     }
     let started: Reply<ThreadId> = Reply::new();
-    let handle = spawn(started.clone()).map_err(StartError::Thread)?;
+    let handle = spawn(process, started.clone()).map_err(StartError::Thread)?;
     started.wait();
-    let _ = WAKE.set(handle.thread().clone());
+    let _ = process.flush_thread.set(handle.thread().clone());
     at_exit();
     Ok(())
 }
 
-fn spawn(started: Reply<ThreadId>) -> io::Result<thread::JoinHandle<()>> {
+fn spawn(
+    process: &'static Process,
+    started: Reply<ThreadId>,
+) -> io::Result<thread::JoinHandle<()>> {
     thread::Builder::new()
         .name("exectrace-flush".into())
         .spawn(move || {
+            block_signals();
             local::mute_this_thread();
-            let id = ThreadId(local::thread_number());
+            let id = ThreadId(thread_number());
             started.give(id);
-            Flusher::new(id).run();
+            Flusher::new(process, id).run();
         })
 }
 
-/// Has recordings finished when the process exits, and nothing recorded in its forked children.
+/// Has the program's signal handlers run on other threads: what they record here would be lost.
+#[cfg(unix)]
+fn block_signals() {
+    // What an instruction causes is for the thread that ran it.
+    const CAUSED: [libc::c_int; 7] = [
+        libc::SIGABRT,
+        libc::SIGBUS,
+        libc::SIGFPE,
+        libc::SIGILL,
+        libc::SIGSEGV,
+        libc::SIGSYS,
+        libc::SIGTRAP,
+    ];
+    let mut signals = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: fills the set, which is writable.
+    unsafe { libc::sigfillset(signals.as_mut_ptr()) };
+    for signal in CAUSED {
+        // SAFETY: the set was filled, and the signal exists.
+        unsafe { libc::sigdelset(signals.as_mut_ptr(), signal) };
+    }
+    // SAFETY: the set is initialised; only the mask of the calling thread changes.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, signals.as_ptr(), null_mut()) };
+}
+
+#[cfg(not(unix))]
+fn block_signals() {}
+
+/// Has recordings finished when the process exits.
 #[cfg(unix)]
 fn at_exit() {
+    static IS_SET: AtomicBool = AtomicBool::new(false);
     extern "C" fn finish() {
+        let is_running = |process: &&Process| process.flush_thread.get().is_some();
+        if process::existing().filter(is_running).is_none() || local::is_flush_thread() {
+            // A forked child that has no flush thread, or a sink that ends the process.
+            return;
+        }
         let reply = Reply::new();
         send(Command::FinishAll(reply.clone()));
         // The flush thread may be stuck in a sink; the process should end all the same.
         let _ = reply.wait_for(EXIT_PATIENCE);
     }
-    extern "C" fn in_child() {
-        // The child has no flush thread, so its records would only fill the pool.
-        switch::set_enabled(false);
+    // Forked children inherit it.
+    if !IS_SET.swap(true, Ordering::Relaxed) {
+        // SAFETY: the function lives as long as the program, and touches no thread-local state that
+        // has a destructor.
+        unsafe { libc::atexit(finish) };
     }
-    // SAFETY: the function lives as long as the program, and touches no thread-local state that has
-    // a destructor.
-    unsafe { libc::atexit(finish) };
-    // SAFETY: the handler only stores to an atomic, which is allowed in a forked child.
-    unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
 }
 
 #[cfg(not(unix))]

@@ -8,9 +8,10 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use crate::fields::Fields;
-use crate::local::{Reservation, record};
+use crate::local::record;
 use crate::record::{Kind, MAX_DOORS, head};
-use crate::{clock, doors, is_enabled};
+use crate::reservation::Reservation;
+use crate::{doors, is_enabled};
 
 /// What a call site of spans or events says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -252,10 +253,10 @@ impl<T: Sync + 'static> Door<T> {
         fields: impl FnOnce(&mut Fields),
     ) {
         // Room for a field as well, so that most records need no second look.
-        let Some(mut reservation) = Reservation::begin(N + 3) else {
+        let Some((mut reservation, ticks)) = Reservation::begin(N + 3) else {
             return;
         };
-        words[0] = head(kind, self.number, clock::ticks());
+        words[0] = head(kind, self.number, ticks);
         let fits = reservation.push_all(words);
         let mut writer = Fields::new(reservation);
         fields(&mut writer);

@@ -14,7 +14,7 @@
 
 use std::fmt::{self, Debug, Display, Write as _};
 
-use crate::local::Reservation;
+use crate::reservation::Reservation;
 
 /// Longest text of one value, in bytes: Go's limit for a string in a trace. Longer ones are cut at a
 /// character boundary.

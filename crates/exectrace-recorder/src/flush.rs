@@ -17,11 +17,12 @@ use exectrace_format::{ClockSnapshot, ThreadId, Writer};
 
 use crate::about;
 use crate::clock::{Conversion, Point, Segment};
-use crate::control::{Answer, COMMANDS, Command, RecordingId};
+use crate::control::{Answer, Command, RecordingId};
 use crate::input::{Input, NewSpan, SpanKey};
-use crate::local::{LOST_ELSEWHERE, NEW_THREADS, POOL, WOKEN};
+use crate::local::LOST_ELSEWHERE;
 use crate::merge::{self, Sink};
 use crate::model::{Model, ThreadIndex};
+use crate::process::{self, Process};
 use crate::recording::{Output, Report, SinkError, StartError, StopError};
 use crate::source::Source;
 use crate::stacks;
@@ -61,6 +62,8 @@ struct Identity {
 
 /// The state of the flush thread.
 pub(crate) struct Flusher {
+    process: &'static Process,
+    process_number: u32,
     id: ThreadId,
     /// The threads that recorded, and who they are: two vectors of the same length.
     sources: Vec<Source>,
@@ -92,9 +95,11 @@ struct Generation {
 }
 
 impl Flusher {
-    pub(crate) fn new(id: ThreadId) -> Self {
+    pub(crate) fn new(process: &'static Process, id: ThreadId) -> Self {
         let point = Point::now();
         Self {
+            process,
+            process_number: process::number(),
             id,
             sources: Vec::new(),
             identities: Vec::new(),
@@ -120,16 +125,20 @@ impl Flusher {
     pub(crate) fn run(mut self) {
         let mut last = Instant::now();
         loop {
-            let commands = std::mem::take(&mut *lock(&COMMANDS));
+            let commands = std::mem::take(&mut *lock(&self.process.commands));
             for command in commands {
                 self.guarded(|flusher| flusher.obey(command));
             }
-            let pressed = WOKEN.swap(false, Ordering::AcqRel);
+            let pressed = self.process.is_woken.swap(false, Ordering::AcqRel);
             if self.model.is_some() && (pressed || last.elapsed() >= GROUP) {
                 last = Instant::now();
                 self.guarded(Self::flush);
             }
-            if !lock(&COMMANDS).is_empty() {
+            if process::number() != self.process_number {
+                // A sink has forked, and this is the child. What sinks hold is the parent's.
+                return std::mem::forget(self);
+            }
+            if !lock(&self.process.commands).is_empty() {
                 continue;
             }
             match self.model {
@@ -315,7 +324,7 @@ impl Flusher {
         let mut cut = self.point;
         self.read_all();
         self.apply_until(cut.ticks);
-        if POOL.get().is_some_and(|pool| pool.is_below(4)) {
+        if self.process.pool.get().is_some_and(|pool| pool.is_below(4)) {
             // Records that are held hold their chunks: no time for looking ahead.
             cut = self.point;
             self.apply_until(cut.ticks);
@@ -356,7 +365,7 @@ impl Flusher {
     }
 
     fn meet_new_threads(&mut self) {
-        while let Some(shared) = NEW_THREADS.pop() {
+        while let Some(shared) = self.process.new_threads.pop() {
             let index = self.free_indices.pop().unwrap_or_else(|| {
                 self.next_index += 1;
                 ThreadIndex(self.next_index - 1)

@@ -33,6 +33,28 @@
 //! record of a thread also allocates its buffer's description (some 200 bytes) and takes a chunk
 //! from the pool.
 //!
+//! # Forks
+//!
+//! The recordings of a process are its own. In a child that it forks nothing is recorded to begin with:
+//! [`Recording::stop`] returns [`SinkError::Forked`] there, dropping a [`Recording`] does nothing, and
+//! the parent's files are not touched. The child can start recordings of its own, which have a flush
+//! thread of their own.
+//!
+//! # Signal handlers
+//!
+//! A handler may record logs, regions, and whatever a [`Door`] takes, on a thread that has recorded
+//! before in this process (a thread's first record allocates). What it interrupts stays whole:
+//!
+//! - If it interrupts a record, it is the handler's records that are lost. They are counted in
+//!   [`Report::records_dropped`], and a log in the trace says how many there were. A record takes some
+//!   ten nanoseconds, or as long as its fields take to be formatted.
+//! - All other records of a handler are kept. None waits, takes a lock, or allocates.
+//! - Spans and tasks that a handler begins must end in it: their numbers may be those of what it
+//!   interrupted.
+//!
+//! [`note`], [`set_capability`], and starting or stopping recordings take locks or allocate, and are not
+//! for handlers. The flush thread blocks signals, so that process-wide ones are handled elsewhere.
+//!
 //! # Where things are
 //!
 //! The record path is `clock`, `chunk`, `pool`, `local` and `fields`; [`annotation`](Task) and
@@ -73,9 +95,13 @@ mod name;
 #[cfg(not(loom))]
 mod pool;
 #[cfg(not(loom))]
+mod process;
+#[cfg(not(loom))]
 mod record;
 #[cfg(not(loom))]
 mod recording;
+#[cfg(not(loom))]
+mod reservation;
 #[cfg(not(loom))]
 mod resolve;
 #[cfg(not(loom))]
@@ -93,6 +119,8 @@ mod switch;
 mod sync;
 #[cfg(not(loom))]
 mod table;
+#[cfg(not(loom))]
+mod thread;
 #[cfg(not(loom))]
 mod waker;
 

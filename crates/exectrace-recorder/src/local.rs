@@ -4,48 +4,65 @@
 //! pointer and works at any moment of a thread's life. Everything else a thread needs is behind the
 //! slow path: [`Shared`], which the flush thread sees as well, and [`ExitGuard`], whose destructor
 //! hands the last chunk over.
+//!
+//! # Records inside records
+//!
+//! A record can be interrupted by another of the same thread: by one that a field's formatting writes,
+//! or by one of a signal handler, which may come between any two instructions. Then two would write to
+//! the same words.
+//!
+//! 1. Whoever writes a record, takes a chunk or registers the thread first changes the thread's state
+//!    to [`State::Busy`], and back when all is done. Only who made that change touches the chunk and the
+//!    other cells of [`Local`] (but for the serial numbers, which it gives out at any time).
+//! 2. Who finds the state busy counts its record as lost, in atomics, and touches nothing else.
+//!
+//! A handler runs to its end before the code that it interrupts goes on, so it leaves the state as it
+//! found it, and to look at the state and then to change it needs no atomic operation: whatever ran in
+//! between has changed it back. What is needed is that the compiler moves nothing over the two changes,
+//! which is what its fences are for; they are no instructions.
 
 use std::cell::Cell;
-use std::marker::PhantomData;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, compiler_fence};
 
-use crossbeam_queue::SegQueue;
-
-use crate::chunk::{CHUNK_WORDS, Chunk, RESERVED_WORDS};
-use crate::clock;
-use crate::pool::Pool;
+use crate::chunk::{CHUNK_WORDS, Chunk, FULL, RESERVED_WORDS};
 use crate::record::{Kind, head};
+use crate::thread::{ExitGuard, Shared};
+use crate::{clock, process};
 
 /// Where ordinary records must end.
 pub(crate) const SOFT_END: usize = CHUNK_WORDS - RESERVED_WORDS;
 
 thread_local! {
     static LOCAL: Local = const { Local::new() };
-    static GUARD: ExitGuard = ExitGuard { shared: Shared::register() };
+    static GUARD: ExitGuard = ExitGuard::default();
 }
 
 /// What a thread may do now.
+#[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// It never recorded.
-    Fresh,
-    /// It has a buffer.
-    Ready,
-    /// It is in the middle of a record with fields: what a field's formatting records is lost.
-    Building,
+    /// It takes the slow path: it has no buffer yet, or its clock is not the processor's counter.
+    Slow,
+    /// It has a buffer, and writes no record now.
+    Open,
+    /// It is in the middle of a record, or of taking a chunk.
+    Busy,
     /// It is the tracer's own, and records nothing.
     Muted,
     /// Its buffer was handed over, as it ends.
     Ended,
 }
 
-struct Local {
-    /// The chunk that is being filled. `None` sends every record through the slow path.
-    chunk: Cell<Option<&'static Chunk>>,
-    state: Cell<State>,
+pub(crate) struct Local {
+    /// A [`State`].
+    state: AtomicU8,
+    /// The chunk that is being filled; [`FULL`] if there is none.
+    chunk: Cell<&'static Chunk>,
+    /// The number of the process in which the thread was registered, plus 1; 0 before.
+    registered_in: Cell<u32>,
     /// Records dropped that no `Lost` record has told yet.
-    untold: Cell<u64>,
+    untold: AtomicU64,
     /// The next serial number, and the end of this thread's block of them.
     serial: Cell<u64>,
     serial_end: Cell<u64>,
@@ -54,96 +71,87 @@ struct Local {
 impl Local {
     const fn new() -> Self {
         Self {
-            chunk: Cell::new(None),
-            state: Cell::new(State::Fresh),
-            untold: Cell::new(0),
+            state: AtomicU8::new(State::Slow as u8),
+            chunk: Cell::new(&FULL),
+            registered_in: Cell::new(0),
+            untold: AtomicU64::new(0),
             serial: Cell::new(0),
             serial_end: Cell::new(0),
         }
     }
+
+    #[inline(always)]
+    fn is(&self, state: State) -> bool {
+        // Relaxed, here and below: only this thread and its signal handlers look.
+        self.state.load(Ordering::Relaxed) == state as u8
+    }
+
+    /// Makes the state busy, if it is this one.
+    #[inline(always)]
+    fn begin(&self, from: State) -> bool {
+        let is_free = self.is(from);
+        if is_free {
+            self.state.store(State::Busy as u8, Ordering::Relaxed);
+            compiler_fence(Ordering::SeqCst);
+        }
+        is_free
+    }
+
+    /// Ends what [`begin`](Self::begin) began.
+    #[inline(always)]
+    fn end(&self, state: State) {
+        compiler_fence(Ordering::SeqCst);
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    /// The state in which a thread that has a buffer waits for its next record.
+    fn idle(&self) -> State {
+        match clock::is_counter() && !std::ptr::eq(self.chunk.get(), &FULL) {
+            true => State::Open,
+            false => State::Slow,
+        }
+    }
+
+    /// Counts a record that was lost where the thread's own counter must not be touched.
+    #[cold]
+    fn lose(&self) {
+        self.untold.fetch_add(1, Ordering::Relaxed);
+        LOST_ELSEWHERE.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
-/// What the flush thread and a recording thread share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    /// The system's number of the thread.
-    pub(crate) thread: u64,
-    /// The thread's name, if it has one.
-    pub(crate) name: Option<Box<str>>,
-    /// The first chunk, where reading starts. Set once, by the thread, when the pool has one for it.
-    pub(crate) first: OnceLock<&'static Chunk>,
-    /// Records dropped so far. Only the thread adds to it.
-    pub(crate) dropped: AtomicU64,
-    /// Set when the thread has written its last record.
-    pub(crate) ended: AtomicBool,
-}
-
-/// Threads that recorded for the first time and are not yet known to the flush thread.
-pub(crate) static NEW_THREADS: SegQueue<Arc<Shared>> = SegQueue::new();
-
-/// Records lost where no thread's counter could be reached: by threads past their end.
+/// Records lost where no thread's counter could be used: inside of other records, and by threads past
+/// their end.
 pub(crate) static LOST_ELSEWHERE: AtomicU64 = AtomicU64::new(0);
 
-/// The pool, from the first start on.
-pub(crate) static POOL: OnceLock<Pool> = OnceLock::new();
-
-/// Asks the flush thread to come before its time. Set by the flush thread module.
-pub(crate) static WAKE: OnceLock<std::thread::Thread> = OnceLock::new();
-/// Whether it was asked already.
-pub(crate) static WOKEN: AtomicBool = AtomicBool::new(false);
-
-impl Shared {
-    fn register() -> Arc<Self> {
-        let shared = Arc::new(Self {
-            thread: thread_number(),
-            name: std::thread::current().name().map(Into::into),
-            first: OnceLock::new(),
-            dropped: AtomicU64::new(0),
-            ended: AtomicBool::new(false),
-        });
-        NEW_THREADS.push(Arc::clone(&shared));
-        shared
-    }
-
-    fn count_dropped(&self) {
-        // Only this thread adds, so no read-modify-write is needed.
-        let dropped = self.dropped.load(Ordering::Relaxed);
-        self.dropped.store(dropped + 1, Ordering::Relaxed);
-    }
+/// Writes the last record of the thread, which is past its end from now on.
+pub(crate) fn end(shared: Option<&Shared>) {
+    LOCAL.with(|local| {
+        // It is busy if the thread was ended in the middle of a record, which then stays unfinished.
+        if let Some(shared) = shared
+            && is_registered(local)
+            && crate::is_enabled()
+            && (local.begin(State::Open) || local.begin(State::Slow))
+        {
+            write(local, shared, Kind::ThreadEnd, 0, &[0]);
+        }
+        local.chunk.set(&FULL);
+        local.end(State::Ended);
+    });
 }
 
-/// The number under which the system knows this thread.
-#[cfg(target_os = "linux")]
-pub(crate) fn thread_number() -> u64 {
-    // SAFETY: the call takes no arguments and cannot fail.
-    let thread = unsafe { libc::gettid() };
-    u64::from(thread.unsigned_abs())
-}
-
-/// A number of our own, where the system's is not known how to be asked for.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn thread_number() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-/// Hands the thread's buffer over when the thread ends.
-struct ExitGuard {
-    shared: Arc<Shared>,
-}
-
-impl Drop for ExitGuard {
-    fn drop(&mut self) {
-        LOCAL.with(|local| {
-            if crate::is_enabled() {
-                write(local, &self.shared, Kind::ThreadEnd, 0, &[0]);
-            }
-            local.chunk.set(None);
-            local.state.set(State::Ended);
-        });
-        // Release: the flush thread reads the last record after it has seen this.
-        self.shared.ended.store(true, Ordering::Release);
-    }
+/// In a forked child, whose memory has nothing of a flush thread: lets go of the buffer.
+///
+/// Runs in a handler that may have interrupted this thread in the middle of a record. That record is
+/// finished in the old chunk, where nobody reads it.
+#[cfg(unix)]
+pub(crate) fn forget() {
+    LOCAL.with(|local| {
+        local.chunk.set(&FULL);
+        if local.is(State::Open) || local.is(State::Muted) {
+            local.end(State::Slow);
+        }
+    });
 }
 
 /// Writes a record, and returns the ticks it carries.
@@ -154,60 +162,195 @@ impl Drop for ExitGuard {
 #[inline(always)]
 pub(crate) fn record<const N: usize>(kind: Kind, door: u16, operands: [u64; N]) -> u64 {
     // All that is rare is left to one call at the end, so that nothing has to be kept across it.
-    if let Some(chunk) = current_chunk()
-        && let Some(ticks) = clock::counter_ticks()
-    {
+    if begin_record() {
+        let chunk = current_chunk();
         let at = chunk.position();
         // In this form the compiler sees that the words lie in the chunk.
         if at <= SOFT_END - 1 - N {
+            // The state was open, so this is the clock.
+            let ticks = clock::counter();
             chunk.store(at, &[head(kind, door, ticks)]);
             chunk.store(at + 1, &operands);
             chunk.publish(at + 1 + N);
+            end_record(State::Open);
             return ticks;
         }
+        end_record(State::Open);
     }
     record_slowly(kind, door, operands)
 }
 
+// Each of these reaches for the thread's own by itself: a longer closure would become a function.
+
 #[inline(always)]
-fn current_chunk() -> Option<&'static Chunk> {
+fn begin_record() -> bool {
+    LOCAL.with(|local| local.begin(State::Open))
+}
+
+#[inline(always)]
+fn current_chunk() -> &'static Chunk {
     LOCAL.with(|local| local.chunk.get())
+}
+
+#[inline(always)]
+fn end_record(state: State) {
+    LOCAL.with(|local| local.end(state));
 }
 
 #[cold]
 #[inline(never)]
 fn record_slowly<const N: usize>(kind: Kind, door: u16, operands: [u64; N]) -> u64 {
-    let outcome = LOCAL
-        .with(|local| with_shared(local, |shared| write(local, shared, kind, door, &operands)));
-    outcome.flatten().unwrap_or_else(clock::ticks)
+    let outcome = LOCAL.with(|local| {
+        let busy = Busy::begin(local)?;
+        with_shared(busy.local, |shared| {
+            write(local, shared, kind, door, &operands)
+        })
+        .flatten()
+    });
+    outcome.unwrap_or_else(clock::ticks)
 }
 
-/// Runs `f` with what this thread shares with the flush thread, registering it if it is new.
-///
-/// Returns `None`, and counts a lost record where it should, if this thread cannot record now.
-fn with_shared<R>(local: &Local, f: impl FnOnce(&Shared) -> R) -> Option<R> {
-    match local.state.get() {
-        State::Muted => None,
-        State::Ended => {
+/// A thread's state is busy, and idle again at the end.
+struct Busy<'a> {
+    local: &'a Local,
+}
+
+impl<'a> Busy<'a> {
+    /// `None`, with a lost record counted where it should, if this thread cannot record now.
+    fn begin(local: &'a Local) -> Option<Self> {
+        if local.begin(State::Open) || local.begin(State::Slow) {
+            return Some(Self { local });
+        }
+        if local.is(State::Busy) {
+            local.lose();
+        } else if local.is(State::Ended) {
             LOST_ELSEWHERE.fetch_add(1, Ordering::Relaxed);
-            None
         }
-        State::Building => {
-            local.untold.set(local.untold.get() + 1);
-            let _ = GUARD.try_with(|guard| guard.shared.count_dropped());
-            None
-        }
-        State::Fresh | State::Ready => {
-            let result = GUARD.try_with(|guard| {
-                local.state.set(State::Ready);
-                f(&guard.shared)
-            });
-            if result.is_err() {
-                LOST_ELSEWHERE.fetch_add(1, Ordering::Relaxed);
-            }
-            result.ok()
-        }
+        None
     }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.local.end(self.local.idle());
+    }
+}
+
+/// A thread is in the middle of a record that takes more than one call: its state is busy until this
+/// is dropped.
+#[derive(Debug)]
+pub(crate) struct Building {
+    /// The state afterwards.
+    after: State,
+}
+
+impl Building {
+    /// Begins a record of at least `length` words.
+    #[inline]
+    pub(crate) fn begin(length: usize) -> Option<Begun> {
+        if begin_record() {
+            let chunk = current_chunk();
+            let start = chunk.position();
+            if start <= SOFT_END - length {
+                return Some(Begun {
+                    building: Self { after: State::Open },
+                    chunk,
+                    start,
+                    // The state was open, so this is the clock.
+                    ticks: clock::counter(),
+                });
+            }
+            end_record(State::Open);
+        }
+        Self::begin_slowly(length)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn begin_slowly(length: usize) -> Option<Begun> {
+        LOCAL.with(|local| {
+            let busy = Busy::begin(local)?;
+            let chunk = with_shared(local, |shared| {
+                let chunk = chunk_with_room(local, shared, length, SOFT_END);
+                if chunk.is_none() {
+                    drop_record(local, shared);
+                }
+                chunk
+            });
+            let chunk = chunk.flatten()?;
+            std::mem::forget(busy);
+            Some(Begun {
+                building: Self {
+                    after: local.idle(),
+                },
+                chunk,
+                start: chunk.position(),
+                ticks: clock::ticks(),
+            })
+        })
+    }
+
+    /// Goes on in a new chunk. None after a fork in the middle of the record: what there is of it is
+    /// the parent's.
+    pub(crate) fn next_chunk(&self) -> Option<&'static Chunk> {
+        LOCAL.with(|local| {
+            if !is_registered(local) || std::ptr::eq(local.chunk.get(), &FULL) {
+                return None;
+            }
+            with_shared(local, |shared| next_chunk(local, shared)).flatten()
+        })
+    }
+
+    /// Counts the record as lost.
+    pub(crate) fn lose(&self) {
+        LOCAL.with(Local::lose);
+    }
+}
+
+impl Drop for Building {
+    #[inline]
+    fn drop(&mut self) {
+        end_record(self.after);
+    }
+}
+
+/// Where a record begins, and when.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) building: Building,
+    pub(crate) chunk: &'static Chunk,
+    pub(crate) start: usize,
+    pub(crate) ticks: u64,
+}
+
+/// Runs `f` with what this thread shares with the flush thread, registering it if it is new. The state
+/// is busy.
+///
+/// Returns `None`, and counts a lost record, if the thread is past its end.
+fn with_shared<R>(local: &Local, f: impl FnOnce(&Shared) -> R) -> Option<R> {
+    let result = GUARD.try_with(|guard| {
+        let mut shared = guard.shared.borrow_mut();
+        if !is_registered(local) {
+            *shared = None;
+        }
+        let shared = shared.get_or_insert_with(|| register(local));
+        f(shared)
+    });
+    if result.is_err() {
+        LOST_ELSEWHERE.fetch_add(1, Ordering::Relaxed);
+    }
+    result.ok()
+}
+
+fn is_registered(local: &Local) -> bool {
+    local.registered_in.get() == process::number().wrapping_add(1)
+}
+
+#[cold]
+fn register(local: &Local) -> Arc<Shared> {
+    local.chunk.set(&FULL);
+    local.registered_in.set(process::number().wrapping_add(1));
+    Shared::register()
 }
 
 /// Writes a record where the fast path could not: takes a chunk, or the reserve, or counts a loss.
@@ -216,13 +359,11 @@ fn write(local: &Local, shared: &Shared, kind: Kind, door: u16, operands: &[u64]
     let length = 1 + operands.len();
     let chunk = match chunk_with_room(local, shared, length, SOFT_END) {
         Some(chunk) => chunk,
-        None => match local.chunk.get() {
-            Some(chunk) if chunk.position() + length <= limit => chunk,
-            _ => {
-                drop_record(local, shared);
-                return None;
-            }
-        },
+        None if local.chunk.get().position() + length <= limit => local.chunk.get(),
+        None => {
+            drop_record(local, shared);
+            return None;
+        }
     };
     let at = chunk.position();
     let ticks = clock::ticks();
@@ -233,7 +374,7 @@ fn write(local: &Local, shared: &Shared, kind: Kind, door: u16, operands: &[u64]
 }
 
 fn drop_record(local: &Local, shared: &Shared) {
-    local.untold.set(local.untold.get() + 1);
+    local.untold.fetch_add(1, Ordering::Relaxed);
     shared.count_dropped();
     wake_flush_thread();
 }
@@ -245,56 +386,53 @@ fn chunk_with_room(
     length: usize,
     limit: usize,
 ) -> Option<&'static Chunk> {
-    if let Some(chunk) = local.chunk.get()
-        && chunk.position() + length <= limit
-    {
+    let has_room = |chunk: &Chunk| chunk.position() + length <= limit;
+    let chunk = local.chunk.get();
+    if has_room(chunk) {
         return Some(chunk);
     }
-    let chunk = next_chunk(local, shared)?;
-    (chunk.position() + length <= limit).then_some(chunk)
+    next_chunk(local, shared).filter(|chunk| has_room(chunk))
 }
 
 /// Takes a chunk from the pool and goes on there. The first thing in it tells what was lost before.
 fn next_chunk(local: &Local, shared: &Shared) -> Option<&'static Chunk> {
-    let pool = POOL.get()?;
+    let pool = process::existing()?.pool.get()?;
     if pool.is_below(2) {
         wake_flush_thread();
     }
     let chunk = pool.take()?;
-    let untold = local.untold.replace(0);
+    let untold = local.untold.swap(0, Ordering::Relaxed);
     if untold > 0 {
         chunk.store(0, &[head(Kind::Lost, 0, clock::ticks()), untold]);
         chunk.publish(2);
     }
-    match local.chunk.get() {
-        Some(full) => full.seal(chunk),
+    let full = local.chunk.replace(chunk);
+    if std::ptr::eq(full, &FULL) {
         // Cannot fail: a thread without a chunk has not set its first.
-        None => drop(shared.first.set(chunk)),
+        let _ = shared.first.set(chunk);
+    } else {
+        full.seal(chunk);
     }
-    local.chunk.set(Some(chunk));
     Some(chunk)
 }
 
 fn wake_flush_thread() {
-    // The flag keeps this to one system call for each time the flush thread comes.
-    if !WOKEN.swap(true, Ordering::AcqRel)
-        && let Some(thread) = WAKE.get()
-    {
-        thread.unpark();
+    if let Some(process) = process::existing() {
+        process.wake();
     }
 }
 
 /// Has this thread record nothing, ever: for the tracer's own.
 pub(crate) fn mute_this_thread() {
     LOCAL.with(|local| {
-        local.chunk.set(None);
-        local.state.set(State::Muted);
+        local.chunk.set(&FULL);
+        local.end(State::Muted);
     });
 }
 
 /// Whether this is the flush thread, which cannot wait for itself.
 pub(crate) fn is_flush_thread() -> bool {
-    LOCAL.with(|local| local.state.get() == State::Muted)
+    LOCAL.with(|local| local.is(State::Muted))
 }
 
 /// A number that no other thread and no other call gets in this process, from 1 up, below 2^48.
@@ -321,196 +459,4 @@ fn serial_from_new_block(local: &Local) -> u64 {
     local.serial.set(first + 1);
     local.serial_end.set(first + SERIAL_BLOCK);
     first
-}
-
-/// Space for a record whose length is not known when it begins.
-///
-/// While it exists the thread's other records are dropped and counted, as they can only come from a
-/// field's own formatting. So a thread has one at most, and it cannot leave its thread: nobody ever
-/// has two of them to exchange. Dropping it without [`finish`](Self::finish) leaves the buffer as it was.
-#[derive(Debug)]
-pub(crate) struct Reservation {
-    chunk: &'static Chunk,
-    /// Where the record begins.
-    start: usize,
-    /// Where the next word goes.
-    at: usize,
-    finished: bool,
-    /// The chunk is this thread's: only it may store there.
-    _not_send: PhantomData<*const ()>,
-}
-
-impl Reservation {
-    /// Begins a record that has at least `length` words.
-    #[inline]
-    pub(crate) fn begin(length: usize) -> Option<Self> {
-        let chunk = match current_chunk() {
-            Some(chunk) if chunk.position() <= SOFT_END - length => chunk,
-            _ => LOCAL.with(|local| Self::chunk_slowly(local, length))?,
-        };
-        let start = chunk.position();
-        LOCAL.with(|local| {
-            local.chunk.set(None);
-            local.state.set(State::Building);
-        });
-        Some(Self {
-            chunk,
-            start,
-            at: start,
-            finished: false,
-            _not_send: PhantomData,
-        })
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn chunk_slowly(local: &Local, length: usize) -> Option<&'static Chunk> {
-        with_shared(local, |shared| {
-            let chunk = chunk_with_room(local, shared, length, SOFT_END);
-            if chunk.is_none() {
-                drop_record(local, shared);
-            }
-            chunk
-        })
-        .flatten()
-    }
-
-    /// Words the record has so far.
-    pub(crate) fn length(&self) -> usize {
-        self.at - self.start
-    }
-
-    /// Adds a word; `false` if there is no room for it, also not in a chunk of its own.
-    #[inline(always)]
-    pub(crate) fn push(&mut self, word: u64) -> bool {
-        self.push_all([word])
-    }
-
-    /// Adds some words; `false` if there is no room for all.
-    #[inline(always)]
-    pub(crate) fn push_all<const N: usize>(&mut self, words: [u64; N]) -> bool {
-        if self.at <= SOFT_END - N {
-            self.chunk.store(self.at, &words);
-            self.at += N;
-            return true;
-        }
-        words.iter().all(|&word| self.push_slowly(word))
-    }
-
-    /// Adds a header, words given as bytes, and a last word; `false`, with nothing added, if they do
-    /// not fit into this chunk.
-    #[inline(always)]
-    pub(crate) fn push_text(&mut self, header: u64, words: &[[u8; 8]], last: Option<u64>) -> bool {
-        let end = self.at + 1 + words.len();
-        if end >= SOFT_END {
-            return false;
-        }
-        self.chunk.store(self.at, &[header]);
-        self.chunk.store_bytes(self.at + 1, words);
-        self.at = end;
-        if let Some(last) = last {
-            self.chunk.store(end, &[last]);
-            self.at = end + 1;
-        }
-        true
-    }
-
-    /// Adds words given as bytes, lowest first; `false` if there is no room for all.
-    #[inline(always)]
-    pub(crate) fn push_bytes(&mut self, words: &[[u8; 8]]) -> bool {
-        let end = self.at + words.len();
-        if end <= SOFT_END {
-            self.chunk.store_bytes(self.at, words);
-            self.at = end;
-            return true;
-        }
-        self.push_bytes_slowly(words)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn push_bytes_slowly(&mut self, words: &[[u8; 8]]) -> bool {
-        let mut words = words.iter();
-        words.all(|&word| self.push_slowly(u64::from_le_bytes(word)))
-    }
-
-    /// Adds a word where the chunk may end.
-    #[cold]
-    #[inline(never)]
-    fn push_slowly(&mut self, word: u64) -> bool {
-        if self.at == SOFT_END && !self.move_to_new_chunk() {
-            return false;
-        }
-        self.chunk.store(self.at, &[word]);
-        self.at += 1;
-        true
-    }
-
-    /// Replaces the word at `offset` from the record's begin.
-    #[inline]
-    pub(crate) fn set(&mut self, offset: usize, word: u64) {
-        debug_assert!(self.start + offset < self.at);
-        self.chunk.store(self.start + offset, &[word]);
-    }
-
-    /// Takes back all words from `offset` on.
-    pub(crate) fn truncate(&mut self, offset: usize) {
-        self.at = self.at.min(self.start + offset);
-    }
-
-    /// Copies the words so far to the begin of a new chunk.
-    #[cold]
-    fn move_to_new_chunk(&mut self) -> bool {
-        if self.start == 0 {
-            return false;
-        }
-        LOCAL.with(|local| {
-            // `next_chunk` seals the chunk that the thread has.
-            local.chunk.set(Some(self.chunk));
-            let moved = GUARD
-                .try_with(|guard| next_chunk(local, &guard.shared))
-                .ok()
-                .flatten();
-            local.chunk.set(None);
-            let Some(chunk) = moved else {
-                return false;
-            };
-            let start = chunk.position();
-            for offset in 0..self.length() {
-                chunk.store(start + offset, &[self.chunk.word(self.start + offset)]);
-            }
-            self.at = start + self.length();
-            self.start = start;
-            self.chunk = chunk;
-            self.at < SOFT_END
-        })
-    }
-
-    /// Publishes the record.
-    #[inline]
-    pub(crate) fn finish(mut self) {
-        self.finished = true;
-        self.chunk.publish(self.at);
-    }
-}
-
-impl Drop for Reservation {
-    #[inline]
-    fn drop(&mut self) {
-        LOCAL.with(|local| {
-            local.chunk.set(Some(self.chunk));
-            local.state.set(State::Ready);
-        });
-        if !self.finished {
-            count_unfinished();
-        }
-    }
-}
-
-#[cold]
-fn count_unfinished() {
-    LOCAL.with(|local| {
-        local.untold.set(local.untold.get() + 1);
-        let _ = GUARD.try_with(|guard| guard.shared.count_dropped());
-    });
 }

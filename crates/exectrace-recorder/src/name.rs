@@ -1,9 +1,7 @@
 //! Names that the program makes at run time, for records that hold a name by its address.
 
-use std::collections::HashSet;
-use std::sync::{LazyLock, Mutex};
-
 use crate::fields::{FloorBoundary, MAX_TEXT_BYTES};
+use crate::process;
 use crate::switch::lock;
 
 /// Most names that are kept: with the longest, 16 MiB, which are never given back.
@@ -11,8 +9,6 @@ const MAX_NAMES: usize = 1 << 14;
 
 /// What a name past the limit becomes.
 const OTHER: &str = "(other names)";
-
-static NAMES: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
 
 /// A name for [`Task`](crate::Task), [`region`](crate::region) or a log's category that is not known
 /// when the program is compiled: the kind of a job, the name of a plug-in.
@@ -35,7 +31,7 @@ static NAMES: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::defa
 #[must_use]
 pub fn name(text: &str) -> &'static str {
     let text = &text[..text.floor_boundary(MAX_TEXT_BYTES)];
-    let mut names = lock(&NAMES);
+    let mut names = lock(&process::current().names);
     if let Some(known) = names.get(text) {
         return known;
     }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use exectrace_format::Version;
 
 use crate::control::{self, RecordingId};
+use crate::process;
 use crate::switch;
 
 /// Starts a recording into a new file at `path`, which is overwritten if it exists.
@@ -105,10 +106,14 @@ impl RecordingOptions {
 
     fn start_sink(self, sink: Sink) -> Result<Recording, StartError> {
         let output = Output::new(sink, self.version, self.on_error);
+        let process = process::number();
         let id = control::start(output)?;
         // Also if something recorded before: it may have stopped meanwhile.
         switch::tell_listeners();
-        Ok(Recording { id: Some(id) })
+        Ok(Recording {
+            id: Some(id),
+            process,
+        })
     }
 }
 
@@ -121,6 +126,8 @@ impl RecordingOptions {
 pub struct Recording {
     /// `None` once it was stopped.
     id: Option<RecordingId>,
+    /// The number of the process that records.
+    process: u32,
 }
 
 impl Recording {
@@ -131,15 +138,28 @@ impl Recording {
     ///
     /// # Errors
     /// [`StopError`] if the sink failed at any time. What was written before is a valid trace.
+    /// [`SinkError::Forked`] in a forked child of the process that records, and
     /// [`SinkError::OnFlushThread`] where a sink or a callback of the tracer calls this.
     pub fn stop(mut self) -> Result<Report, StopError> {
         self.finish()
+    }
+
+    /// Whether this process was forked from the one that records, so that nothing of what it does is
+    /// recorded, and stopping the recording is an error.
+    ///
+    /// A forked child can start recordings of its own.
+    #[must_use]
+    pub fn is_of_parent(&self) -> bool {
+        self.process != process::number()
     }
 
     fn finish(&mut self) -> Result<Report, StopError> {
         let Some(id) = self.id.take() else {
             return Ok(Report::default());
         };
+        if self.is_of_parent() {
+            return Err(StopError::new(Report::default(), SinkError::Forked));
+        }
         let result = control::stop(id);
         if !switch::is_enabled() {
             switch::tell_listeners();
@@ -265,6 +285,9 @@ pub enum SinkError {
     /// It is stopped after that call has returned, and its report is lost.
     #[error("a sink or a callback of the tracer cannot wait for the end of a recording")]
     OnFlushThread,
+    /// This process was forked from the one that records. That one goes on recording.
+    #[error("the recording is that of the process from which this one was forked")]
+    Forked,
     /// The tracer itself failed. All recordings end there.
     #[error("the tracer failed; please report it")]
     Internal,
@@ -309,6 +332,8 @@ enum Sink {
 
 /// A recording's end of the flush thread.
 pub(crate) struct Output {
+    /// The number of the process that writes to it.
+    process: u32,
     sink: Sink,
     pub(crate) version: Version,
     on_error: Option<ErrorCallback>,
@@ -330,6 +355,7 @@ impl fmt::Debug for Output {
 impl Output {
     fn new(sink: Sink, version: Version, on_error: Option<ErrorCallback>) -> Self {
         Self {
+            process: process::number(),
             sink,
             version,
             on_error,
@@ -353,7 +379,8 @@ impl Output {
 
     /// Writes whole batches with one call. After an error nothing is written any more.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
-        if self.error.is_some() || bytes.is_empty() {
+        // Another sink may have forked just now: then this is the child, and the sink the parent's.
+        if self.error.is_some() || bytes.is_empty() || self.process != process::number() {
             return;
         }
         let begin = Instant::now();

@@ -17,6 +17,7 @@ use std::panic::Location;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use crate::process;
 use crate::schedule::{AliveTask, AsyncTaskId, AsyncTaskKind, Runtime};
 use crate::switch::lock;
 
@@ -31,10 +32,8 @@ static FAR: [Slot; 1 << 18] = [const { Slot::new() }; 1 << 18];
 /// Slots of a table that a task is put in or looked for.
 const PROBES: usize = 4;
 
-/// Tasks that found no slot.
-static OVERFLOW: Mutex<Option<HashMap<u64, AliveTask>>> = Mutex::new(None);
-
-/// How many they are, for a look without the lock.
+/// How many tasks found no slot, for a look without the lock at [`Process::overflow`](process::Process).
+/// In a forked child, which has forgotten those of its parent, they may be fewer.
 static OVERFLOWN: AtomicUsize = AtomicUsize::new(0);
 
 /// Tasks whose end found nothing to remove, by their lowest bits: those that ended before they
@@ -47,7 +46,7 @@ pub fn enter(alive: &AliveTask) {
     let (task, words) = (alive.task.get(), words_of(alive));
     let is_entered = slots_of(task).any(|slot| slot.fill(task, words));
     if !is_entered {
-        lock(&OVERFLOW).get_or_insert_default().insert(task, *alive);
+        lock(overflow()).insert(task, *alive);
         OVERFLOWN.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -59,12 +58,15 @@ pub fn leave(task: AsyncTaskId) -> bool {
     slots_of(task).any(|slot| slot.free(task)) || leave_overflow(task)
 }
 
+fn overflow() -> &'static Mutex<HashMap<u64, AliveTask>> {
+    &process::current().overflow
+}
+
 fn leave_overflow(task: u64) -> bool {
     if OVERFLOWN.load(Ordering::Relaxed) == 0 {
         return false;
     }
-    let mut overflow = lock(&OVERFLOW);
-    let removed = overflow.as_mut().and_then(|tasks| tasks.remove(&task));
+    let removed = lock(overflow()).remove(&task);
     if removed.is_some() {
         OVERFLOWN.fetch_sub(1, Ordering::Relaxed);
     }
@@ -92,12 +94,8 @@ pub fn is_noted(task: AsyncTaskId) -> bool {
 #[must_use]
 pub fn has(task: AsyncTaskId) -> bool {
     let number = task.get();
-    let overflows = || {
-        OVERFLOWN.load(Ordering::Relaxed) > 0
-            && lock(&OVERFLOW)
-                .as_ref()
-                .is_some_and(|tasks| tasks.contains_key(&number))
-    };
+    let overflows =
+        || OVERFLOWN.load(Ordering::Relaxed) > 0 && lock(overflow()).contains_key(&number);
     slots_of(number).any(|slot| slot.is(number)) || overflows()
 }
 
@@ -112,11 +110,8 @@ pub(crate) fn tell(f: &mut dyn FnMut(AliveTask)) {
             tell_one(task_of(task, words));
         }
     }
-    let overflow: Vec<_> = match lock(&OVERFLOW).as_ref() {
-        Some(tasks) => tasks.values().copied().collect(),
-        None => Vec::new(),
-    };
-    overflow.into_iter().for_each(tell_one);
+    let tasks: Vec<_> = lock(overflow()).values().copied().collect();
+    tasks.into_iter().for_each(tell_one);
 }
 
 fn note_of(task: AsyncTaskId) -> &'static AtomicU64 {

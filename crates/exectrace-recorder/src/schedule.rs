@@ -4,14 +4,15 @@
 //! in any order and with gaps; the model makes a legal schedule of it.
 
 use std::panic::Location;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::is_enabled;
 use crate::local::{record, serial};
 use crate::record::{Kind, MAX_DOORS, task_and_length};
-use crate::switch::{lock, tell_listeners};
+use crate::switch::tell_listeners;
+use crate::table::Table;
 
 /// An async task: a number that is to be unique among all async tasks of the process, ever.
 ///
@@ -73,7 +74,7 @@ impl AsyncTaskKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Worker(pub u32);
 
-static RUNTIMES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static RUNTIMES: Table<Vec<Arc<str>>> = Table::new();
 
 /// Whether there is anything in [`RUNTIMES`].
 static IS_ANY_REGISTERED: AtomicBool = AtomicBool::new(false);
@@ -88,9 +89,12 @@ pub struct Runtime {
 
 /// The name of the runtime with this number.
 pub(crate) fn runtime_name(number: u16) -> String {
-    let names = lock(&RUNTIMES);
     let index = usize::from(number).wrapping_sub(1);
-    names.get(index).cloned().unwrap_or_default()
+    let names = RUNTIMES.read();
+    names
+        .get(index)
+        .map(|name| name.to_string())
+        .unwrap_or_default()
 }
 
 impl Runtime {
@@ -104,12 +108,13 @@ impl Runtime {
     /// Registers a runtime under a name, which shows in the names of its workers' lanes.
     #[must_use]
     pub fn register(name: impl Into<String>) -> Self {
-        let mut names = lock(&RUNTIMES);
-        if names.len() < MAX_DOORS - 1 {
-            names.push(name.into());
-        }
-        let number = names.len() as u16;
-        drop(names);
+        let name = Arc::from(name.into());
+        let number = RUNTIMES.change(|names| {
+            if names.len() < MAX_DOORS - 1 {
+                names.push(Arc::clone(&name));
+            }
+            names.len() as u16
+        });
         IS_ANY_REGISTERED.store(true, Ordering::Relaxed);
         if number == 1 && is_enabled() {
             // What was of no use before may be wanted now.
@@ -244,18 +249,23 @@ pub struct AliveTask {
 /// A set of numbers that the flush thread asks for ten times a second while something records.
 pub type Sampler = Box<dyn FnMut(&mut dyn FnMut(&str, i64)) + Send>;
 
-static SAMPLERS: Mutex<Vec<Sampler>> = Mutex::new(Vec::new());
+static SAMPLERS: Table<Vec<Arc<Mutex<Sampler>>>> = Table::new();
 
 /// Adds counters: `sampler` tells name and value of each when it is asked, on the flush thread.
 ///
 /// It must be quick and must not record. It is kept for the life of the process.
 pub fn add_sampler(sampler: Sampler) {
-    lock(&SAMPLERS).push(sampler);
+    let sampler = Arc::new(Mutex::new(sampler));
+    SAMPLERS.change(|samplers| samplers.push(Arc::clone(&sampler)));
 }
 
 /// Asks all samplers.
 pub(crate) fn sample(f: &mut dyn FnMut(&str, i64)) {
-    for sampler in lock(&SAMPLERS).iter_mut() {
-        sampler(f);
+    for sampler in SAMPLERS.read().iter() {
+        // Only the flush thread locks. One that is locked, or that a panic has left, is one that the
+        // process from which this one was forked was in the middle of, or that has failed.
+        if let Ok(mut sampler) = sampler.try_lock() {
+            sampler(f);
+        }
     }
 }

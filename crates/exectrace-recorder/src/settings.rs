@@ -1,8 +1,6 @@
 //! Settings of the tracer, which is one for the process.
 
-use std::sync::Mutex;
-
-use crate::switch::lock;
+use crate::table::Table;
 
 /// What can be set before the first recording starts.
 ///
@@ -22,7 +20,7 @@ pub struct Settings {
 const DEFAULT_MEMORY_BYTES: usize = 64 << 20;
 
 /// The settings in force, and whether they are in use.
-static CURRENT: Mutex<(Settings, bool)> = Mutex::new((Settings::new(), false));
+static CURRENT: Table<(Settings, bool)> = Table::new();
 
 impl Settings {
     /// The defaults: 64 MiB of memory.
@@ -48,19 +46,21 @@ impl Settings {
     /// # Errors
     /// [`SettingsError::InUse`] once a recording has been started.
     pub fn apply(self) -> Result<(), SettingsError> {
-        let mut current = lock(&CURRENT);
-        if current.1 {
-            return Err(SettingsError::InUse);
-        }
-        current.0 = self;
-        Ok(())
+        CURRENT.change(|current| {
+            if current.1 {
+                return Err(SettingsError::InUse);
+            }
+            current.0 = self.clone();
+            Ok(())
+        })
     }
 
     /// Takes the settings into use.
     pub(crate) fn take_into_use() -> Self {
-        let mut current = lock(&CURRENT);
-        current.1 = true;
-        current.0.clone()
+        CURRENT.change(|current| {
+            current.1 = true;
+            current.0.clone()
+        })
     }
 
     pub(crate) fn memory(&self) -> usize {

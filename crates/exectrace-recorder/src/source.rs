@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering;
 use crate::chunk::Chunk;
 use crate::decode::{Cursor, Peek, Scratch};
 use crate::input::{Ahead, Input, SpanKey};
-use crate::local::{POOL, Shared};
 use crate::merge::{Sink, Stream};
+use crate::process;
 use crate::record::Kind;
+use crate::thread::Shared;
 
 /// A thread, and how far it was read.
 ///
@@ -134,7 +135,7 @@ impl Cursors {
 }
 
 fn give_back(chunk: &'static Chunk) {
-    if let Some(pool) = POOL.get() {
+    if let Some(pool) = process::existing().and_then(|process| process.pool.get()) {
         pool.give_back(chunk);
     }
 }

@@ -35,10 +35,9 @@ use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use crate::clock;
 use crate::decode::MAX_STACK_WORDS;
-use crate::local::Reservation;
 use crate::record::{Kind, head};
+use crate::reservation::Reservation;
 use walk::ThreadStack;
 
 /// Most addresses of one stack; of a deeper one those nearest to the leaf are kept.
@@ -362,8 +361,8 @@ impl Local {
 
     #[cold]
     fn record(&self, watch: &Watch, hash: u64, words: usize, stacks: usize) -> Option<()> {
-        let mut reservation = Reservation::begin(3 + words)?;
-        let fits = [head(Kind::StackIs, 0, clock::ticks()), hash, words as u64]
+        let (mut reservation, ticks) = Reservation::begin(3 + words)?;
+        let fits = [head(Kind::StackIs, 0, ticks), hash, words as u64]
             .into_iter()
             .chain(self.words(watch, stacks))
             .all(|word| reservation.push(word));

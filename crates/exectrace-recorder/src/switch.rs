@@ -3,6 +3,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::table::Table;
+
 /// The epoch of recording, or 0 while nothing records: the switch itself.
 static EPOCH: AtomicU32 = AtomicU32::new(0);
 
@@ -30,7 +32,7 @@ pub fn epoch() -> u32 {
     EPOCH.load(Ordering::Relaxed)
 }
 
-static LISTENERS: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
+static LISTENERS: Table<Vec<fn()>> = Table::new();
 
 /// Has `listener` called after each switch from off to on and back, on the thread that switched, and
 /// when the first [`Runtime`](crate::Runtime) is registered in between.
@@ -38,32 +40,36 @@ static LISTENERS: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
 /// A listener is kept for the life of the process; the same function is kept once. This is how
 /// `tracing` call sites learn that they are wanted. A listener must not start or stop recordings.
 pub fn on_switch(listener: fn()) {
-    let mut listeners = lock(&LISTENERS);
-    if !listeners
-        .iter()
-        .any(|&known| std::ptr::fn_addr_eq(known, listener))
-    {
-        listeners.push(listener);
-    }
+    LISTENERS.change(|listeners| {
+        let is_it = |&known: &fn()| std::ptr::fn_addr_eq(known, listener);
+        if !listeners.iter().any(is_it) {
+            listeners.push(listener);
+        }
+    });
 }
 
-/// Sets the switch; the listeners are for [`tell_listeners`].
+/// Sets the switch; the listeners are for [`tell_listeners`]. Only the flush thread does.
 pub(crate) fn set_enabled(enabled: bool) {
-    static LAST: Mutex<u32> = Mutex::new(0);
-    let mut last = lock(&LAST);
+    static LAST: AtomicU32 = AtomicU32::new(0);
     if !enabled {
         EPOCH.store(0, Ordering::SeqCst);
     } else if !is_enabled() {
-        // 0 is skipped: it means off.
-        *last = last.checked_add(1).unwrap_or(1);
-        EPOCH.store(*last, Ordering::SeqCst);
+        // 0 is skipped: it means off. Relaxed: one thread only.
+        let next = LAST.load(Ordering::Relaxed).checked_add(1).unwrap_or(1);
+        LAST.store(next, Ordering::Relaxed);
+        EPOCH.store(next, Ordering::SeqCst);
     }
 }
 
-/// Calls the listeners. No lock is held while they run.
+/// Switches off in a forked child, which has no flush thread.
+#[cfg(unix)]
+pub(crate) fn forget() {
+    EPOCH.store(0, Ordering::SeqCst);
+}
+
+/// Calls the listeners.
 pub(crate) fn tell_listeners() {
-    let listeners = lock(&LISTENERS).clone();
-    for listener in listeners {
+    for listener in LISTENERS.read().iter() {
         listener();
     }
 }
