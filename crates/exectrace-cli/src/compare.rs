@@ -86,6 +86,9 @@ pub(crate) fn compare(
         match (up, down) {
             (true, true) => Verdict::Shifted,
             (true, false) => Verdict::Slower,
+            // Few durations make p99, so a rise of it may well be chance; but it is no reason to call
+            // the whole faster.
+            (false, true) if p99_change >= least || p50_change >= least => Verdict::Shifted,
             (false, true) => Verdict::Faster,
             (false, false) => Verdict::Same,
         }
@@ -223,6 +226,20 @@ mod tests {
         assert_eq!(slower.verdict, Verdict::Slower);
         let same = compare(&tail(5_000), &tail(5_000), 1, 0.05);
         assert_eq!(same.verdict, Verdict::Same, "{same:?}");
+    }
+
+    #[test]
+    fn what_has_a_longer_tail_is_not_faster_though_its_median_is() {
+        let before = histogram((0..200).map(|i| 1_000 + i));
+        // One in forty is longer: p99 is, by half, which a test of so few cannot tell from chance.
+        let after = histogram((0..200).map(|i| if i % 40 == 0 { 1_800 } else { 800 + i }));
+        let shifted = compare(&before, &after, 10, 0.05);
+        assert!(shifted.p50_change < -0.1 && shifted.p99_change > 0.4);
+        assert!(
+            shifted.chance < 1e-6 && shifted.tail_chance > 0.01,
+            "{shifted:?}"
+        );
+        assert_eq!(shifted.verdict, Verdict::Shifted);
     }
 
     #[test]

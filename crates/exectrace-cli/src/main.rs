@@ -9,6 +9,7 @@
 mod args;
 mod calendar;
 mod commands;
+mod comparable;
 mod compare;
 mod failure;
 mod input;

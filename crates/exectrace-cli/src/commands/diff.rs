@@ -1,18 +1,20 @@
 //! `exectrace diff`: what got slower from one trace to another, and whether that is more than noise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use exectrace_analysis::{Analysis, Histogram, Options};
+use clap::Args;
+use exectrace_analysis::{Analysis, Histogram, Options, Overview};
 use serde::Serialize;
 
 use crate::args::{Format, FormatArgument};
+use crate::comparable::{Sort, refusal};
 use crate::compare::{Comparison, Verdict, compare};
 use crate::failure::Status;
 use crate::input::TraceArgument;
 use crate::output::table::{Cell, Table};
-use crate::output::{Out, json, names, style, units};
+use crate::output::{Out, json, names, printable, style, units};
 use crate::question::{Answer, FILTER_HELP, Page, Question};
 use crate::scope::Window;
 
@@ -53,37 +55,6 @@ pub(crate) struct Diff {
 const OF_USER_TASKS: &str = "\
 User tasks are of no single async task: they are compared in any case. --only leaves them out.";
 
-/// What is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Sort {
-    /// User tasks: operations
-    UserTask,
-    /// Regions
-    Region,
-    /// Polls of async tasks
-    Run,
-    /// Delays from a wake to the run
-    Wake,
-    /// Waits, by what for
-    Wait,
-    /// System calls of async tasks
-    Syscall,
-}
-
-impl Sort {
-    fn title(self) -> &'static str {
-        match self {
-            Self::UserTask => "user task",
-            Self::Region => "region",
-            Self::Run => "run",
-            Self::Wake => "wake",
-            Self::Wait => "wait",
-            Self::Syscall => "syscall",
-        }
-    }
-}
-
 /// One line of the answer.
 #[derive(Debug, Serialize)]
 struct Row {
@@ -107,6 +78,16 @@ struct Document<'a> {
     changes: &'a [Row],
     only_before: &'a [Only],
     only_after: &'a [Only],
+    not_compared: &'a [NotCompared],
+}
+
+/// What cannot be compared, as the traces tell different things of it.
+#[derive(Debug, Serialize)]
+struct NotCompared {
+    sort: Sort,
+    why: String,
+    /// How many distributions there would be.
+    distributions: u64,
 }
 
 /// What only one of the traces has.
@@ -127,6 +108,8 @@ impl Diff {
         let after = self.ask(&self.after)?;
         let mut old = self.distributions(&before.analysis);
         let mut new = self.distributions(&after.analysis);
+        let overviews = (&before.analysis.overview, &after.analysis.overview);
+        let not_compared = refuse(overviews, &mut old, &mut new);
         let keys: Vec<Key> = old
             .keys()
             .filter(|key| new.contains_key(key))
@@ -158,10 +141,15 @@ impl Diff {
                     changes: &rows,
                     only_before: &only_before,
                     only_after: &only_after,
+                    not_compared: &not_compared,
                 },
                 out,
             )?,
-            Format::Text => self.print(&rows, &only_before, &only_after, &mut Page::new(out))?,
+            Format::Text => {
+                let mut page = Page::new(out);
+                self.print(&rows, &only_before, &only_after, &mut page)?;
+                print_not_compared(&not_compared, &mut page)?;
+            }
         }
         let is_slower = rows
             .iter()
@@ -269,6 +257,46 @@ impl Diff {
         }
         Ok(())
     }
+}
+
+/// Takes out what cannot be compared.
+fn refuse(
+    (before, after): (&Overview, &Overview),
+    old: &mut BTreeMap<Key, Histogram>,
+    new: &mut BTreeMap<Key, Histogram>,
+) -> Vec<NotCompared> {
+    let mut not_compared = Vec::new();
+    for sort in [Sort::Run, Sort::Wake, Sort::Wait] {
+        let Some(why) = refusal(sort, before, after) else {
+            continue;
+        };
+        let mut keys: BTreeSet<Key> = old.keys().chain(new.keys()).cloned().collect();
+        keys.retain(|key| key.0 == sort);
+        old.retain(|key, _| key.0 != sort);
+        new.retain(|key, _| key.0 != sort);
+        if !keys.is_empty() {
+            not_compared.push(NotCompared {
+                sort,
+                why,
+                distributions: keys.len() as u64,
+            });
+        }
+    }
+    not_compared
+}
+
+fn print_not_compared(not_compared: &[NotCompared], page: &mut Page<'_>) -> anyhow::Result<()> {
+    if not_compared.is_empty() {
+        return Ok(());
+    }
+    page.heading("Not compared", "the traces tell different things of these")?;
+    for refused in not_compared {
+        let sort = refused.sort.title();
+        let distributions = units::count(refused.distributions);
+        let why = printable(&refused.why);
+        writeln!(page.out, "  {sort}, {distributions} distributions: {why}")?;
+    }
+    Ok(())
 }
 
 fn table(rows: &[&Row], style: anstyle::Style) -> Table {
