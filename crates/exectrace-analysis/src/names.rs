@@ -60,6 +60,15 @@ fn is_go_wait(function: &str) -> bool {
     GO_WAITS.iter().any(|begin| function.starts_with(begin))
 }
 
+/// How the functions of a Tokio program begin in which it waits, and that are not its own.
+const TOKIO_WAITS: [&str; 5] = ["tokio::", "std::", "core::", "alloc::", "futures_"];
+
+/// Whether a function of a Rust program is neither Tokio's nor the standard library's.
+pub(crate) fn is_of_program(function: &str) -> bool {
+    let function = function.trim_start_matches('<');
+    !TOKIO_WAITS.iter().any(|begin| function.starts_with(begin))
+}
+
 /// The goroutines of Go's runtime that run the program's own code: finalizers (`runfinq` up to Go
 /// 1.24) and cleanups.
 const GO_RUNS_PROGRAM: [&str; 3] = [

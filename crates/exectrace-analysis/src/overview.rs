@@ -6,8 +6,10 @@ use exectrace_format::{
 use rustc_hash::FxHashMap;
 use serde::{Serialize, Serializer};
 
+use crate::names::is_of_go_runtime;
 use crate::play::Index;
 use crate::sight::{Seen, Sight};
+use crate::workers::is_workers_name;
 
 /// The facts of a trace.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -190,10 +192,22 @@ pub(crate) struct Facts {
 const MAX_LINKS: usize = 1 << 20;
 
 impl Facts {
-    /// Whether the traced program is Go's: its runtime does not name its workers, as ours do at the
-    /// begin of a trace.
+    /// Whether the traced program is Go's: no side data at the begin of the trace says who wrote it
+    /// or what its workers are called.
     pub(crate) fn is_of_go(&self) -> bool {
-        self.lane_names.is_empty()
+        self.lane_names.is_empty() && self.overview.written_by.is_none()
+    }
+
+    /// Whether tasks of this name belong to Go itself.
+    pub(crate) fn is_of_go_runtime(&self, name: &str) -> bool {
+        self.is_of_go() && is_of_go_runtime(name)
+    }
+
+    /// Whether any task may run on the lane, as opposed to a thread's own: so it is with Go's workers,
+    /// which have no names, and with those of async runtimes.
+    pub(crate) fn is_shared_lane(&self, lane: u64) -> bool {
+        let name = self.lane_names.get(&lane);
+        name.map_or(self.is_of_go(), |name| is_workers_name(name))
     }
 
     /// Whether the trace shows system calls: those of Go do, ours do not, unless one is there.

@@ -75,6 +75,12 @@ impl Passes {
         }
     }
 
+    /// Whether rules watch what flows do while they run.
+    #[inline]
+    pub(crate) fn watches(&self) -> bool {
+        self.watch.is_some()
+    }
+
     /// A flow changes its state.
     #[inline]
     pub(crate) fn transition(

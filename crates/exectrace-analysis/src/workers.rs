@@ -36,17 +36,13 @@ pub struct IdleWhileRunnable {
     pub longest_begin_ns: u64,
 }
 
-impl Worker {
-    /// Whether any task may run on it, as opposed to a thread's own lane: so it is with Go's
-    /// workers, which have no names, and with those of async runtimes, whose names end in a number.
-    pub(crate) fn is_shared(&self) -> bool {
-        is_shared_name(&self.name)
-    }
-}
-
-/// See [`Worker::is_shared`].
-pub(crate) fn is_shared_name(name: &str) -> bool {
-    name.is_empty() || name.ends_with(|c: char| c.is_ascii_digit())
+/// Whether a lane of this name is the worker of an async runtime: the recorder calls it after the
+/// runtime and its number there, as in `main worker 0`. The name of a thread may end in a digit too.
+pub(crate) fn is_workers_name(name: &str) -> bool {
+    let number = name
+        .rsplit_once(" worker ")
+        .map_or("", |(_, number)| number);
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// One worker: a slot that runs async tasks.
@@ -56,6 +52,9 @@ pub struct Worker {
     pub id: u64,
     /// Its name, where the trace tells it.
     pub name: String,
+    /// Whether any async task may run on it: it is one of Go's workers, or of an async runtime's. Else
+    /// it is a thread's own.
+    pub is_shared: bool,
     /// The time that the trace knows its state.
     pub total_ns: u64,
     /// Running async tasks.
@@ -242,6 +241,7 @@ impl WorkerPass {
                 .unwrap_or_default();
             let worker = self.worker(lane.id);
             worker.name = name;
+            worker.is_shared = world.facts.is_shared_lane(lane.id);
             worker.total_ns = lane.held + lane.idle;
             worker.idle_ns = lane.idle;
             let used_ns = worker.busy_ns + worker.own_code_ns + worker.syscall_ns.unwrap_or(0);

@@ -11,9 +11,8 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
     let syscalls = analysis.syscalls.as_ref()?;
     // Go takes the worker from a goroutine in a long call, so there it does no harm.
     let is_runtimes_worker = |id: Option<u64>| {
-        analysis
-            .shared_workers()
-            .any(|worker| Some(worker.id) == id && !worker.name.is_empty())
+        let mut workers = analysis.shared_workers();
+        workers.any(|worker| Some(worker.id) == id && !worker.name.is_empty())
     };
     let mut calls: Vec<(&str, &SyscallInstance)> = Vec::new();
     for kind in &syscalls.by_name {

@@ -135,7 +135,7 @@ impl Watch {
             begin_ns: Some(world.since_begin(link.since)),
             duration_ns: Some(link.longest),
             async_task: Some(link.head.0),
-            place: world.names.place_of_program(link.stack),
+            place: world.place_of_program(link.stack),
             ..Exemplar::default()
         };
         let exemplars: Vec<Exemplar> = self.worst.iter().map(exemplar).collect();

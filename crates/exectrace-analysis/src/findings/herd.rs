@@ -173,7 +173,7 @@ impl Watch {
             duration_ns: Some(burst.delay),
             async_task: Some(burst.by.0),
             worker: Some(burst.lane),
-            place: world.names.place_of_program(burst.stack),
+            place: world.place_of_program(burst.stack),
             ..Exemplar::default()
         };
         let exemplars: Vec<Exemplar> = self.worst.iter().map(exemplar).collect();

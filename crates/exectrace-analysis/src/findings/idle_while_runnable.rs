@@ -14,7 +14,7 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
     }
     Some(Finding {
         id: "idle_while_runnable",
-        severity: Severity::Warning,
+        severity: Severity::Info,
         message: format!(
             "tasks were ready while a worker slept for {} in all, once for {}",
             shown(idle.total_ns),
@@ -32,6 +32,7 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
                hundredth of the trace or more in all; outside Go, tasks that are not known to have \
                run apart, which may be for blocking threads.",
         help: "Tasks may be bound to a worker (a LocalSet, a current-thread runtime), or were put \
-               into the slot of a worker that runs long.",
+               into the slot of a worker that runs long; or the machine has no CPU left for the worker that \
+               was woken.",
     })
 }

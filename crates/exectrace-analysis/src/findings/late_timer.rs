@@ -111,7 +111,7 @@ impl Watch {
             begin_ns: Some(world.since_begin(sleep.begin)),
             duration_ns: Some(sleep.duration),
             async_task: Some(sleep.task),
-            place: world.names.place_of_program(sleep.stack),
+            place: world.place_of_program(sleep.stack),
             ..Exemplar::default()
         };
         let exemplars: Vec<Exemplar> = late.iter().map(exemplar).collect();

@@ -6,7 +6,7 @@
 use crate::names::{Frame, Text};
 use crate::play::{Flow, Index, Stretch, World};
 
-use super::watch::{Wake, is_shared, of_lane};
+use super::watch::{Wake, of_lane};
 use super::{Exemplar, Finding, Severity, shown, sum, tasks_of};
 
 /// From so many wakes to a run on, on average ...
@@ -82,7 +82,7 @@ impl Watch {
     pub(super) fn flow_ends(&mut self, world: &World, flow: &Flow) {
         // A thread's own flow may run for as long as it likes, and wake as many as it likes: its
         // runs do not count.
-        if !is_shared(world, flow.last_lane) {
+        if !world.facts.is_shared_lane(flow.last_lane) {
             return;
         }
         let kind = self.kind(flow.name);

@@ -107,16 +107,13 @@ impl Analysis {
     /// What is wrong, the worst first. Parts that were not computed
     /// ([`Options::for_findings`] computes all) are not looked at.
     pub fn findings(&self) -> Vec<Finding> {
-        let rules: [fn(&Self) -> Option<Finding>; 11] = [
+        let rules: [fn(&Self) -> Option<Finding>; 8] = [
             incomplete::find,
-            long_run::find,
             blocking_call::find,
             ready_delay::find,
             idle_while_runnable::find,
             imbalance::find,
             self_wake::find,
-            growing::find,
-            never_woken::find,
             outlier::find,
             open_region::find,
         ];
@@ -129,12 +126,11 @@ impl Analysis {
         findings
     }
 
-    /// The workers that share their work: those of Go, and those of async runtimes, whose names
-    /// end in a number. What runs on another worker is a thread of its own, which may do so for as
-    /// long as it likes.
+    /// The workers that share their work. What runs on another is a thread of its own, which may do so
+    /// for as long as it likes.
     fn shared_workers(&self) -> impl Iterator<Item = &Worker> {
         let workers = self.workers.iter().flat_map(|workers| &workers.workers);
-        workers.filter(|worker| worker.is_shared())
+        workers.filter(|worker| worker.is_shared)
     }
 
     fn is_shared_worker(&self, id: Option<u64>) -> bool {

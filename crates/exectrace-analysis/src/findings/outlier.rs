@@ -56,7 +56,7 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
     let worst = slow.first()?.what.clone();
     Some(Finding {
         id: "outlier",
-        severity: Severity::Warning,
+        severity: Severity::Info,
         message: format!(
             "{} far longer than others of their kind: {worst}",
             plural(slow.len() as u64, "case")

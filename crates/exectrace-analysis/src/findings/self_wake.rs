@@ -1,6 +1,5 @@
 //! Async tasks that are ready again whenever they have run: they poll in a loop.
 
-use crate::names::is_of_go_runtime;
 use crate::{Analysis, TaskGroup};
 
 use super::{Exemplar, Finding, Severity, tasks_of};
@@ -16,7 +15,7 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
         group.yields >= MIN_YIELDS
             && group.yields * 100 >= group.runs.count() * MIN_PERCENT
             // Go's sweeper yields after each span.
-            && !is_of_go_runtime(&group.name)
+            && !group.is_of_go_runtime
     };
     let looping: Vec<&TaskGroup> = groups.iter().filter(loops).collect();
     let worst = looping.iter().max_by_key(|group| group.yields)?;

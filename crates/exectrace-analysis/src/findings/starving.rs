@@ -9,7 +9,6 @@ use crate::names::{Frame, Text};
 use crate::play::{Flow, World};
 use crate::top::Top;
 
-use super::watch::is_shared;
 use super::{Exemplar, Finding, Severity, plural, shown, sum};
 
 /// The few ran for so much of the time in which tasks ran, in a hundred ...
@@ -58,7 +57,7 @@ impl Default for Watch {
 impl Watch {
     pub(super) fn flow_ends(&mut self, world: &World, flow: &Flow) {
         // One that never ran may be starved; a thread of its own cannot be.
-        if !is_shared(world, flow.last_lane) {
+        if !world.facts.is_shared_lane(flow.last_lane) {
             return;
         }
         self.tasks += 1;
@@ -80,7 +79,9 @@ impl Watch {
 
     pub(super) fn find(self, world: &World) -> Option<Finding> {
         let lanes = &world.lanes.all;
-        let workers = lanes.iter().filter(|lane| is_shared(world, lane.id));
+        let workers = lanes
+            .iter()
+            .filter(|lane| world.facts.is_shared_lane(lane.id));
         let few = self.longest.iter().take(workers.count().min(MAX_FEW));
         let first = self.longest.iter().next().map_or(0, |taker| taker.running);
         let few: Vec<&Taker> = few

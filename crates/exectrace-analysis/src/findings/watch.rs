@@ -7,9 +7,10 @@ use exectrace_format::{CompactEvent, GoId};
 
 use crate::names::Names;
 use crate::play::{Flow, Index, State, Stretch, World};
-use crate::workers::is_shared_name;
 
-use super::{Finding, convoy, herd, late_timer, many_wakes, starving};
+use super::{
+    Finding, convoy, growing, herd, late_timer, long_run, many_wakes, never_woken, starving,
+};
 
 /// A wake, when it happens.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,9 @@ pub(crate) struct WatchPass {
     convoy: convoy::Watch,
     starving: starving::Watch,
     late_timer: late_timer::Watch,
+    long_run: long_run::Watch,
+    never_woken: never_woken::Watch,
+    growing: growing::Watch,
 }
 
 impl WatchPass {
@@ -46,6 +50,9 @@ impl WatchPass {
             convoy: convoy::Watch::new(names),
             starving: starving::Watch::default(),
             late_timer: late_timer::Watch::new(names),
+            long_run: long_run::Watch::new(names),
+            never_woken: never_woken::Watch::default(),
+            growing: growing::Watch::default(),
         }
     }
 
@@ -53,6 +60,7 @@ impl WatchPass {
     pub(crate) fn stretch(&mut self, world: &World, flow: &Flow, stretch: &Stretch) {
         match stretch.state {
             State::Running => {
+                self.long_run.run_ends(world, flow, stretch);
                 if let Some(lane) = self.lane(stretch.lane) {
                     self.many_wakes.run_ends(flow, stretch, lane);
                 }
@@ -93,6 +101,8 @@ impl WatchPass {
         self.many_wakes.flow_ends(world, flow);
         self.convoy.flow_ends(flow);
         self.starving.flow_ends(world, flow);
+        self.never_woken.flow_ends(world, flow);
+        self.growing.flow_ends(world, flow);
     }
 
     #[inline]
@@ -117,6 +127,9 @@ impl WatchPass {
             self.convoy.find(world),
             self.starving.find(world),
             self.late_timer.find(world),
+            self.long_run.find(world),
+            self.never_woken.find(world),
+            self.growing.find(world),
         ];
         found.into_iter().flatten().collect()
     }
@@ -129,10 +142,4 @@ pub(super) fn of_lane<T: Default>(all: &mut Vec<T>, lane: usize) -> &mut T {
         all.resize_with(lane + 1, T::default);
     }
     &mut all[lane]
-}
-
-/// Whether any task may run on the lane; see [`Worker::is_shared`](crate::Worker).
-pub(super) fn is_shared(world: &World, lane: u64) -> bool {
-    let name = world.facts.lane_names.get(&lane);
-    name.is_none_or(|name| is_shared_name(name))
 }

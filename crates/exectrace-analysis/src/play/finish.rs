@@ -3,12 +3,14 @@
 use exectrace_format::GoId;
 
 use crate::analysis::Analysis;
+use crate::names::Stack;
 use crate::sight::FlowKind;
 
 use super::charge::{close_ranges, ended, leave};
+use super::gap::Did;
 use super::player::Player;
 use super::region::EndedRegion;
-use super::stretch::{Next, between};
+use super::stretch::{Next, State, between};
 
 impl Player {
     /// The trace ends, and the flow lives on.
@@ -20,6 +22,9 @@ impl Player {
         let Some(flow) = self.flows.at(index) else {
             return;
         };
+        if flow.state == State::Running {
+            flow.marks(Did::End, now, Stack::default());
+        }
         let mut sums = std::mem::take(&mut self.scratch);
         while let Some(open) = flow.close_region(now, clip, &mut sums) {
             let region = EndedRegion {

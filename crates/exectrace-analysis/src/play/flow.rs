@@ -8,6 +8,7 @@ use crate::names::{Frame, Stack, Text};
 
 use crate::sight::FlowKind;
 
+use super::gap::{Gap, Mark};
 use super::index::Index;
 use super::region::OpenRegion;
 use super::stretch::{Origin, State};
@@ -58,6 +59,10 @@ pub(crate) struct Flow {
     pub(crate) ranges: Vec<(Text, i64)>,
     pub(crate) runs: u64,
     pub(crate) longest_run: u64,
+    /// What it recorded last in the run that it is in.
+    pub(crate) last_mark: Mark,
+    /// The longest gap between records of that run.
+    pub(crate) longest_gap: Option<Box<Gap>>,
     pub(crate) wakes: u64,
 
     /// Open regions, the innermost last.

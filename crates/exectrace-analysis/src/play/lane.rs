@@ -3,7 +3,6 @@
 use exectrace_format::{GoId, ProcId, ProcState};
 
 use crate::options::Clip;
-use crate::workers::is_shared_name;
 
 use super::flow::FlowIndex;
 use super::index::Index;
@@ -107,8 +106,7 @@ impl Player {
     pub(super) fn proc(&mut self, proc: ProcId, from: ProcState, to: ProcState) {
         let (now, first) = (self.world.now, self.sync);
         let (begin, clip) = (self.world.begin, self.world.clip);
-        let name = self.world.facts.lane_names.get(&proc.0);
-        if name.is_none_or(|name| is_shared_name(name)) {
+        if self.world.facts.is_shared_lane(proc.0) {
             let was_idle = self.world.lanes.is_idle(proc.0);
             self.world.slack.worker(was_idle, to, now, begin, clip);
         }

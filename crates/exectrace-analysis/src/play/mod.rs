@@ -8,6 +8,7 @@ mod charge;
 mod event_filter;
 mod finish;
 mod flow;
+mod gap;
 mod index;
 mod lane;
 mod player;
@@ -19,6 +20,7 @@ mod stretch;
 
 pub use event_filter::EventFilter;
 pub(crate) use flow::{Flow, Flows};
+pub(crate) use gap::{Did, Gap, Mark};
 pub(crate) use index::Index;
 pub(crate) use player::{Player, UserTask, World};
 pub(crate) use region::EndedRegion;

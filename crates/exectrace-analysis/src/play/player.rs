@@ -10,7 +10,7 @@ use exectrace_format::{
 };
 
 use crate::breakdown::{Sums, add};
-use crate::names::{Names, Stack, Text};
+use crate::names::{Frame, Names, Place, Stack, Text, is_of_program};
 use crate::options::{Clip, Options};
 use crate::overview::Facts;
 use crate::passes::Passes;
@@ -18,6 +18,7 @@ use crate::sight::{FlowKind, WAKE_NOT_SEEN};
 
 use super::charge::{close_ranges, ended, leave};
 use super::flow::{Flow, FlowIndex, Flows};
+use super::gap::Did;
 use super::lane::Lanes;
 use super::slack::Slack;
 use super::stretch::{Next, Origin, State, between};
@@ -53,6 +54,18 @@ impl World {
     fn is_wake_not_seen(&self, stack: Stack) -> bool {
         let leaf = self.names.frames(stack).next();
         leaf.is_some_and(|leaf| leaf.function == self.wake_not_seen)
+    }
+
+    /// The place of a stack that says most of the program: of Go's as [`Place::of_program`], elsewhere
+    /// the first outside Tokio and the standard library, or the leaf.
+    pub(crate) fn place_of_program(&self, stack: Stack) -> Option<Place> {
+        if self.facts.is_of_go() {
+            return self.names.place_of_program(stack);
+        }
+        let is_of_program = |frame: &&Frame| is_of_program(self.names.get(frame.function));
+        let first = self.names.frames(stack).find(is_of_program);
+        let shown = first.or_else(|| self.names.frames(stack).next())?;
+        Some(self.names.place(shown))
     }
 
     /// Nanoseconds since the begin of the trace.
@@ -147,18 +160,21 @@ impl Player {
                 let name = self.world.names.text(tables, name);
                 let stack = self.world.names.stack(tables, event.stack);
                 if let Some(flow) = self.flows.get_mut(event.go) {
+                    flow.marks(Did::RegionBegin(name), time, stack);
                     flow.open_region((name, task.0, stack), time, self.world.clip);
                     self.passes.region_begins(flow);
                 }
             }
             CompactKind::RegionEnd { task, name } => {
                 let name = self.world.names.text(tables, name);
+                self.marks(event, tables, Did::RegionEnd(name));
                 let is_part = self.has_leaf(tables, event.stack, PART_OF_SPAN);
                 self.region_ends(event.go, (task.0, name), is_part);
             }
             CompactKind::TaskBegin { task, parent, name } => {
                 let name = self.world.names.text(tables, name);
                 let stack = self.world.names.stack(tables, event.stack);
+                self.marks(event, tables, Did::TaskBegin(name));
                 let root = self.world.names.root(stack);
                 let carries =
                     root.is_some_and(|root| self.world.names.get(root.function) == CONCURRENT_SPAN);
@@ -175,6 +191,7 @@ impl Player {
             }
             CompactKind::TaskEnd { task, parent, name } => {
                 let name = self.world.names.text(tables, name);
+                self.marks(event, tables, Did::TaskEnd(name));
                 self.passes
                     .task_ends(&self.world, event.go, (task, parent, name));
             }
@@ -183,6 +200,7 @@ impl Player {
                 category,
                 message,
             } => {
+                self.marks(event, tables, Did::Log);
                 let texts = (tables.text(category), tables.text(message));
                 self.passes.log(&self.world, event.go, task, texts);
             }
@@ -242,6 +260,14 @@ impl Player {
         leaf.is_some_and(|leaf| names.get(leaf.function) == function)
     }
 
+    /// The flow on which the event happened recorded something.
+    fn marks(&mut self, event: &CompactEvent, tables: &Tables, did: Did) {
+        if let Some(flow) = self.flows.get_mut(event.go) {
+            let stack = self.world.names.stack(tables, event.stack);
+            flow.marks(did, event.time.0, stack);
+        }
+    }
+
     fn go(
         &mut self,
         event: &CompactEvent,
@@ -252,6 +278,16 @@ impl Player {
         let time = event.time.0;
         let reason = self.world.names.text(tables, reason);
         let stack = self.world.names.stack(tables, event.stack);
+        if self.passes.watches()
+            && event.go != go
+            && let Some(actor) = self.flows.get_mut(event.go)
+        {
+            let did = match from {
+                GoState::NotExist => Did::Spawn,
+                _ => Did::Wake,
+            };
+            actor.marks(did, time, stack);
+        }
         let is_new = matches!(from, GoState::Undetermined | GoState::NotExist);
         let (index, is_older) = match self.flows.find(go) {
             Some(index) if !is_new => (index, false),
@@ -280,6 +316,9 @@ impl Player {
             self.world.slack.runnable(change, time, begin, clip);
         }
         self.passes.transition(flow, event, (from, to));
+        if flow.state == State::Running {
+            flow.marks(Did::End, time, stack);
+        }
         if !is_new {
             let next = match to {
                 GoState::NotExist => Next::End,
@@ -314,6 +353,7 @@ impl Player {
         flow.lane_lost = None;
         match to {
             GoState::Running => {
+                flow.run_begins(time);
                 flow.started.get_or_insert(time);
             }
             GoState::Syscall => {

@@ -52,6 +52,9 @@ pub struct TaskGroup {
     pub never_ran: u64,
     /// How many wait at the end and were never woken.
     pub never_woken: u64,
+    /// Whether they are Go's own: its collector's, its timers'.
+    #[serde(skip)]
+    pub(crate) is_of_go_runtime: bool,
     /// How many polls ended with the task ready to run again.
     pub yields: u64,
     /// Where the time of all of them together went.

@@ -102,7 +102,8 @@ impl TaskPass {
     pub(crate) fn flow_ends(&mut self, world: &World, flow: &mut Flow) {
         let is_alive = flow.state != State::Unknown;
         let never_ran = flow.started.is_none() && flow.parent.is_some();
-        let never_woken = flow.state == State::Waiting && flow.wakes == 0;
+        let is_task = flow.kind == FlowKind::Task;
+        let never_woken = flow.state == State::Waiting && flow.wakes == 0 && is_task;
         let group = self.group(flow);
         group.root = group.root.or(flow.root);
         group.count += 1;
@@ -184,6 +185,7 @@ impl TaskPass {
                 alive: group.alive,
                 never_ran: group.never_ran,
                 never_woken: group.never_woken,
+                is_of_go_runtime: world.facts.is_of_go_runtime(world.names.get(group.name)),
                 yields: group.yields,
                 breakdown: group.sums.named(world),
                 runs: group.runs,

@@ -41,51 +41,96 @@ fn a_damaged_trace_is_told_first() {
 }
 
 #[test]
-fn a_run_of_twenty_milliseconds_is_long_unless_the_thread_is_its_own() {
-    let run = |length: u64, worker: &str| {
+fn a_poll_that_records_nothing_for_twenty_milliseconds_is_long() {
+    let run = |length: u64, worker: &str, root: &str| {
         let mut story = Story::default();
         story
             .worker(1, worker)
-            .runs(10, 1, 1, "main")
+            .runs(10, 1, 1, root)
             .block(10 + length, 1, "sync", "recv<main");
         story
     };
     let finding = assert_tells(
         "long_run",
-        &run(20 * MS, "rt worker 0"),
-        &run(19 * MS, "rt worker 0"),
+        &run(20 * MS, "rt worker 0", "main"),
+        &run(19 * MS, "rt worker 0", "main"),
     );
     assert_eq!(
         (finding.count, finding.exemplars[0].async_task),
         (1, Some(1))
     );
-    assert_eq!(
-        finding.exemplars[0]
-            .place
-            .as_ref()
-            .map(|place| place.function.as_str()),
-        Some("recv")
-    );
-    assert_eq!(find(&run(20 * MS, "main"), "long_run"), None);
+    // Where it stood still is not where it waited next.
+    assert_eq!(place(&finding), Some("main"));
+    for (worker, root) in [
+        // A closure of the blocking pool, and a plain thread, whatever they are called.
+        ("main", "main"),
+        ("broker-0", "main"),
+        ("tokio-rt-worker", "main"),
+        // A worker between its polls, of a build that does not follow tasks.
+        ("rt worker 0", "rt worker 0@thread"),
+    ] {
+        let other = run(2_000 * MS, worker, root);
+        assert_eq!(find(&other, "long_run"), None, "{root} on {worker}");
+    }
+}
+
+/// The function of the place of the worst case.
+fn place(finding: &Finding) -> Option<&str> {
+    let place = finding.exemplars[0].place.as_ref();
+    place.map(|place| place.function.as_str())
 }
 
 #[test]
-fn a_run_of_a_millisecond_is_long_for_a_task_whose_runs_are_short() {
-    let runs = |usual: u64| {
+fn a_poll_stands_still_between_two_of_its_records() {
+    let polls = |pause: u64| {
         let mut story = Story::default();
         story
+            .worker(1, "rt worker 0")
             .runs(10, 1, 1, "main")
-            .spawn(20, 1, 2, "task")
-            .block(30, 1, "sync", "recv<main");
-        let mut now = 1_000;
-        for n in 0..300 {
-            let length = if n == 150 { 2 * MS } else { usual };
-            story.start(now, 1, 2).stop(now + length, 1, "yield");
-            now += length + 1_000;
+            .spawn(20, 1, 2, "task");
+        // Much is recorded, for long.
+        for n in 1..=60 {
+            story.log(n * MS, 1, 0, "goes on");
         }
         story
+            .region(61 * MS, 1, 0, "render")
+            .region_end(61 * MS + pause, 1, 0, "render")
+            .block(100 * MS, 1, "sync", "recv<main");
+        story
     };
-    assert_tells("long_run", &runs(50 * US), &runs(500 * US));
+    let finding = assert_tells("long_run", &polls(25 * MS), &polls(19 * MS + 100));
+    assert_eq!((finding.count, finding.total_ns), (1, 25 * MS));
+    let worst = &finding.exemplars[0];
+    assert_eq!(
+        (worst.begin_ns, worst.duration_ns),
+        (Some(61 * MS), Some(25 * MS))
+    );
+    assert!(
+        worst
+            .what
+            .ends_with("from the begin of render to the end of render"),
+        "{}",
+        worst.what
+    );
+    assert_eq!(place(&finding), Some("here"));
+}
+
+#[test]
+fn all_long_polls_are_counted_and_the_worst_shown() {
+    let mut story = Story::default();
+    story
+        .worker(1, "rt worker 0")
+        .runs(10, 1, 1, "runtime.spawn");
+    let mut now = 0;
+    for _ in 0..58 {
+        now += 40 * MS;
+        story.block(now, 1, "network", "").wake(now + MS, 1, 1);
+        story.start(now + 2 * MS, 1, 1);
+    }
+    // A task that is called as one of Go's own is the program's where the program is not Go's.
+    let finding = find(&story, "long_run").expect("each was long");
+    assert_eq!((finding.count, finding.exemplars.len()), (58, 10));
+    assert_eq!(finding.total_ns, 40 * MS - 10 + 57 * 38 * MS);
 }
 
 #[test]
@@ -223,18 +268,18 @@ fn a_task_that_is_ready_after_each_run_polls_in_a_loop() {
 }
 
 #[test]
-fn tasks_that_do_not_end_grow_in_number() {
-    let ended = |ended: u64| {
+fn tasks_that_do_not_end_grow_in_number_unless_all_came_at_once() {
+    let spawned = |ended: u64, apart: u64| {
         let mut story = Story::default();
         story.runs(10, 1, 1, "main");
         for go in 0..100 {
-            story.spawn(20 + go, 1, 2 + go, "task");
+            story.spawn(20 + go * apart, 1, 2 + go, "task");
         }
-        story.block(200, 1, "sync", "recv<main");
+        story.block(1_100 * MS, 1, "sync", "recv<main");
         for go in 0..100 {
-            let now = 1_000 + go * 10;
+            let now = 1_100 * MS + 1_000 + go * 10;
             story.start(now, 1, 2 + go);
-            if go < ended {
+            if go % 2 == 0 && go < ended * 2 {
                 story.end(now + 5, 1);
             } else {
                 story.block(now + 5, 1, "sync", "recv<task");
@@ -242,8 +287,10 @@ fn tasks_that_do_not_end_grow_in_number() {
         }
         story
     };
-    let finding = assert_tells("growing", &ended(49), &ended(50));
+    let finding = assert_tells("growing", &spawned(49, 11 * MS), &spawned(50, 11 * MS));
     assert_eq!(finding.count, 51);
+    // Clients that connect at the begin and stay.
+    assert_eq!(find(&spawned(0, MS), "growing"), None);
 }
 
 #[test]
@@ -260,6 +307,40 @@ fn a_task_that_waits_for_most_of_the_trace_is_told_unless_that_is_its_work() {
     let finding = assert_tells("never_woken", &wait(S, "sync"), &wait(2 * S, "sync"));
     assert_eq!(finding.exemplars[0].async_task, Some(1));
     assert_eq!(find(&wait(S, "network"), "never_woken"), None);
+}
+
+#[test]
+fn outside_go_only_a_wait_for_a_lock_may_be_one_that_is_never_woken() {
+    let wait = |reason: &str, at: &str, root: &str| {
+        let mut story = Story::default();
+        story
+            .worker(1, "rt worker 0")
+            .runs(10, 1, 1, root)
+            .runs(20, 2, 2, "other")
+            .block(MS, 1, reason, &format!("{at}<{root}"));
+        story.block(3 * S, 2, "network", "poll<other");
+        find(&story, "never_woken")
+    };
+    let lock =
+        "tokio::sync::batch_semaphore::Acquire::poll<tokio::sync::mutex::Mutex::lock<app::save";
+    let finding = wait("sync", lock, "task").expect("a lock that nobody releases");
+    assert_eq!(place(&finding), Some("app::save"));
+    for (reason, at, root) in [
+        ("tracer", "x", "exectrace@thread"),
+        ("sync (await)", "x", "timer"),
+        ("network or timer", "x", "timer"),
+        ("polling tasks", "x", "main@thread"),
+        ("chan receive", "tokio::sync::mpsc::Receiver::recv", "task"),
+        (
+            "select",
+            "tokio::task::join_set::JoinSet::join_next",
+            "task",
+        ),
+        ("sync (join)", "tokio::runtime::task::JoinHandle", "task"),
+        ("sync", "tokio::sync::notify::Notified::poll", "task"),
+    ] {
+        assert_eq!(wait(reason, at, root), None, "{reason} at {at} of {root}");
+    }
 }
 
 #[test]
