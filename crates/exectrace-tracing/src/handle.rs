@@ -95,6 +95,8 @@ impl Handle {
             return Err(HandleError::TooManySources(failure));
         }
         let mut recording = self.recording();
+        // In a forked child: it is the parent's.
+        drop(recording.take_if(|recording| recording.is_of_parent()));
         if recording.is_some() {
             return Err(HandleError::AlreadyRecording);
         }
@@ -117,7 +119,10 @@ impl Handle {
     /// Whether this handle's recording runs.
     #[must_use]
     pub fn is_recording(&self) -> bool {
-        self.recording().is_some()
+        let recording = self.recording();
+        recording
+            .as_ref()
+            .is_some_and(|recording| !recording.is_of_parent())
     }
 
     /// The filter that holds now.

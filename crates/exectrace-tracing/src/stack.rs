@@ -9,8 +9,13 @@
 //! parent of others in it.
 //!
 //! Entries past [`SHALLOW`] go to a vector, whose growth is the only allocation here.
+//!
+//! A signal handler may interrupt any of this. It leaves the spans that it enters, so it leaves the depth
+//! as it was; what it finds of a change that is under way is an entry of before. Where it interrupts the
+//! use of the vector it does without it.
 
 use std::cell::{Cell, RefCell};
+use std::sync::atomic::{Ordering, compiler_fence};
 
 /// Entries kept in place: deeper than programs nest spans, apart from recursion.
 const SHALLOW: usize = 32;
@@ -38,8 +43,10 @@ pub(crate) fn push_shallow(source: u64, span: u64) -> bool {
         let depth = stack.depth.get();
         let place = stack.shallow.get(depth);
         if let Some(place) = place {
-            place.set((source, span));
+            // The place is taken before it is filled: a signal handler in between uses the next one.
             stack.depth.set(depth + 1);
+            compiler_fence(Ordering::SeqCst);
+            place.set((source, span));
         }
         place.is_some()
     })
@@ -87,8 +94,11 @@ impl Stack {
     #[cold]
     fn push_deep(&self, entry: Entry) {
         // A thread that is past its end has no vector any more; what it enters now has no children.
-        let pushed = DEEP.try_with(|deep| deep.borrow_mut().push(entry));
-        if pushed.is_ok() {
+        let pushed = DEEP.try_with(|deep| {
+            let deep = deep.try_borrow_mut();
+            deep.map(|mut deep| deep.push(entry)).is_ok()
+        });
+        if pushed == Ok(true) {
             self.depth.set(self.depth.get() + 1);
         }
     }
@@ -98,7 +108,9 @@ impl Stack {
         let depth = self.depth.get();
         if depth > SHALLOW {
             let removed = DEEP.try_with(|deep| {
-                let mut deep = deep.borrow_mut();
+                let Ok(mut deep) = deep.try_borrow_mut() else {
+                    return false;
+                };
                 let found = deep.iter().rposition(|&other| other == entry);
                 found.is_some_and(|at| {
                     deep.remove(at);
@@ -119,8 +131,11 @@ impl Stack {
         }
         if depth > SHALLOW {
             // The lowest of the deep ones takes the place that became free.
-            let lowest = DEEP.try_with(|deep| deep.borrow_mut().remove(0));
-            self.shallow[SHALLOW - 1].set(lowest.unwrap_or((0, 0)));
+            let lowest = DEEP.try_with(|deep| {
+                let mut deep = deep.try_borrow_mut().ok()?;
+                (!deep.is_empty()).then(|| deep.remove(0))
+            });
+            self.shallow[SHALLOW - 1].set(lowest.ok().flatten().unwrap_or((0, 0)));
         }
         self.depth.set(depth - 1);
     }
@@ -130,7 +145,10 @@ impl Stack {
         let depth = self.depth.get();
         let of_source = |&(owner, _): &Entry| owner == source;
         if depth > SHALLOW {
-            let found = DEEP.try_with(|deep| deep.borrow().iter().rev().copied().find(of_source));
+            let found = DEEP.try_with(|deep| {
+                let deep = deep.try_borrow().ok()?;
+                deep.iter().rev().copied().find(of_source)
+            });
             if let Ok(Some((_, span))) = found {
                 return span;
             }
@@ -194,6 +212,47 @@ mod tests {
             assert_eq!(current(1), 10);
             pop(1, 10);
             assert_eq!(current(1), 0);
+        });
+    }
+
+    /// What a signal handler does that comes while an entry is pushed: the steps of a push, with the
+    /// handler's own push and pop after each.
+    #[test]
+    fn a_handler_that_enters_and_leaves_a_span_in_the_middle_of_a_push_changes_nothing() {
+        on_a_new_thread(|| {
+            push(1, 10);
+            let handler = || {
+                push(9, 90);
+                assert_eq!(current(9), 90);
+                pop(9, 90);
+            };
+            STACK.with(|stack| {
+                let depth = stack.depth.get();
+                handler();
+                stack.depth.set(depth + 1);
+                handler();
+                stack.shallow[depth].set((1, 11));
+                handler();
+            });
+            assert_eq!(current(1), 11);
+            pop(1, 11);
+            assert_eq!(current(1), 10);
+        });
+    }
+
+    #[test]
+    fn a_handler_that_comes_while_the_deep_entries_change_does_without_them() {
+        on_a_new_thread(|| {
+            for span in 1..=SHALLOW as u64 + 2 {
+                push(1, span);
+            }
+            DEEP.with(|deep| {
+                let _changing = deep.borrow_mut();
+                push(9, 90);
+                assert_eq!((current(9), current(1)), (0, SHALLOW as u64));
+                pop(9, 90);
+            });
+            assert_eq!(current(1), SHALLOW as u64 + 2);
         });
     }
 
