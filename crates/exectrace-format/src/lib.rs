@@ -3,6 +3,7 @@
 //! - [`Writer`] makes the bytes of generations from events; it knows no file and no clock.
 //! - [`Reader`] yields the events of a file in their true order, or says where it is damaged. It
 //!   takes the traces of Go 1.11 to 1.27; all else here is of the format since Go 1.22.
+//! - [`Validator`] holds the events against the rules that Go's own tests have for them.
 //! - [`Batches`] yields them as they stand in the file.
 //! - [`Event`] and [`EventKind`] are the table of events, from which all else is derived.
 //! - [`text`] shows the bytes of a trace as lines, and makes bytes of lines again.
@@ -100,6 +101,7 @@ mod ids;
 mod reader;
 mod side;
 pub mod text;
+pub mod validate;
 pub mod wire;
 mod writer;
 
@@ -119,5 +121,6 @@ pub use side::{
     SIDE_DATA_MAGIC, SIDE_DATA_VERSION, SideDataError, SideRecord, SideRecords, SideText,
     SpanRecord,
 };
+pub use validate::{Validator, Violation};
 pub use wire::{ClockSnapshot, END_OF_GENERATION, Version};
 pub use writer::{Frame, GroupCounts, Stream, Writer};

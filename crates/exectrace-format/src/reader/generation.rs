@@ -318,11 +318,7 @@ impl Generation {
                 }
                 wire::CLOCK_SNAPSHOT => {
                     let taken = time.wrapping_add(number()?);
-                    let snapshot = ClockSnapshot {
-                        monotonic_ns: number()?,
-                        unix_seconds: number()?,
-                        unix_nanoseconds: number()? as u32,
-                    };
+                    let snapshot = snapshot(number()?, number()?, number()?);
                     if self.snapshot.replace((taken, snapshot)).is_some() {
                         return Err(TableError::MultipleClocks);
                     }
@@ -349,5 +345,18 @@ impl Generation {
         }
         self.samples.sort_by_key(|sample| sample.time);
         self.tables.resolve_frames()
+    }
+}
+
+/// A snapshot as it stands in the file, with less than a second of nanoseconds, as Go shows it.
+fn snapshot(monotonic_ns: u64, seconds: u64, nanoseconds: u64) -> ClockSnapshot {
+    const SECOND_NS: i64 = 1_000_000_000;
+    // Both are signed in Go.
+    let (seconds, nanoseconds) = (seconds as i64, nanoseconds as i64);
+    let whole_seconds = nanoseconds.div_euclid(SECOND_NS);
+    ClockSnapshot {
+        monotonic_ns,
+        unix_seconds: seconds.wrapping_add(whole_seconds) as u64,
+        unix_nanoseconds: nanoseconds.rem_euclid(SECOND_NS) as u32,
     }
 }
