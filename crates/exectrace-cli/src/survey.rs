@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use exectrace_format::{CompactEvent, CompactKind, ReadCause, ReadError, SideRecord};
+use exectrace_format::{
+    CompactEvent, CompactKind, ReadCause, ReadError, SideRecord, ThreadId, Validator, Violation,
+};
 use serde::Serialize;
 
 use crate::input::{self, Origin};
@@ -26,6 +28,49 @@ pub(crate) struct Survey {
     duration_ns: u64,
     /// Records that the tracer had to drop, as far as the trace tells.
     pub(crate) lost_records: u64,
+    /// The rules of valid traces that are broken, if they were asked for.
+    pub(crate) violations: Option<Violations>,
+}
+
+/// The rules that a trace breaks.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Violations {
+    /// How often a rule is broken.
+    pub(crate) count: u64,
+    /// The first few.
+    pub(crate) first: Vec<Broken>,
+}
+
+/// A rule that is broken.
+#[derive(Debug, Serialize)]
+pub(crate) struct Broken {
+    /// The time of the event that breaks it, on the clock of the trace.
+    time_ns: i64,
+    generation: u64,
+    thread: Option<u64>,
+    rule: String,
+    /// All of that in a sentence.
+    #[serde(skip)]
+    pub(crate) sentence: String,
+}
+
+/// An early fault is often followed by one for each event.
+const MAX_VIOLATIONS: usize = 20;
+
+impl Violations {
+    fn add(&mut self, violation: &Violation) {
+        self.count += 1;
+        if self.first.len() < MAX_VIOLATIONS {
+            let thread = violation.thread;
+            self.first.push(Broken {
+                time_ns: violation.time.0,
+                generation: violation.generation,
+                thread: (thread != ThreadId::NONE).then_some(thread.0),
+                rule: violation.rule.to_string(),
+                sentence: violation.to_string(),
+            });
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -79,16 +124,18 @@ impl Damage {
 }
 
 impl Survey {
-    /// Reads a trace to its end, or to where it is damaged.
+    /// Reads a trace to its end, or to where it is damaged; if `strict`, holds it against the rules
+    /// of valid traces too.
     ///
     /// # Errors
     ///
     /// The file cannot be read: that says nothing of the trace.
-    pub(crate) fn of(path: &Path) -> anyhow::Result<(Self, Option<Damage>)> {
+    pub(crate) fn of(path: &Path, strict: bool) -> anyhow::Result<(Self, Option<Damage>)> {
         let (input, origin) = input::open(path)?;
         let mut survey = Self {
             bytes: origin.bytes,
             origin: Some(origin),
+            violations: strict.then(Violations::default),
             ..Self::default()
         };
         let outcome = survey.read(input);
@@ -106,8 +153,12 @@ impl Survey {
         self.version = Some(format!("go {}", reader.version()));
         let mut first_ns = None;
         let mut last_generation = 0;
+        let mut validator = Validator::default();
         let mut event = CompactEvent::default();
         while reader.next_into(&mut event)? {
+            if let Some(violations) = &mut self.violations {
+                validator.check(&event, &reader, |violation| violations.add(&violation));
+            }
             let begin_ns = *first_ns.get_or_insert(event.time.0);
             self.duration_ns = event.time.0.abs_diff(begin_ns);
             match event.kind {

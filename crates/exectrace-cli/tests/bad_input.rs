@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::Stdio;
 
-use support::{Traces, cases, program, run, run_with_input, service};
+use support::{Traces, case_path, cases, program, run, run_with_input, service};
 
 /// Commands that read one trace and write to standard output.
 const READING: [&[&str]; 13] = [
@@ -89,6 +89,38 @@ fn what_lives_at_once_may_take_what_the_command_line_says() {
         "{refused:?}"
     );
     assert_eq!(run("1".as_ref()).status, Some(0));
+}
+
+#[test]
+fn a_strict_check_names_each_rule_that_is_broken() {
+    let traces = Traces::new();
+    for (name, bytes, _) in cases() {
+        let path = traces.put(&name, &bytes);
+        let text = std::fs::read_to_string(case_path(&name)).expect("the case");
+        let broken = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("# violation: "));
+        let broken: Vec<_> = broken.collect();
+        if broken.is_empty() {
+            continue;
+        }
+        let plain = run(["check".as_ref(), path.as_os_str()]);
+        assert_eq!(plain.status, Some(0), "{name}: {plain:?}");
+        let strict = run(["check".as_ref(), "--strict".as_ref(), path.as_os_str()]);
+        assert_eq!(strict.status, Some(1), "{name}: {strict:?}");
+        assert!(strict.stdout.contains(": not valid\n"), "{strict:?}");
+        for rule in broken {
+            let line = format!("  rule broken: {rule}\n");
+            assert!(
+                strict.stdout.contains(&line),
+                "{name}: {line} in {}",
+                strict.stdout
+            );
+        }
+    }
+    let good = traces.service();
+    let strict = run(["check".as_ref(), "--strict".as_ref(), good.as_os_str()]);
+    assert_eq!(strict.status, Some(0), "{strict:?}");
 }
 
 #[test]

@@ -14,16 +14,21 @@ use crate::input;
 use crate::output::{Out, json, printable, style, units};
 use crate::question::Page;
 use crate::reading;
-use crate::survey::{Damage, Survey};
+use crate::survey::{Damage, Survey, Violations};
 
 /// Check whether traces are good, and say where and why if they are not
 ///
-/// A trace is good if Go's own reader takes it to its end.
+/// A trace is good if Go's own reader takes it to its end and, with --strict, if Go's validator has
+/// no objection either.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     /// The traces: files, or `-` for standard input
     #[arg(value_name = "TRACE", required = true, value_hint = clap::ValueHint::FilePath)]
     traces: Vec<PathBuf>,
+    /// Hold the traces against the rules of Go's validator as well: clocks that never go back between
+    /// generations, one task at a time on a thread, ranges and user tasks that begin and end once
+    #[arg(long)]
+    strict: bool,
     /// Look for what is wrong in the program as well, as `exectrace findings` does
     #[arg(long)]
     findings: bool,
@@ -56,7 +61,7 @@ impl Check {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
         let mut verdicts = Vec::new();
         for path in &self.traces {
-            let (survey, damage) = Survey::of(path)?;
+            let (survey, damage) = Survey::of(path, self.strict)?;
             let findings = match self.findings || self.fail_on.is_some() {
                 // What is no trace at all has none.
                 true => survey.contents().map(|_| find(path)).transpose()?,
@@ -64,7 +69,7 @@ impl Check {
             };
             let verdict = Verdict {
                 trace: survey.label().to_owned(),
-                good: damage.is_none(),
+                good: damage.is_none() && survey.violations.as_ref().is_none_or(|v| v.count == 0),
                 survey,
                 damage,
                 findings,
@@ -110,9 +115,10 @@ fn find(path: &Path) -> anyhow::Result<Vec<Finding>> {
 
 impl Verdict {
     fn print(&self, out: &mut Out) -> anyhow::Result<()> {
-        let (style, word) = match self.good {
-            true => (style::GOOD, "good"),
-            false => (style::BAD, "broken"),
+        let (style, word) = match (self.good, &self.damage) {
+            (true, _) => (style::GOOD, "good"),
+            (false, Some(_)) => (style::BAD, "broken"),
+            (false, None) => (style::BAD, "not valid"),
         };
         writeln!(out, "{}: {style}{word}{style:#}", printable(&self.trace))?;
         if let Some(damage) = &self.damage {
@@ -120,7 +126,11 @@ impl Verdict {
             writeln!(out, "  cause: {}", printable(&damage.cause))?;
         }
         if let Some(contents) = self.survey.contents() {
-            let what = if self.good { "" } else { "readable: " };
+            let what = if self.damage.is_none() {
+                ""
+            } else {
+                "readable: "
+            };
             writeln!(out, "  {what}{contents}")?;
         }
         if let Some(writer) = self.survey.writer() {
@@ -138,6 +148,9 @@ impl Verdict {
         if let Some(error) = self.damage.as_ref().and_then(Damage::error) {
             writeln!(out, "  try: {}", remedy_of_reading(&error.cause))?;
         }
+        if let Some(violations) = &self.survey.violations {
+            print_violations(violations, out)?;
+        }
         let mut page = Page::new(out);
         for finding in self.findings.iter().flatten() {
             write!(page.out, "  ")?;
@@ -145,4 +158,15 @@ impl Verdict {
         }
         Ok(())
     }
+}
+
+fn print_violations(violations: &Violations, out: &mut Out) -> anyhow::Result<()> {
+    for broken in &violations.first {
+        writeln!(out, "  rule broken: {}", printable(&broken.sentence))?;
+    }
+    let more = violations.count - violations.first.len() as u64;
+    if more > 0 {
+        writeln!(out, "  and {} more", units::count(more))?;
+    }
+    Ok(())
 }

@@ -119,8 +119,7 @@ pub(crate) fn bytes_of(text: &str) -> Vec<u8> {
 
 /// The cases of the format's crate: name, bytes, and whether they are good.
 pub(crate) fn cases() -> Vec<(String, Vec<u8>, bool)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../exectrace-format/tests/cases");
-    let entries = fs::read_dir(&folder).expect("the folder of cases");
+    let entries = fs::read_dir(case_path("")).expect("the folder of cases");
     let mut paths: Vec<PathBuf> = entries
         .map(|entry| entry.expect("an entry").path())
         .filter(|path| path.to_string_lossy().ends_with(".trace.txt"))
@@ -133,4 +132,10 @@ pub(crate) fn cases() -> Vec<(String, Vec<u8>, bool)> {
         (name.into_owned(), bytes_of(&text), is_good)
     };
     paths.into_iter().map(case).collect()
+}
+
+/// Where the text of a case of the format's crate is.
+pub(crate) fn case_path(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../exectrace-format/tests/cases");
+    folder.join(name)
 }
