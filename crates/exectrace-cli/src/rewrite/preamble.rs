@@ -337,14 +337,10 @@ impl<F: Frames> Preamble<'_, F> {
                 self.put(ThreadId::NONE, Event::GcMarkAssistActive { go });
             }
         }
-        let on_thread = self
-            .world
-            .threads
-            .iter()
-            .find(|(_, state)| state.proc.is_some() && state.go.is_some());
-        if let Some((&thread, _)) = on_thread.filter(|_| self.world.marks) {
+        // In the first generation it needs no thread, as nobody knows yet who began it.
+        if self.world.marks {
             let seq = self.encoder.collector_seq();
-            self.put(thread, Event::GcActive { seq });
+            self.put(ThreadId::NONE, Event::GcActive { seq });
         }
     }
 
