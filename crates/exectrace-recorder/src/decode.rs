@@ -3,6 +3,15 @@
 //! A [`Cursor`] walks the chunks of one thread. What a record's words mean is known only here and
 //! where they are written: the addresses in them are of static data, and this module makes
 //! references of them again.
+//!
+//! # Protocol
+//!
+//! 1. A record is read as it was written: the words below a chunk's published length are whole records
+//!    (rule 2 of `chunk`), each written by one call that nothing else on its thread came between
+//!    (rules 1 and 2 of `local`).
+//! 2. The words of a kind are written in one place only, as the table in `record` says: an address there
+//!    is taken from a `&'static` reference, whose provenance is exposed, and a length beside it in the
+//!    same record is that of the same text, or less.
 
 use std::panic::Location;
 
@@ -405,8 +414,7 @@ impl Cursor {
     /// The static text whose address stands at `offset`.
     fn static_text(&self, offset: usize, length: usize) -> &'static str {
         let address = std::ptr::with_exposed_provenance::<u8>(self.word(offset) as usize);
-        // SAFETY: the words of these kinds are written by `annotation` and `schedule` alone, from a `&'static str`
-        // (its provenance was exposed there) and a length that is at most that of the text.
+        // SAFETY: rules 1 and 2: `annotation` and `schedule` took both words from one `&'static str`.
         let bytes = unsafe { std::slice::from_raw_parts(address, length) };
         match std::str::from_utf8(bytes) {
             Ok(text) => text,
@@ -417,8 +425,7 @@ impl Cursor {
 
     fn location(&self, offset: usize) -> &'static Location<'static> {
         let address = std::ptr::with_exposed_provenance(self.word(offset) as usize);
-        // SAFETY: the words of these kinds are written by `annotation` and `schedule` alone, from the address of a
-        // `&'static Location`, whose provenance was exposed there.
+        // SAFETY: rules 1 and 2: `annotation` and `schedule` took the word from a `&'static Location`.
         unsafe { &*address }
     }
 }

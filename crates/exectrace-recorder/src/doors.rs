@@ -8,7 +8,8 @@
 //! 1. A number is given to doors of one type only, for the life of the process: to the one it was made
 //!    for, and after that one was closed to others of that type.
 //! 2. A record with a number and an address is written by a method of a door with that number only,
-//!    from a `&'static` reference to the door's type, whose provenance is exposed there.
+//!    from a `&'static` reference to the door's type, whose provenance is exposed there. It is read as it
+//!    was written: rule 1 of `decode`.
 //!
 //! So an address is read as what it is, whichever door of the number wrote it and which is open now.
 

@@ -38,7 +38,11 @@
 //! The recordings of a process are its own. In a child that it forks nothing is recorded to begin with:
 //! [`Recording::stop`] returns [`SinkError::Forked`] there, dropping a [`Recording`] does nothing, and
 //! the parent's files are not touched. The child can start recordings of its own, which have a flush
-//! thread of their own.
+//! thread of their own. Async tasks that were alive in the parent are shown as alive in the child's
+//! recordings too, as their memory is.
+//!
+//! No lock of this crate is held in a child by a thread that is not there. Those of other libraries may
+//! be, such as `tracing`'s for call sites: a process with several threads forks at its own risk.
 //!
 //! # Signal handlers
 //!
@@ -48,12 +52,14 @@
 //! - If it interrupts a record, it is the handler's records that are lost. They are counted in
 //!   [`Report::records_dropped`], and a log in the trace says how many there were. A record takes some
 //!   ten nanoseconds, or as long as its fields take to be formatted.
-//! - All other records of a handler are kept. None waits, takes a lock, or allocates.
+//! - All other records of a handler are kept, as far as there is room in the buffers. None waits, takes a
+//!   lock, or allocates.
 //! - Spans and tasks that a handler begins must end in it: their numbers may be those of what it
 //!   interrupted.
 //!
 //! [`note`], [`set_capability`], and starting or stopping recordings take locks or allocate, and are not
-//! for handlers. The flush thread blocks signals, so that process-wide ones are handled elsewhere.
+//! for handlers. Nor is the first use of a call site of `tracing`, which locks and allocates: a handler's
+//! events there must have been met before. The flush thread blocks signals, so that process-wide ones are handled elsewhere.
 //!
 //! # Where things are
 //!
