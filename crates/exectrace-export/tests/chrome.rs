@@ -235,3 +235,19 @@ fn the_trace_processor_finds_what_is_in_the_trace() {
         assert_eq!(answers[2], [[json!(arrows)]]);
     }
 }
+
+#[test]
+fn a_span_in_stretches_and_a_concurrent_one_are_asynchronous_and_whole() {
+    let (bytes, _) = export(&support::spans());
+    let events = parse(&bytes);
+    let length = |name: &str| {
+        let edge = |phase: &str| {
+            let mut of_name = events.iter().filter(|event| event["name"] == name);
+            let edge = of_name.find(|event| event["ph"] == phase);
+            edge.unwrap_or_else(|| panic!("no {phase} of {name} in {events:#?}"))
+        };
+        assert_eq!(edge("b")["id"], edge("e")["id"]);
+        time(edge("e")) - time(edge("b"))
+    };
+    assert_eq!((length("save"), length("branch")), (160, 110));
+}

@@ -303,3 +303,22 @@ fn what_was_not_seen_is_null_and_no_run() {
         .collect();
     assert_eq!(of_main, ["own code", "waiting"]);
 }
+
+#[test]
+fn every_span_is_a_row_and_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    export(&support::spans(), folder.path());
+    let spans = read(folder.path(), "spans");
+    assert_eq!(
+        texts(&spans, "name"),
+        ["query", "branch", "save"].map(|name| Some(name.to_owned()))
+    );
+    let lengths = [Some(8), Some(110), Some(160)];
+    assert_eq!(ints(&spans, "duration_ns"), lengths);
+    assert_eq!(ints(&spans, "entries"), [None, Some(2), Some(3)]);
+    assert_eq!(flags(&spans, "carried"), [false, true, false]);
+    let regions = read(folder.path(), "regions");
+    assert_eq!(flags(&regions, "is_part"), [true, false, true, true]);
+    let user_tasks = read(folder.path(), "user_tasks");
+    assert_eq!(flags(&user_tasks, "carries_span"), [true, false]);
+}

@@ -64,6 +64,11 @@ impl Row {
                 user_task: Some(user_task.id),
                 ..Self::new(USER_TASKS, 0)
             },
+            // Numbers of asynchronous events count for each category.
+            Place::Span(span) => Self {
+                user_task: Some(TaskId(span.first_ns)),
+                ..Self::new(USER_TASKS, 0)
+            },
             Place::Ranges(RangeScope::Global) => Self::new(RANGES, 0),
             // Two kinds of ids in one kind of row: workers get the even numbers, async tasks the odd.
             Place::Ranges(RangeScope::Proc(worker)) => {
@@ -163,7 +168,7 @@ fn title(place: Place<'_>, scene: &Scene) -> String {
         Place::Lane(lane) => scene.lane_title(lane),
         Place::States(task) | Place::Regions(task) => task.title(&scene.book),
         Place::Ranges(scope) => scene.range_title(scope),
-        Place::UserTask(_) | Place::Program => "program".to_owned(),
+        Place::UserTask(_) | Place::Span(_) | Place::Program => "program".to_owned(),
     }
 }
 

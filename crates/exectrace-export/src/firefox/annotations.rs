@@ -5,7 +5,7 @@ use fxprof_processed_profile::MarkerTiming;
 
 use super::markers::{InRegion, InUserTask, Said};
 use super::profile::{Firefox, Row, stamp, timing};
-use crate::story::{End, Log, Region, Scene, Task, UserTask};
+use crate::story::{End, Log, Region, Scene, Span, Task, UserTask};
 
 impl Firefox<'_> {
     pub(super) fn region(
@@ -33,6 +33,23 @@ impl Firefox<'_> {
         let marker = self.mark::<InRegion>(thread, timing, name, category, texts, number);
         let stack = self.stack(thread, &[], region.stack, category, scene);
         self.profile.set_marker_stack(thread, marker, stack);
+    }
+
+    /// A span that nothing else shows whole. Markers may overlap.
+    pub(super) fn span(&mut self, time: i64, span: Span<'_>, scene: &Scene) {
+        let record = span.record;
+        if !span.is_in_stretches || !self.options.user_tasks {
+            return;
+        }
+        let thread = self.row(Row::UserTasks, scene, || "User tasks".to_owned());
+        let at = |ns: u64| i64::try_from(ns).unwrap_or(time);
+        let (first, end) = (at(record.first_ns), at(record.end_ns));
+        let timing = timing(first, end, End::Told, scene);
+        let title = scene.task_title(record.flow);
+        let entries = format!("entered {} times", record.entries);
+        let category = self.categories.annotation;
+        let (texts, task) = ([title.as_str(), &entries], record.task.0 as f64);
+        self.mark::<InRegion>(thread, timing, &record.name, category, texts, task);
     }
 
     pub(super) fn user_task(&mut self, time: i64, user_task: UserTask, end: End, scene: &Scene) {

@@ -75,6 +75,7 @@ impl Sink for Firefox<'_> {
                 self.run(time, worker, run, next, end, scene);
             }
             Fact::RegionEnded { task, region, end } => self.region(time, task, region, end, scene),
+            Fact::Span(span) => self.span(time, span, scene),
             Fact::UserTaskEnded { user_task, end } => self.user_task(time, user_task, end, scene),
             Fact::Log(log) => self.log(time, log, scene),
             Fact::Metric { name, value } => self.counter(time, name, value as f64, scene),

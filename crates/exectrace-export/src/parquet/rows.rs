@@ -4,11 +4,14 @@ use exectrace_format::{CompactEvent, GoId, ProcId, SyncClock, Tables, TaskId, Th
 use rustc_hash::FxHashMap;
 
 use super::events::event_row;
-use super::schema::{EVENTS, LOGS, POLLS, REGIONS, SAMPLES, TASK_STATES, TRACES, USER_TASKS};
+use super::schema::{
+    EVENTS, LOGS, POLLS, REGIONS, SAMPLES, SPANS, TASK_STATES, TRACES, USER_TASKS,
+};
 use super::table::{Cell, Table};
 use crate::error::{ExportError, Exported};
 use crate::story::{
-    End, Fact, Lane, Log, Next, Region, Run, Scene, Sink, Stack, Stretch, Task, Text, UserTask,
+    End, Fact, Lane, Log, Next, Region, Run, Scene, Sink, Span, Stack, Stretch, Task, Text,
+    UserTask,
 };
 
 /// The tables of one trace.
@@ -151,8 +154,47 @@ impl Rows {
             stack,
             Cell::Flag(region.begin_told),
             Cell::Flag(end == End::Told),
+            Cell::Flag(region.is_part),
         ];
-        put(&mut self.tables, &self.trace_id, REGIONS, cells)
+        put(&mut self.tables, &self.trace_id, REGIONS, cells)?;
+        if region.is_part {
+            return Ok(());
+        }
+        let cells = [
+            number(task.id.0),
+            user_task_id(region.user_task),
+            Cell::Text(scene.book.text(region.name)),
+            Cell::Int(region.begin),
+            Cell::Int(time),
+            Cell::Int(time.saturating_sub(region.begin)),
+            Cell::Null,
+            Cell::Null,
+            Cell::Flag(false),
+            Cell::Flag(region.begin_told),
+            Cell::Flag(end == End::Told),
+        ];
+        put(&mut self.tables, &self.trace_id, SPANS, cells)
+    }
+
+    /// A span that its region does not tell of, or not all.
+    fn span(&mut self, span: Span<'_>, scene: &Scene) -> Result<(), ExportError> {
+        let record = span.record;
+        let length_ns = record.end_ns.saturating_sub(record.first_ns);
+        let is_in_file = i64::try_from(record.first_ns).is_ok_and(|first| first >= scene.begin);
+        let cells = [
+            number(record.flow.0),
+            user_task_id(record.task),
+            Cell::Text(&record.name),
+            number(record.first_ns),
+            number(record.end_ns),
+            number(length_ns),
+            number(record.busy_ns),
+            number(record.entries),
+            Cell::Flag(record.carried),
+            Cell::Flag(is_in_file),
+            Cell::Flag(!record.inferred),
+        ];
+        put(&mut self.tables, &self.trace_id, SPANS, cells)
     }
 
     fn user_task(
@@ -172,6 +214,7 @@ impl Rows {
             id(user_task.task.0),
             Cell::Flag(user_task.begin_told),
             Cell::Flag(end == End::Told),
+            Cell::Flag(user_task.carries),
         ];
         put(&mut self.tables, &self.trace_id, USER_TASKS, cells)
     }
@@ -226,6 +269,7 @@ impl Sink for Rows {
                 end,
             } => self.poll(time, worker, run, next, end, scene),
             Fact::RegionEnded { task, region, end } => self.region(time, task, region, end, scene),
+            Fact::Span(span) => self.span(span, scene),
             Fact::UserTaskEnded { user_task, end } => self.user_task(time, user_task, end, scene),
             Fact::Log(log) => self.log(time, log),
             Fact::Sample {

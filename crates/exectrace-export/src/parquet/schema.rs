@@ -50,9 +50,10 @@ pub(super) const REGIONS: usize = 4;
 pub(super) const USER_TASKS: usize = 5;
 pub(super) const LOGS: usize = 6;
 pub(super) const SAMPLES: usize = 7;
+pub(super) const SPANS: usize = 8;
 
 /// All tables, in the order of the numbers above.
-pub(super) const TABLES: [Layout; 8] = [
+pub(super) const TABLES: [Layout; 9] = [
     Layout {
         name: "traces",
         columns: &[
@@ -129,6 +130,7 @@ pub(super) const TABLES: [Layout; 8] = [
             maybe_name("stack"),
             flag("begin_seen"),
             flag("end_seen"),
+            flag("is_part"),
         ],
     },
     Layout {
@@ -143,6 +145,7 @@ pub(super) const TABLES: [Layout; 8] = [
             maybe_int("task"),
             flag("begin_seen"),
             flag("end_seen"),
+            flag("carries_span"),
         ],
     },
     Layout {
@@ -165,6 +168,22 @@ pub(super) const TABLES: [Layout; 8] = [
             maybe_int("worker"),
             maybe_int("thread"),
             maybe_name("stack"),
+        ],
+    },
+    Layout {
+        name: "spans",
+        columns: &[
+            int("task"),
+            maybe_int("user_task"),
+            name("name"),
+            int("begin_ns"),
+            int("end_ns"),
+            int("duration_ns"),
+            maybe_int("busy_ns"),
+            maybe_int("entries"),
+            flag("carried"),
+            flag("begin_seen"),
+            flag("end_seen"),
         ],
     },
 ];

@@ -91,6 +91,10 @@ impl<W: Write> Canvas for Perfetto<W> {
         self.rows.forget_user_task(id);
     }
 
+    fn span_gone(&mut self, first_ns: u64) {
+        self.rows.forget_span(first_ns);
+    }
+
     fn clock(&mut self, clock: SyncClock) -> Result<(), ExportError> {
         let SyncClock { time, snapshot } = clock;
         let unix_ns = snapshot

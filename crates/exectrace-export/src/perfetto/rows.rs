@@ -15,7 +15,7 @@
 
 use std::io::Write;
 
-use exectrace_format::{GoId, RangeScope, TaskId, ThreadId};
+use exectrace_format::{GoId, RangeScope, SpanRecord, TaskId, ThreadId};
 use rustc_hash::FxHashMap;
 
 use super::packets::Packets;
@@ -54,6 +54,8 @@ pub(super) struct Rows {
     /// Tracks that are called like tasks which are still there, and their parents.
     untitled: FxHashMap<GoId, Vec<(u64, u64)>>,
     user_tasks: FxHashMap<TaskId, u64>,
+    /// By their first entry.
+    spans: FxHashMap<u64, u64>,
     ranges: FxHashMap<RangeScope, u64>,
     counters: FxHashMap<String, u64>,
 }
@@ -98,6 +100,7 @@ impl Rows {
             tasks: FxHashMap::default(),
             untitled: FxHashMap::default(),
             user_tasks: FxHashMap::default(),
+            spans: FxHashMap::default(),
             ranges: FxHashMap::default(),
             counters: FxHashMap::default(),
         })
@@ -115,6 +118,7 @@ impl Rows {
             Place::States(task) => Ok(self.task(task.id)),
             Place::Regions(task) => self.regions(task.id, packets),
             Place::UserTask(user_task) => self.user_task(user_task, scene, packets),
+            Place::Span(span) => self.span(span, packets),
             Place::Ranges(scope) => self.range(scope, scene, packets),
             Place::Program => Ok(PROCESS),
         }
@@ -251,6 +255,27 @@ impl Rows {
         let title = format!("{} T{}", scene.book.text(user_task.name), user_task.id.0);
         describe(packets, plain(uuid, parent, title))?;
         Ok(uuid)
+    }
+
+    /// The track of a span, under that of its user task.
+    fn span(
+        &mut self,
+        span: &SpanRecord,
+        packets: &mut Packets<impl Write>,
+    ) -> Result<u64, ExportError> {
+        if let Some(&known) = self.spans.get(&span.first_ns) {
+            return Ok(known);
+        }
+        let uuid = self.free();
+        self.spans.insert(span.first_ns, uuid);
+        let parent = self.user_tasks.get(&span.task).copied();
+        let title = span.name.to_string();
+        describe(packets, plain(uuid, parent.unwrap_or(USER_TASKS), title))?;
+        Ok(uuid)
+    }
+
+    pub(super) fn forget_span(&mut self, first_ns: u64) {
+        self.spans.remove(&first_ns);
     }
 
     pub(super) fn forget_user_task(&mut self, id: TaskId) {

@@ -1,14 +1,15 @@
 //! User tasks, regions, and the ranges of garbage collection.
 
 use exectrace_format::{
-    CompactEvent, CompactKind, GoId, RangeName, RangeScope, StringId, Tables, TaskId,
+    CONCURRENT_SPAN, CompactEvent, CompactKind, GoId, PART_OF_SPAN, RangeName, RangeScope,
+    StringId, Tables, TaskId,
 };
 
 use crate::error::ExportError;
 
 use super::Sink;
-use super::book::Text;
-use super::fact::{End, Fact, Region, UserTask};
+use super::book::{Frame, Text};
+use super::fact::{End, Fact, Region, Span, UserTask};
 use super::teller::Teller;
 
 impl Teller {
@@ -34,12 +35,15 @@ impl Teller {
                     begin: self.scene.now,
                     begin_told: true,
                     stack: self.scene.book.stack_of(event.stack, tables),
+                    is_part: false,
                 };
                 self.begin_region(event.go, region, sink)
             }
             CompactKind::RegionEnd { task, name } => {
                 let name = self.scene.book.text_of(name, tables);
-                self.end_region(event.go, task, name, sink)
+                let stack = self.scene.book.stack_of(event.stack, tables);
+                let is_part = self.is_of(self.scene.book.frames(stack).next(), PART_OF_SPAN);
+                self.end_region(event.go, (task, name), is_part, sink)
             }
             CompactKind::RangeBegin { range, scope } => {
                 let name = self.range_name(range, tables);
@@ -57,6 +61,32 @@ impl Teller {
         }
     }
 
+    /// Whether the frame is of this function.
+    fn is_of(&self, frame: Option<Frame>, function: &str) -> bool {
+        frame.is_some_and(|frame| self.scene.book.text(frame.function) == function)
+    }
+
+    /// Tells of spans that have closed by now; of all when the trace ends.
+    pub(super) fn close_spans(
+        &mut self,
+        all: bool,
+        sink: &mut impl Sink,
+    ) -> Result<(), ExportError> {
+        while let Some(entry) = self.spans.first_entry() {
+            let end_ns = i64::try_from(entry.key().0).unwrap_or(i64::MAX);
+            if end_ns > self.scene.now && !all {
+                break;
+            }
+            let record = entry.remove();
+            let span = Span {
+                record: &record,
+                is_in_stretches: !record.carried && self.threads.contains(&record.flow),
+            };
+            self.say(sink, Fact::Span(span))?;
+        }
+        Ok(())
+    }
+
     /// A user task as an event tells it, which would begin there.
     fn user_task(
         &mut self,
@@ -65,7 +95,10 @@ impl Teller {
         name: StringId,
         tables: &Tables,
     ) -> UserTask {
+        let stack = self.scene.book.stack_of(event.stack, tables);
+        let root = self.scene.book.root(stack);
         UserTask {
+            carries: self.is_of(root, CONCURRENT_SPAN),
             id,
             parent,
             name: self.scene.book.text_of(name, tables),
@@ -142,15 +175,15 @@ impl Teller {
     fn end_region(
         &mut self,
         id: GoId,
-        user_task: TaskId,
-        name: Text,
+        (user_task, name): (TaskId, Text),
+        is_part: bool,
         sink: &mut impl Sink,
     ) -> Result<(), ExportError> {
         let begin = self.scene.begin;
         let Some(task) = self.scene.tasks.get_mut(&id) else {
             return Ok(());
         };
-        let region = task.regions.pop().unwrap_or_else(|| {
+        let open = task.regions.pop().unwrap_or_else(|| {
             // It began before the trace, and so before those of this kind that ended earlier.
             let begin = begin.saturating_sub(task.headless_regions);
             task.headless_regions += 1;
@@ -160,8 +193,10 @@ impl Teller {
                 begin,
                 begin_told: false,
                 stack: super::Stack::NONE,
+                is_part,
             }
         });
+        let region = Region { is_part, ..open };
         match self.scene.tasks.get(&id) {
             Some(task) => self.say(
                 sink,

@@ -1,6 +1,8 @@
 //! What a trace tells, in the words of a picture: things begin, end, and change their state.
 
-use exectrace_format::{GoId, ProcId, RangeScope, SideRecord, SyncClock, TaskId, ThreadId};
+use exectrace_format::{
+    GoId, ProcId, RangeScope, SideRecord, SpanRecord, SyncClock, TaskId, ThreadId,
+};
 
 use super::book::{Stack, Text};
 use super::task::{State, Stretch, Task};
@@ -68,6 +70,20 @@ pub(crate) struct Region {
     /// Whether its begin is in the trace.
     pub(crate) begin_told: bool,
     pub(crate) stack: Stack,
+    /// It has ended, and is a part of a span; else it is a span by itself.
+    #[cfg_attr(
+        not(feature = "parquet"),
+        allow(dead_code, reason = "only tables tell it")
+    )]
+    pub(crate) is_part: bool,
+}
+
+/// A span that its region does not tell of, or not all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span<'a> {
+    pub(crate) record: &'a SpanRecord,
+    /// Nothing else is as long: it was entered by a thread's own code, in which each stretch is a region.
+    pub(crate) is_in_stretches: bool,
 }
 
 /// A user task that is open or has just ended.
@@ -87,6 +103,8 @@ pub(crate) struct UserTask {
     pub(crate) begin_told: bool,
     /// The async task in which it began.
     pub(crate) task: GoId,
+    /// It is no operation: it carries a span that is concurrent with others of its async task.
+    pub(crate) carries: bool,
 }
 
 /// A wake, or the spawn of a task.
@@ -173,6 +191,8 @@ pub(crate) enum Fact<'a> {
         region: Region,
         end: End,
     },
+    /// A span has closed, or does so within the generation.
+    Span(Span<'a>),
     UserTaskBegan(UserTask),
     UserTaskEnded {
         user_task: UserTask,

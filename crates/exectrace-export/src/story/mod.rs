@@ -22,7 +22,7 @@ use exectrace_format::{CompactEvent, Reader, Tables};
 use crate::error::{ExportError, Exported};
 
 pub(crate) use book::{Book, Stack, Text};
-pub(crate) use fact::{End, Fact, Lane, Log, Next, Region, Run, UserTask, Wake};
+pub(crate) use fact::{End, Fact, Lane, Log, Next, Region, Run, Span, UserTask, Wake};
 pub(crate) use scene::Scene;
 pub(crate) use task::{State, Stretch, Task};
 

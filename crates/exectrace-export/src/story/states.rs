@@ -108,6 +108,9 @@ impl Teller {
         match self.scene.tasks.get_mut(&id) {
             Some(task) if task.name == Text::EMPTY => {
                 (task.name, task.is_thread) = (root.function, is_thread);
+                if is_thread {
+                    self.threads.insert(id);
+                }
             }
             _ => return Ok(()),
         }

@@ -1,6 +1,11 @@
 //! Finds the facts in the events.
 
-use exectrace_format::{CompactEvent, CompactKind, SideRecord, StateChange, Tables};
+use std::collections::BTreeMap;
+
+use exectrace_format::{
+    CompactEvent, CompactKind, GoId, SideRecord, SpanRecord, StateChange, Tables,
+};
+use rustc_hash::FxHashSet;
 
 use crate::error::ExportError;
 
@@ -13,6 +18,10 @@ use super::scene::Scene;
 pub(super) struct Teller {
     pub(super) scene: Scene,
     pub(super) wakes: u64,
+    /// Spans whose close was told ahead, by that and their first entry.
+    pub(super) spans: BTreeMap<(u64, u64), SpanRecord>,
+    /// Threads' own code.
+    pub(super) threads: FxHashSet<GoId>,
     has_begun: bool,
 }
 
@@ -21,6 +30,8 @@ impl Teller {
         Self {
             scene: Scene::new(),
             wakes: 0,
+            spans: BTreeMap::new(),
+            threads: FxHashSet::default(),
             has_begun: false,
         }
     }
@@ -34,6 +45,9 @@ impl Teller {
     ) -> Result<(), ExportError> {
         let time = event.time.0;
         self.scene.now = time;
+        if !self.spans.is_empty() {
+            self.close_spans(false, sink)?;
+        }
         if let CompactKind::Sync { .. } = event.kind {
             self.begin_generation(time);
         }
@@ -127,6 +141,10 @@ impl Teller {
                     }
                 }
             }
+            SideRecord::Span(span) => {
+                self.spans
+                    .insert((span.end_ns, span.first_ns), span.clone());
+            }
             _ => {}
         }
         self.say(sink, Fact::Side(record))
@@ -142,6 +160,7 @@ impl Teller {
             self.end_regions(task, End::WithTrace, sink)?;
             self.leave_with_trace(task, sink)?;
         }
+        self.close_spans(true, sink)?;
         self.end_user_tasks(sink)?;
         self.say(sink, Fact::TheEnd)
     }

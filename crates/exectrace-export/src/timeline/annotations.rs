@@ -2,7 +2,7 @@
 
 use super::{Canvas, Mark, Place, Stroke, Timeline, Value, user_task_number};
 use crate::error::ExportError;
-use crate::story::{End, Log, Region, Scene, Task, UserTask};
+use crate::story::{End, Log, Region, Scene, Span, Task, UserTask};
 
 impl<C: Canvas> Timeline<'_, C> {
     pub(super) fn begin_region(
@@ -43,6 +43,36 @@ impl<C: Canvas> Timeline<'_, C> {
         self.end(time, (Place::Regions(task), end), &Mark::default(), scene)
     }
 
+    /// On a row of its own, as regions nest and spans need not.
+    pub(super) fn span(&mut self, span: Span<'_>, scene: &Scene) -> Result<(), ExportError> {
+        if !span.is_in_stretches || !self.options.user_tasks {
+            return Ok(());
+        }
+        let record = span.record;
+        let mark = Mark {
+            category: "span",
+            name: &record.name,
+            arguments: &[
+                ("user task", user_task_number(record.task)),
+                ("busy, ns", Value::Number(record.busy_ns)),
+                ("entries", Value::Number(record.entries)),
+                ("task", Value::Number(record.flow.0)),
+            ],
+            ..Mark::default()
+        };
+        let at = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
+        self.begin(at(record.first_ns), Place::Span(record), &mark, scene)?;
+        let end = Mark {
+            category: "span",
+            name: &record.name,
+            ..Mark::default()
+        };
+        let place = (Place::Span(record), End::Told);
+        self.end(at(record.end_ns), place, &end, scene)?;
+        self.canvas.span_gone(record.first_ns);
+        Ok(())
+    }
+
     pub(super) fn begin_user_task(
         &mut self,
         user_task: UserTask,
@@ -52,7 +82,7 @@ impl<C: Canvas> Timeline<'_, C> {
             return Ok(());
         }
         let mark = Mark {
-            category: "user task",
+            category: category_of(user_task),
             name: scene.book.text(user_task.name),
             arguments: &[
                 ("user task", Value::Number(user_task.id.0)),
@@ -75,7 +105,7 @@ impl<C: Canvas> Timeline<'_, C> {
             return Ok(());
         }
         let mark = Mark {
-            category: "user task",
+            category: category_of(user_task),
             name: scene.book.text(user_task.name),
             ..Mark::default()
         };
@@ -114,5 +144,12 @@ impl<C: Canvas> Timeline<'_, C> {
             ..Mark::default()
         };
         self.canvas.draw(time, (row, Stroke::Message), &mark, scene)
+    }
+}
+
+fn category_of(user_task: UserTask) -> &'static str {
+    match user_task.carries {
+        true => "span",
+        false => "user task",
     }
 }

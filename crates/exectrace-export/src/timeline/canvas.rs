@@ -1,6 +1,6 @@
 //! What a format must be able to draw for a [`Timeline`](super::Timeline), and what is drawn.
 
-use exectrace_format::{RangeScope, SyncClock, TaskId, ThreadId};
+use exectrace_format::{RangeScope, SpanRecord, SyncClock, TaskId, ThreadId};
 
 use crate::error::ExportError;
 use crate::story::{Lane, Scene, Stack, Task, UserTask};
@@ -14,6 +14,8 @@ pub(crate) enum Place<'a> {
     /// The regions of an async task, and its logs.
     Regions(&'a Task),
     UserTask(&'a UserTask),
+    /// A span that nothing else shows whole.
+    Span(&'a SpanRecord),
     /// The ranges of garbage collection that concern somebody.
     Ranges(RangeScope),
     /// What concerns no worker, thread or task.
@@ -109,6 +111,9 @@ pub(crate) trait Canvas {
 
     /// A user task is over: nothing will be drawn on its row any more.
     fn user_task_gone(&mut self, _id: TaskId) {}
+
+    /// A span is over, by its first entry: nothing will be drawn on its row any more.
+    fn span_gone(&mut self, _first_ns: u64) {}
 
     /// The clocks of the machine at an instant.
     fn clock(&mut self, _clock: SyncClock) -> Result<(), ExportError> {

@@ -115,6 +115,7 @@ impl<C: Canvas> Sink for Timeline<'_, C> {
             Fact::RegionEnded { task, region, end } => {
                 self.end_region(time, task, region, end, scene)
             }
+            Fact::Span(span) => self.span(span, scene),
             Fact::UserTaskBegan(user_task) => self.begin_user_task(user_task, scene),
             Fact::UserTaskEnded { user_task, end } => {
                 self.end_user_task(time, user_task, end, scene)

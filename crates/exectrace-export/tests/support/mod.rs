@@ -28,6 +28,12 @@ pub fn traces() -> Vec<Vec<u8>> {
     traces
 }
 
+/// A thread that enters the span `save` three times, from 1030 to 1190, and is 40 ns in it; between, a
+/// user task carries the span `branch` from 1050 to 1160, with the region `query` in it.
+pub fn spans() -> Vec<u8> {
+    text::parse(include_str!("spans.trace.txt")).expect("the trace is well-formed")
+}
+
 /// Every case of the format's own tests that has a header, legal and damaged, with its name.
 pub fn cases() -> Vec<(String, Vec<u8>)> {
     let folder = concat!(
