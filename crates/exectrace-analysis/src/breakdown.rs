@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::names::Text;
 use crate::play::World;
+use crate::sums::{SumNs, add_ns};
 
 /// Where time went. The parts do not overlap, and add up to `total_ns`. A part that the trace cannot
 /// tell is `None`: [`Sight`](crate::Sight) says why, and its time is in `unknown_ns` or in another part.
@@ -36,7 +37,7 @@ impl Breakdown {
     /// Waiting for whatever it was.
     pub fn waiting_ns(&self) -> Option<u64> {
         let waiting = self.waiting.as_ref()?;
-        Some(waiting.iter().map(|wait| wait.duration_ns).sum())
+        Some(waiting.iter().map(|wait| wait.duration_ns).sum_ns())
     }
 
     /// What was waited for the longest.
@@ -81,15 +82,21 @@ pub(crate) struct Sums {
 /// Adds to the entry of `name`. Reasons are few, so a search from the front is faster than a map.
 pub(crate) fn add(times: &mut Vec<(Text, u64)>, name: Text, duration: u64) {
     match times.iter_mut().find(|(known, _)| *known == name) {
-        Some((_, sum)) => *sum += duration,
+        Some((_, sum)) => add_ns(sum, duration),
         None => times.push((name, duration)),
     }
 }
 
 impl Sums {
     fn accounted(&self) -> u64 {
-        let waiting: u64 = self.waiting.iter().map(|&(_, duration)| duration).sum();
-        self.running + self.runnable + self.syscall + self.syscall_blocked + waiting
+        let waiting = self.waiting.iter().map(|&(_, duration)| duration);
+        let others = [
+            self.running,
+            self.runnable,
+            self.syscall,
+            self.syscall_blocked,
+        ];
+        waiting.chain(others).sum_ns()
     }
 
     /// Sets the total; what is not accounted for is unknown.
@@ -100,13 +107,17 @@ impl Sums {
 
     /// Adds all of another's, which is closed.
     pub(crate) fn add(&mut self, other: &Self) {
-        self.total += other.total;
-        self.running += other.running;
-        self.runnable += other.runnable;
-        self.syscall += other.syscall;
-        self.syscall_blocked += other.syscall_blocked;
-        self.unknown += other.unknown;
-        self.own_code += other.own_code;
+        for (sum, duration) in [
+            (&mut self.total, other.total),
+            (&mut self.running, other.running),
+            (&mut self.runnable, other.runnable),
+            (&mut self.syscall, other.syscall),
+            (&mut self.syscall_blocked, other.syscall_blocked),
+            (&mut self.unknown, other.unknown),
+            (&mut self.own_code, other.own_code),
+        ] {
+            add_ns(sum, duration);
+        }
         self.wakes_seen += other.wakes_seen;
         self.wakes_concluded += other.wakes_concluded;
         for &(reason, duration) in &other.waiting {

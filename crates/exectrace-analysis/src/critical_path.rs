@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::names::{Place, Stack, Text};
 use crate::play::{Flow, Origin, State, Stretch, World, between};
+use crate::sums::add_ns;
 
 /// What a user task was waiting for at each moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -176,7 +177,7 @@ impl CriticalPathPass {
             let is_it =
                 |total: &&mut PathTotal| total.state == step.state && total.reason == step.reason;
             match totals.iter_mut().find(is_it) {
-                Some(total) => total.duration_ns += step.duration_ns,
+                Some(total) => add_ns(&mut total.duration_ns, step.duration_ns),
                 None => totals.push(PathTotal {
                     state: step.state,
                     reason: step.reason.clone(),

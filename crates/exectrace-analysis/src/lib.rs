@@ -37,6 +37,7 @@ mod play;
 mod profile;
 mod regions;
 mod sight;
+mod sums;
 mod syscalls;
 mod tasks;
 mod top;

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::histogram::Histogram;
 use crate::names::{Place, Stack, Text};
 use crate::play::{Flow, State, Stretch, World};
+use crate::sums::add_ns;
 use crate::top::Top;
 
 /// The system calls of a trace.
@@ -102,8 +103,8 @@ impl SyscallPass {
         let kind = self.kind(world, stretch.stack);
         kind.count += 1;
         kind.blocked += u64::from(blocked > 0);
-        kind.blocked_ns += blocked;
-        kind.total_ns += duration;
+        add_ns(&mut kind.blocked_ns, blocked);
+        add_ns(&mut kind.total_ns, duration);
         if stretch.is_closed() {
             kind.durations.record(duration);
         }

@@ -6,6 +6,7 @@ use exectrace_format::{CompactEvent, ThreadId};
 use serde::Serialize;
 
 use crate::play::{Flow, Index, State, Stretch, World};
+use crate::sums::{SumNs, add_ns};
 
 /// The workers and threads of a trace.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -152,7 +153,7 @@ impl WorkerPass {
         if stretch.lane != u64::MAX {
             let worker = self.worker(stretch.lane);
             if runs {
-                worker.busy_ns += busy;
+                add_ns(&mut worker.busy_ns, busy);
                 worker.runs += 1;
                 worker.longest_run_ns = worker.longest_run_ns.max(busy);
                 if flow.last_lane != u64::MAX && flow.last_lane != stretch.lane {
@@ -160,7 +161,7 @@ impl WorkerPass {
                 }
                 flow.last_lane = stretch.lane;
             } else if stretch.is_own_code {
-                worker.own_code_ns += busy;
+                add_ns(&mut worker.own_code_ns, busy);
             } else {
                 *worker.syscall_ns.get_or_insert(0) += busy;
             }
@@ -170,10 +171,10 @@ impl WorkerPass {
             thread.last = stretch.end;
             let thread = &mut thread.result;
             if runs {
-                thread.busy_ns += busy;
+                add_ns(&mut thread.busy_ns, busy);
                 thread.runs += 1;
             } else if stretch.is_own_code {
-                thread.own_code_ns += busy;
+                add_ns(&mut thread.own_code_ns, busy);
             } else {
                 *thread.syscall_ns.get_or_insert(0) += stretch.inside;
             }
@@ -285,8 +286,8 @@ fn pools(workers: &[Worker]) -> Vec<Pool> {
             .push(worker);
     }
     let pool = |(name, workers): (String, Vec<&Worker>)| {
-        let busy: u64 = workers.iter().map(|worker| worker.busy_ns).sum();
-        let total: u64 = workers.iter().map(|worker| worker.total_ns).sum();
+        let busy = workers.iter().map(|worker| worker.busy_ns).sum_ns();
+        let total = workers.iter().map(|worker| worker.total_ns).sum_ns();
         let most = workers
             .iter()
             .map(|worker| worker.busy_ns)

@@ -2,11 +2,12 @@
 
 mod support;
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::Stdio;
 
-use support::{Traces, case_path, cases, program, run, run_with_input, service};
+use support::{Traces, bytes_of, case_path, cases, json, program, run, run_with_input, service};
 
 /// Commands that read one trace and write to standard output.
 const READING: [&[&str]; 13] = [
@@ -121,6 +122,31 @@ fn a_strict_check_names_each_rule_that_is_broken() {
     let good = traces.service();
     let strict = run(["check".as_ref(), "--strict".as_ref(), good.as_os_str()]);
     assert_eq!(strict.status, Some(0), "{strict:?}");
+}
+
+#[test]
+fn sums_of_extreme_times_end_at_the_greatest_number() {
+    let traces = Traces::new();
+    let bytes = bytes_of(include_str!("data/extreme_times.trace.txt"));
+    let path = traces.put("extreme.trace", &bytes);
+    let kinds = ["network", "sync", "scheduler", "run"].map(|kind| vec!["profile", "--kind", kind]);
+    let exports = ["chrome", "perfetto", "firefox", "folded", "speedscope"]
+        .map(|format| vec!["export", format, "-o", "-"]);
+    let each = [vec!["tasks", "--each"], vec!["usertasks", "--id", "2"]];
+    let reading = READING.map(<[_]>::to_vec);
+    for command in reading.into_iter().chain(kinds).chain(exports).chain(each) {
+        let arguments = command.iter().map(OsStr::new);
+        let run = run(arguments.chain([path.as_os_str()]));
+        assert_eq!(run.status, Some(0), "{command:?}: {run:?}");
+    }
+    let tasks = json([
+        "tasks".as_ref(),
+        path.as_os_str(),
+        "--format".as_ref(),
+        "json".as_ref(),
+    ]);
+    let longest = u64::MAX.to_string();
+    assert!(tasks.to_string().contains(&longest), "{tasks}");
 }
 
 #[test]

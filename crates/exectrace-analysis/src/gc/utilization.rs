@@ -243,7 +243,7 @@ impl<'a> Curve<'a> {
         let mut sums = Vec::with_capacity(steps.len());
         for &(time, share) in steps {
             if let Some((last_time, last_share)) = last {
-                sum += last_share * (time - last_time) as f64;
+                sum += last_share * time.abs_diff(last_time) as f64;
             }
             sums.push(sum);
             last = Some((time, share));
@@ -261,14 +261,19 @@ impl<'a> Curve<'a> {
         };
         let window = i64::try_from(window_ns)
             .unwrap_or(i64::MAX)
-            .min(end - begin);
+            .min(end.saturating_sub(begin));
         let mut least = f64::INFINITY;
         for edge in [0, window] {
             let (mut left, mut right) = (Cursor(0), Cursor(0));
             for &(time, _) in self.steps {
-                let from = time - edge;
-                if from >= begin && from + window <= end {
-                    let sum = right.integral(self, from + window) - left.integral(self, from);
+                // The window that begins or ends at this step, if it lies inside.
+                let inside = time
+                    .checked_sub(edge)
+                    .filter(|&from| from >= begin)
+                    .and_then(|from| Some((from, from.checked_add(window)?)))
+                    .filter(|&(_, to)| to <= end);
+                if let Some((from, to)) = inside {
+                    let sum = right.integral(self, to) - left.integral(self, from);
                     least = least.min(sum / window as f64);
                 }
             }

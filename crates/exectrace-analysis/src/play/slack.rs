@@ -3,6 +3,7 @@
 use exectrace_format::ProcState;
 
 use crate::options::Clip;
+use crate::sums::add_ns;
 use crate::workers::IdleWhileRunnable;
 
 use super::stretch::between;
@@ -51,7 +52,7 @@ impl Slack {
                 let duration = clip.between(since, now);
                 if duration >= SHORTEST_NS {
                     self.result.count += 1;
-                    self.result.total_ns += duration;
+                    add_ns(&mut self.result.total_ns, duration);
                     if duration > self.result.longest_ns {
                         self.result.longest_ns = duration;
                         self.result.longest_begin_ns = between(begin, since);

@@ -9,6 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::names::{Names, Stack, Text};
 use crate::options::Options;
 use crate::play::{EndedRegion, Flow, Next, State, Stretch, UserTask, World};
+use crate::sums::add_ns;
 
 use super::{Profile, ProfileKind, ProfileSample};
 
@@ -148,8 +149,9 @@ impl ProfilePass {
         if sums.len() <= place {
             sums.resize(place + 1, (0, 0));
         }
-        let sum = &mut sums[place];
-        *sum = (sum.0 + count, sum.1 + duration);
+        let (counted, sum_ns) = &mut sums[place];
+        *counted += count;
+        add_ns(sum_ns, duration);
     }
 
     pub(crate) fn flow_ends(&mut self, flow: &Flow) {

@@ -183,11 +183,9 @@ fn weight(kind: ProfileKind, sample: &ProfileSample) -> u64 {
 
 fn print(profile: &Profile, top: usize, page: &mut Page<'_>) -> anyhow::Result<()> {
     let kind = profile.kind;
-    let whole: u64 = profile
-        .samples
-        .iter()
-        .map(|sample| weight(kind, sample))
-        .sum();
+    // As the sums of the samples themselves, it ends at the greatest number.
+    let weights = profile.samples.iter().map(|sample| weight(kind, sample));
+    let whole = weights.fold(0, u64::saturating_add);
     let count: u64 = profile.samples.iter().map(|sample| sample.count).sum();
     if profile.samples.is_empty() {
         return page.nothing(
