@@ -102,6 +102,7 @@ mod reader;
 mod side;
 pub mod text;
 pub mod validate;
+mod wait;
 pub mod wire;
 mod writer;
 
@@ -122,5 +123,8 @@ pub use side::{
     SpanRecord,
 };
 pub use validate::{Validator, Violation};
+pub use wait::{
+    NETWORK_OR_TIMER, UNKNOWN_WAIT, WOKEN_BY_BLOCKING, WOKEN_BY_TASK, WOKEN_BY_THREAD, WaitSource,
+};
 pub use wire::{ClockSnapshot, END_OF_GENERATION, Version};
 pub use writer::{Frame, GroupCounts, Stream, Writer};

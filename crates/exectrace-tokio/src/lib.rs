@@ -43,8 +43,21 @@
 //! | tasks alive before a recording | those of this crate | all | all |
 //!
 //! What is not observed but concluded is marked in the trace: a wake that was not seen has the stack
-//! `(wake not seen)`; a task whose spawn was not seen is in the side data. A wait whose reason is not
-//! known is `sync (await)`. [`capabilities`] tells what a build sees, and each trace says it as well.
+//! `(wake not seen)`; a task whose spawn was not seen is in the side data. The reason of a wait
+//! says how it is known. [`WaitSource`](exectrace_format::WaitSource) tells the three kinds apart:
+//!
+//! | known from | reasons |
+//! |---|---|
+//! | the stack of the wait | `chan receive`, `chan send`, `sync`, `sync (join)`, `sync (blocking call)`, `select`, `sleep`, `network` |
+//! | who woke the task | `network or timer` (the driver), `sync (woken by task)`, `sync (woken by thread)`, `sync (woken by blocking call)` |
+//! | nothing | `unknown` |
+//!
+//! A worker that wakes a task between two polls may have completed a task that is joined, asked the
+//! driver without parking, or resumed a task that yielded: such a wait is `unknown`. So is a wait that
+//! nobody has ended when it is written, about a tenth of a second after it began; if its stack is known
+//! and all earlier waits there ended in the same way, the wait gets the reason of those.
+//!
+//! [`capabilities`] tells what a build sees, and each trace says it as well.
 //!
 //! The flag is a setting of the whole build. Set it in `.cargo/config.toml`, next to the workspace's
 //! manifest, and mind that a `RUSTFLAGS` in the environment replaces what stands there:

@@ -114,7 +114,8 @@ impl ProfilePass {
             let sync = ["chan", "sync", "select"]
                 .iter()
                 .any(|part| text.contains(part));
-            u8::from(text == "network") * NETWORK + u8::from(sync) * SYNC
+            let network = matches!(text, "network" | exectrace_format::NETWORK_OR_TIMER);
+            u8::from(network) * NETWORK + u8::from(sync) * SYNC
         })
     }
 

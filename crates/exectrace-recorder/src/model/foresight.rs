@@ -21,8 +21,11 @@ pub(crate) enum WakerKind {
     Task,
     /// A closure of the blocking pool.
     Blocking,
-    /// A thread outside the runtimes.
+    /// A thread that polls no async tasks.
     Outside,
+    /// A thread that polls async tasks, between two polls. It may have ended a task that others join,
+    /// asked the driver without parking, or woken those that yielded: which of them is not seen.
+    BetweenPolls,
 }
 
 /// What a wake names: the task, or what its wakers are known by.
@@ -48,6 +51,7 @@ struct Looked {
     /// The task has entered a span in this poll.
     entered: bool,
     made: Option<(SpanKey, SiteKey)>,
+    /// It has parked or polled a future: a runtime runs on it.
     is_worker: bool,
     blocking: bool,
 }
@@ -94,6 +98,7 @@ impl Foresight {
         looked.entered = false;
         looked.made = None;
         looked.blocking = blocking;
+        looked.is_worker |= !blocking;
     }
 
     pub(crate) fn poll_ends(&mut self, thread: ThreadIndex) {
@@ -155,7 +160,7 @@ impl Foresight {
             Looked { polls: Some(_), .. } => WakerKind::Task,
             Looked {
                 is_worker: true, ..
-            } => WakerKind::Driver,
+            } => WakerKind::BetweenPolls,
             _ => WakerKind::Outside,
         };
         self.wakes
@@ -186,14 +191,14 @@ impl Foresight {
         next.is_some_and(|Reverse((time_ns, _))| *time_ns <= until_ns)
     }
 
-    /// A wake was applied: it lies ahead no more.
-    pub(crate) fn wake_applied(&mut self, waker: Waker) {
-        if let Some(ahead) = self.wakes.get_mut(&waker) {
-            ahead.pop_front();
-            if ahead.is_empty() {
-                self.wakes.remove(&waker);
-            }
+    /// A wake was applied: it lies ahead no more. Returns who woke.
+    pub(crate) fn wake_applied(&mut self, waker: Waker) -> Option<WakerKind> {
+        let ahead = self.wakes.get_mut(&waker)?;
+        let applied = ahead.pop_front();
+        if ahead.is_empty() {
+            self.wakes.remove(&waker);
         }
+        applied.map(|(_, kind)| kind)
     }
 
     /// Who will wake the task that is about to wait, if that can be seen.

@@ -7,17 +7,19 @@
 
 use std::panic::Location;
 
-use exectrace_format::Inferred;
+use exectrace_format::{
+    Inferred, NETWORK_OR_TIMER, UNKNOWN_WAIT, WOKEN_BY_BLOCKING, WOKEN_BY_TASK, WOKEN_BY_THREAD,
+};
 use rustc_hash::FxHashMap;
 
 use super::flow::{Flow, FlowId, FlowState, OpenRegion};
 use super::foresight::{Foresight, WakerKind};
-use super::names::{FrameId, Leaf, NameId, Names};
+use super::names::{ChainId, FrameId, Leaf, NameId, Names};
 use super::threads::{ThreadIndex, WorkerKey};
 use super::wakes::Wakers;
 use super::{Model, SpanKey};
 use crate::input::{AsyncKey, WakerKey};
-use crate::resolve::Resolver;
+use crate::resolve::{JOIN, Resolver};
 use crate::schedule::{AliveTask, AsyncTaskKind};
 
 /// Most async tasks that may live at once, some 200 bytes each. Those beyond are counted and left out.
@@ -47,6 +49,8 @@ struct WaitPlace {
     reason: Option<NameId>,
     /// Waiting here means to yield: the task could run on.
     yields: bool,
+    /// It waits for the end of a task, or of a closure on the blocking pool.
+    joins: bool,
 }
 
 /// Async tasks, and what was learned of their waits.
@@ -55,8 +59,8 @@ pub(crate) struct AsyncTasks {
     pub(super) tasks: FxHashMap<u64, AsyncTask>,
     pub(super) wakers: Wakers,
     places: FxHashMap<u64, WaitPlace>,
-    /// Why a task of this root waited at this leaf last.
-    pub(super) learned: FxHashMap<(Leaf, FrameId), NameId>,
+    /// Who ended all waits so far of tasks of this root at this stack; `None` once they differed.
+    learned: FxHashMap<(ChainId, FrameId), Option<WakerKind>>,
     pub(crate) foresight: Foresight,
     resolver: Resolver,
     pub(super) texts: Texts,
@@ -66,9 +70,11 @@ pub(crate) struct AsyncTasks {
 /// Names that are used again and again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Texts {
-    network: NameId,
-    awaits: NameId,
-    blocking: NameId,
+    network_or_timer: NameId,
+    by_task: NameId,
+    by_thread: NameId,
+    by_blocking: NameId,
+    unknown_wait: NameId,
     woken: NameId,
     yields: NameId,
     pub(super) wake_not_seen: FrameId,
@@ -78,9 +84,11 @@ pub(super) struct Texts {
 impl AsyncTasks {
     pub(crate) fn new(names: &mut Names) -> Self {
         let texts = Texts {
-            network: names.intern_static("network"),
-            awaits: names.intern_static("sync (await)"),
-            blocking: names.intern_static("sync (blocking)"),
+            network_or_timer: names.intern_static(NETWORK_OR_TIMER),
+            by_task: names.intern_static(WOKEN_BY_TASK),
+            by_thread: names.intern_static(WOKEN_BY_THREAD),
+            by_blocking: names.intern_static(WOKEN_BY_BLOCKING),
+            unknown_wait: names.intern_static(UNKNOWN_WAIT),
             woken: names.intern_static("woken during poll"),
             yields: names.intern_static("yield"),
             wake_not_seen: names.frame_of("(wake not seen)", "unknown", 1),
@@ -98,11 +106,22 @@ impl AsyncTasks {
         }
     }
 
-    pub(super) fn reason_of(&self, kind: WakerKind) -> NameId {
+    /// Why a task waited, as far as it follows from who woke it.
+    fn reason_of(&self, kind: WakerKind) -> NameId {
         match kind {
-            WakerKind::Driver => self.texts.network,
-            WakerKind::Blocking => self.texts.blocking,
-            WakerKind::Task | WakerKind::Outside => self.texts.awaits,
+            WakerKind::Driver => self.texts.network_or_timer,
+            WakerKind::Blocking => self.texts.by_blocking,
+            WakerKind::Task => self.texts.by_task,
+            WakerKind::Outside => self.texts.by_thread,
+            WakerKind::BetweenPolls => self.texts.unknown_wait,
+        }
+    }
+
+    /// Keeps who ended a wait at this stack, for waits there whose wake cannot be seen ahead.
+    pub(super) fn learn(&mut self, stack: ChainId, root: FrameId, kind: WakerKind) {
+        let learned = self.learned.entry((stack, root)).or_insert(Some(kind));
+        if *learned != Some(kind) {
+            *learned = None;
         }
     }
 }
@@ -290,17 +309,31 @@ impl Model {
         leaf: Leaf,
         place: Option<WaitPlace>,
     ) -> NameId {
-        if let Some(reason) = place.and_then(|place| place.reason) {
+        let seen = place.and_then(|place| place.reason);
+        let joins = place.is_some_and(|place| place.joins);
+        if let Some(reason) = seen.filter(|_| !joins) {
             return reason;
         }
         let now = self.machine.output.now_ns();
         let known = [waker, self.polls.wakers.span_of(key.task)];
-        if let Some(kind) = self.polls.foresight.next_wake(key.task, known, now) {
-            return self.polls.reason_of(kind);
+        let next = self.polls.foresight.next_wake(key.task, known, now);
+        if let Some(reason) = seen {
+            // A stack does not say on which pool runs what it joins; who wakes does.
+            let blocking = next == Some(WakerKind::Blocking);
+            return if blocking {
+                self.polls.texts.by_blocking
+            } else {
+                reason
+            };
         }
         let root = self.machine.current(thread).map(|flow| flow.root);
-        root.and_then(|root| self.polls.learned.get(&(leaf, root)).copied())
-            .unwrap_or(self.polls.texts.awaits)
+        let kind = next.or_else(|| match (leaf, root) {
+            (Leaf::Chain(stack), Some(root)) => *self.polls.learned.get(&(stack, root))?,
+            _ => None,
+        });
+        kind.map_or(self.polls.texts.unknown_wait, |kind| {
+            self.polls.reason_of(kind)
+        })
     }
 
     /// Closes those regions of the thread's flow of which `over` says so, given the present poll.
@@ -373,6 +406,7 @@ impl Model {
             leaf,
             reason: stack.reason.map(|reason| names.intern_static(reason)),
             yields: stack.reason == Some("yield"),
+            joins: stack.reason == Some(JOIN),
         };
         self.polls.places.insert(hash, place);
     }

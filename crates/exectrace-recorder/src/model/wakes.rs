@@ -139,18 +139,18 @@ impl Model {
     }
 
     pub(super) fn wake_by(&mut self, thread: ThreadIndex, waker: WakerKey) {
-        self.polls.foresight.wake_applied(Waker::Known(waker));
+        let kind = self.polls.foresight.wake_applied(Waker::Known(waker));
         if let Some(&task) = self.polls.wakers.tasks.get(&waker) {
-            self.woken(thread, task);
+            self.woken(thread, task, kind);
         }
     }
 
     pub(super) fn wake(&mut self, thread: ThreadIndex, key: AsyncKey) {
-        self.polls.foresight.wake_applied(Waker::Task(key.task));
-        self.woken(thread, key.task);
+        let kind = self.polls.foresight.wake_applied(Waker::Task(key.task));
+        self.woken(thread, key.task, kind);
     }
 
-    fn woken(&mut self, thread: ThreadIndex, number: u64) {
+    fn woken(&mut self, thread: ThreadIndex, number: u64, kind: Option<WakerKind>) {
         let Some(task) = self.polls.tasks.get_mut(&number) else {
             return;
         };
@@ -162,7 +162,6 @@ impl Model {
             task.woken = true;
             return;
         }
-        let kind = self.waker_kind(thread);
         let inside = self
             .machine
             .current(thread)
@@ -170,9 +169,9 @@ impl Model {
         let leaf = inside.map_or(Leaf::None, |region| region.place);
         if self.machine.unblock(thread, flow, leaf)
             && let Some(flow) = self.machine.flows.get(flow)
+            && let (Leaf::Chain(chain), Some(kind)) = (flow.wait.1, kind)
         {
-            let reason = self.polls.reason_of(kind);
-            self.polls.learned.insert((flow.wait.1, flow.root), reason);
+            self.polls.learn(chain, flow.root, kind);
         }
     }
 
@@ -198,29 +197,6 @@ impl Model {
                 self.machine.unblock_by_nobody(flow, waker);
             }
             _ => {}
-        }
-    }
-
-    /// What kind of thread or task wakes.
-    fn waker_kind(&self, index: ThreadIndex) -> WakerKind {
-        let Some(thread) = self.machine.thread(index) else {
-            return WakerKind::Outside;
-        };
-        match thread.current {
-            _ if thread.parked => WakerKind::Driver,
-            Some(current) if thread.own != Some(current) => {
-                if self
-                    .machine
-                    .current(index)
-                    .is_some_and(|flow| flow.blocking)
-                {
-                    WakerKind::Blocking
-                } else {
-                    WakerKind::Task
-                }
-            }
-            None if thread.worker.is_some() => WakerKind::Driver,
-            _ => WakerKind::Outside,
         }
     }
 }

@@ -24,6 +24,7 @@ use rustc_hash::FxHashMap;
 
 use crate::stacks::SEPARATOR;
 use modules::Modules;
+pub(crate) use reason::JOIN;
 
 /// Addresses whose names are kept; past it, all are forgotten and the cache fills anew.
 ///

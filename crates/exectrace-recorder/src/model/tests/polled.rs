@@ -113,7 +113,7 @@ fn a_task_waits_between_its_polls_and_runs_on_the_lane_of_the_worker() {
         [
             (Runnable, ""),
             (Running, ""),
-            (Waiting, "sync (await)"),
+            (Waiting, "sync (woken by thread)"),
             (Runnable, ""),
             (Running, ""),
             (NotExist, ""),
@@ -193,11 +193,47 @@ fn who_will_wake_a_task_tells_why_it_waits() {
         ],
     );
     let events = trial.read().remove(0);
-    assert_eq!(what(&states(&events, "reader"))[2], (Waiting, "network"));
+    assert_eq!(
+        what(&states(&events, "reader"))[2],
+        (Waiting, "network or timer")
+    );
     assert_eq!(
         what(&states(&events, "writer"))[2],
-        (Waiting, "sync (await)")
+        (Waiting, "sync (woken by task)")
     );
+}
+
+#[test]
+fn a_wait_is_unknown_if_nobody_ends_it_or_a_worker_does_between_its_polls() {
+    let mut trial = Trial::new();
+    play(
+        &mut trial,
+        &[
+            (1_000, 0, spawn(1, "mixed")),
+            (1_100, 0, spawn(2, "joins")),
+            (2_000, 1, unpark(0)),
+            (3_000, 1, begin(1)),
+            (3_100, 1, end(1)),
+            (3_200, 1, begin(2)),
+            (3_300, 1, end(2)),
+            (3_400, 1, Input::Park),
+            (3_500, 1, Input::Wake(task(1))),
+            (3_600, 1, unpark(0)),
+            (3_700, 1, begin(1)),
+            // It has slept; now it waits for a message that nobody sends.
+            (3_800, 1, end(1)),
+            (3_900, 1, Input::Wake(task(2))),
+            (4_000, 1, begin(2)),
+        ],
+    );
+    let events = trial.read().remove(0);
+    let waits = |name| {
+        let states = states(&events, name);
+        let waits = states.into_iter().filter(|state| state.1 == Waiting);
+        waits.map(|state| state.2).collect::<Vec<_>>()
+    };
+    assert_eq!(waits("mixed"), ["network or timer", "unknown"]);
+    assert_eq!(waits("joins"), ["unknown"]);
 }
 
 #[test]
@@ -360,7 +396,7 @@ fn a_file_begun_late_tells_each_task_with_its_state_and_regions() {
         what(&waits),
         [
             (Running, ""),
-            (Waiting, "sync (await)"),
+            (Waiting, "unknown"),
             (Waiting, ""),
             (Runnable, ""),
             (Running, ""),
@@ -368,7 +404,7 @@ fn a_file_begun_late_tells_each_task_with_its_state_and_regions() {
     );
     assert_eq!(
         what(&states(&events, "runs")),
-        [(Running, ""), (Running, ""), (Waiting, "sync (await)")]
+        [(Running, ""), (Running, ""), (Waiting, "unknown")]
     );
     let begun = events.iter().filter(|event| {
         matches!(&event.kind, TraceEventKind::RegionBegin { name, .. } if &**name == "serve")
