@@ -18,6 +18,10 @@ use super::{Exemplar, Finding, MAX_EXEMPLARS, Severity, plural, shown};
 /// a CPU on a full machine looks the same.
 const LONG_NS: u64 = 20_000_000;
 
+/// A long run may leave one worker asleep beside a ready task, which waits for the worker that runs. Where
+/// workers came late for more than so many times as many runs, the machine had no CPU for its threads.
+const MAX_LATE_PER_RUN: u64 = 2;
+
 #[derive(Debug)]
 pub(super) struct Watch {
     /// Why a run ended that says nothing of its length: Go took its worker, the end was lost, or the code
@@ -95,11 +99,19 @@ impl Watch {
 
     pub(super) fn find(self, world: &World) -> Option<Finding> {
         let worst = self.worst.iter().next()?;
+        let is_machine_full = world.slack.late > self.count * MAX_LATE_PER_RUN;
+        let (severity, doubt) = match is_machine_full {
+            true => (
+                Severity::Info,
+                ", unless it had no CPU: workers slept on beside ready tasks as well",
+            ),
+            false => (Severity::Warning, ""),
+        };
         Some(Finding {
             id: "long_run",
-            severity: Severity::Warning,
+            severity,
             message: format!(
-                "{} without yielding, the longest by {} for {}",
+                "{} without yielding, the longest by {} for {}{doubt}",
                 plural(self.count, "long run"),
                 world.names.get(worst.name),
                 shown(worst.gap.duration())
@@ -108,7 +120,9 @@ impl Watch {
             total_ns: self.total,
             exemplars: self.worst.iter().map(|long| long.exemplar(world)).collect(),
             rule: "A run of an async task on a shared worker with 20 ms or more between two of its \
-                   records, its begin and end among them; Go's own tasks apart.",
+                   records, its begin and end among them; Go's own tasks apart. No warning where a shared \
+                   worker slept for 5 ms beside a ready task for more than twice as many times: then \
+                   the machine was full, and a thread without a CPU looks the same.",
             help: "Look at what stands between the two: move it to a blocking thread, wait for it in \
                    its async form, or yield within it.",
         })

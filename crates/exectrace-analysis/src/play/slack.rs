@@ -11,10 +11,15 @@ use super::stretch::between;
 /// Shorter stretches do not count: a worker needs time to wake.
 const SHORTEST_NS: u64 = 100_000;
 
+/// A worker that sleeps on for so long beside a ready task was mostly woken, and got no CPU.
+const LATE_NS: u64 = 5_000_000;
+
 /// Counts ready tasks and sleeping workers.
 #[derive(Debug, Default)]
 pub(crate) struct Slack {
     pub(crate) result: IdleWhileRunnable,
+    /// Stretches of 5 ms or more.
+    pub(crate) late: u64,
     runnable: i64,
     idle: i64,
     /// Since when there are both.
@@ -52,6 +57,7 @@ impl Slack {
                 let duration = clip.between(since, now);
                 if duration >= SHORTEST_NS {
                     self.result.count += 1;
+                    self.late += u64::from(duration >= LATE_NS);
                     add_ns(&mut self.result.total_ns, duration);
                     if duration > self.result.longest_ns {
                         self.result.longest_ns = duration;

@@ -74,6 +74,34 @@ fn a_poll_that_records_nothing_for_twenty_milliseconds_is_long() {
     }
 }
 
+#[test]
+fn a_long_poll_on_a_machine_without_a_cpu_to_spare_is_no_warning() {
+    let late = |times: u64| {
+        let mut story = Story::default();
+        story
+            .worker(1, "rt worker 0")
+            .worker(2, "rt worker 1")
+            .runs(10, 1, 1, "main")
+            .runs(20, 2, 2, "other")
+            .block(30, 2, "network", "")
+            .park(40, 2);
+        let mut now = 25 * MS;
+        for _ in 0..times {
+            // The other worker was woken, and comes 6 ms later.
+            story.wake(now, 1, 2).block(now + 6 * MS, 1, "network", "");
+            story.start(now + 6 * MS + 10, 1, 2);
+            story
+                .wake(now + 6 * MS + 20, 1, 1)
+                .block(now + 6 * MS + 30, 1, "network", "")
+                .start(now + 6 * MS + 40, 1, 1);
+            now += 10 * MS;
+        }
+        story.block(now, 1, "network", "");
+        find(&story, "long_run").expect("a run of 25 ms").severity
+    };
+    assert_eq!([2, 3].map(late), [Severity::Warning, Severity::Info]);
+}
+
 /// The function of the place of the worst case.
 fn place(finding: &Finding) -> Option<&str> {
     let place = finding.exemplars[0].place.as_ref();
