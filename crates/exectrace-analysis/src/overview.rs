@@ -49,7 +49,7 @@ pub struct Overview {
 /// Events by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct EventCounts {
-    /// All.
+    /// All of the program: those below without syncs and side data.
     pub total: u64,
     /// Begins of generations, and the end.
     pub syncs: u64,
@@ -144,7 +144,7 @@ impl EventCounts {
     }
 
     pub(crate) fn count(&mut self, kind: &CompactKind) {
-        self.total += 1;
+        self.total += u64::from(kind.is_of_program());
         *match kind {
             CompactKind::StateTransition {
                 change: StateChange::Go { .. },

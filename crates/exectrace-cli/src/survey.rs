@@ -161,14 +161,14 @@ impl Survey {
             }
             let begin_ns = *first_ns.get_or_insert(event.time.0);
             self.duration_ns = event.time.0.abs_diff(begin_ns);
+            self.events += u64::from(event.kind.is_of_program());
             match event.kind {
                 CompactKind::Sync { .. } if reader.generation() != last_generation => {
                     last_generation = reader.generation();
                     self.generations += u64::from(last_generation != 0);
                 }
-                CompactKind::Sync { .. } | CompactKind::UnreadableSideData(_) => {}
                 CompactKind::SideData => self.note(reader.side_record()),
-                _ => self.events += 1,
+                _ => {}
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ mod support;
 
 use serde_json::Value;
 
-use support::{Traces, answer, json};
+use support::{Traces, answer, cases, json};
 
 /// The JSON answer of a command on the small service.
 fn ask(arguments: &[&str]) -> Value {
@@ -359,4 +359,33 @@ fn many(run_ns: u64) -> Vec<u8> {
         text.push_str(&format!("  +10 GoStart go=1 seq={}\n", index + 1));
     }
     support::bytes_of(&text)
+}
+
+#[test]
+fn every_command_counts_the_same_events() {
+    let folder = Traces::new();
+    let every = cases()
+        .into_iter()
+        .filter(|(name, ..)| name.starts_with("every_event") || name.starts_with("side_data."));
+    let every = every.map(|(name, bytes, _)| folder.put(&name, &bytes));
+    let traces: Vec<_> = every.chain([folder.service()]).collect();
+    for trace in traces {
+        let trace = trace.to_str().expect("UTF-8");
+        let checked = json(["check", trace, "--format", "json"]);
+        let expected = checked["traces"][0]["events"].as_u64().expect("a count");
+        assert!(expected > 0, "{trace}");
+        let summary = json(["summary", trace, "--format", "json"]);
+        let counted = &summary["overview"]["events"]["total"];
+        assert_eq!(counted.as_u64(), Some(expected), "{summary:#}");
+        let output = folder.path("output");
+        let output = output.to_str().expect("UTF-8");
+        let written = [
+            answer(["cut", trace, "-o", output]),
+            answer(["export", "chrome", trace, "-o", output]),
+            answer(["export", "folded", trace, "-o", output]),
+        ];
+        for told in written {
+            assert!(told.starts_with(&format!("{expected} events")), "{told}");
+        }
+    }
 }

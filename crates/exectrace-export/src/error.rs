@@ -9,7 +9,7 @@ use thiserror::Error;
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Exported {
-    /// Events read from the trace.
+    /// Events of the program that were read from the trace: all but syncs and side data.
     pub events: u64,
     /// Items written: slices, instants, counter values, samples, lines or rows, as the format has it.
     pub items: u64,

@@ -11,7 +11,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, RecordBatch};
 use exectrace_export::{ExportError, Exported, ParquetOptions, parquet};
-use exectrace_format::Reader;
+use exectrace_format::{Reader, TraceEvent, TraceEventKind};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use support::expected::{Counts, assert_titles, counts, events, spans};
 use support::{cases, service, traces};
@@ -105,9 +105,17 @@ fn rows_are_those_of_the_trace() {
         let folder = tempfile::tempdir().expect("a folder");
         let exported = export(&trace, folder.path());
         assert!(exported.damage.is_none());
-        let all = events(&trace).len();
-        assert_eq!(count(&read(folder.path(), "events")), all);
-        assert_eq!(exported.events, all as u64);
+        let all = events(&trace);
+        assert_eq!(count(&read(folder.path(), "events")), all.len());
+        let is_of_trace = |event: &&TraceEvent| {
+            use TraceEventKind::{SideData, Sync, UnreadableSideData};
+            matches!(
+                event.kind,
+                Sync { .. } | SideData(_) | UnreadableSideData(_)
+            )
+        };
+        let of_program = all.iter().filter(|event| !is_of_trace(event));
+        assert_eq!(exported.events, of_program.count() as u64);
         for (kind, table) in [("region", "regions"), ("user task", "user_tasks")] {
             let rows = read(folder.path(), table);
             let (names, begins, ends) = (

@@ -63,7 +63,7 @@ pub(crate) fn tell<R: Read>(
                 break;
             }
         }
-        exported.events += 1;
+        exported.events += u64::from(event.kind.is_of_program());
         teller.event(&event, reader.tables(), reader.side_record(), sink)?;
     }
     teller.finish(sink)?;

@@ -166,6 +166,18 @@ pub enum CompactKind {
     UnreadableSideData(SideDataError),
 }
 
+impl CompactKind {
+    /// Whether it tells something of the traced program at its time. Syncs and side data do not: they
+    /// are about the trace. This is what counts as an event wherever events are counted.
+    #[inline]
+    pub const fn is_of_program(&self) -> bool {
+        !matches!(
+            self,
+            Self::Sync { .. } | Self::SideData | Self::UnreadableSideData(_)
+        )
+    }
+}
+
 /// A quantity that changes over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
