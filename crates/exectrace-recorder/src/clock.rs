@@ -12,6 +12,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 #[cfg(test)]
 use std::time::Instant;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::process;
 
@@ -149,6 +150,54 @@ impl Point {
             }
         }
         best.1
+    }
+}
+
+/// A point, and what the wall clock showed at it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) point: Point,
+    /// Since 1970.
+    wall: Duration,
+}
+
+impl Moment {
+    pub(crate) fn now() -> Self {
+        let point = Point::now();
+        // As for the point: the tightest of some brackets, so that a thread that loses the processor
+        // between the two clocks does not set one against the other.
+        let mut best = (u64::MAX, Duration::ZERO);
+        for _ in 0..4 {
+            let before = since_origin_ns();
+            // Before 1970 there was no tracer.
+            let wall = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default();
+            let width = since_origin_ns() - before;
+            if width < best.0 {
+                let since_point = Duration::from_nanos(before + width / 2 - point.ns);
+                best = (width, wall.saturating_sub(since_point));
+            }
+        }
+        Self {
+            point,
+            wall: best.1,
+        }
+    }
+
+    /// What the wall clock showed, or will show, at trace time `ns`.
+    pub(crate) fn wall_at(self, ns: u64) -> Duration {
+        let after = Duration::from_nanos(ns.saturating_sub(self.point.ns));
+        let before = Duration::from_nanos(self.point.ns.saturating_sub(ns));
+        (self.wall + after).saturating_sub(before)
+    }
+
+    /// The moment at which both clocks show so much more.
+    #[cfg(test)]
+    pub(crate) fn later_by(mut self, idle: Duration) -> Self {
+        self.point.ns += u64::try_from(idle.as_nanos()).unwrap_or(u64::MAX);
+        self.wall += idle;
+        self
     }
 }
 

@@ -8,19 +8,24 @@
 //!
 //! It is one thread for the process. It records nothing, and it sleeps while nothing records.
 
+mod active;
+mod generation;
+mod model_sink;
+#[cfg(test)]
+mod tests;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use exectrace_format::{ClockSnapshot, ThreadId, Writer};
+use exectrace_format::{ThreadId, Writer};
 
 use crate::about;
-use crate::clock::{Conversion, Point, Segment};
+use crate::clock::{Conversion, Moment, Segment};
 use crate::control::{Answer, Command, RecordingId};
-use crate::input::{Input, NewSpan, SpanKey};
 use crate::local::LOST_ELSEWHERE;
-use crate::merge::{self, Sink};
+use crate::merge;
 use crate::model::{Model, ThreadIndex};
 use crate::process::{self, Process};
 use crate::recording::{Output, Report, SinkError, StartError, StopError};
@@ -29,36 +34,20 @@ use crate::stacks;
 use crate::switch::{self, lock};
 use crate::{roster, schedule};
 
+use active::{Active, Totals};
+use generation::Generation;
+use model_sink::{Identity, ModelSink};
+
 /// How often groups are written.
 const GROUP: Duration = Duration::from_millis(100);
-/// A generation is closed at this age …
-const GENERATION_NS: u64 = 1_000_000_000;
-/// … or at this size: it bounds what readers must hold in memory.
-const GENERATION_BYTES: usize = 4 << 20;
-/// A recording, as the flush thread keeps it.
-#[derive(Debug)]
-struct Active {
-    id: RecordingId,
-    output: Output,
-    /// Counts of this recording, but for those that are differences to the next.
-    report: Report,
-    /// Counts of the tracer when it started.
-    records_before: u64,
-    dropped_before: u64,
-    inferred_before: u64,
-    untracked_before: u64,
-    stacks_missed_before: u64,
-    begin_ns: u64,
-}
-
-/// Who a source's thread is.
-#[derive(Debug)]
-struct Identity {
-    /// The model's name for it.
-    index: ThreadIndex,
-    id: ThreadId,
-    name: Option<Box<str>>,
-}
+/// When the flush thread is behind, it looks after this much of what was recorded whether a group is
+/// complete …
+const SLICE_NS: u64 = 10_000_000;
+/// … but not more often than this, as each look costs something for each thread.
+const MAX_SLICES: u64 = 64;
+/// A group is complete at so many events, about a megabyte: they should be in the file before the rest
+/// is read.
+const GROUP_EVENTS: u64 = 1 << 17;
 
 /// The state of the flush thread.
 pub(crate) struct Flusher {
@@ -74,8 +63,12 @@ pub(crate) struct Flusher {
     /// Dropped records of threads that are gone.
     dropped_by_gone: u64,
     conversion: Conversion,
-    /// Records up to this point were or will be applied by the next held cut.
-    point: Point,
+    /// Where moments come from.
+    take_moment: Box<dyn FnMut() -> Moment + Send>,
+    /// Records up to this moment were or will be applied by the next held cut.
+    now: Moment,
+    /// Records up to here were applied.
+    applied_ticks: u64,
     /// There is a model while something records.
     model: Option<Model>,
     recordings: Vec<Active>,
@@ -84,19 +77,17 @@ pub(crate) struct Flusher {
     group: Vec<u8>,
 }
 
-/// The generation that is being written.
-#[derive(Debug)]
-struct Generation {
-    number: u64,
-    begin_ns: u64,
-    bytes: usize,
-    /// Its sync batch is not written yet: it comes with the first group.
-    unsynced: bool,
-}
-
 impl Flusher {
     pub(crate) fn new(process: &'static Process, id: ThreadId) -> Self {
-        let point = Point::now();
+        Self::with_clock(process, id, Box::new(Moment::now))
+    }
+
+    fn with_clock(
+        process: &'static Process,
+        id: ThreadId,
+        mut take_moment: Box<dyn FnMut() -> Moment + Send>,
+    ) -> Self {
+        let now = take_moment();
         Self {
             process,
             process_number: process::number(),
@@ -107,17 +98,14 @@ impl Flusher {
             // Index 0 is the tracer's own thread.
             next_index: 1,
             dropped_by_gone: 0,
-            conversion: Conversion::starting_at(point),
-            point,
+            conversion: Conversion::starting_at(now.point),
+            take_moment,
+            now,
+            applied_ticks: now.point.ticks,
             model: None,
             recordings: Vec::new(),
             next_recording: 1,
-            generation: Generation {
-                number: 1,
-                begin_ns: point.ns,
-                bytes: 0,
-                unsynced: false,
-            },
+            generation: Generation::first(now),
             group: Vec::new(),
         }
     }
@@ -154,7 +142,7 @@ impl Flusher {
             switch::set_enabled(false);
             self.model = None;
             for active in &mut self.recordings {
-                active.output.fail(SinkError::Internal);
+                active.fail(SinkError::Internal);
             }
         }
     }
@@ -203,49 +191,42 @@ impl Flusher {
             self.cut_now();
         } else {
             self.skip_to_now();
+            self.model = Some(new_model(self.id));
+            self.generation = Generation::first(self.now);
         }
-        let number = self.generation.number + 1;
-        let point = self.point;
-        let id = self.id;
-        let model = self.model.get_or_insert_with(|| new_model(id));
-        let mut bytes = Writer::header(output.version).to_vec();
-        let mut preamble = Vec::new();
-        let (events, begin_ns) =
-            model.preamble(number - 1, point.ns, &about::about(), &mut preamble);
-        sync_batch(output.version, number - 1, begin_ns, &mut bytes);
-        bytes.append(&mut preamble);
-        output.write(&bytes);
+        let events = self.write_preamble(&mut output);
         if let Some(error) = output.error() {
             let error = error.clone();
             self.drop_model_if_unused();
             return Err(StartError::Sink(error));
         }
-        self.begin_generation(point.ns);
         let id = RecordingId(self.next_recording);
         self.next_recording += 1;
-        let active = self.new_active(id, output, events);
+        let preamble = self.generation.number() - 1;
+        let active = Active::new(id, output, events, preamble, self.totals());
         self.recordings.push(active);
         switch::set_enabled(true);
         Ok(id)
     }
 
-    fn new_active(&self, id: RecordingId, output: Output, events: u64) -> Active {
-        let counts = self.model.as_ref().map(Model::counts).unwrap_or_default();
-        Active {
-            id,
-            output,
-            report: Report {
-                events,
-                generations: 1,
-                ..Report::default()
-            },
-            records_before: counts.records,
-            dropped_before: self.dropped(),
-            inferred_before: counts.inferred,
-            untracked_before: counts.untracked,
-            stacks_missed_before: stacks::broken_stacks(),
-            begin_ns: self.point.ns,
-        }
+    /// Begins a file, and a generation for all recordings. Returns how many events the file has.
+    fn write_preamble(&mut self, output: &mut Output) -> u64 {
+        let Some(model) = &mut self.model else {
+            return 0;
+        };
+        let end_ns = self.now.point.ns.max(model.time_ns());
+        self.generation.renew(end_ns, self.now);
+        let number = self.generation.number();
+        let mut preamble = Vec::new();
+        let about = about::about();
+        let (events, begin_ns) = model.preamble(number - 1, end_ns, &about, &mut preamble);
+        model.begin_generation(number, end_ns);
+        let mut bytes = Writer::header(output.version).to_vec();
+        self.generation
+            .sync_batch_of_preamble(output.version, begin_ns, &mut bytes);
+        bytes.append(&mut preamble);
+        output.write(&bytes);
+        events
     }
 
     fn stop(&mut self, id: RecordingId) -> Result<Report, StopError> {
@@ -258,29 +239,21 @@ impl Flusher {
         let Some(position) = self.recordings.iter().position(|active| active.id == id) else {
             return Err(StopError::new(Report::default(), SinkError::Internal));
         };
-        let mut active = self.recordings.remove(position);
-        active.output.close();
-        let report = self.report(&active);
+        let active = self.recordings.remove(position);
+        let report = active.finish();
         self.drop_model_if_unused();
-        match active.output.error() {
-            Some(error) => Err(StopError::new(report, error.clone())),
-            None => Ok(report),
-        }
+        report
     }
 
-    fn report(&self, active: &Active) -> Report {
+    fn totals(&self) -> Totals {
         let counts = self.model.as_ref().map(Model::counts).unwrap_or_default();
-        let since = |now: u64, before: u64| now.saturating_sub(before);
-        Report {
-            bytes: active.output.bytes(),
-            records: since(counts.records, active.records_before),
-            records_dropped: since(self.dropped(), active.dropped_before),
-            inferred: since(counts.inferred, active.inferred_before),
-            untracked: since(counts.untracked, active.untracked_before),
-            stacks_missed: since(stacks::broken_stacks(), active.stacks_missed_before),
-            duration: Duration::from_nanos(self.point.ns.saturating_sub(active.begin_ns)),
-            slowest_write: active.output.slowest_write(),
-            ..active.report.clone()
+        Totals {
+            records: counts.records,
+            lost: self.dropped(),
+            inferred: counts.inferred,
+            untracked: counts.untracked,
+            stacks_missed: stacks::broken_stacks(),
+            now_ns: self.now.point.ns,
         }
     }
 
@@ -298,14 +271,14 @@ impl Flusher {
 
     /// Tells losses that no thread could tell itself, as it did not record again.
     fn tell_untold_losses(&mut self) {
-        let first = self.recordings.iter().map(|active| active.dropped_before);
+        let first = self.recordings.iter().map(|active| active.lost_before());
         let lost = self.dropped() - first.min().unwrap_or(0).min(self.dropped());
         if let Some(model) = &mut self.model {
             let untold = lost.saturating_sub(model.counts().lost);
             if untold > 0 {
                 let text =
                     format!("{untold} records lost at the end: the tracer's buffers were full");
-                model.note(self.point.ns, "lost", &text);
+                model.note(self.now.point.ns, "lost", &text);
             }
         }
     }
@@ -314,30 +287,28 @@ impl Flusher {
         if self.model.is_some() {
             self.cut_now();
             if let Some(model) = &mut self.model {
-                model.note(self.point.ns, "exectrace", text);
+                model.note(self.now.point.ns, "exectrace", text);
             }
         }
     }
 
     /// The regular step: applies what is old enough, and writes it.
     fn flush(&mut self) {
-        let mut cut = self.point;
+        let held = self.now.point.ticks;
         self.read_all();
-        self.apply_until(cut.ticks);
+        self.apply_until(held);
         if self.process.pool.get().is_some_and(|pool| pool.is_below(4)) {
             // Records that are held hold their chunks: no time for looking ahead.
-            cut = self.point;
-            self.apply_until(cut.ticks);
+            self.apply_until(self.now.point.ticks);
         }
         self.sample();
         self.write_group();
-        self.renew_generation(cut.ns);
     }
 
     /// Asks for the counters' values.
     fn sample(&mut self) {
         if let Some(model) = &mut self.model {
-            let time_ns = self.point.ns;
+            let time_ns = self.now.point.ns;
             schedule::sample(&mut |name, value| model.counter(time_ns, name, value));
         }
     }
@@ -345,20 +316,20 @@ impl Flusher {
     /// Applies and writes all that was recorded until now.
     fn cut_now(&mut self) {
         self.read_all();
-        self.apply_until(self.point.ticks);
+        self.apply_until(self.now.point.ticks);
         self.write_group();
     }
 
-    /// Takes a point and sees what all threads have published until then.
+    /// Takes a moment and sees what all threads have published until then.
     fn read_all(&mut self) {
-        self.point = Point::now();
-        self.conversion.add(self.point);
+        self.now = (self.take_moment)();
+        self.conversion.add(self.now.point);
         self.meet_new_threads();
         let Some(model) = &mut self.model else {
             return;
         };
         for (source, identity) in self.sources.iter_mut().zip(&self.identities) {
-            source.look(self.point.ticks, |ticks, ahead| {
+            source.look(self.now.point.ticks, |ticks, ahead| {
                 model.foresee(|| self.conversion.to_ns(ticks), identity.index, ahead);
             });
         }
@@ -379,7 +350,25 @@ impl Flusher {
         }
     }
 
+    /// Applies the records up to `cut` ticks, and writes groups of them as they become complete.
     fn apply_until(&mut self, cut: u64) {
+        let begin = self.applied_ticks;
+        let length = cut.saturating_sub(begin);
+        let ns = |ticks| self.conversion.to_ns(ticks);
+        let slices = (ns(cut).saturating_sub(ns(begin)) / SLICE_NS).clamp(1, MAX_SLICES);
+        for slice in 1..=slices {
+            let until = match slice == slices {
+                true => cut,
+                false => begin + length / slices * slice,
+            };
+            self.merge_until(until);
+            self.write_complete_group(until);
+        }
+        self.applied_ticks = cut;
+        self.retire();
+    }
+
+    fn merge_until(&mut self, cut: u64) {
         let Some(model) = &mut self.model else {
             return;
         };
@@ -390,7 +379,17 @@ impl Flusher {
             identities: &self.identities,
         };
         merge::merge(&mut self.sources, cut, &mut sink);
-        self.retire();
+    }
+
+    /// Writes what is pending if that is enough for a group or completes the generation. All records
+    /// up to `cut` ticks were applied.
+    fn write_complete_group(&mut self, cut: u64) {
+        let pending = self.model.as_mut().map_or(0, Model::pending_events);
+        let cut_ns = self.conversion.to_ns(cut);
+        if pending >= GROUP_EVENTS || self.generation.is_over(cut_ns) {
+            self.write_group();
+            self.renew_generation(cut_ns);
+        }
     }
 
     /// Forgets threads that have ended and were read to their end.
@@ -404,7 +403,7 @@ impl Flusher {
             let mut source = self.sources.swap_remove(place);
             let identity = self.identities.swap_remove(place);
             if let Some(model) = &mut self.model {
-                model.thread_gone(self.point.ns, identity.index);
+                model.thread_gone(self.now.point.ns, identity.index);
             }
             self.dropped_by_gone += source.dropped();
             self.free_indices.push(identity.index);
@@ -414,8 +413,9 @@ impl Flusher {
 
     /// Before the first recording of several: skips what was left from before.
     fn skip_to_now(&mut self) {
-        self.point = Point::now();
-        self.conversion = Conversion::starting_at(self.point);
+        self.now = (self.take_moment)();
+        self.conversion = Conversion::starting_at(self.now.point);
+        self.applied_ticks = self.now.point.ticks;
         self.meet_new_threads();
         for source in &mut self.sources {
             source.skip();
@@ -430,104 +430,24 @@ impl Flusher {
         };
         self.group.clear();
         let counts = model.finish_group(&mut self.group);
-        if self.group.is_empty() {
-            return;
-        }
-        let generation = &mut self.generation;
-        generation.bytes += self.group.len();
-        let begins = std::mem::take(&mut generation.unsynced);
+        self.generation.add(self.group.len());
+        let totals = self.totals();
         for active in &mut self.recordings {
-            active.report.events += counts.events;
-            if begins {
-                active.report.generations += 1;
-                let mut bytes = Vec::with_capacity(self.group.len() + 64);
-                let version = active.output.version;
-                sync_batch(version, generation.number, generation.begin_ns, &mut bytes);
-                bytes.extend_from_slice(&self.group);
-                active.output.write(&bytes);
-            } else {
-                active.output.write(&self.group);
-            }
+            active.write(&self.generation, &self.group, counts.events);
+            active.reach(totals);
         }
     }
 
     /// Begins a generation if the present one is old or large enough. All records up to `cut_ns` were
-    /// applied.
+    /// applied and written.
     fn renew_generation(&mut self, cut_ns: u64) {
-        let generation = &self.generation;
-        let age_ns = cut_ns.saturating_sub(generation.begin_ns);
-        let is_used = !generation.unsynced;
-        if is_used && (age_ns >= GENERATION_NS || generation.bytes >= GENERATION_BYTES) {
-            let last_ns = self.model.as_ref().map_or(0, Model::time_ns);
-            self.begin_generation(cut_ns.max(last_ns));
+        if let Some(model) = &mut self.model
+            && self.generation.is_over(cut_ns)
+        {
+            let begin_ns = cut_ns.max(model.time_ns());
+            self.generation.renew(begin_ns, self.now);
+            model.begin_generation(self.generation.number(), begin_ns);
         }
-    }
-
-    fn begin_generation(&mut self, begin_ns: u64) {
-        self.generation = Generation {
-            number: self.generation.number + 1,
-            begin_ns,
-            bytes: 0,
-            unsynced: true,
-        };
-        if let Some(model) = &mut self.model {
-            model.begin_generation(self.generation.number, begin_ns);
-        }
-    }
-}
-
-/// The model as the merge sees it.
-struct ModelSink<'a> {
-    model: &'a mut Model,
-    conversion: &'a Conversion,
-    /// Where the last record lay: the next one nearly always does as well.
-    segment: Segment,
-    identities: &'a [Identity],
-}
-
-impl Sink for ModelSink<'_> {
-    #[inline]
-    fn knows(&self, span: SpanKey) -> bool {
-        self.model.knows(span)
-    }
-
-    #[inline(always)]
-    fn apply(&mut self, ticks: u64, index: usize, input: Input<'_>) {
-        let time_ns = self.time_ns(ticks);
-        let thread = self.identities[index].index;
-        if !self.model.has_thread(thread) {
-            self.meet(time_ns, index);
-        }
-        self.model.apply(time_ns, thread, input);
-    }
-
-    #[inline(always)]
-    fn apply_whole(&mut self, ticks: [u64; 4], index: usize, new: &NewSpan<'_>) -> bool {
-        let [made, entered, left, closed] = ticks;
-        let times_ns = [
-            self.time_ns(made),
-            self.time_ns(entered),
-            self.time_ns(left),
-            self.time_ns(closed),
-        ];
-        let thread = self.identities[index].index;
-        self.model.has_thread(thread) && self.model.apply_whole(times_ns, thread, new)
-    }
-}
-
-impl ModelSink<'_> {
-    #[inline(always)]
-    fn time_ns(&mut self, ticks: u64) -> u64 {
-        if !self.segment.has(ticks) {
-            self.segment = self.conversion.segment_of(ticks);
-        }
-        self.segment.to_ns(ticks)
-    }
-
-    #[cold]
-    fn meet(&mut self, time_ns: u64, index: usize) {
-        let Identity { index, id, name } = &self.identities[index];
-        self.model.meet(time_ns, *index, *id, name.as_deref());
     }
 }
 
@@ -537,22 +457,4 @@ fn new_model(id: ThreadId) -> Model {
     let mut model = Model::new(id, Box::new(describe));
     roster::tell(&mut |alive| model.adopt(&alive));
     model
-}
-
-fn sync_batch(
-    version: exectrace_format::Version,
-    generation: u64,
-    time_ns: u64,
-    out: &mut Vec<u8>,
-) {
-    // Before 1970 there was no tracer.
-    let wall = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let clock = ClockSnapshot {
-        monotonic_ns: time_ns,
-        unix_seconds: wall.as_secs(),
-        unix_nanoseconds: wall.subsec_nanos(),
-    };
-    Writer::sync_batch(version, generation, time_ns, clock, out);
 }

@@ -365,6 +365,11 @@ impl Output {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn of_writer(writer: impl Write + Send + 'static, version: Version) -> Self {
+        Self::new(Sink::Writer(Box::new(writer)), version, None)
+    }
+
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }

@@ -116,6 +116,11 @@ impl Model {
         self.machine.output.writer().finish_group(out)
     }
 
+    /// Events since the last group.
+    pub(crate) fn pending_events(&mut self) -> u64 {
+        self.machine.output.writer().pending_events()
+    }
+
     /// The earliest time that the next event can have.
     pub(crate) fn time_ns(&self) -> u64 {
         self.machine.output.time_ns()

@@ -1,0 +1,112 @@
+//! A recording, as the flush thread keeps it: where it goes, and what of it was written.
+
+use std::time::Duration;
+
+use super::generation::Generation;
+use crate::control::RecordingId;
+use crate::recording::{Output, Report, SinkError, StopError};
+
+/// What the tracer has counted since some recording started, whichever is the first.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Totals {
+    pub(super) records: u64,
+    pub(super) lost: u64,
+    pub(super) inferred: u64,
+    pub(super) untracked: u64,
+    pub(super) stacks_missed: u64,
+    pub(super) now_ns: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Active {
+    pub(super) id: RecordingId,
+    output: Output,
+    /// What is in the file. After the sink has failed it does not change.
+    written: Report,
+    /// The totals when it started.
+    before: Totals,
+    /// The number of the generation that was written last.
+    generation: u64,
+}
+
+impl Active {
+    /// A recording whose file begins with a preamble of so many events, which is generation
+    /// `generation`.
+    pub(super) fn new(
+        id: RecordingId,
+        output: Output,
+        events: u64,
+        generation: u64,
+        totals: Totals,
+    ) -> Self {
+        Self {
+            id,
+            output,
+            written: Report {
+                events,
+                generations: 1,
+                ..Report::default()
+            },
+            before: totals,
+            generation,
+        }
+    }
+
+    pub(super) fn lost_before(&self) -> u64 {
+        self.before.lost
+    }
+
+    /// Writes a group of so many events, which is the first of its generation or a later one.
+    pub(super) fn write(&mut self, generation: &Generation, group: &[u8], events: u64) {
+        if group.is_empty() {
+            return;
+        }
+        if self.generation == generation.number() {
+            self.output.write(group);
+        } else {
+            let mut bytes = Vec::with_capacity(group.len() + 64);
+            generation.sync_batch(self.output.version, &mut bytes);
+            bytes.extend_from_slice(group);
+            self.output.write(&bytes);
+        }
+        if self.output.error().is_none() {
+            self.written.events += events;
+            self.written.generations += u64::from(self.generation != generation.number());
+            self.generation = generation.number();
+        }
+    }
+
+    /// Everything that the totals count was written, if the sink took it.
+    pub(super) fn reach(&mut self, totals: Totals) {
+        if self.output.error().is_some() {
+            return;
+        }
+        let before = self.before;
+        let since = |now: u64, before: u64| now.saturating_sub(before);
+        self.written.records = since(totals.records, before.records);
+        self.written.records_dropped = since(totals.lost, before.lost);
+        self.written.inferred = since(totals.inferred, before.inferred);
+        self.written.untracked = since(totals.untracked, before.untracked);
+        self.written.stacks_missed = since(totals.stacks_missed, before.stacks_missed);
+        self.written.duration = Duration::from_nanos(since(totals.now_ns, before.now_ns));
+    }
+
+    /// Ends the recording for a reason of the tracer's own.
+    pub(super) fn fail(&mut self, error: SinkError) {
+        self.output.fail(error);
+    }
+
+    /// Gives the sink up, and says what was written.
+    pub(super) fn finish(mut self) -> Result<Report, StopError> {
+        self.output.close();
+        let report = Report {
+            bytes: self.output.bytes(),
+            slowest_write: self.output.slowest_write(),
+            ..self.written
+        };
+        match self.output.error() {
+            Some(error) => Err(StopError::new(report, error.clone())),
+            None => Ok(report),
+        }
+    }
+}
