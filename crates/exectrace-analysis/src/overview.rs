@@ -1,7 +1,7 @@
 //! What a trace is and holds, at a glance: size, length, counts, losses.
 
 use exectrace_format::{
-    CompactKind, Inferred, ReadError, SideRecord, StateChange, SyncClock, ThreadId,
+    CompactKind, Inferred, LeftOut, ReadError, SideRecord, StateChange, SyncClock, ThreadId,
 };
 use rustc_hash::FxHashMap;
 use serde::{Serialize, Serializer};
@@ -85,12 +85,18 @@ pub struct EventCounts {
     pub side_data: u64,
 }
 
-/// What the recorder had to drop because its memory was full.
+/// What of the program is not in the trace, as the recorder says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Lost {
-    /// Records in all.
+    /// Records that it dropped because its memory was full.
     pub records: u64,
-    /// By thread, the most first.
+    /// Records with a value whose formatting panicked.
+    pub unformatted: u64,
+    /// Records that came while their thread was in the middle of another one, or past its end.
+    pub nested: u64,
+    /// Spans, tasks and regions for which a table had no room.
+    pub untracked: u64,
+    /// What was dropped because the memory was full, by thread, the most first.
     pub threads: Vec<LostByThread>,
 }
 
@@ -273,6 +279,15 @@ impl Facts {
                 });
                 lost.records = lost.records.saturating_add(*records);
                 lost.last_ns = lost.last_ns.max(time_ns);
+            }
+            SideRecord::LeftOut { cause, count, .. } => {
+                let lost = &mut self.overview.lost;
+                let sum = match cause {
+                    LeftOut::TableFull => &mut lost.untracked,
+                    LeftOut::Unformatted => &mut lost.unformatted,
+                    LeftOut::Nested => &mut lost.nested,
+                };
+                *sum = sum.saturating_add(*count);
             }
             SideRecord::Inferred { what, .. } => {
                 *self.inferred.entry(inferred_name(*what)).or_default() += 1;

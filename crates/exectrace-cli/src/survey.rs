@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use exectrace_format::{
-    CompactEvent, CompactKind, ReadCause, ReadError, SideRecord, ThreadId, Validator, Violation,
+    CompactEvent, CompactKind, LeftOut, ReadCause, ReadError, SideRecord, ThreadId, Validator,
+    Violation,
 };
 use serde::Serialize;
 
@@ -184,6 +185,9 @@ impl Survey {
             }
             Some(SideRecord::Lost { records, .. }) => {
                 self.lost_records = self.lost_records.saturating_add(*records);
+            }
+            Some(SideRecord::LeftOut { cause, count, .. }) if *cause != LeftOut::TableFull => {
+                self.lost_records = self.lost_records.saturating_add(*count);
             }
             _ => {}
         }

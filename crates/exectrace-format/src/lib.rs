@@ -118,7 +118,7 @@ pub use reader::{
     WireEvents,
 };
 pub use side::{
-    CONCURRENT_SPAN, Inferred, MAX_SIDE_RECORD_BYTES, MAX_SIDE_TEXT_BYTES, PART_OF_SPAN,
+    CONCURRENT_SPAN, Inferred, LeftOut, MAX_SIDE_RECORD_BYTES, MAX_SIDE_TEXT_BYTES, PART_OF_SPAN,
     SIDE_DATA_MAGIC, SIDE_DATA_VERSION, SideDataError, SideRecord, SideRecords, SideText,
     SpanRecord,
 };

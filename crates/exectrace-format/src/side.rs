@@ -103,6 +103,15 @@ pub enum SideRecord {
         /// How many records.
         records: u64,
     },
+    /// Something is not in the trace, for another reason than dropped records.
+    LeftOut {
+        /// When it was noticed.
+        time_ns: u64,
+        /// The reason.
+        cause: LeftOut,
+        /// How many records, or spans, tasks and regions.
+        count: u64,
+    },
     /// A user task began before the file does; its begin event stands in the preamble.
     BeganBefore {
         /// The task.
@@ -126,6 +135,39 @@ pub enum SideRecord {
         /// Its fields.
         bytes: Vec<u8>,
     },
+}
+
+/// Why something is not in the trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum LeftOut {
+    /// Spans, tasks and regions, as a table of the recorder was full.
+    TableFull = 1,
+    /// Records, as the formatting of a value panicked.
+    Unformatted = 2,
+    /// Records that came while their thread was in the middle of another one, or past its end.
+    Nested = 3,
+}
+
+impl LeftOut {
+    /// What was left out and why, to follow a number.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::TableFull => "spans, tasks and regions left out: a table of the tracer was full",
+            Self::Unformatted => "records lost: the formatting of a value panicked",
+            Self::Nested => "records lost: their thread was in another record, or at its end",
+        }
+    }
+
+    fn from_wire(code: u64) -> Option<Self> {
+        Some(match code {
+            1 => Self::TableFull,
+            2 => Self::Unformatted,
+            3 => Self::Nested,
+            _ => return None,
+        })
+    }
 }
 
 /// What kind of event was concluded rather than seen.
@@ -195,6 +237,7 @@ const LOST: u64 = 8;
 const BEGAN_BEFORE: u64 = 9;
 const GENERATED_BY: u64 = 10;
 const SPAN: u64 = 11;
+const LEFT_OUT: u64 = 12;
 
 impl SideRecord {
     /// The kinds of record: number, name, fields. `SPEC.md` is checked against it.
@@ -218,6 +261,7 @@ impl SideRecord {
             "Span",
             "first entry, close - first entry, busy, entries, go, task, flags, parent, name text",
         ),
+        (LEFT_OUT, "LeftOut", "time, cause, count"),
     ];
 
     /// The number of this record's kind.
@@ -234,6 +278,7 @@ impl SideRecord {
             Self::BeganBefore { .. } => BEGAN_BEFORE,
             Self::GeneratedBy { .. } => GENERATED_BY,
             Self::Span(_) => SPAN,
+            Self::LeftOut { .. } => LEFT_OUT,
             Self::Unknown { kind, .. } => *kind,
         }
     }
@@ -286,6 +331,11 @@ impl SideRecord {
                 put_text(out, version);
             }
             Self::Span(span) => span.encode(out),
+            Self::LeftOut {
+                time_ns,
+                cause,
+                count,
+            } => put_all(out, &[*time_ns, *cause as u64, *count]),
             Self::Unknown { bytes, .. } => {
                 out.extend_from_slice(&bytes[..bytes.len().min(MAX_SIDE_RECORD_BYTES)]);
             }
@@ -346,6 +396,11 @@ impl SideRecord {
                 version: take_text(input)?,
             },
             SPAN => Self::Span(SpanRecord::decode(input)?),
+            LEFT_OUT => Self::LeftOut {
+                time_ns: take_uvarint(input)?,
+                cause: LeftOut::from_wire(take_uvarint(input)?)?,
+                count: take_uvarint(input)?,
+            },
             _ => return None,
         })
     }

@@ -5,8 +5,9 @@ mod support;
 use std::time::{Duration, Instant};
 
 use exectrace_format::{
-    ClockSnapshot, Event, Frame, GoId, GoStatus, Inferred, ProcId, ProcStatus, Reader, SideRecord,
-    SpanRecord, StackId, StringId, TaskId, ThreadId, TraceEventKind, Version, Writer, text,
+    ClockSnapshot, Event, Frame, GoId, GoStatus, Inferred, LeftOut, ProcId, ProcStatus, Reader,
+    SideRecord, SpanRecord, StackId, StringId, TaskId, ThreadId, TraceEventKind, Version, Writer,
+    text,
 };
 
 use proptest::prelude::*;
@@ -324,6 +325,11 @@ fn every_kind_of_side_data_comes_back() {
             version: "0.1.0".into(),
         },
         SideRecord::Span(span()),
+        SideRecord::LeftOut {
+            time_ns: 8,
+            cause: LeftOut::Nested,
+            count: 3,
+        },
         SideRecord::Unknown {
             kind: 77,
             bytes: vec![1, 2, 3],

@@ -1,6 +1,7 @@
 //! What the tracer says of itself at the begin of each trace: what it can see and what not.
 
 use crate::control::note_about;
+use crate::doors;
 use crate::table::Table;
 
 /// What was said beside the defaults: by key, in the order in which keys came.
@@ -31,4 +32,24 @@ pub(crate) fn about() -> Vec<(&'static str, String)> {
     ];
     about.extend(CAPABILITIES.read().iter().cloned());
     about
+}
+
+/// The key under which a trace says that it holds nothing.
+pub(crate) const RECORDED: &str = "recorded";
+
+/// The likely cause if a recording holds nothing of the program's.
+pub(crate) fn why_nothing() -> &'static str {
+    let sources = doors::was_any_opened();
+    let hooks = CAPABILITIES
+        .read()
+        .iter()
+        .any(|(key, _)| key.starts_with("tokio."));
+    match (sources, hooks) {
+        (true, _) => "no span or event passed the filter, or there was none",
+        (false, true) => "no Layer or Subscriber of exectrace is set, and no hooked task ran",
+        (false, false) => {
+            "no Layer or Subscriber of exectrace is set, no runtime has its hooks, and nothing used its \
+             tasks, regions and logs"
+        }
+    }
 }

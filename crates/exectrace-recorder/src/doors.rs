@@ -64,6 +64,11 @@ pub(crate) fn open<T: Sync + 'static>(
     })
 }
 
+/// Whether there ever was a door.
+pub(crate) fn was_any_opened() -> bool {
+    !DOORS.read().entries.is_empty()
+}
+
 /// The door of this number is closed. What describes it stays: its records may still wait to be read.
 pub(crate) fn close(number: u16) {
     DOORS.change(|doors| doors.closed.push_back(number));

@@ -13,12 +13,16 @@
 //! text is its bytes, the last word padded with zeros.
 
 use std::fmt::{self, Debug, Display, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::reservation::Reservation;
 
 /// Longest text of one value, in bytes: Go's limit for a string in a trace. Longer ones are cut at a
 /// character boundary.
 pub const MAX_TEXT_BYTES: usize = 1024;
+
+/// Follows the text of a value whose `Debug` or `Display` returned an error.
+const FORMATTING_FAILED: &str = "<formatting failed>";
 
 /// What a value is, in its header's lowest byte.
 #[repr(u8)]
@@ -180,28 +184,39 @@ impl Fields {
 
     /// What the value's `Debug` writes, cut at [`MAX_TEXT_BYTES`].
     pub fn debug(&mut self, index: usize, value: &dyn Debug) {
-        self.text(ValueType::Formatted, index, |out| {
-            // An error here is the value's own: the text writer never fails.
-            let _ = write!(out, "{value:?}");
-        });
+        self.format(index, format_args!("{value:?}"));
     }
 
     /// What the value's `Display` writes, cut at [`MAX_TEXT_BYTES`].
     pub fn display(&mut self, index: usize, value: &dyn Display) {
-        self.text(ValueType::Formatted, index, |out| {
-            let _ = write!(out, "{value}");
-        });
+        self.format(index, format_args!("{value}"));
     }
 
-    /// Formatted text, cut at [`MAX_TEXT_BYTES`]. A formatting that fails keeps what it had written.
+    /// Formatted text, cut at [`MAX_TEXT_BYTES`], where the formatting is ended by an error. One that
+    /// fails by itself keeps what it had written, and a mark.
     pub fn formatted(&mut self, index: usize, arguments: fmt::Arguments<'_>) {
         if let Some(text) = arguments.as_str() {
             self.text(ValueType::Formatted, index, |out| out.write(text));
             return;
         }
+        self.format(index, arguments);
+    }
+
+    /// Runs the formatting of values, which is not our code: it may fail or panic.
+    fn format(&mut self, index: usize, arguments: fmt::Arguments<'_>) {
         self.text(ValueType::Formatted, index, |out| {
-            // An error here is the value's own: the text writer never fails.
-            let _ = out.write_fmt(arguments);
+            let outcome = catch_unwind(AssertUnwindSafe(|| out.write_fmt(arguments)));
+            match outcome {
+                Ok(Ok(())) => {}
+                // It was ended here, as there is no room for more. Some formatting unwraps every error
+                // of a writer: that must not bring the program down.
+                Ok(Err(_)) | Err(_) if out.is_over() => {}
+                Ok(Err(_)) => out.write(FORMATTING_FAILED),
+                Err(panic) => {
+                    // The record is lost, as its reservation is dropped.
+                    resume_unwind(panic)
+                }
+            }
         });
     }
 
@@ -241,6 +256,8 @@ struct TextWriter<'a> {
     length_bytes: usize,
     /// Bytes that may still come: the rest is ignored.
     room_bytes: usize,
+    /// Text came that is longer than that room.
+    cut: bool,
     /// The buffer had no room.
     full: bool,
 }
@@ -253,6 +270,7 @@ impl<'a> TextWriter<'a> {
             pending: 0,
             length_bytes: 0,
             room_bytes: MAX_TEXT_BYTES,
+            cut: false,
             full: false,
         }
     }
@@ -276,8 +294,14 @@ impl<'a> TextWriter<'a> {
     /// What still fits of a text that is too long; nothing after it does.
     #[cold]
     fn cut<'b>(&mut self, text: &'b str) -> &'b [u8] {
+        self.cut = true;
         self.room_bytes = text.floor_boundary(self.room_bytes);
         &text.as_bytes()[..self.room_bytes]
+    }
+
+    /// Whether nothing that comes is kept any more.
+    fn is_over(&self) -> bool {
+        self.cut || self.full
     }
 
     #[inline]
@@ -328,7 +352,11 @@ fn word_of(bytes: &[u8]) -> u64 {
 impl fmt::Write for TextWriter<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.write(text);
-        Ok(())
+        if self.is_over() {
+            Err(fmt::Error)
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -1,15 +1,17 @@
 //! The flush thread: it reads all buffers, runs the model, and feeds the recordings.
 //!
 //! Ten times a second it takes a *point* of the clock and reads what the threads have published. It
-//! applies the records up to the point before, so that each record has been seen together with all
-//! that came within a tenth of a second after it: causes that arrive late are there before their
+//! applies the records that are a tenth of a second old, so that each record has been seen together
+//! with all that came within that time after it: causes that arrive late are there before their
 //! effects are written. What the model made of them is one *group*, which goes to each recording in
-//! one write. A start, a stop and a full pool cut at the present point instead.
+//! one write; if it is large, as the flush thread was held up, several groups, each written as soon as
+//! it is there. A start, a stop and a full pool cut at the present point instead.
 //!
 //! It is one thread for the process. It records nothing, and it sleeps while nothing records.
 
 mod active;
 mod generation;
+mod losses;
 mod model_sink;
 #[cfg(test)]
 mod tests;
@@ -22,9 +24,8 @@ use std::time::{Duration, Instant};
 use exectrace_format::{ThreadId, Writer};
 
 use crate::about;
-use crate::clock::{Conversion, Moment, Segment};
+use crate::clock::{Conversion, Moment, Point, Segment};
 use crate::control::{Answer, Command, RecordingId};
-use crate::local::LOST_ELSEWHERE;
 use crate::merge;
 use crate::model::{Model, ThreadIndex};
 use crate::process::{self, Process};
@@ -36,6 +37,7 @@ use crate::{roster, schedule};
 
 use active::{Active, Totals};
 use generation::Generation;
+use losses::Losses;
 use model_sink::{Identity, ModelSink};
 
 /// How often groups are written.
@@ -60,8 +62,7 @@ pub(crate) struct Flusher {
     /// Indices of the model that no living thread has, and how many were given out.
     free_indices: Vec<ThreadIndex>,
     next_index: u32,
-    /// Dropped records of threads that are gone.
-    dropped_by_gone: u64,
+    losses: Losses,
     conversion: Conversion,
     /// Where moments come from.
     take_moment: Box<dyn FnMut() -> Moment + Send>,
@@ -97,7 +98,7 @@ impl Flusher {
             free_indices: Vec::new(),
             // Index 0 is the tracer's own thread.
             next_index: 1,
-            dropped_by_gone: 0,
+            losses: Losses::default(),
             conversion: Conversion::starting_at(now.point),
             take_moment,
             now,
@@ -189,8 +190,12 @@ impl Flusher {
     fn start(&mut self, mut output: Output) -> Result<RecordingId, StartError> {
         if self.model.is_some() {
             self.cut_now();
+            // Those that run should not share what was lost before this one.
+            self.report_dropped();
+            self.write_group();
         } else {
             self.skip_to_now();
+            self.losses = Losses::from_now_on();
             self.model = Some(new_model(self.id));
             self.generation = Generation::first(self.now);
         }
@@ -234,7 +239,7 @@ impl Flusher {
             switch::set_enabled(false);
         }
         self.cut_now();
-        self.tell_untold_losses();
+        self.report_dropped();
         self.write_group();
         let Some(position) = self.recordings.iter().position(|active| active.id == id) else {
             return Err(StopError::new(Report::default(), SinkError::Internal));
@@ -249,9 +254,9 @@ impl Flusher {
         let counts = self.model.as_ref().map(Model::counts).unwrap_or_default();
         Totals {
             records: counts.records,
-            lost: self.dropped(),
+            lost: counts.lost,
+            losses: self.losses,
             inferred: counts.inferred,
-            untracked: counts.untracked,
             stacks_missed: stacks::broken_stacks(),
             now_ns: self.now.point.ns,
         }
@@ -263,23 +268,20 @@ impl Flusher {
         }
     }
 
-    /// Records lost by all threads, ever.
-    fn dropped(&self) -> u64 {
-        let living = self.sources.iter().map(Source::dropped).sum::<u64>();
-        self.dropped_by_gone + living + LOST_ELSEWHERE.load(Ordering::Relaxed)
+    /// Writes losses that threads have not reported themselves, as they did not record again.
+    fn report_dropped(&mut self) {
+        let Some(model) = &mut self.model else {
+            return;
+        };
+        for (source, identity) in self.sources.iter_mut().zip(&self.identities) {
+            model.dropped(model.time_ns(), identity.id, source.take_unreported());
+        }
     }
 
-    /// Tells losses that no thread could tell itself, as it did not record again.
-    fn tell_untold_losses(&mut self) {
-        let first = self.recordings.iter().map(|active| active.lost_before());
-        let lost = self.dropped() - first.min().unwrap_or(0).min(self.dropped());
+    /// Writes losses that no thread reports. What was recorded before was applied.
+    fn report_losses(&mut self) {
         if let Some(model) = &mut self.model {
-            let untold = lost.saturating_sub(model.counts().lost);
-            if untold > 0 {
-                let text =
-                    format!("{untold} records lost at the end: the tracer's buffers were full");
-                model.note(self.now.point.ns, "lost", &text);
-            }
+            self.losses.report(model);
         }
     }
 
@@ -294,14 +296,15 @@ impl Flusher {
 
     /// The regular step: applies what is old enough, and writes it.
     fn flush(&mut self) {
-        let held = self.now.point.ticks;
+        let before = self.now.point;
         self.read_all();
-        self.apply_until(held);
+        self.apply_until(held_until(before, self.now.point));
         if self.process.pool.get().is_some_and(|pool| pool.is_below(4)) {
             // Records that are held hold their chunks: no time for looking ahead.
             self.apply_until(self.now.point.ticks);
         }
         self.sample();
+        self.report_losses();
         self.write_group();
     }
 
@@ -317,6 +320,7 @@ impl Flusher {
     fn cut_now(&mut self) {
         self.read_all();
         self.apply_until(self.now.point.ticks);
+        self.report_losses();
         self.write_group();
     }
 
@@ -405,7 +409,10 @@ impl Flusher {
             if let Some(model) = &mut self.model {
                 model.thread_gone(self.now.point.ns, identity.index);
             }
-            self.dropped_by_gone += source.dropped();
+            if let Some(model) = &mut self.model {
+                let dropped = source.take_unreported();
+                model.dropped(model.time_ns(), identity.id, dropped);
+            }
             self.free_indices.push(identity.index);
             source.give_back_last_chunk();
         }
@@ -449,6 +456,15 @@ impl Flusher {
             model.begin_generation(self.generation.number(), begin_ns);
         }
     }
+}
+
+/// The ticks before which all was recorded that is a group's length old, or older than the last point:
+/// where the flush thread is behind, the records since that point need not all wait for the next one.
+fn held_until(last: Point, now: Point) -> u64 {
+    let passed_ns = now.ns.saturating_sub(last.ns).max(1) as f64;
+    let old_ns = passed_ns - GROUP.as_nanos() as f64;
+    let passed_ticks = now.ticks.saturating_sub(last.ticks) as f64;
+    last.ticks + (passed_ticks * (old_ns / passed_ns).max(0.0)) as u64
 }
 
 /// A model that knows the async tasks that are alive.

@@ -93,6 +93,8 @@ mod input;
 #[cfg(not(loom))]
 mod local;
 #[cfg(not(loom))]
+mod locked;
+#[cfg(not(loom))]
 mod merge;
 #[cfg(not(loom))]
 mod model;

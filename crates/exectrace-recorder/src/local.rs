@@ -61,8 +61,8 @@ pub(crate) struct Local {
     chunk: Cell<&'static Chunk>,
     /// The number of the process in which the thread was registered, plus 1; 0 before.
     registered_in: Cell<u32>,
-    /// Records dropped that no `Lost` record has told yet.
-    untold: AtomicU64,
+    /// Records were dropped that no `Lost` record counts yet.
+    untold: Cell<bool>,
     /// The next serial number, and the end of this thread's block of them.
     serial: Cell<u64>,
     serial_end: Cell<u64>,
@@ -74,7 +74,7 @@ impl Local {
             state: AtomicU8::new(State::Slow as u8),
             chunk: Cell::new(&FULL),
             registered_in: Cell::new(0),
-            untold: AtomicU64::new(0),
+            untold: Cell::new(false),
             serial: Cell::new(0),
             serial_end: Cell::new(0),
         }
@@ -114,8 +114,7 @@ impl Local {
 
     /// Counts a record that was lost where the thread's own counter must not be touched.
     #[cold]
-    fn lose(&self) {
-        self.untold.fetch_add(1, Ordering::Relaxed);
+    fn lose() {
         LOST_ELSEWHERE.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -123,6 +122,9 @@ impl Local {
 /// Records lost where no thread's counter could be used: inside of other records, and by threads past
 /// their end.
 pub(crate) static LOST_ELSEWHERE: AtomicU64 = AtomicU64::new(0);
+
+/// Records lost because the formatting of a value panicked.
+pub(crate) static LOST_IN_FORMATTING: AtomicU64 = AtomicU64::new(0);
 
 /// Writes the last record of the thread, which is past its end from now on.
 pub(crate) fn end(shared: Option<&Shared>) {
@@ -222,7 +224,7 @@ impl<'a> Busy<'a> {
             return Some(Self { local });
         }
         if local.is(State::Busy) {
-            local.lose();
+            Local::lose();
         } else if local.is(State::Ended) {
             LOST_ELSEWHERE.fetch_add(1, Ordering::Relaxed);
         }
@@ -301,9 +303,18 @@ impl Building {
         })
     }
 
-    /// Counts the record as lost.
-    pub(crate) fn lose(&self) {
-        LOCAL.with(Local::lose);
+    /// Counts the record as lost: there was no room for it, or who gives its values has panicked.
+    #[cold]
+    pub(crate) fn lose(&self, out_of_room: bool) {
+        if !out_of_room {
+            LOST_IN_FORMATTING.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        LOCAL.with(|local| {
+            if is_registered(local) {
+                with_shared(local, |shared| drop_record(local, shared));
+            }
+        });
     }
 }
 
@@ -374,7 +385,7 @@ fn write(local: &Local, shared: &Shared, kind: Kind, door: u16, operands: &[u64]
 }
 
 fn drop_record(local: &Local, shared: &Shared) {
-    local.untold.fetch_add(1, Ordering::Relaxed);
+    local.untold.set(true);
     shared.count_dropped();
     wake_flush_thread();
 }
@@ -401,9 +412,10 @@ fn next_chunk(local: &Local, shared: &Shared) -> Option<&'static Chunk> {
         wake_flush_thread();
     }
     let chunk = pool.take()?;
-    let untold = local.untold.swap(0, Ordering::Relaxed);
-    if untold > 0 {
-        chunk.store(0, &[head(Kind::Lost, 0, clock::ticks()), untold]);
+    if local.untold.replace(false) {
+        // All that were ever dropped: the flush thread knows which of them it has reported.
+        let dropped = shared.dropped.load(Ordering::Relaxed);
+        chunk.store(0, &[head(Kind::Lost, 0, clock::ticks()), dropped]);
         chunk.publish(2);
     }
     let full = local.chunk.replace(chunk);

@@ -25,7 +25,7 @@
 //! | `SpanFollows` | span, the span it follows |
 //! | `Event` | site address, parent span, parent kind and words of fields, *fields* |
 //! | `DoorClosed`, `ThreadEnd` | – (one word of zero, so that every record has two) |
-//! | `Lost` | records lost before this one |
+//! | `Lost` | records of the thread lost so far |
 //! | `AsyncSpawn` | async task, location address, name address, kind and name length |
 //! | `PollBegin`, `PollEnd`, `AsyncEnd`, `Wake` | async task |
 //! | `PollEndAt` | async task, hash of the stack where it waits |

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use exectrace_format::Version;
 
 use crate::control::{self, RecordingId};
+use crate::locked::{self, Refused};
 use crate::process;
 use crate::switch;
 
@@ -75,15 +76,22 @@ impl RecordingOptions {
 
     /// Starts a recording into a new file at `path`, which is overwritten if it exists.
     ///
+    /// While the recording runs, its file is locked (with `flock`, where the system has that), so that
+    /// no other recording of this or another process can be started into it, by whatever link.
+    ///
     /// # Errors
-    /// [`StartError::Create`] if the file cannot be made; the others of [`StartError`].
+    /// [`StartError::Create`] if the file cannot be made, [`StartError::InUse`] if another recording
+    /// writes to it; the others of [`StartError`].
     pub fn start_file(self, path: impl AsRef<Path>) -> Result<Recording, StartError> {
         // Before the file is made: it may be another recording's.
         control::can_start()?;
         let path = path.as_ref();
-        let file = File::create(path).map_err(|cause| StartError::Create {
-            path: path.to_owned(),
-            cause,
+        let file = locked::create(path).map_err(|refused| {
+            let path = path.to_owned();
+            match refused {
+                Refused::InUse => StartError::InUse { path },
+                Refused::Io(cause) => StartError::Create { path, cause },
+            }
         })?;
         self.start_sink(Sink::File { file, length: 0 })
     }
@@ -187,9 +195,15 @@ pub struct Report {
     pub generations: u64,
     /// Records that were read from the threads' buffers.
     pub records: u64,
-    /// Records that were lost because the buffers were full.
+    /// Records that were lost, for whatever reason: because the buffers were full, if it is none of the
+    /// two below.
     pub records_dropped: u64,
-    /// Begins and ends that were concluded, not recorded; the trace marks them.
+    /// Those of them that were lost because the formatting of one of their values panicked.
+    pub records_unformatted: u64,
+    /// Those of them that were lost because their thread was in the middle of another one, as those are that
+    /// a value's own formatting makes, or had handed its buffer over at its end.
+    pub records_nested: u64,
+    /// Begins, ends and wakes that were concluded, not recorded; the trace marks them.
     pub inferred: u64,
     /// Spans, tasks and regions left out because a table was full.
     pub untracked: u64,
@@ -199,6 +213,16 @@ pub struct Report {
     pub duration: Duration,
     /// The longest time that the sink took for one write.
     pub slowest_write: Duration,
+    /// Why nothing was recorded, if that is so.
+    pub(crate) nothing: Option<&'static str>,
+}
+
+impl Report {
+    /// If the program recorded nothing at all: the likely cause, in words.
+    #[must_use]
+    pub fn nothing_recorded(&self) -> Option<&'static str> {
+        self.nothing
+    }
 }
 
 impl fmt::Display for Report {
@@ -213,6 +237,22 @@ impl fmt::Display for Report {
             self.records,
             self.records_dropped,
         )?;
+        let others = [
+            (
+                self.records_unformatted,
+                "as the formatting of a value panicked",
+            ),
+            (self.records_nested, "inside another record"),
+        ];
+        for (count, why) in others.iter().filter(|(count, _)| *count > 0) {
+            write!(f, " ({count} {why})")?;
+        }
+        if self.untracked > 0 {
+            write!(f, "; {} spans, tasks and regions left out", self.untracked)?;
+        }
+        if let Some(cause) = self.nothing {
+            write!(f, "; nothing was recorded: {cause}")?;
+        }
         if self.slowest_write >= SLOW_WRITE {
             write!(f, "; a write took {:.1?}", self.slowest_write)?;
         }
@@ -236,6 +276,14 @@ pub enum StartError {
         path: PathBuf,
         /// What the system says.
         cause: io::Error,
+    },
+    /// Another recording writes to the file, in this process or another.
+    #[error(
+        "another recording writes to {}; stop it first, or choose another file", path.display()
+    )]
+    InUse {
+        /// Where it was to be.
+        path: PathBuf,
     },
     /// The sink did not take the first bytes.
     #[error("the beginning of the trace could not be written: {0}")]
@@ -297,12 +345,14 @@ pub enum SinkError {
 #[derive(Debug, thiserror::Error)]
 #[error("the recording is incomplete: {error} ({report})")]
 pub struct StopError {
-    report: Report,
+    /// In a box, as an error should be small.
+    report: Box<Report>,
     error: SinkError,
 }
 
 impl StopError {
     pub(crate) fn new(report: Report, error: SinkError) -> Self {
+        let report = Box::new(report);
         Self { report, error }
     }
 
@@ -395,7 +445,8 @@ impl Output {
         }
         let took = begin.elapsed();
         self.slowest_write = self.slowest_write.max(took);
-        if took >= SLOW_WRITE {
+        // After an error the recording does not go on, as this one says.
+        if took >= SLOW_WRITE && self.error.is_none() {
             self.tell(&SinkError::Slow { blocked: took });
         }
     }
@@ -432,6 +483,9 @@ impl Output {
 
     fn drop_sink(&mut self) {
         let sink = std::mem::replace(&mut self.sink, Sink::Gone);
+        if let Sink::File { file, .. } = &sink {
+            locked::release(file);
+        }
         // A writer may panic in its destructor as well; nobody could do anything about it.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(sink)));
     }

@@ -19,6 +19,8 @@ pub(crate) struct Reservation {
     start: usize,
     /// Where the next word goes.
     at: usize,
+    /// Something was not added, as there was no chunk for it.
+    out_of_room: bool,
     finished: bool,
     /// The chunk is this thread's: only it may store there.
     _not_send: PhantomData<*const ()>,
@@ -34,6 +36,7 @@ impl Reservation {
             chunk: begun.chunk,
             start: begun.start,
             at: begun.start,
+            out_of_room: false,
             finished: false,
             _not_send: PhantomData,
         };
@@ -104,6 +107,7 @@ impl Reservation {
     #[inline(never)]
     fn push_slowly(&mut self, word: u64) -> bool {
         if self.at == SOFT_END && !self.move_to_new_chunk() {
+            self.out_of_room = true;
             return false;
         }
         self.chunk.store(self.at, &[word]);
@@ -154,7 +158,7 @@ impl Drop for Reservation {
     #[inline]
     fn drop(&mut self) {
         if !self.finished {
-            self.building.lose();
+            self.building.lose(self.out_of_room);
         }
     }
 }

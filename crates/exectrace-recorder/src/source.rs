@@ -25,6 +25,8 @@ pub(crate) struct Source {
     /// The thread had ended when it was last looked at, so all it wrote was seen.
     ended: bool,
     scratch: Scratch,
+    /// Records that the thread had to drop and that need not be reported any more.
+    reported: u64,
 }
 
 #[derive(Debug)]
@@ -41,12 +43,16 @@ impl Source {
             near: 0,
             ended: false,
             scratch: Scratch::default(),
+            reported: 0,
         }
     }
 
-    /// Records that the thread had to drop so far.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.shared.dropped.load(Ordering::Relaxed)
+    /// Records that the thread had to drop so far and that were not reported, also not by this.
+    pub(crate) fn take_unreported(&mut self) -> u64 {
+        let dropped = self.shared.dropped.load(Ordering::Relaxed);
+        let unreported = dropped.saturating_sub(self.reported);
+        self.reported += unreported;
+        unreported
     }
 
     /// Looks at all that the thread has published by `now`; `ahead` is told of it with its ticks.
@@ -93,6 +99,7 @@ impl Source {
     /// Leaves out all that was published.
     pub(crate) fn skip(&mut self) {
         self.look(self.near, |_, _| ());
+        self.take_unreported();
         if let Some(cursors) = &mut self.cursors {
             while let Some(peek) = cursors.peek(self.near) {
                 cursors.taking.advance(&peek);
@@ -164,6 +171,14 @@ impl Stream for Source {
             Kind::RegionEnd => {
                 let began = taking.span(&head).id;
                 sink.apply(ticks, index, Input::RegionEnd { began });
+            }
+            Kind::Lost => {
+                let dropped = taking.span(&head).id;
+                let records = dropped.saturating_sub(self.reported);
+                if records > 0 {
+                    self.reported = dropped;
+                    sink.apply(ticks, index, Input::Lost { records });
+                }
             }
             Kind::SpanNew => {
                 let span = taking.read_span(&head, &mut self.scratch);

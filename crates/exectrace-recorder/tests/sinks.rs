@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 
-use common::{Shared, count_regions, read, turn};
+use common::{Shared, count_events, count_lost, count_regions, read, turn};
 use exectrace_recorder::{RecordingOptions, SinkError, StartError, region};
 
 /// Takes some writes, then does what `then` does.
@@ -78,7 +78,9 @@ fn a_sink_that_fails_ends_its_recording_with_a_valid_trace_and_both_are_told() {
     assert!(error.to_string().contains("no storage space"), "{error}");
     assert_eq!(error.report().bytes, kept.bytes().len() as u64);
     assert_eq!(errors.lock().unwrap().len(), 1);
-    read(&kept.bytes());
+    // What came after the failure is not in the file, and not in the report.
+    assert_eq!(error.report().events, count_events(&read(&kept.bytes())));
+    assert_eq!(error.report().records, 0);
     // The other recording never noticed.
     other.stop().unwrap();
     assert_eq!(count_regions(&read(&healthy.bytes()), "work"), 1);
@@ -173,6 +175,7 @@ fn while_a_sink_blocks_the_program_goes_on_and_the_loss_is_told() {
     drop(let_go_on);
     let report = recording.stop().unwrap();
     assert!(report.records_dropped > 0);
+    assert_eq!(count_lost(&read(&kept.bytes())), report.records_dropped);
     let events = read(&kept.bytes());
     let kept_regions = count_regions(&events, "while blocked");
     assert!(kept_regions > 0);

@@ -20,6 +20,22 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
             plural(lost.records, "record")
         ));
     }
+    let others = [
+        (lost.unformatted, "with a value whose formatting panicked"),
+        (
+            lost.nested,
+            "made inside another record or at a thread's end",
+        ),
+    ];
+    for (records, which) in others.into_iter().filter(|(records, _)| *records > 0) {
+        parts.push(format!("it lacks {} {which}", plural(records, "record")));
+    }
+    if lost.untracked > 0 {
+        parts.push(format!(
+            "it lacks {} spans, tasks and regions for which a table of the recorder had no room",
+            lost.untracked
+        ));
+    }
     if unreadable > 0 {
         parts.push(format!("{unreadable} batches of side data cannot be read"));
     }
@@ -44,7 +60,16 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
             Severity::Warning
         },
         message: format!("The trace is incomplete: {}", parts.join("; ")),
-        count: lost.records + u64::from(analysis.damage.is_some()) + unreadable,
+        count: [
+            lost.records,
+            lost.unformatted,
+            lost.nested,
+            lost.untracked,
+            unreadable,
+            u64::from(analysis.damage.is_some()),
+        ]
+        .into_iter()
+        .fold(0, u64::saturating_add),
         exemplars: lost.threads.iter().map(exemplar).collect(),
         rule: "The file ends before its end mark, breaks a rule of the format, or tells of drops.",
         help: "Give the recorder more memory, or record less; keep the file whole when copying.",

@@ -18,6 +18,7 @@ mod late_timer;
 mod long_run;
 mod many_wakes;
 mod never_woken;
+mod nothing_recorded;
 mod open_region;
 mod outlier;
 mod ready_delay;
@@ -107,8 +108,9 @@ impl Analysis {
     /// What is wrong, the worst first. Parts that were not computed
     /// ([`Options::for_findings`] computes all) are not looked at.
     pub fn findings(&self) -> Vec<Finding> {
-        let rules: [fn(&Self) -> Option<Finding>; 8] = [
+        let rules: [fn(&Self) -> Option<Finding>; 9] = [
             incomplete::find,
+            nothing_recorded::find,
             blocking_call::find,
             ready_delay::find,
             idle_while_runnable::find,

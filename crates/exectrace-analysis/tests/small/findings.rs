@@ -1,7 +1,7 @@
 //! Each finding: a trace that has it, and one that nearly has it.
 
 use exectrace_analysis::{Analysis, Finding, Options, Severity};
-use exectrace_format::Reader;
+use exectrace_format::{ClockSnapshot, LeftOut, Reader, SideRecord, Version, Writer};
 
 use crate::story::Story;
 
@@ -37,6 +37,56 @@ fn a_damaged_trace_is_told_first() {
     assert_eq!(
         (cut[0].id, cut[0].severity),
         ("incomplete", Severity::Error)
+    );
+}
+
+#[test]
+fn what_the_recorder_left_out_is_a_finding_with_its_cause() {
+    let findings_of = |record: SideRecord| {
+        let mut bytes = Writer::header(Version::Go125).to_vec();
+        let clock = ClockSnapshot {
+            monotonic_ns: 1_000,
+            unix_seconds: 1,
+            unix_nanoseconds: 0,
+        };
+        Writer::sync_batch(Version::Go125, 1, 1_000, clock, &mut bytes);
+        let mut writer = Writer::new();
+        writer.begin_generation(1, 1_000);
+        writer.side_record(&record);
+        writer.finish_group(&mut bytes);
+        let mut reader = Reader::new(&bytes[..]).expect("the header is there");
+        let findings = Analysis::read(&mut reader, &Options::for_findings()).findings();
+        let found = findings
+            .into_iter()
+            .map(|found| (found.id, found.count, found.message));
+        found.collect::<Vec<_>>()
+    };
+    let left_out = |cause, lacks: &str| {
+        let record = SideRecord::LeftOut {
+            time_ns: 1_001,
+            cause,
+            count: 3,
+        };
+        let message = format!("The trace is incomplete: it lacks 3 {lacks}");
+        assert_eq!(findings_of(record), [("incomplete", 3, message)]);
+    };
+    left_out(
+        LeftOut::TableFull,
+        "spans, tasks and regions for which a table of the recorder had no room",
+    );
+    left_out(
+        LeftOut::Unformatted,
+        "records with a value whose formatting panicked",
+    );
+    left_out(
+        LeftOut::Nested,
+        "records made inside another record or at a thread's end",
+    );
+    let pairs = vec![("recorded".into(), "nothing: no Layer is set".into())];
+    let message = "Nothing was recorded: no Layer is set".to_owned();
+    assert_eq!(
+        findings_of(SideRecord::Capabilities { pairs }),
+        [("nothing_recorded", 1, message)]
     );
 }
 

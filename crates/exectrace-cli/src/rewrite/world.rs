@@ -296,7 +296,8 @@ pub(super) fn time_of(record: &SideRecord) -> Option<(u64, u64)> {
         SideRecord::Counter { time_ns, .. }
         | SideRecord::Link { time_ns, .. }
         | SideRecord::Inferred { time_ns, .. }
-        | SideRecord::Lost { time_ns, .. } => Some((*time_ns, *time_ns)),
+        | SideRecord::Lost { time_ns, .. }
+        | SideRecord::LeftOut { time_ns, .. } => Some((*time_ns, *time_ns)),
         SideRecord::Span(span) => Some((span.first_ns, span.end_ns)),
         _ => None,
     }

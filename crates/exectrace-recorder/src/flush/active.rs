@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use exectrace_format::{SideRecord, Writer};
+
 use super::generation::Generation;
+use super::losses::Losses;
+use crate::about;
 use crate::control::RecordingId;
 use crate::recording::{Output, Report, SinkError, StopError};
 
@@ -12,7 +16,7 @@ pub(super) struct Totals {
     pub(super) records: u64,
     pub(super) lost: u64,
     pub(super) inferred: u64,
-    pub(super) untracked: u64,
+    pub(super) losses: Losses,
     pub(super) stacks_missed: u64,
     pub(super) now_ns: u64,
 }
@@ -52,10 +56,6 @@ impl Active {
         }
     }
 
-    pub(super) fn lost_before(&self) -> u64 {
-        self.before.lost
-    }
-
     /// Writes a group of so many events, which is the first of its generation or a later one.
     pub(super) fn write(&mut self, generation: &Generation, group: &[u8], events: u64) {
         if group.is_empty() {
@@ -84,9 +84,14 @@ impl Active {
         let before = self.before;
         let since = |now: u64, before: u64| now.saturating_sub(before);
         self.written.records = since(totals.records, before.records);
-        self.written.records_dropped = since(totals.lost, before.lost);
+        let (losses, losses_before) = (totals.losses, before.losses);
+        let unformatted = since(losses.unformatted, losses_before.unformatted);
+        let nested = since(losses.nested, losses_before.nested);
+        self.written.records_unformatted = unformatted;
+        self.written.records_nested = nested;
+        self.written.records_dropped = since(totals.lost, before.lost) + unformatted + nested;
         self.written.inferred = since(totals.inferred, before.inferred);
-        self.written.untracked = since(totals.untracked, before.untracked);
+        self.written.untracked = since(losses.untracked, losses_before.untracked);
         self.written.stacks_missed = since(totals.stacks_missed, before.stacks_missed);
         self.written.duration = Duration::from_nanos(since(totals.now_ns, before.now_ns));
     }
@@ -96,8 +101,29 @@ impl Active {
         self.output.fail(error);
     }
 
+    /// Says in the file, and in the report, that nothing was recorded, if that is so.
+    fn say_if_nothing_was_recorded(&mut self) {
+        let written = &self.written;
+        if written.records > 0 || written.records_dropped > 0 || self.output.error().is_some() {
+            return;
+        }
+        let cause = about::why_nothing();
+        self.written.nothing = Some(cause);
+        // For this file alone: others may have recorded something. Side data needs no tables, so it
+        // can be added to the generation that was written last.
+        let mut writer = Writer::new();
+        writer.begin_generation(self.generation, self.before.now_ns);
+        let text = format!("nothing: {cause}");
+        let pairs = vec![(about::RECORDED.into(), text.into())];
+        writer.side_record(&SideRecord::Capabilities { pairs });
+        let mut bytes = Vec::new();
+        writer.finish_group(&mut bytes);
+        self.output.write(&bytes);
+    }
+
     /// Gives the sink up, and says what was written.
     pub(super) fn finish(mut self) -> Result<Report, StopError> {
+        self.say_if_nothing_was_recorded();
         self.output.close();
         let report = Report {
             bytes: self.output.bytes(),

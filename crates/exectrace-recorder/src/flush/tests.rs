@@ -79,13 +79,16 @@ impl Driven {
     /// There must be one only: there is one tracer in a process.
     fn new() -> Self {
         crate::clock::decide();
-        POOL.get_or_init(|| Pool::with_memory(0).expect("a megabyte"));
+        let process = crate::process::current();
+        process
+            .pool
+            .get_or_init(|| Pool::with_memory(0).expect("a megabyte"));
         let idle_ns = Arc::new(AtomicU64::new(0));
         let idle = Arc::clone(&idle_ns);
         let clock =
             move || Moment::now().later_by(Duration::from_nanos(idle.load(Ordering::Relaxed)));
         Self {
-            flusher: Flusher::with_clock(ThreadId(999_999), Box::new(clock)),
+            flusher: Flusher::with_clock(process, ThreadId(999_999), Box::new(clock)),
             idle_ns,
             running: Vec::new(),
             stopped: Vec::new(),

@@ -4,7 +4,7 @@
 //! lost. What is open then becomes *suspect*. A suspect ends at the record of its end, if that comes;
 //! or when nothing has named it for some generations. So no table grows because records were lost.
 
-use exectrace_format::{Inferred, SideRecord};
+use exectrace_format::{Inferred, LeftOut, SideRecord, ThreadId};
 use rustc_hash::FxHashSet;
 
 use super::flow::{FlowState, RegionKey};
@@ -21,12 +21,7 @@ impl Model {
         self.run(thread);
         self.losses += 1;
         self.counts.lost += records;
-        // What was open on other threads may have been ended by the lost records as well.
-        for flow in self.machine.flows.iter_mut() {
-            for region in &mut flow.regions {
-                region.suspect = true;
-            }
-        }
+        self.suspect_all_regions();
         let message = format!("{records} records lost: the tracer's buffers were full");
         let category = self.machine.names.intern_static("lost");
         self.tell_log(thread, super::TRACER_TASK, category, &message, Leaf::None);
@@ -38,6 +33,52 @@ impl Model {
             time_ns,
             thread,
             records,
+        });
+    }
+
+    /// What is open on any thread may have been ended by a lost record.
+    fn suspect_all_regions(&mut self) {
+        for flow in self.machine.flows.iter_mut() {
+            for region in &mut flow.regions {
+                region.suspect = true;
+            }
+        }
+    }
+
+    /// Records of a thread were dropped, which it has not said itself.
+    pub(crate) fn dropped(&mut self, time_ns: u64, thread: ThreadId, records: u64) {
+        if records == 0 {
+            return;
+        }
+        self.losses += 1;
+        self.counts.lost += records;
+        self.suspect_all_regions();
+        let message = format!("{records} records lost: the tracer's buffers were full");
+        self.note(time_ns, "lost", &message);
+        let time_ns = self.machine.output.time_ns();
+        self.machine.output.side(&SideRecord::Lost {
+            time_ns,
+            thread,
+            records,
+        });
+    }
+
+    /// So much is not in the trace, for another reason than full buffers.
+    pub(crate) fn left_out(&mut self, cause: LeftOut, count: u64) {
+        if count == 0 {
+            return;
+        }
+        if cause != LeftOut::TableFull {
+            self.losses += 1;
+            self.suspect_all_regions();
+        }
+        let message = format!("{count} {}", cause.text());
+        self.note(self.time_ns(), "lost", &message);
+        let time_ns = self.machine.output.time_ns();
+        self.machine.output.side(&SideRecord::LeftOut {
+            time_ns,
+            cause,
+            count,
         });
     }
 

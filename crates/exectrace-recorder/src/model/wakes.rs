@@ -193,6 +193,7 @@ impl Model {
             Some(FlowState::Waiting) => {
                 let flow = task.flow;
                 self.machine.output.advance(time_ns);
+                self.counts.inferred += 1;
                 let waker = Leaf::Place(self.polls.texts.wake_not_seen);
                 self.machine.unblock_by_nobody(flow, waker);
             }

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use exectrace_format::{Reader, TraceEvent, TraceEventKind};
+use exectrace_format::{Reader, SideRecord, TraceEvent, TraceEventKind};
 
 /// The tracer is one for the process: tests that record take turns.
 pub(crate) fn turn() -> MutexGuard<'static, ()> {
@@ -68,4 +68,32 @@ pub(crate) fn messages(events: &[TraceEvent], wanted: &str) -> Vec<String> {
 /// The time of an event, in nanoseconds.
 pub(crate) fn ns(event: &TraceEvent) -> u64 {
     event.time.0.cast_unsigned()
+}
+
+/// The events of the trace that a report counts.
+pub(crate) fn count_events(events: &[TraceEvent]) -> u64 {
+    let is_event = |event: &&TraceEvent| {
+        !matches!(
+            event.kind,
+            TraceEventKind::Sync { .. } | TraceEventKind::SideData(_)
+        )
+    };
+    events.iter().filter(is_event).count() as u64
+}
+
+/// The side data of the trace.
+pub(crate) fn side_data(events: &[TraceEvent]) -> impl Iterator<Item = &SideRecord> {
+    events.iter().filter_map(|event| match &event.kind {
+        TraceEventKind::SideData(record) => Some(record),
+        _ => None,
+    })
+}
+
+/// How many records were dropped, by the side data.
+pub(crate) fn count_lost(events: &[TraceEvent]) -> u64 {
+    let lost = side_data(events).map(|record| match record {
+        SideRecord::Lost { records, .. } => *records,
+        _ => 0,
+    });
+    lost.sum()
 }

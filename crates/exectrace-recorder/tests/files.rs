@@ -1,0 +1,66 @@
+//! Recordings into files that other recordings write.
+
+mod common;
+
+use std::path::Path;
+use std::process::Command;
+
+use common::{count_regions, read, turn};
+use exectrace_recorder::{StartError, region, start};
+
+/// Names the file to which another process writes.
+const PATH_VARIABLE: &str = "EXECTRACE_TEST_FILE_IN_USE";
+
+#[track_caller]
+fn assert_in_use(path: &Path) {
+    let error = start(path).unwrap_err();
+    assert!(matches!(error, StartError::InUse { .. }), "{error}");
+    assert!(error.to_string().contains(&path.display().to_string()));
+}
+
+#[test]
+fn a_file_has_one_recording_at_a_time_by_whatever_link_and_in_whatever_process() {
+    let _turn = turn();
+    if let Some(path) = std::env::var_os(PATH_VARIABLE) {
+        return assert_in_use(Path::new(&path));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.out");
+    let [hard, symbolic] = ["hard.out", "symbolic.out"].map(|name| folder.path().join(name));
+    std::fs::write(
+        &path,
+        "something old, longer than a trace is: ".repeat(1_000),
+    )
+    .unwrap();
+    std::fs::hard_link(&path, &hard).unwrap();
+    std::os::unix::fs::symlink(&path, &symbolic).unwrap();
+    let recording = start(&path).unwrap();
+    for path in [&path, &hard, &symbolic] {
+        assert_in_use(path);
+        let other = Command::new(std::env::current_exe().unwrap())
+            .env(PATH_VARIABLE, path)
+            .output()
+            .unwrap();
+        assert!(other.status.success(), "{other:?}");
+    }
+    drop(region("first"));
+    recording.stop().unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(count_regions(&read(&bytes), "first"), 1);
+    // A finished file is overwritten.
+    let recording = start(&symbolic).unwrap();
+    drop(region("second"));
+    recording.stop().unwrap();
+    let events = read(&std::fs::read(&path).unwrap());
+    assert_eq!(count_regions(&events, "first"), 0);
+    assert_eq!(count_regions(&events, "second"), 1);
+}
+
+#[test]
+fn devices_may_have_several_recordings() {
+    let _turn = turn();
+    let recordings = [start("/dev/null").unwrap(), start("/dev/null").unwrap()];
+    for recording in recordings {
+        recording.stop().unwrap();
+    }
+}
