@@ -311,6 +311,7 @@ pub(super) fn shift(record: &mut SideRecord, by_ns: u64) {
         | SideRecord::Link { time_ns, .. }
         | SideRecord::Inferred { time_ns, .. }
         | SideRecord::Lost { time_ns, .. }
+        | SideRecord::LeftOut { time_ns, .. }
         | SideRecord::BeganBefore { time_ns, .. } => add(time_ns),
         SideRecord::Span(span) => {
             add(&mut span.first_ns);
