@@ -170,14 +170,6 @@ impl Cursor {
         };
         Some(match peek.kind {
             Kind::SpanClone => Ahead::Clone(self.span(peek)),
-            Kind::SpanNew => {
-                let site = SiteKey {
-                    address: self.word(2),
-                    door: door_of_head(peek.head),
-                };
-                Ahead::SpanNew(self.span(peek), site)
-            }
-            Kind::SpanEnter => Ahead::SpanEnter(self.span(peek)),
             Kind::AsyncSpawn => {
                 let (kind, _) = split_task_and_length(self.word(4));
                 if AsyncTaskKind::of_number(kind) != AsyncTaskKind::Blocking {

@@ -151,8 +151,6 @@ pub(crate) struct NewSpan<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ahead {
     Clone(SpanKey),
-    SpanNew(SpanKey, SiteKey),
-    SpanEnter(SpanKey),
     BlockingSpawn(AsyncKey),
     PollBegin {
         task: AsyncKey,

@@ -72,8 +72,6 @@ impl Source {
                 if peek.kind == Kind::SpanNew
                     && let Some(whole) = looking.whole_span(&peek, None)
                 {
-                    // Of its other records only the entry says something.
-                    ahead(whole.ticks[1], &Ahead::SpanEnter(looking.span(&peek)));
                     looking.advance_over(&whole);
                 } else {
                     looking.advance(&peek);

@@ -1,8 +1,7 @@
 //! What is known of the records that were published but not applied yet.
 //!
 //! Records are held for a tenth of a second. In that time they can be looked at, thread by thread,
-//! for what the model would like to know earlier: which wake ends a wait that is about to begin, and
-//! which span a task that is being spawned will enter first.
+//! for what the model would like to know earlier: which wake ends a wait that is about to begin.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -10,7 +9,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use rustc_hash::FxHashMap;
 
 use super::threads::ThreadIndex;
-use crate::input::{AsyncKey, SiteKey, SpanKey, WakerKey};
+use crate::input::{AsyncKey, WakerKey};
 
 /// Who woke a task, as far as it tells what the task waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,22 +34,11 @@ pub(crate) enum Waker {
     Known(WakerKey),
 }
 
-/// The first span that a task enters.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FirstSpan {
-    pub(crate) span: SpanKey,
-    /// Its call site, if it was made in the same poll.
-    pub(crate) site: Option<SiteKey>,
-}
-
 /// What a thread does, as far as it was looked at.
 #[derive(Clone, Copy, Debug, Default)]
 struct Looked {
     parked: bool,
     polls: Option<u64>,
-    /// The task has entered a span in this poll.
-    entered: bool,
-    made: Option<(SpanKey, SiteKey)>,
     /// It has parked or polled a future: a runtime runs on it.
     is_worker: bool,
     blocking: bool,
@@ -63,15 +51,14 @@ pub(crate) struct Foresight {
     threads: Vec<Looked>,
     /// Wakes that were not applied yet: when, and by whom.
     wakes: FxHashMap<Waker, VecDeque<(u64, WakerKind)>>,
-    first_spans: FxHashMap<u64, FirstSpan>,
     /// Wakes of which only the time is known, by that, and not applied yet.
     silent_wakes: BinaryHeap<Reverse<(u64, u64)>>,
     /// Closures for the blocking pool that were not run yet.
     blocking: rustc_hash::FxHashSet<u64>,
 }
 
-/// Most first spans that are kept for tasks whose spawn never comes.
-const MAX_FIRST_SPANS: usize = 1 << 16;
+/// Most closures that are kept until they run.
+const MAX_CLOSURES: usize = 1 << 16;
 
 impl Foresight {
     /// What a thread does; nothing yet, if it was not seen before.
@@ -86,7 +73,7 @@ impl Foresight {
 
     /// A closure was handed to the blocking pool.
     pub(crate) fn blocking_spawned(&mut self, task: AsyncKey) {
-        if self.blocking.len() < MAX_FIRST_SPANS {
+        if self.blocking.len() < MAX_CLOSURES {
             self.blocking.insert(task.task);
         }
     }
@@ -95,8 +82,6 @@ impl Foresight {
         let blocking = !self.blocking.is_empty() && self.blocking.remove(&task.task);
         let looked = self.looked(thread);
         looked.polls = Some(task.task);
-        looked.entered = false;
-        looked.made = None;
         looked.blocking = blocking;
         looked.is_worker |= !blocking;
     }
@@ -111,41 +96,6 @@ impl Foresight {
         let looked = self.looked(thread);
         looked.parked = parked;
         looked.is_worker = true;
-    }
-
-    pub(crate) fn span_made(&mut self, thread: ThreadIndex, span: SpanKey, site: SiteKey) {
-        if let Some(looked) = self.threads.get_mut(thread.0 as usize)
-            && looked.polls.is_some()
-            && !looked.entered
-        {
-            looked.made = Some((span, site));
-        }
-    }
-
-    pub(crate) fn span_entered(
-        &mut self,
-        thread: ThreadIndex,
-        span: SpanKey,
-        is_new: impl FnOnce(u64) -> bool,
-    ) {
-        let Some(looked) = self.threads.get_mut(thread.0 as usize) else {
-            return;
-        };
-        if looked.entered {
-            return;
-        }
-        looked.entered = true;
-        if let Some(task) = looked.polls
-            && self.first_spans.len() < MAX_FIRST_SPANS
-            && is_new(task)
-        {
-            let made = looked.made.filter(|(made, _)| *made == span);
-            let first = FirstSpan {
-                span,
-                site: made.map(|(_, site)| site),
-            };
-            self.first_spans.entry(task).or_insert(first);
-        }
     }
 
     pub(crate) fn wake(&mut self, thread: ThreadIndex, time_ns: u64, waker: Waker) {
@@ -218,20 +168,10 @@ impl Foresight {
         next.next().map(|(_, kind)| *kind)
     }
 
-    /// The first span that a task was seen to enter; forgotten when it is asked for.
-    pub(crate) fn take_first_span(&mut self, task: u64) -> Option<FirstSpan> {
-        self.first_spans.remove(&task)
-    }
-
     /// Forgets a thread.
     pub(crate) fn thread_gone(&mut self, thread: ThreadIndex) {
         if let Some(looked) = self.threads.get_mut(thread.0 as usize) {
             *looked = Looked::default();
         }
-    }
-
-    /// Forgets tasks' first spans that were not asked for.
-    pub(crate) fn forget_first_spans(&mut self) {
-        self.first_spans.clear();
     }
 }

@@ -9,6 +9,7 @@
 //! `merge` sees to it. What still comes out of order is repaired here: see each handler.
 
 mod annotations;
+mod files;
 mod flow;
 mod foresight;
 mod lanes;
@@ -107,7 +108,6 @@ impl Model {
     /// Begins generation `number` at `time_ns`. What is pending must have been taken.
     pub(crate) fn begin_generation(&mut self, number: u64, time_ns: u64) {
         self.machine.output.begin_generation(number, time_ns);
-        self.polls.foresight.forget_first_spans();
         self.end_what_losses_left_open();
     }
 
@@ -143,11 +143,6 @@ impl Model {
         let foresight = &mut self.polls.foresight;
         match *ahead {
             Ahead::Clone(span) => *self.clones_ahead.entry(span).or_default() += 1,
-            Ahead::SpanNew(span, site) => foresight.span_made(thread, span, site),
-            Ahead::SpanEnter(span) => {
-                let tasks = &self.polls.tasks;
-                foresight.span_entered(thread, span, |task| !tasks.contains_key(&task));
-            }
             Ahead::BlockingSpawn(task) => foresight.blocking_spawned(task),
             Ahead::PollBegin { task, waited_ns } => {
                 foresight.poll_begins(thread, task);

@@ -5,6 +5,8 @@ use std::panic::Location;
 use exectrace_format::{Frame, StringId, Writer};
 use rustc_hash::FxHashMap;
 
+use super::files;
+
 /// A text that the model keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct NameId(u32);
@@ -98,7 +100,7 @@ impl Names {
     pub(crate) fn frame_of(&mut self, function: &str, file: &str, line: u32) -> FrameId {
         let place = Place {
             function: self.intern(function),
-            file: self.intern(file),
+            file: self.intern(files::shown(file)),
             line: line.max(1),
         };
         let next = FrameId(self.places.len() as u32);
@@ -116,7 +118,7 @@ impl Names {
         if let Some(&frame) = self.by_location.get(&address) {
             return frame;
         }
-        let (file, line) = (location.file(), location.line());
+        let (file, line) = (files::shown(location.file()), location.line());
         let frame = self.frame_of(&format!("{file}:{line}"), file, line);
         self.by_location.insert(address, frame);
         frame

@@ -17,7 +17,7 @@ use super::foresight::{Foresight, WakerKind};
 use super::names::{ChainId, FrameId, Leaf, NameId, Names};
 use super::threads::{ThreadIndex, WorkerKey};
 use super::wakes::Wakers;
-use super::{Model, SpanKey};
+use super::{Model, files};
 use crate::input::{AsyncKey, WakerKey};
 use crate::resolve::{JOIN, Resolver};
 use crate::schedule::{AliveTask, AsyncTaskKind};
@@ -151,38 +151,21 @@ impl Model {
         }
     }
 
-    /// The frame that names a task: by its name, else its outermost span, else its place.
+    /// The frame that names a task: by its name, else by its place, so that all tasks of a place have one
+    /// name. Not by a span: which one it enters first, and whether that is seen, differs from task to task.
     fn task_root(
         &mut self,
         name: Option<&str>,
         place: &'static Location<'static>,
-        span: Option<NameId>,
+        told: Option<NameId>,
     ) -> FrameId {
-        let (file, line) = (place.file(), place.line());
+        let (file, line) = (files::shown(place.file()), place.line());
         let names = &mut self.machine.names;
-        match (name, span) {
-            (Some(name), _) => names.frame_of(name, file, line),
-            (None, Some(span)) => {
-                let name = names.text(span).to_owned();
-                names.frame_of(&name, file, line)
-            }
-            (None, None) => names.frame_of(&format!("{file}:{line}"), file, line),
+        let told = told.map(|told| names.text(told).to_owned());
+        match name.or(told.as_deref()) {
+            Some(name) => names.frame_of(name, file, line),
+            None => names.frame_of(&format!("{file}:{line}"), file, line),
         }
-    }
-
-    /// The name of the span that the task will enter first, as far as can be seen ahead.
-    fn foreseen_name(&mut self, number: u64) -> Option<NameId> {
-        let first = self.polls.foresight.take_first_span(number)?;
-        if let Some(site) = first.site {
-            let site = self.sites.meet(site, &mut self.machine.names);
-            return Some(self.sites.get(site).name);
-        }
-        self.name_of_span(first.span)
-    }
-
-    fn name_of_span(&self, span: SpanKey) -> Option<NameId> {
-        let span = self.spans.get(self.spans.find(span)?)?;
-        Some(self.sites.get(span.site).name)
     }
 
     pub(super) fn async_spawn(
@@ -202,8 +185,7 @@ impl Model {
             return;
         }
         let told_name = self.polls.wakers.name_of(key.task);
-        let span = told_name.or_else(|| self.foreseen_name(key.task));
-        let root = self.task_root(name, place, span);
+        let root = self.task_root(name, place, told_name);
         let is_idle_worker = self
             .machine
             .thread(thread)
@@ -228,7 +210,7 @@ impl Model {
             self.counts.untracked += 1;
             return None;
         }
-        let root = match self.foreseen_name(key.task) {
+        let root = match self.polls.wakers.name_of(key.task) {
             Some(name) => {
                 let name = self.machine.names.text(name).to_owned();
                 self.machine.names.frame_of(&name, "unknown", 1)

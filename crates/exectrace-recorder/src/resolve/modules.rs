@@ -59,12 +59,14 @@ impl Modules {
         let address = symbols
             .as_ref()
             .and_then(|symbols| symbols.address_of_offset(offset));
-        let symbol = symbols
+        let found = symbols
             .as_ref()
             .zip(address)
-            .and_then(|(symbols, address)| symbols.symbol_at(address));
-        match symbol {
-            Some(symbol) => names::readable(&symbol),
+            .map(|(symbols, address)| symbols.symbols_at(address))
+            .unwrap_or_default();
+        let readable = found.iter().map(|symbol| names::readable(symbol)).collect();
+        match names::common(readable) {
+            Some(name) => name,
             None => format!("{}+{:#x}", module.name, address.unwrap_or(offset)),
         }
     }

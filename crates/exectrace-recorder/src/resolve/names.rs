@@ -35,6 +35,28 @@ pub(super) fn readable(symbol: &str) -> String {
     name
 }
 
+/// What the names of one function have in common: linkers fold functions whose code is the same, so
+/// that nobody knows which of them was called. `None` if there is no name.
+///
+/// Names of C functions at one address are aliases; the first stands for all.
+pub(super) fn common(mut names: Vec<String>) -> Option<String> {
+    let is_c = |name: &String| !name.contains("::");
+    if let Some(alias) = names.iter().position(is_c) {
+        return Some(names.swap_remove(alias));
+    }
+    names.sort_unstable();
+    names.dedup();
+    let (first, last) = (names.first()?, names.last()?);
+    if names.len() == 1 {
+        return Some(first.clone());
+    }
+    // Sorted, so what the first and the last share, all share.
+    let shared = first.split("::").zip(last.split("::"));
+    let shared: Vec<_> = shared.map_while(|(a, b)| (a == b).then_some(a)).collect();
+    let one_of = format!("(one of {} functions)", names.len());
+    Some([shared, vec![&one_of]].concat().join("::"))
+}
+
 /// Text that stops growing at [`MAX_DEMANGLED_BYTES`].
 struct Limited(String);
 
@@ -152,6 +174,29 @@ impl<'a> Iterator for Split<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn functions_that_the_linker_folded_are_called_by_what_they_share() {
+        let common = |names: &[&str]| common(names.iter().map(|&name| name.to_owned()).collect());
+        for (names, expected) in [
+            (
+                &[
+                    "tokio::net::udp::UdpSocket::poll_recv_ready",
+                    "tokio::net::tcp::stream::TcpStream::poll_read_ready",
+                ][..],
+                Some("tokio::net::(one of 2 functions)"),
+            ),
+            (&["app::serve", "app::serve"], Some("app::serve")),
+            (
+                &["app::serve", "other::serve"],
+                Some("(one of 2 functions)"),
+            ),
+            (&["write", "__write"], Some("write")),
+            (&[], None),
+        ] {
+            assert_eq!(common(names).as_deref(), expected, "{names:?}");
+        }
+    }
 
     #[test]
     fn a_name_is_left_with_the_path_its_author_knows() {

@@ -13,6 +13,8 @@ use object::{Endianness, elf};
 /// Functions kept of one module: 64 MB. Larger than the largest program known to us, so past it
 /// something is wrong.
 const MAX_FUNCTIONS: usize = 1 << 22;
+/// Most names of one function that are read: enough to see what they have in common.
+const MAX_FOLDED: usize = 32;
 /// Most bytes of a symbol that are read; what is longer cannot be made readable, and is cut.
 const MAX_SYMBOL_BYTES: usize = 1 << 14;
 
@@ -21,7 +23,7 @@ const MAX_SYMBOL_BYTES: usize = 1 << 14;
 pub(super) struct Symbols {
     file: File,
     segments: Vec<Segment>,
-    /// Sorted by address, which are unique.
+    /// Sorted by address; of one address the largest first.
     functions: Vec<Function>,
     /// Where names begin in the file.
     names_offset: u64,
@@ -89,16 +91,30 @@ impl Symbols {
         })
     }
 
-    /// The symbol of the function at `address`, as it stands in the file.
-    pub(super) fn symbol_at(&self, address: u64) -> Option<String> {
+    /// The symbols of the function at `address`, as they stand in the file: several where the linker
+    /// has folded functions into one. Empty if there is none.
+    pub(super) fn symbols_at(&self, address: u64) -> Vec<String> {
         let after = self
             .functions
             .partition_point(|function| function.address <= address);
-        let function = self.functions.get(after.checked_sub(1)?)?;
-        let inside = address - function.address;
-        (function.size == 0 || inside < u64::from(function.size))
-            .then(|| self.text_at(self.names_offset.checked_add(function.name.into())?))
-            .flatten()
+        let Some(last) = self.functions[..after].last() else {
+            return Vec::new();
+        };
+        let first =
+            self.functions[..after].partition_point(|function| function.address < last.address);
+        let same = &self.functions[first..after];
+        // That of the largest function, which surely reaches over all.
+        let size = same[0].size;
+        if size != 0 && address - last.address >= u64::from(size) {
+            return Vec::new();
+        }
+        same.iter()
+            .take_while(|function| function.size == size)
+            .take(MAX_FOLDED)
+            .filter_map(|function| {
+                self.text_at(self.names_offset.checked_add(function.name.into())?)
+            })
+            .collect()
     }
 
     #[cfg(unix)]
@@ -145,9 +161,7 @@ fn functions<'a, R: ReadRef<'a>>(
             name: symbol.st_name(endian),
         })
         .collect();
-    // Of several names at one address that of the largest function, which surely reaches over it.
     functions.sort_unstable_by_key(|function| (function.address, u32::MAX - function.size));
-    functions.dedup_by_key(|function| function.address);
     functions.shrink_to_fit();
     (!functions.is_empty()).then(|| (functions, names.sh_offset(endian)))
 }
@@ -223,13 +237,28 @@ mod tests {
     #[test]
     fn a_function_is_found_from_its_first_byte_to_its_last() {
         let symbols = read(&module()).unwrap();
-        let name = |offset| symbols.symbol_at(symbols.address_of_offset(offset)?);
+        let name = |offset| {
+            let address = symbols.address_of_offset(offset)?;
+            symbols.symbols_at(address).pop()
+        };
         assert_eq!(name(0x0f), None);
         assert_eq!(name(0x10).as_deref(), Some("first"));
         assert_eq!(name(0x1f).as_deref(), Some("first"));
         assert_eq!(name(0x20).as_deref(), Some("second"));
         assert_eq!(name(0xff).as_deref(), Some("second"));
         assert_eq!(name(0x100), None, "outside the segment");
+    }
+
+    #[test]
+    fn a_function_that_the_linker_folded_has_all_its_names() {
+        let mut bytes = module();
+        // The second symbol moves to the address of the first, with its size.
+        let second = 312 + 48;
+        bytes[second + 8..second + 16].copy_from_slice(&0x1010_u64.to_le_bytes());
+        bytes[second + 16..second + 24].copy_from_slice(&16_u64.to_le_bytes());
+        let mut names = read(&bytes).unwrap().symbols_at(0x1018);
+        names.sort();
+        assert_eq!(names, ["first", "second"]);
     }
 
     #[test]
@@ -240,7 +269,7 @@ mod tests {
             if let Some(symbols) = read(bytes) {
                 seen += 1;
                 for place in [0, 0x10, 0x20, 0x1010, u64::MAX] {
-                    let _ = symbols.symbol_at(place);
+                    let _ = symbols.symbols_at(place);
                     let _ = symbols.address_of_offset(place);
                 }
             }

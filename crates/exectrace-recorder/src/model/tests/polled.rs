@@ -76,8 +76,6 @@ fn play(trial: &mut Trial, records: &[(u64, u32, Input<'static>)]) {
             Input::Wake(task) => Ahead::Wake(task),
             Input::Park => Ahead::Park(true),
             Input::Unpark { .. } => Ahead::Park(false),
-            Input::SpanNew(new) => Ahead::SpanNew(new.span, new.site),
-            Input::SpanEnter(span) => Ahead::SpanEnter(span),
             _ => continue,
         };
         trial.model.foresee(|| T + at, index, &ahead);
@@ -342,12 +340,13 @@ fn a_scope_whose_span_lives_on_ends_when_the_next_poll_does_not_enter_it() {
 }
 
 #[test]
-fn a_task_is_named_by_the_span_that_it_will_enter_first() {
+fn a_task_without_a_name_is_named_by_its_place_whatever_span_it_enters() {
     let mut trial = Trial::new();
+    let location = Location::caller();
     let unnamed = Input::AsyncSpawn {
         task: task(1),
         kind: AsyncTaskKind::Future,
-        place: Location::caller(),
+        place: location,
         name: None,
     };
     play(
@@ -360,7 +359,9 @@ fn a_task_is_named_by_the_span_that_it_will_enter_first() {
         ],
     );
     let events = trial.read().remove(0);
-    assert_eq!(states(&events, "query")[0].1, Runnable);
+    let place = format!("{}:{}", location.file(), location.line());
+    assert_eq!(states(&events, &place)[0].1, Runnable);
+    assert_eq!(states(&events, "query"), []);
 }
 
 #[test]
