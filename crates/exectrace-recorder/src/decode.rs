@@ -387,6 +387,20 @@ impl Cursor {
         })
     }
 
+    /// Whether the record that follows the exit from a span here closes it or drops a handle.
+    ///
+    /// It must stand in the same chunk, and before `end` if that is in it too.
+    #[inline(always)]
+    pub(crate) fn is_closed_next(&self, exit: &Peek, end: Option<&Self>) -> bool {
+        let at = exit.length;
+        if !self.place.has_words(at + 2, end.map(|end| &end.place)) {
+            return false;
+        }
+        let (head, door) = (self.word(at), door_of_head(exit.head));
+        let is = |kind| is_head_of(head, kind, door);
+        (is(Kind::SpanDrop) || is(Kind::SpanClose)) && self.word(at + 1) == self.word(1)
+    }
+
     /// Steps over all records of a span's life.
     #[inline]
     pub(crate) fn advance_over(&mut self, whole: &Whole) {

@@ -84,6 +84,8 @@ pub(crate) enum Input<'a> {
     SpanNew(NewSpan<'a>),
     SpanEnter(SpanKey),
     SpanExit(SpanKey),
+    /// A span is left, and its thread's next record closes it or drops a handle.
+    SpanExitLast(SpanKey),
     SpanClose(SpanKey),
     SpanClone(SpanKey),
     SpanDrop(SpanKey),

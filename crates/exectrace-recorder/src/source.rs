@@ -163,7 +163,14 @@ impl Stream for Source {
         // The most frequent kinds each on a way of their own, on which they stay in registers.
         match head.kind {
             Kind::SpanEnter => sink.apply(ticks, index, Input::SpanEnter(taking.span(&head))),
-            Kind::SpanExit => sink.apply(ticks, index, Input::SpanExit(taking.span(&head))),
+            Kind::SpanExit => {
+                let span = taking.span(&head);
+                let input = match taking.is_closed_next(&head, Some(looking)) {
+                    true => Input::SpanExitLast(span),
+                    false => Input::SpanExit(span),
+                };
+                sink.apply(ticks, index, input);
+            }
             Kind::SpanClose => sink.apply(ticks, index, Input::SpanClose(taking.span(&head))),
             Kind::SpanDrop => sink.apply(ticks, index, Input::SpanDrop(taking.span(&head))),
             Kind::RegionEnd => {

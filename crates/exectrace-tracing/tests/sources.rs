@@ -29,10 +29,9 @@ fn a_layer_and_a_subscriber_at_once_are_told_apart() {
         });
     });
     let (outer, told, apart) = (trace.task("outer"), trace.task("told"), trace.task("apart"));
-    // The sources share the thread's flow: what has no span around it in its own belongs to what
-    // the flow is in.
+    // The sources share the thread's flow, but the spans of each are a tree of their own.
     assert_eq!(trace.region("inner").inside, ["outer"]);
-    assert_eq!(trace.region("inner").task, outer.id);
+    assert_eq!(trace.region("inner").task, trace.task("inner").id);
     assert_eq!(trace.log("to told").task, told.id);
     assert_eq!(trace.log("to outer").task, outer.id);
     assert_eq!(trace.log("to apart").task, apart.id);

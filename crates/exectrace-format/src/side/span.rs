@@ -25,9 +25,9 @@ pub const CONCURRENT_SPAN: &str = "(concurrent span)";
 /// end has no stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpanRecord {
-    /// When it was first entered: the time of the event that begins its region or, if it is
-    /// [`carried`](Self::carried), its user task. Times of events are unique, so this names the span.
-    /// In a file that begins later there is no such event.
+    /// When it was first entered. If it is not its own user task, this is the time of the event that
+    /// begins its region; times of events are unique, so it names the span. Else `task` names it. In a
+    /// file that begins later there is no such event.
     pub first_ns: u64,
     /// When it was closed: its last handle and its last child were gone.
     pub end_ns: u64,

@@ -4,11 +4,12 @@ use std::panic::Location;
 
 use exectrace_format::{Event, StackId, TaskId};
 
-use super::flow::{Await, Flow, OpenRegion, RegionKey};
+use super::flow::{Flow, OpenRegion, RegionKey};
 use super::names::{Leaf, NameId};
+use super::stays::Stay;
 use super::tasks::OpenTask;
 use super::threads::{Machine, ThreadIndex};
-use super::{BACKGROUND_TASK, Model, text};
+use super::{Model, text};
 use crate::fields::Value;
 
 impl Model {
@@ -24,13 +25,6 @@ impl Model {
         self.flow_task(thread)
     }
 
-    pub(super) fn flow_task(&self, thread: ThreadIndex) -> TaskId {
-        self.machine
-            .current(thread)
-            .and_then(Flow::task)
-            .unwrap_or(BACKGROUND_TASK)
-    }
-
     pub(super) fn region_begin(
         &mut self,
         thread: ThreadIndex,
@@ -42,14 +36,15 @@ impl Model {
         self.run(thread);
         let region = OpenRegion {
             key: RegionKey::Annotation(began),
-            slot: None,
+            door: None,
             task: self.task_of(thread, task),
             name: self.machine.names.intern_static(name),
             place: Leaf::Place(self.machine.names.frame_of_location(place)),
-            depth: 0,
             suspect: false,
             generation: self.machine.output.generation(),
-            awaits: Await::default(),
+            stay: Stay::default(),
+            over: false,
+            cut: false,
         };
         self.open_region(thread, region);
     }
@@ -72,7 +67,7 @@ impl Model {
         let Some(flow) = current.and_then(|current| flows.get_mut(current)) else {
             return false;
         };
-        flow.just_left = None;
+        flow.stays.just_left = None;
         let opened = flow.open(region, stream, names, output);
         if !opened {
             self.counts.untracked += 1;
@@ -85,12 +80,12 @@ impl Model {
         let flow = self.machine.current(thread);
         // If it is not there, its begin was lost, or was before the recording.
         if let Some(position) = flow.and_then(|flow| flow.find(key)) {
-            self.close_region(thread, position);
+            self.close_region(thread, position, false);
         }
     }
 
-    /// Closes a region of the flow that runs on the thread.
-    pub(super) fn close_region(&mut self, thread: ThreadIndex, position: usize) {
+    /// Closes a region of the flow that runs on the thread. `whole` says that it is a whole span.
+    pub(super) fn close_region(&mut self, thread: ThreadIndex, position: usize, whole: bool) {
         self.run(thread);
         let Some(stream) = self.machine.stream(thread) else {
             return;
@@ -108,11 +103,40 @@ impl Model {
         let Some(flow) = current.and_then(|current| flows.get_mut(current)) else {
             return;
         };
-        let slot = flow.regions[position].slot;
-        flow.just_left = None;
-        flow.close(position, stream, names, output);
-        if let Some(span) = slot.and_then(|slot| self.spans.get_mut(slot)) {
-            span.entered = span.entered.saturating_sub(1);
+        let key = flow.regions[position].key;
+        flow.stays.just_left = None;
+        flow.settle_region(position);
+        let whole = flow.close(position, whole, stream, names, output);
+        if let RegionKey::Span(slot) = key
+            && let Some(span) = self.spans.get_mut(slot)
+        {
+            span.flows = span.flows.saturating_sub(1);
+            span.whole = whole;
+        }
+    }
+
+    /// Closes the regions of the flow that runs on the thread whose end came while it did not run.
+    pub(super) fn close_regions_that_are_over(&mut self, thread: ThreadIndex) {
+        let is_over = |flow: &Flow| flow.regions.iter().any(|region| region.over);
+        if !self.machine.current(thread).is_some_and(is_over) {
+            return;
+        }
+        self.run(thread);
+        let Some(stream) = self.machine.stream(thread) else {
+            return;
+        };
+        let current = self
+            .machine
+            .thread(thread)
+            .and_then(|thread| thread.current);
+        let Machine {
+            flows,
+            names,
+            output,
+            ..
+        } = &mut self.machine;
+        if let Some(flow) = current.and_then(|current| flows.get_mut(current)) {
+            flow.close_over(stream, names, output);
         }
     }
 

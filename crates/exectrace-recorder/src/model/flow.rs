@@ -1,12 +1,12 @@
-//! A flow (G): its state and its stack of open regions.
+//! A flow (G): its state and its stack of open regions. `stays` has the spans that it entered.
 
 use exectrace_format::{Event, GoId, StackId, Stream, TaskId};
 
 use super::names::{FrameId, Leaf, NameId, Names};
 use super::output::Output;
 use super::spans::SpanSlot;
+use super::stays::{Stay, Stays};
 use super::threads::ThreadIndex;
-use crate::input::SpanKey;
 
 /// Most regions that may be open in one flow; what is opened beyond is counted and left out.
 pub(crate) const MAX_OPEN_REGIONS: usize = 1 << 14;
@@ -31,27 +31,29 @@ pub(crate) enum FlowState {
 pub(crate) enum RegionKey {
     /// A region of the annotation API, by the ticks of its begin.
     Annotation(u64),
-    /// A stretch in a span.
-    Span(SpanKey),
+    /// A span, or a stretch of it.
+    Span(SpanSlot),
 }
 
 /// A region between its begin and its end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OpenRegion {
     pub(crate) key: RegionKey,
-    /// Where the span is kept, if it was known when it was entered.
-    pub(crate) slot: Option<SpanSlot>,
+    /// The door of the span; `None` for the annotation API.
+    pub(crate) door: Option<u16>,
     pub(crate) task: TaskId,
     pub(crate) name: NameId,
     pub(crate) place: Leaf,
-    /// How often the span was entered again inside itself.
-    pub(crate) depth: u32,
     /// Records were lost since it was opened: its end may never come.
     pub(crate) suspect: bool,
     /// The generation in which it was begun.
     pub(crate) generation: u64,
-    /// How an async task stands to the span, if one opened it.
-    pub(crate) awaits: Await,
+    /// Whether the flow is in the span.
+    pub(crate) stay: Stay,
+    /// Its end has come, and is written when it is innermost and its flow runs.
+    pub(crate) over: bool,
+    /// It was ended for another's sake and begun again.
+    pub(crate) cut: bool,
 }
 
 impl OpenRegion {
@@ -65,19 +67,6 @@ impl OpenRegion {
             leaf => (leaf, root),
         }
     }
-}
-
-/// Whether a span in an async task is inside, or left until the task is polled again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Await {
-    /// It was left in the poll of this number, and may be entered again in a later one.
-    pub(crate) left_in: Option<u64>,
-    /// In how many polls it was entered.
-    pub(crate) polls: u32,
-    /// It was left, and entered again with nothing between: its future is being dropped.
-    pub(crate) dropping: bool,
-    /// Its span has ended while the flow could not say so.
-    pub(crate) over: bool,
 }
 
 /// A flow: a thread's own, an async task's, or the tracer's.
@@ -95,8 +84,8 @@ pub(crate) struct Flow {
     pub(crate) poll: u64,
     /// It is a closure in the blocking pool.
     pub(crate) blocking: bool,
-    /// The span that it left last, if it has done nothing since.
-    pub(crate) just_left: Option<SpanKey>,
+    /// The spans that it entered and that are alive.
+    pub(crate) stays: Stays,
     /// Why and where it waited last.
     pub(crate) wait: (NameId, Leaf),
     /// Open regions, outermost first.
@@ -114,7 +103,7 @@ impl Flow {
             seq: 0,
             poll: 0,
             blocking: false,
-            just_left: None,
+            stays: Stays::default(),
             wait: (wait, Leaf::None),
             regions: Vec::new(),
         }
@@ -137,17 +126,24 @@ impl Flow {
         true
     }
 
-    /// The task of the innermost region that was not left.
-    pub(crate) fn task(&self) -> Option<TaskId> {
-        let mut inside = self.regions.iter().rev();
-        let innermost = inside.find(|region| region.awaits.left_in.is_none())?;
-        Some(innermost.task)
+    /// Whether it is an async task's or a closure's, which a scheduler polls.
+    pub(crate) fn is_polled(&self) -> bool {
+        self.poll > 0
     }
 
-    /// The position of a region, innermost first.
+    /// Whether a region can begin and end here with nothing else to be done.
+    #[inline]
+    pub(crate) fn can_take_whole(&self) -> bool {
+        self.stays.left == 0
+            && self.regions.len() < MAX_OPEN_REGIONS
+            && self.regions.last().is_none_or(|region| !region.over)
+    }
+
+    /// The position of a region whose end has not come, innermost first.
     #[inline]
     pub(crate) fn find(&self, key: RegionKey) -> Option<usize> {
-        self.regions.iter().rposition(|region| region.key == key)
+        let mut regions = self.regions.iter();
+        regions.rposition(|region| region.key == key && !region.over)
     }
 
     /// Opens a region. Returns `false` if there are too many.
@@ -181,31 +177,73 @@ impl Flow {
         output.event(stream, Event::UserRegionBegin { task, name, stack });
     }
 
-    fn tell_end(region: &OpenRegion, stream: Stream, names: &mut Names, output: &mut Output) {
+    /// `whole` says that the region is a whole span by itself.
+    fn tell_end(
+        region: &OpenRegion,
+        whole: bool,
+        stream: Stream,
+        names: &mut Names,
+        output: &mut Output,
+    ) {
         let name = output.name(names, region.name);
         let task = region.task;
-        let stack = StackId::NONE;
+        let stack = match region.key {
+            RegionKey::Span(_) if !whole => output.part_of_span(names),
+            _ => StackId::NONE,
+        };
         output.event(stream, Event::UserRegionEnd { task, name, stack });
     }
 
     /// Closes the region at `position`. The flow must be running on the thread of `stream`.
     ///
-    /// The format wants regions nested. Those above are closed with it and opened again, except
-    /// those whose own end was probably lost: they stay closed.
+    /// The format wants regions nested. In a flow that is polled, a span's region lasts until those
+    /// above it have ended: its record has the truth. Else those above are closed with it and opened
+    /// again, except those whose own end was probably lost: they stay closed.
+    ///
+    /// `whole` says that the region is all of its span. Returns whether its end says so.
     #[inline]
     pub(crate) fn close(
         &mut self,
         position: usize,
+        whole: bool,
         stream: Stream,
         names: &mut Names,
         output: &mut Output,
-    ) {
-        if position + 1 == self.regions.len() {
+    ) -> bool {
+        let is_polled = self.is_polled();
+        let is_innermost = position + 1 == self.regions.len();
+        let region = &mut self.regions[position];
+        let whole = whole && !region.cut;
+        if is_innermost {
             if let Some(region) = self.regions.pop() {
-                Self::tell_end(&region, stream, names, output);
+                Self::tell_end(&region, whole, stream, names, output);
             }
+        } else if is_polled && matches!(region.key, RegionKey::Span(_)) {
+            region.over = true;
+            return false;
         } else {
-            self.close_below_the_top(position, stream, names, output);
+            self.close_below_the_top(position, whole, stream, names, output);
+        }
+        self.close_ended(stream, names, output);
+        whole
+    }
+
+    /// Closes the regions whose end came while they could not end. After a loss, others may be cut for
+    /// it: else those below a region that never ends would be kept for ever.
+    pub(crate) fn close_over(&mut self, stream: Stream, names: &mut Names, output: &mut Output) {
+        self.close_ended(stream, names, output);
+        let is_lost = |region: &OpenRegion| region.over && region.suspect;
+        while let Some(position) = self.regions.iter().rposition(is_lost) {
+            self.close_below_the_top(position, false, stream, names, output);
+            self.close_ended(stream, names, output);
+        }
+    }
+
+    /// Closes the innermost regions whose end has come.
+    #[inline]
+    pub(crate) fn close_ended(&mut self, stream: Stream, names: &mut Names, output: &mut Output) {
+        while let Some(region) = self.regions.pop_if(|region| region.over) {
+            Self::tell_end(&region, false, stream, names, output);
         }
     }
 
@@ -213,19 +251,25 @@ impl Flow {
     fn close_below_the_top(
         &mut self,
         position: usize,
+        whole: bool,
         stream: Stream,
         names: &mut Names,
         output: &mut Output,
     ) {
-        let mut above = self.regions.split_off(position);
-        for region in above.iter().rev() {
-            Self::tell_end(region, stream, names, output);
+        let mut above = self.regions.split_off(position + 1);
+        for region in above.iter_mut().rev() {
+            region.cut = true;
+            Self::tell_end(region, false, stream, names, output);
         }
-        above.remove(0);
+        if let Some(region) = self.regions.pop() {
+            Self::tell_end(&region, whole, stream, names, output);
+        }
         for region in above {
-            if !region.suspect {
+            if !region.suspect && !region.over {
                 self.tell_begin(&region, stream, names, output);
                 self.regions.push(region);
+            } else if let RegionKey::Span(slot) = region.key {
+                self.stays.settle(slot, region.stay);
             }
         }
     }

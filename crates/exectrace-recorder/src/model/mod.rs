@@ -9,6 +9,8 @@
 //! `merge` sees to it. What still comes out of order is repaired here: see each handler.
 
 mod annotations;
+mod closing;
+mod entering;
 mod files;
 mod flow;
 mod foresight;
@@ -20,6 +22,7 @@ mod preamble;
 mod repair;
 mod sites;
 mod spans;
+mod stays;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -30,13 +33,13 @@ mod wakes;
 mod whole;
 mod workers;
 
-use exectrace_format::{GroupCounts, Inferred, SideRecord, TaskId, ThreadId};
+use exectrace_format::{CONCURRENT_SPAN, GroupCounts, Inferred, SideRecord, TaskId, ThreadId};
 use rustc_hash::FxHashMap;
 
 use crate::input::{Ahead, Input, SpanKey};
 
 use foresight::Waker;
-use names::{Leaf, NameId};
+use names::{FrameId, Leaf};
 use polls::AsyncTasks;
 use sites::Sites;
 use spans::Spans;
@@ -81,8 +84,8 @@ pub(crate) struct Model {
     /// How often some thread lost records.
     losses: u64,
     counts: Counts,
-    /// The name of a span whose making was not seen.
-    unknown_span: NameId,
+    /// The root frame of user tasks that carry a concurrent span.
+    concurrent_span: FrameId,
     text: String,
 }
 
@@ -92,7 +95,7 @@ impl Model {
         let mut machine = Machine::new(tracer);
         Self {
             polls: AsyncTasks::new(&mut machine.names),
-            unknown_span: machine.names.intern_static("(unknown span)"),
+            concurrent_span: machine.names.frame_of(CONCURRENT_SPAN, "unknown", 1),
             machine,
             sites: Sites::new(describe),
             spans: Spans::default(),
@@ -195,7 +198,8 @@ impl Model {
             } => self.log(thread, task, category, message, place),
             Input::SpanNew(new) => self.span_new(thread, &new),
             Input::SpanEnter(span) => self.span_enter(thread, span),
-            Input::SpanExit(span) => self.span_exit(thread, span),
+            Input::SpanExit(span) => self.span_exit(thread, span, false),
+            Input::SpanExitLast(span) => self.span_exit(thread, span, true),
             Input::SpanClose(span) => self.span_close(thread, span),
             Input::SpanClone(span) => self.span_clone(span),
             Input::SpanDrop(span) => self.span_drop(thread, span),

@@ -1,6 +1,8 @@
 //! Where the model's events go: the writer, with a time for each event.
 
-use exectrace_format::{Event, SideRecord, StackId, Stream, StringId, ThreadId, Writer};
+use exectrace_format::{
+    Event, PART_OF_SPAN, SideRecord, StackId, Stream, StringId, ThreadId, Writer,
+};
 use rustc_hash::FxHashMap;
 
 use super::names::{FrameId, Leaf, NameId, Names};
@@ -19,6 +21,8 @@ pub(crate) struct Output {
     generation: u64,
     /// There are more lanes than readers were told of.
     lanes_grew: bool,
+    /// The frame that marks the end of a region that is a part of a span.
+    part_of_span: FrameId,
     /// The stream of events that belong to no thread.
     nobody: Stream,
     /// Stacks of this generation by their leaf and root.
@@ -45,12 +49,13 @@ impl RecentStack {
 }
 
 impl Output {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(names: &mut Names) -> Self {
         let mut writer = Writer::new();
         let nobody = writer.stream(ThreadId::NONE);
         Self {
             writer,
             nobody,
+            part_of_span: names.frame_of(PART_OF_SPAN, "unknown", 1),
             lanes_grew: false,
             now_ns: 1,
             last_ns: 0,
@@ -155,6 +160,12 @@ impl Output {
                 stack
             }
         }
+    }
+
+    /// The stack that marks the end of a region that is a part of a span.
+    #[inline]
+    pub(crate) fn part_of_span(&mut self, names: &mut Names) -> StackId {
+        self.stack(names, Leaf::None, self.part_of_span)
     }
 
     #[inline(never)]

@@ -12,7 +12,7 @@ use exectrace_format::{
 };
 use rustc_hash::FxHashMap;
 
-use super::flow::{Flow, FlowId, FlowState, OpenRegion};
+use super::flow::{Flow, FlowId, FlowState, RegionKey};
 use super::foresight::{Foresight, WakerKind};
 use super::names::{ChainId, FrameId, Leaf, NameId, Names};
 use super::threads::{ThreadIndex, WorkerKey};
@@ -239,14 +239,9 @@ impl Model {
         }
         if let Some(flow) = self.machine.flows.get_mut(flow) {
             flow.poll = poll;
-            flow.just_left = None;
+            flow.stays.just_left = None;
         }
         self.close_regions_that_are_over(thread);
-    }
-
-    /// Ends regions whose end came, or was given up, while their flow did not run.
-    pub(super) fn close_regions_that_are_over(&mut self, thread: ThreadIndex) {
-        self.close_regions(thread, |region, _| region.awaits.over);
     }
 
     pub(super) fn poll_end(&mut self, thread: ThreadIndex, key: AsyncKey, stack: u64) {
@@ -262,11 +257,7 @@ impl Model {
             return;
         }
         let (woken, waker) = task.map_or((false, None), |task| (task.woken, task.waker));
-        // A span that was left in an earlier poll and not entered in this one is no future's.
-        self.close_regions(thread, |region, poll| {
-            let awaits = region.awaits;
-            awaits.polls == 1 && awaits.left_in.is_some_and(|left_in| left_in < poll)
-        });
+        self.end_dropped_spans(thread);
         let place = self.polls.places.get(&stack).copied();
         let leaf = place.map_or(Leaf::None, |place| place.leaf);
         let texts = self.polls.texts;
@@ -318,20 +309,6 @@ impl Model {
         })
     }
 
-    /// Closes those regions of the thread's flow of which `over` says so, given the present poll.
-    fn close_regions(&mut self, thread: ThreadIndex, over: impl Fn(&OpenRegion, u64) -> bool) {
-        loop {
-            let position = self.machine.current(thread).and_then(|flow| {
-                let mut regions = flow.regions.iter();
-                regions.rposition(|region| over(region, flow.poll))
-            });
-            match position {
-                Some(position) => self.close_region(thread, position),
-                None => return,
-            }
-        }
-    }
-
     pub(super) fn async_end(&mut self, thread: ThreadIndex, key: AsyncKey) {
         let Some(task) = self.polls.tasks.remove(&key.task) else {
             return;
@@ -342,7 +319,10 @@ impl Model {
         self.machine.forget_outer(task.flow);
         let state = self.machine.flows.get(task.flow).map(|flow| flow.state);
         let ended = match state {
-            Some(FlowState::Running(on)) => self.machine.destroy(on),
+            Some(FlowState::Running(on)) => {
+                self.end_all_regions(on);
+                self.machine.destroy(on)
+            }
             Some(_) => self.machine.reap(task.flow),
             None => None,
         };
@@ -352,11 +332,29 @@ impl Model {
         }
     }
 
+    /// The flow that runs on the thread ends now, and with it what it has open.
+    fn end_all_regions(&mut self, thread: ThreadIndex) {
+        let innermost = |flow: &Flow| flow.regions.len().checked_sub(1);
+        while let Some(position) = self.machine.current(thread).and_then(innermost) {
+            self.close_region(thread, position, false);
+        }
+    }
+
     /// The flow is gone: its spans are entered there no more.
     pub(super) fn leave_all(&mut self, flow: Option<Flow>) {
-        for region in flow.into_iter().flat_map(|flow| flow.regions) {
-            if let Some(span) = region.slot.and_then(|slot| self.spans.get_mut(slot)) {
-                span.entered = span.entered.saturating_sub(1);
+        let Some(flow) = flow else { return };
+        let now_ns = self.machine.output.now_ns();
+        let regions = flow.regions.iter().filter(|region| !region.over);
+        let of_regions = regions.filter_map(|region| match region.key {
+            RegionKey::Span(slot) => Some((slot, region.stay.left_in.is_none())),
+            RegionKey::Annotation(_) => None,
+        });
+        for (slot, is_inside) in of_regions.chain(flow.stays.carried()) {
+            if let Some(span) = self.spans.get_mut(slot) {
+                span.flows = span.flows.saturating_sub(1);
+                if is_inside {
+                    span.entries.leave(now_ns);
+                }
             }
         }
     }

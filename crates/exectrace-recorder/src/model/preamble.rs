@@ -20,6 +20,8 @@ struct TaskToTell {
     parent: TaskId,
     name: NameId,
     began_ns: u64,
+    /// The site of the span that it carries, if it exists only for that.
+    carries: Option<FrameId>,
 }
 
 /// Writes events that end, one nanosecond apart, at the time when the shared generation begins.
@@ -73,18 +75,20 @@ impl Model {
 
     /// Open tasks of the program, parents before their children: ids are given out in that order.
     fn tasks_to_tell(&self) -> Vec<TaskToTell> {
-        let of_spans = self.spans.live().filter(|(_, span)| span.is_task);
+        let of_spans = self.spans.live().filter(|(_, span)| span.owns_task());
         let of_spans = of_spans.map(|(_, span)| TaskToTell {
             task: span.task,
             parent: span.parent,
             name: self.sites.get(span.site).name,
             began_ns: span.began_ns,
+            carries: span.carried.then(|| self.sites.get(span.site).frame),
         });
         let annotated = self.tasks.iter().map(|(_, open)| TaskToTell {
             task: open.task,
             parent: open.parent,
             name: open.name,
             began_ns: open.began_ns,
+            carries: None,
         });
         let mut tasks: Vec<_> = of_spans.chain(annotated).collect();
         tasks.sort_unstable_by_key(|task| task.task);
@@ -137,6 +141,10 @@ impl Telling<'_> {
         }
         for task in tasks {
             let name = self.name(task.name);
+            let stack = match task.carries {
+                Some(site) => self.stack(Leaf::Place(site), self.model.concurrent_span),
+                None => stack,
+            };
             self.task_begin(stream, task.task, task.parent, name, stack);
             self.writer.side_record(&SideRecord::BeganBefore {
                 task: task.task,

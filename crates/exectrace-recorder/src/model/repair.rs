@@ -9,7 +9,7 @@ use rustc_hash::FxHashSet;
 
 use super::flow::{FlowState, RegionKey};
 use super::names::Leaf;
-use super::spans::SpanSlot;
+use super::spans::{Span, SpanSlot};
 use super::{Model, ThreadIndex};
 
 /// Generations (of about a second) that a suspect may live without being named.
@@ -112,13 +112,14 @@ impl Model {
             .saturating_sub(SILENT_GENERATIONS);
         let mut running = Vec::new();
         for flow in self.machine.flows.iter_mut() {
-            for region in &mut flow.regions {
-                region.awaits.over |= region.suspect && region.generation <= silent_before;
+            for position in 0..flow.regions.len() {
+                let region = &flow.regions[position];
+                if region.suspect && region.generation <= silent_before && !region.over {
+                    flow.settle_region(position);
+                    flow.regions[position].over = true;
+                }
             }
-            if let (FlowState::Running(thread), true) = (
-                flow.state,
-                flow.regions.iter().any(|region| region.awaits.over),
-            ) {
+            if let FlowState::Running(thread) = flow.state {
                 running.push(thread);
             }
         }
@@ -129,14 +130,20 @@ impl Model {
 
     fn end_silent_spans(&mut self) {
         let flows = self.machine.flows.iter();
-        let entered: FxHashSet<_> = flows
-            .flat_map(|(_, flow)| &flow.regions)
-            .map(|region| region.key)
-            .collect();
+        let regions = flows.flat_map(|(_, flow)| &flow.regions);
+        let keys = regions
+            .filter(|region| !region.over)
+            .filter_map(|region| match region.key {
+                RegionKey::Span(slot) => self
+                    .spans
+                    .get(slot)
+                    .map(|span| (span.key.door, span.key.id)),
+                RegionKey::Annotation(_) => None,
+            });
+        let entered: FxHashSet<_> = keys.collect();
+        let is_entered = |span: &Span| entered.contains(&(span.key.door, span.key.id));
         let silent = self.spans.live_where(|span| {
-            span.losses < self.losses
-                && self.is_silent(span.named)
-                && !entered.contains(&RegionKey::Span(span.key))
+            span.losses < self.losses && self.is_silent(span.named) && !is_entered(span)
         });
         for slot in silent {
             self.end_span_on_tracer(slot);
@@ -157,16 +164,10 @@ impl Model {
         }
     }
 
+    /// Ends a span where no thread of the program can be said to have ended it.
     fn end_span_on_tracer(&mut self, slot: SpanSlot) {
-        let Some(span) = self.spans.get(slot) else {
-            return;
-        };
-        let (task, is_task) = (span.task, span.is_task);
-        let time_ns = self.machine.output.time_ns();
-        self.spans.close(slot, time_ns);
-        if is_task {
-            self.end_task_on_tracer(task);
-        }
+        self.end_span(ThreadIndex::TRACER, slot, true);
+        self.machine.rest_tracer();
     }
 
     /// Ends a task where no thread of the program can be said to have ended it.

@@ -79,6 +79,7 @@ pub(crate) struct Sites {
     describe: Describe,
     sites: Vec<Site>,
     by_key: FxHashMap<SiteKey, SiteId>,
+    unknown_span: Option<SiteId>,
 }
 
 impl std::fmt::Debug for Sites {
@@ -93,6 +94,7 @@ impl Sites {
             describe,
             sites: Vec::new(),
             by_key: FxHashMap::default(),
+            unknown_span: None,
         }
     }
 
@@ -107,17 +109,23 @@ impl Sites {
 
     #[cold]
     fn add(&mut self, key: SiteKey, names: &mut Names) -> SiteId {
-        let callsite = (self.describe)(key).unwrap_or(Callsite {
-            name: "unknown",
-            target: "unknown",
-            level: "",
-            module: None,
-            file: None,
-            line: None,
-            fields: Vec::new(),
-            kind: CallsiteKind::Span,
-            task: TaskRule::Roots,
-        });
+        let callsite = (self.describe)(key).unwrap_or_else(|| unknown("unknown"));
+        let id = self.push(callsite, names);
+        self.by_key.insert(key, id);
+        id
+    }
+
+    /// The call site of spans whose making was not seen.
+    pub(crate) fn unknown_span(&mut self, names: &mut Names) -> SiteId {
+        if let Some(site) = self.unknown_span {
+            return site;
+        }
+        let site = self.push(unknown("(unknown span)"), names);
+        self.unknown_span = Some(site);
+        site
+    }
+
+    fn push(&mut self, callsite: Callsite, names: &mut Names) -> SiteId {
         let module = callsite.module.unwrap_or(callsite.target);
         let function = match callsite.kind {
             CallsiteKind::Span | CallsiteKind::AsyncTask => format!("{module}::{}", callsite.name),
@@ -139,13 +147,26 @@ impl Sites {
         };
         let id = SiteId(self.sites.len() as u32);
         self.sites.push(site);
-        self.by_key.insert(key, id);
         id
     }
 
     #[inline]
     pub(crate) fn get(&self, site: SiteId) -> &Site {
         &self.sites[site.0 as usize]
+    }
+}
+
+fn unknown(name: &'static str) -> Callsite {
+    Callsite {
+        name,
+        target: "unknown",
+        level: "",
+        module: None,
+        file: None,
+        line: None,
+        fields: Vec::new(),
+        kind: CallsiteKind::Span,
+        task: TaskRule::Roots,
     }
 }
 

@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 
-use exectrace_format::TaskId;
+use exectrace_format::{GoId, TaskId};
 use rustc_hash::FxHashMap;
 
 use super::flow::FlowId;
@@ -29,7 +29,7 @@ const TOLD_SPANS: usize = 64;
 const TOLD: u32 = 1 << 31;
 
 /// Where a span is kept. Carries a serial, so that it cannot be taken for the next one there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SpanSlot {
     index: u32,
     serial: u32,
@@ -49,10 +49,24 @@ pub(crate) struct Span {
     pub(crate) began_ns: u64,
     /// Handles that exist, for doors that leave the counting to us.
     pub(crate) handles: i64,
-    /// In how many flows it is entered, or left until they are polled again.
-    pub(crate) entered: u32,
+    /// Its parent, if it has one.
+    pub(crate) parent_span: Option<SpanSlot>,
+    /// Its children that live, which keep it alive.
+    pub(crate) children: u32,
+    /// How many flows have entered it and may do so again.
+    pub(crate) flows: u32,
     /// The flow that entered it last.
     pub(crate) flow: Option<FlowId>,
+    /// Its entries.
+    pub(crate) entries: Entries,
+    /// A user task that exists only for it carries it.
+    pub(crate) carried: bool,
+    /// A region in a polled flow shows it.
+    pub(crate) has_long_region: bool,
+    /// One region is the whole span, so it needs no record.
+    pub(crate) whole: bool,
+    /// Its making was not seen.
+    pub(crate) adopted: bool,
     pub(crate) closed: bool,
     /// A runtime made it around a task: it is shown nowhere.
     pub(crate) hidden: bool,
@@ -61,6 +75,44 @@ pub(crate) struct Span {
     /// The generation that named it last.
     pub(crate) named: u64,
     serial: u32,
+}
+
+/// When and for how long a span was entered.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Entries {
+    /// The time of the event that begins it; 0 if it was not entered.
+    pub(crate) first_ns: u64,
+    /// The flow that entered it first.
+    pub(crate) first_go: GoId,
+    /// How often it was entered.
+    pub(crate) count: u64,
+    /// How long, all entries together, up to `settled_ns`.
+    pub(crate) busy_ns: u64,
+    settled_ns: u64,
+    /// How many flows are in it now.
+    inside: u32,
+}
+
+impl Entries {
+    #[inline]
+    pub(crate) fn enter(&mut self, now_ns: u64) {
+        self.settle(now_ns);
+        self.inside += 1;
+        self.count += 1;
+    }
+
+    #[inline]
+    pub(crate) fn leave(&mut self, now_ns: u64) {
+        self.settle(now_ns);
+        self.inside = self.inside.saturating_sub(1);
+    }
+
+    #[inline]
+    pub(crate) fn settle(&mut self, now_ns: u64) {
+        let since_ns = now_ns.saturating_sub(self.settled_ns);
+        self.busy_ns += u64::from(self.inside) * since_ns;
+        self.settled_ns = self.settled_ns.max(now_ns);
+    }
 }
 
 /// Spans by key.
@@ -252,6 +304,11 @@ impl Spans {
 }
 
 impl Span {
+    /// Whether a user task is this span.
+    pub(crate) fn owns_task(&self) -> bool {
+        self.is_task || self.carried
+    }
+
     pub(crate) fn new(key: SpanKey, site: SiteId) -> Self {
         Self {
             key,
@@ -261,8 +318,15 @@ impl Span {
             parent: TaskId::BACKGROUND,
             began_ns: 0,
             handles: 1,
-            entered: 0,
+            parent_span: None,
+            children: 0,
+            flows: 0,
             flow: None,
+            entries: Entries::default(),
+            carried: false,
+            has_long_region: false,
+            whole: false,
+            adopted: false,
             closed: false,
             hidden: false,
             losses: 0,

@@ -91,7 +91,7 @@ impl Machine {
     /// A machine that knows the tracer's thread only, which has lane 1 and flow 1 and waits.
     pub(crate) fn new(tracer: ThreadId) -> Self {
         let mut names = Names::default();
-        let mut output = Output::new();
+        let mut output = Output::new(&mut names);
         let mut lanes = Lanes::default();
         let mut flows = Flows::default();
         let reasons = Reasons {
@@ -175,13 +175,6 @@ impl Machine {
     pub(crate) fn current_mut(&mut self, index: ThreadIndex) -> Option<&mut Flow> {
         let current = self.thread(index)?.current?;
         self.flows.get_mut(current)
-    }
-
-    /// Whether an async task runs on the thread.
-    #[inline]
-    pub(crate) fn runs_task(&self, index: ThreadIndex) -> bool {
-        self.thread(index)
-            .is_some_and(|thread| thread.current.is_some() && thread.current != thread.own)
     }
 
     /// Where a thread's events go.

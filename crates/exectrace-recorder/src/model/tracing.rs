@@ -1,13 +1,10 @@
 //! Records of spans and their events.
 //!
 //! A span without a parent is a user task (or what its call site says), any other belongs to its
-//! parent's. Where it is entered, it is a region. On a thread's own flow each stretch is a region; in
-//! an async task a span is left at each pending poll and entered again at the next, and is one region
-//! from its first entry to its end.
+//! parent's. What it is where it is entered, is in `entering`; where it ends, in `closing`.
 
-use exectrace_format::{Inferred, SideRecord, TaskId};
+use exectrace_format::{SideRecord, TaskId};
 
-use super::flow::{Await, FlowId, FlowState, OpenRegion, RegionKey};
 use super::names::Leaf;
 use super::sites::SiteId;
 use super::spans::{Span, SpanSlot};
@@ -16,6 +13,17 @@ use super::{BACKGROUND_TASK, Model, text};
 use crate::door::{CallsiteKind, Parent, TaskRule};
 use crate::fields::Value;
 use crate::input::{FieldValues, NewSpan, SiteKey, SpanKey};
+
+/// What is found of the parent of a span or an event.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct FoundParent {
+    /// The span.
+    span: Option<SpanSlot>,
+    /// The user task that it is or belongs to.
+    task: Option<TaskId>,
+    /// There is a parent, be it known or not.
+    exists: bool,
+}
 
 impl Model {
     pub(super) fn span_new(&mut self, thread: ThreadIndex, new: &NewSpan<'_>) {
@@ -30,9 +38,13 @@ impl Model {
         self.run(thread);
         let span = self.made_span(thread, new, site);
         let (task, parent, is_task) = (span.task, span.parent, span.is_task);
+        let parent_span = span.parent_span;
         if self.spans.insert(span).is_none() {
             self.counts.untracked += 1;
             return;
+        }
+        if let Some(parent) = parent_span.and_then(|slot| self.spans.get_mut(slot)) {
+            parent.children += 1;
         }
         if is_task {
             let (name, place) = (self.sites.get(site).name, self.sites.get(site).frame);
@@ -54,7 +66,9 @@ impl Model {
         span.began_ns = self.machine.output.time_ns();
         span.losses = self.losses;
         span.named = self.machine.output.generation();
-        let (parent_task, has_parent) = self.parent_task(thread, new.span.door, new.parent);
+        let found = self.parent_of(thread, new.span.door, new.parent);
+        let (parent_task, has_parent) = (found.task, found.exists);
+        span.parent_span = found.span;
         span.is_task = self.is_task(site, new.fields, has_parent);
         if span.is_task {
             span.parent = parent_task.unwrap_or(TaskId::BACKGROUND);
@@ -65,34 +79,40 @@ impl Model {
         span
     }
 
-    /// The task a new span or an event belongs to by its parent, and whether it has a parent at all.
-    pub(super) fn parent_task(
-        &self,
-        thread: ThreadIndex,
-        door: u16,
-        parent: Parent,
-    ) -> (Option<TaskId>, bool) {
+    /// The parent of a new span or an event, and the task it gives.
+    ///
+    /// Without a span of its own door, it belongs to the region of the annotation API that the
+    /// thread's flow is in, or to none: another door's spans are another tree.
+    pub(super) fn parent_of(&self, thread: ThreadIndex, door: u16, parent: Parent) -> FoundParent {
         let (id, is_current) = match parent {
-            Parent::Root => return (None, false),
+            Parent::Root => return FoundParent::default(),
             Parent::Explicit(id) => (id, false),
             Parent::Current(id) => (id, true),
         };
         // Most often there is none, which takes no search.
-        let known = if id == 0 {
+        let slot = if id == 0 {
             None
         } else {
             self.spans.find(SpanKey { id, door })
         };
-        let span = known.and_then(|slot| self.spans.get(slot));
+        let span = slot.and_then(|slot| self.spans.get(slot));
         if span.is_some_and(|span| span.hidden) {
-            return (None, false);
+            return FoundParent::default();
         }
-        let task = span.map(|span| span.task);
-        if !is_current {
-            return (task, true);
+        let mut found = FoundParent {
+            // One that has ended already is kept alive by no child.
+            span: slot.filter(|_| span.is_some_and(|span| !span.closed)),
+            task: span.map(|span| span.task),
+            exists: true,
+        };
+        if is_current && found.task.is_none() {
+            found.task = self
+                .machine
+                .current(thread)
+                .and_then(|flow| flow.task(Some(door)));
+            found.exists = found.task.is_some() || id != 0;
         }
-        let task = task.or_else(|| self.machine.current(thread)?.task());
-        (task, task.is_some() || id != 0)
+        found
     }
 
     pub(super) fn is_task(&self, site: SiteId, fields: FieldValues<'_>, has_parent: bool) -> bool {
@@ -129,116 +149,6 @@ impl Model {
         self.text = text;
     }
 
-    pub(super) fn span_enter(&mut self, thread: ThreadIndex, key: SpanKey) {
-        let slot = self.spans.find(key);
-        let span = slot.and_then(|slot| self.spans.get(slot));
-        if span.is_some_and(|span| span.hidden) {
-            return;
-        }
-        let entered = span.is_none_or(|span| span.entered > 0);
-        self.run(thread);
-        if entered && self.enter_again(thread, key) {
-            return;
-        }
-        let region = self.stretch(thread, key, slot);
-        let flow = self
-            .machine
-            .thread(thread)
-            .and_then(|thread| thread.current);
-        if self.open_region(thread, region)
-            && let Some(span) = slot.and_then(|slot| self.spans.get_mut(slot))
-        {
-            span.entered += 1;
-            span.flow = flow;
-        }
-    }
-
-    /// The region of a stretch in a span, which may be one whose making was not seen.
-    pub(super) fn stretch(
-        &mut self,
-        thread: ThreadIndex,
-        key: SpanKey,
-        slot: Option<SpanSlot>,
-    ) -> OpenRegion {
-        let generation = self.machine.output.generation();
-        let mut region = OpenRegion {
-            key: RegionKey::Span(key),
-            slot,
-            task: BACKGROUND_TASK,
-            name: self.unknown_span,
-            place: Leaf::None,
-            depth: 0,
-            suspect: false,
-            generation,
-            awaits: Await {
-                polls: 1,
-                ..Await::default()
-            },
-        };
-        if let Some(span) = slot.and_then(|slot| self.spans.get_mut(slot)) {
-            span.named = generation;
-            let site = self.sites.get(span.site);
-            region.task = span.task;
-            region.name = site.name;
-            region.place = Leaf::Place(site.frame);
-        } else {
-            region.task = self.flow_task(thread);
-            self.infer(Inferred::RegionBegin, region.task.0);
-        }
-        region
-    }
-
-    /// Enters a span whose region is open in the thread's flow. Returns `false` if none is.
-    pub(super) fn enter_again(&mut self, thread: ThreadIndex, key: SpanKey) -> bool {
-        let Some(flow) = self.machine.current_mut(thread) else {
-            return false;
-        };
-        let Some(position) = flow.find(RegionKey::Span(key)) else {
-            return false;
-        };
-        let just_left = flow.just_left.take() == Some(key);
-        let poll = flow.poll;
-        let region = &mut flow.regions[position];
-        let awaits = &mut region.awaits;
-        match awaits.left_in.take() {
-            // Left and entered with nothing between: the future is being dropped.
-            Some(left_in) if left_in == poll => awaits.dropping = just_left,
-            Some(_) => awaits.polls += 1,
-            // Its exit was probably lost: this is a new stretch, and the old one ends with it.
-            None if region.suspect => return false,
-            None => region.depth += 1,
-        }
-        true
-    }
-
-    pub(super) fn span_exit(&mut self, thread: ThreadIndex, key: SpanKey) {
-        let is_task = self.machine.runs_task(thread);
-        let Some(flow) = self.machine.current_mut(thread) else {
-            return;
-        };
-        let Some(position) = flow.find(RegionKey::Span(key)) else {
-            // Its begin was lost, or was before the recording.
-            return;
-        };
-        let poll = flow.poll;
-        let region = &mut flow.regions[position];
-        if region.depth > 0 {
-            region.depth -= 1;
-        } else if is_task && !region.awaits.dropping {
-            // It may be entered again when the task is polled next.
-            region.awaits.left_in = Some(poll);
-            flow.just_left = Some(key);
-        } else {
-            self.close_region(thread, position);
-        }
-    }
-
-    pub(super) fn span_close(&mut self, thread: ThreadIndex, key: SpanKey) {
-        if let Some(slot) = self.spans.find(key) {
-            self.end_span(thread, slot, false);
-        }
-    }
-
     pub(super) fn span_clone(&mut self, key: SpanKey) {
         if let Some(ahead) = self.clones_ahead.get_mut(&key) {
             *ahead -= 1;
@@ -250,63 +160,6 @@ impl Model {
         if let Some(span) = self.span_mut(key) {
             span.handles += 1;
             span.named = generation;
-        }
-    }
-
-    pub(super) fn span_drop(&mut self, thread: ThreadIndex, key: SpanKey) {
-        let Some(slot) = self.spans.find(key) else {
-            return;
-        };
-        let ahead = !self.clones_ahead.is_empty() && self.clones_ahead.contains_key(&key);
-        if let Some(span) = self.spans.get_mut(slot) {
-            span.handles -= 1;
-            if span.handles <= 0 && !ahead {
-                self.end_span(thread, slot, false);
-            }
-        }
-    }
-
-    /// Ends a span: its region in an async task, if it was left there, and its user task, if it is
-    /// one. Other regions that it still has open end when they are left.
-    pub(super) fn end_span(&mut self, thread: ThreadIndex, slot: SpanSlot, inferred: bool) {
-        if self.end_task_span(slot) {
-            return;
-        }
-        let Some(span) = self.spans.get(slot).filter(|span| !span.closed) else {
-            return;
-        };
-        let (task, is_task, key) = (span.task, span.is_task, span.key);
-        if span.entered > 0
-            && let Some(flow) = span.flow
-        {
-            self.end_left_region(flow, RegionKey::Span(key));
-        }
-        if is_task {
-            self.run(thread);
-            self.tell_task_end(thread, task);
-            if inferred {
-                self.infer(Inferred::TaskEnd, task.0);
-            }
-        }
-        let time_ns = self.machine.output.time_ns();
-        self.spans.close(slot, time_ns);
-    }
-
-    /// Ends the region that an async task has left for good, or lets it end when the task runs next.
-    pub(super) fn end_left_region(&mut self, id: FlowId, key: RegionKey) {
-        let Some(flow) = self.machine.flows.get_mut(id) else {
-            return;
-        };
-        let Some(position) = flow.find(key) else {
-            return;
-        };
-        let region = &mut flow.regions[position];
-        if region.awaits.left_in.is_none() {
-            return;
-        }
-        region.awaits.over = true;
-        if let FlowState::Running(thread) = flow.state {
-            self.close_region(thread, position);
         }
     }
 
@@ -353,8 +206,11 @@ impl Model {
     ) {
         self.run(thread);
         let site_id = self.sites.meet(site_key, &mut self.machine.names);
-        let (task, _) = self.parent_task(thread, site_key.door, parent);
-        let task = task.unwrap_or(BACKGROUND_TASK);
+        let task = match (self.parent_of(thread, site_key.door, parent).task, parent) {
+            (Some(task), _) => task,
+            (None, Parent::Current(_)) => self.flow_task(thread),
+            (None, _) => BACKGROUND_TASK,
+        };
         let site = self.sites.get(site_id);
         let is_log = site.callsite.kind == CallsiteKind::Log;
         let mut text = std::mem::take(&mut self.text);

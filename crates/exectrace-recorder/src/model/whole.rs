@@ -2,14 +2,13 @@
 //!
 //! A span around a piece of work that records nothing else makes four records in a row: it is made,
 //! entered, left and dropped. Hardly ever is such a span named again, so it is told at once and never
-//! put in the table, which is less than half of the work. What is told is what the four records would
-//! tell one by one. It is still found for a moment after: `a.follows_from(b)` drops `b` before it
+//! put in the table, which is less than half of the work. What is written is what the four records
+//! would write one by one: a region from its entry to its exit, which is the whole span. It is still found for a moment after: `a.follows_from(b)` drops `b` before it
 //! names it.
 
 use exectrace_format::{Event, StackId};
 
 use super::Model;
-use super::flow::MAX_OPEN_REGIONS;
 use super::names::Leaf;
 use super::threads::{Machine, ThreadIndex};
 use crate::door::CallsiteKind;
@@ -41,15 +40,17 @@ impl Model {
         let Some(stream) = self.machine.stream(thread) else {
             return false;
         };
-        let in_async_task = self.machine.runs_task(thread);
         match self.machine.current_mut(thread) {
-            Some(flow) if flow.regions.len() < MAX_OPEN_REGIONS => flow.just_left = None,
+            // Where some span may be entered again, this one could be concurrent with it.
+            Some(flow) if flow.can_take_whole() => {
+                flow.stays.just_left = None;
+            }
             _ => return false,
         }
         self.counts.records += 4;
         self.spans.forget_before(made_ns);
 
-        let span = self.made_span(thread, new, site_id);
+        let mut span = self.made_span(thread, new, site_id);
         let (task, is_task) = (span.task, span.is_task);
         if is_task {
             self.tell_task_begin(thread, task, span.parent, name, Leaf::Place(place));
@@ -63,10 +64,10 @@ impl Model {
         // As `OpenRegion::stack` has it.
         let stack = output.stack(names, Leaf::None, place);
         output.advance(entered_ns);
+        span.entries.first_ns = output.time_ns();
         output.event(stream, Event::UserRegionBegin { task, name, stack });
         let stack = StackId::NONE;
-        // An async task that leaves a span could enter it again: its region lasts until the end.
-        output.advance(if in_async_task { closed_ns } else { left_ns });
+        output.advance(left_ns);
         output.event(stream, Event::UserRegionEnd { task, name, stack });
         output.advance(closed_ns);
         if is_task {

@@ -3,6 +3,7 @@
 mod exact;
 mod merged;
 mod polled;
+mod polled_spans;
 mod random;
 
 use exectrace_format::{ClockSnapshot, Reader, TraceEvent, TraceEventKind, Version, Writer};
@@ -216,6 +217,25 @@ pub(super) fn tasks(events: &[TraceEvent]) -> Vec<(String, String, u64, u64)> {
     ended
 }
 
-fn ns(event: &TraceEvent) -> u64 {
+/// Regions that are whole spans: name, begin and end.
+pub(super) fn whole_regions(events: &[TraceEvent]) -> Vec<(String, u64, u64)> {
+    let is_part = |end: u64| {
+        let is_marked = |event: &TraceEvent| event.stack.is_some() && ns(event) == end;
+        events.iter().any(is_marked)
+    };
+    let regions = regions(events).into_iter();
+    regions.filter(|&(_, _, end)| !is_part(end)).collect()
+}
+
+/// The records of spans that closed.
+pub(super) fn records(events: &[TraceEvent]) -> Vec<exectrace_format::SpanRecord> {
+    let records = events.iter().filter_map(|event| match &event.kind {
+        TraceEventKind::SideData(SideRecord::Span(span)) => Some(span.clone()),
+        _ => None,
+    });
+    records.collect()
+}
+
+pub(super) fn ns(event: &TraceEvent) -> u64 {
     event.time.0.cast_unsigned()
 }

@@ -245,7 +245,7 @@ fn live(trial: &mut Trial, times: [u64; 4], thread: u32, new: NewSpan<'static>, 
     let records = [
         Input::SpanNew(new),
         Input::SpanEnter(new.span),
-        Input::SpanExit(new.span),
+        Input::SpanExitLast(new.span),
         Input::SpanDrop(new.span),
     ];
     for (time_ns, record) in times.into_iter().zip(records) {
