@@ -30,9 +30,10 @@ pin_project! {
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct Traced<F> {
-        // Before what tells the task's end: what the future drops belongs to the task.
+        // Before what tells the task's end: what the future drops belongs to the task. `None` once it
+        // has completed, if its end is told here: Tokio would drop it only later.
         #[pin]
-        future: F,
+        future: Option<F>,
         watch: Watch,
     }
 }
@@ -134,7 +135,10 @@ impl<F> Traced<F> {
             tokio_number: UNASKED,
             wakes: PollState::new(),
         };
-        Self { future, watch }
+        Self {
+            future: Some(future),
+            watch,
+        }
     }
 
     /// A future of whose spawning nothing is known.
@@ -242,22 +246,29 @@ impl<F: Future> Future for Traced<F> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
+        let mut this = self.project();
         if this.watch.is_new() {
             this.watch.learn();
         }
         if is_enabled() {
-            this.watch.poll_on(context, this.future)
+            this.watch.poll_on(context, this.future.as_mut())
         } else {
-            this.watch.poll_off(context, this.future)
+            this.watch.poll_off(context, this.future.as_mut())
         }
     }
 }
 
 /// The program's code, compiled once for all ways to get here.
 #[inline(never)]
-fn poll_future<F: Future>(future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
-    future.poll(context)
+fn poll_future<F: Future>(
+    future: Pin<&mut Option<F>>,
+    context: &mut Context<'_>,
+) -> Poll<F::Output> {
+    match future.as_pin_mut() {
+        Some(future) => future.poll(context),
+        // As an `async` block does.
+        None => panic!("a future was polled after it had completed"),
+    }
 }
 
 impl Watch {
@@ -274,14 +285,15 @@ impl Watch {
     fn poll_off<F: Future>(
         &mut self,
         context: &mut Context<'_>,
-        future: Pin<&mut F>,
+        mut future: Pin<&mut Option<F>>,
     ) -> Poll<F::Output> {
         let (runtime, task) = self.task();
-        let f = |context: &mut Context<'_>| poll_future(future, context);
+        let f = |context: &mut Context<'_>| poll_future(future.as_mut(), context);
         let result = observe_poll(runtime, task, &mut self.wakes, context, f);
         if result.is_ready()
             && let SeenBy::Wrapper(task) = &mut self.seen_by
         {
+            future.set(None);
             task.end();
         }
         result
@@ -292,16 +304,17 @@ impl Watch {
     fn poll_on<F: Future>(
         &mut self,
         context: &mut Context<'_>,
-        future: Pin<&mut F>,
+        mut future: Pin<&mut Option<F>>,
     ) -> Poll<F::Output> {
         let (number, (runtime, task)) = (self.tokio_number, self.task());
+        let ends_here = matches!(self.seen_by, SeenBy::Wrapper(_));
         // A hook, or a wrapper around this one, has told of this poll.
         let inside = current::depth_if_open(number);
         let mut told = match &mut self.seen_by {
             SeenBy::Wrapper(task) if inside.is_none() => Some(task.poll(number)),
             _ => None,
         };
-        let f = |context: &mut Context<'_>| poll_future(future, context);
+        let f = |context: &mut Context<'_>| poll_future(future.as_mut(), context);
         let result = observe_poll(runtime, task, &mut self.wakes, context, f);
         if result.is_pending() {
             match (&mut told, inside) {
@@ -310,6 +323,10 @@ impl Watch {
                 (None, None) => {}
             }
         } else {
+            if ends_here {
+                // In this poll: its spans are entered and closed while it is dropped.
+                future.set(None);
+            }
             drop(told);
             if let SeenBy::Wrapper(task) = &mut self.seen_by {
                 task.end();
