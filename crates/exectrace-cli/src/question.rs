@@ -43,7 +43,7 @@ Only what this lets through
   task:42         one async task
   state:waiting   stretches in this state: running, runnable, waiting, syscall
   reason:network  stretches that began for this reason; reason~chan
-  dur>5ms         stretches longer than this; dur<1s: shorter
+  dur>5ms         stretches longer than this; dur<1s: shorter; dur>=5ms, dur<=1s
   worker:3        stretches that began there; thread:17
 
 Terms are joined by and (which may be left out), or, not and parentheses.";

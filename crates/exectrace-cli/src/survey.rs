@@ -214,19 +214,13 @@ impl Survey {
         let version = self.version.as_ref()?;
         let mut sentence = format!(
             "{version} trace, {} over {} in {}",
-            plural(self.events, "event"),
+            units::plural(self.events, "event"),
             units::duration(self.duration_ns),
-            plural(self.generations, "generation"),
+            units::plural(self.generations, "generation"),
         );
         if let Some(bytes) = self.bytes {
             sentence.push_str(&format!(", {}", units::bytes(bytes)));
         }
         Some(sentence)
     }
-}
-
-/// A count and its noun.
-fn plural(number: u64, noun: &str) -> String {
-    let ending = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{ending}", units::count(number))
 }

@@ -185,7 +185,8 @@ fn summary_says_it_all_on_a_page() {
         "request",
         "Spans and regions",
         "query",
-        "/sched/gomaxprocs:threads",
+        "workers at most (GOMAXPROCS)",
+        "1 worker, 1 thread",
     ] {
         assert!(text.contains(part), "{part} in:\n{text}");
     }

@@ -11,10 +11,12 @@ use crate::{Missing, Referee};
 /// The environment variable that, set to `1`, turns a missing referee into a failure.
 pub const REQUIRE_VARIABLE: &str = "EXECTRACE_REQUIRE_GO";
 
-/// Asserts that Go's reader accepts the file `trace`.
+/// Asserts that Go's reader accepts the file `trace`, and the validator of Go's own tests as well, which
+/// checks more.
 ///
 /// Without Go it prints `skipped: …` to the standard error, past the capture of the test harness,
-/// and passes; with `EXECTRACE_REQUIRE_GO=1` in the environment it panics instead.
+/// and passes; with `EXECTRACE_REQUIRE_GO=1` in the environment it panics instead. A validator that is
+/// missing is treated as a Go that is missing.
 ///
 /// # Panics
 ///
@@ -22,20 +24,6 @@ pub const REQUIRE_VARIABLE: &str = "EXECTRACE_REQUIRE_GO";
 /// if Go is set up wrongly (a named tool is not there or cannot be run, a build fails).
 #[track_caller]
 pub fn assert_accepted(trace: impl AsRef<Path>) {
-    let trace = trace.as_ref();
-    let Some(referee) = referee() else { return };
-    assert_read(&referee, trace);
-}
-
-/// Asserts that Go's reader accepts the file `trace`, and Go's validator as well.
-///
-/// Behaves as [`assert_accepted`] in all else; a missing validator is treated as a missing Go is.
-///
-/// # Panics
-///
-/// As [`assert_accepted`]; if the validator objects to something, with its first objections.
-#[track_caller]
-pub fn assert_valid(trace: impl AsRef<Path>) {
     let trace = trace.as_ref();
     let Some(referee) = referee() else { return };
     assert_read(&referee, trace);

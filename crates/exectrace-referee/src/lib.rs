@@ -37,7 +37,7 @@ mod verdict;
 use std::io::Write;
 use std::path::Path;
 
-pub use assertions::{REQUIRE_VARIABLE, assert_accepted, assert_bytes_accepted, assert_valid};
+pub use assertions::{REQUIRE_VARIABLE, assert_accepted, assert_bytes_accepted};
 pub use missing::Missing;
 pub use tool::TOOLS_VARIABLE;
 pub use verdict::{TEXT_BYTES_MAX, Verdict};

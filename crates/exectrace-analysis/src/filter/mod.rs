@@ -8,6 +8,7 @@
 //! | `state:waiting` | stretches in this state: `running`, `runnable`, `waiting`, `syscall` |
 //! | `reason:network`, `reason~chan` | stretches that began for this reason |
 //! | `dur>5ms`, `dur<1s` | stretches longer or shorter than this (`ns`, `us`, `ms`, `s`) |
+//! | `dur>=5ms`, `dur<=1s` | stretches of this length, too |
 //! | `worker:3`, `thread:17` | stretches that began there |
 //!
 //! Terms are joined by `and` (which may be left out), `or`, `not` and parentheses; `not` binds
@@ -69,7 +70,9 @@ enum Term {
     Thread(u64),
     State(State),
     LongerThan(u64),
+    AtLeast(u64),
     ShorterThan(u64),
+    AtMost(u64),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -134,7 +137,9 @@ impl Node {
                 Term::Thread(thread) => stretch?.thread == *thread,
                 Term::State(state) => stretch?.state == *state,
                 Term::LongerThan(duration) => stretch?.duration() > *duration,
+                Term::AtLeast(duration) => stretch?.duration() >= *duration,
                 Term::ShorterThan(duration) => stretch?.duration() < *duration,
+                Term::AtMost(duration) => stretch?.duration() <= *duration,
             }),
         }
     }

@@ -151,13 +151,15 @@ impl<'a> Parser<'a> {
         let operator = self.rest().chars().next().unwrap_or(' ');
         let (fits, expected) = match field {
             "group" | "label" | "reason" => (operator == ':' || operator == '~', ": or ~"),
-            "dur" => (operator == '>' || operator == '<', "> or <"),
+            "dur" => (operator == '>' || operator == '<', ">, >=, < or <="),
             _ => (operator == ':', ":"),
         };
         if !fits {
             return Err(self.error(self.at, expected));
         }
         self.at += 1;
+        let or_equal = field == "dur" && self.rest().starts_with('=');
+        self.at += usize::from(or_equal);
         match field {
             "group" => self.pattern(operator).map(Term::Group),
             "label" => self.pattern(operator).map(Term::Label),
@@ -166,8 +168,12 @@ impl<'a> Parser<'a> {
             "worker" => self.number().map(Term::Worker),
             "thread" => self.number().map(Term::Thread),
             "state" => self.state().map(Term::State),
-            _ if operator == '>' => self.duration().map(Term::LongerThan),
-            _ => self.duration().map(Term::ShorterThan),
+            _ => self.duration().map(match (operator, or_equal) {
+                ('>', false) => Term::LongerThan,
+                ('>', true) => Term::AtLeast,
+                (_, false) => Term::ShorterThan,
+                (_, true) => Term::AtMost,
+            }),
         }
     }
 
@@ -288,6 +294,8 @@ mod tests {
             ("reason~async::recv", r#"Reason(Contains("async::recv"))"#),
             ("dur>1.5us", "LongerThan(1500)"),
             ("dur<2s", "ShorterThan(2000000000)"),
+            ("dur>=20ms", "AtLeast(20000000)"),
+            ("dur<=1us", "AtMost(1000)"),
             ("state:syscall", "State(Syscall)"),
             ("worker:3", "Worker(3)"),
         ] {
@@ -311,7 +319,10 @@ mod tests {
                 "é:1",
                 "column 1: expected one of group, label, task, state, reason, dur, worker, thread, found é:1",
             ),
-            ("group:é dur=1", "column 12: expected > or <, found =1"),
+            (
+                "group:é dur=1",
+                "column 12: expected >, >=, < or <=, found =1",
+            ),
             (
                 "(task:1",
                 "column 8: expected a closing parenthesis, found the end",

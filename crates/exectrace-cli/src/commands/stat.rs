@@ -281,10 +281,13 @@ impl Amounts {
         let mut about = format!("{} events", units::count(events));
         if self.has_bytes {
             about.push_str(&format!(
-                " in {}, {} generations, {} batches; {:.1} bytes an event",
+                " in {}, {}, {}; {:.1} bytes an event",
                 units::bytes(whole),
-                units::count(self.generations),
-                units::count(self.batches),
+                units::plural(self.generations, "generation"),
+                match self.batches {
+                    1 => "1 batch".to_owned(),
+                    batches => format!("{} batches", units::count(batches)),
+                },
                 whole as f64 / events.max(1) as f64,
             ));
         }

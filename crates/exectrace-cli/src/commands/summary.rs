@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::calendar::Date;
 use crate::failure::Status;
 use crate::output::table::{Cell, Table};
-use crate::output::{Out, printable, style, units};
+use crate::output::{Out, names, printable, style, units};
 use crate::question::{Answer, Page, Question};
 
 use super::{findings, regions, tasks, usertasks, workers};
@@ -114,13 +114,13 @@ fn print_overview(answer: &Answer, overview: &Overview, page: &mut Page<'_>) -> 
     page.heading(&answer.label(), &of)?;
     writeln!(
         page.out,
-        "  {}, {} events, {} async tasks ({} alive at the end), {} workers, {} threads",
+        "  {}, {}, {} ({} alive at the end), {}, {}",
         units::duration(overview.duration_ns),
-        units::count(overview.events.total),
-        units::count(overview.async_tasks),
+        units::plural(overview.events.total, "event"),
+        units::plural(overview.async_tasks, "async task"),
         units::count(overview.async_tasks_alive),
-        units::count(overview.workers),
-        units::count(overview.threads),
+        units::plural(overview.workers, "worker"),
+        units::plural(overview.threads, "thread"),
     )?;
     for (key, value) in &overview.capabilities {
         let dim = style::ASIDE;
@@ -217,7 +217,7 @@ fn print_counters(counters: &[Counter], page: &mut Page<'_>) -> anyhow::Result<(
             Err(_) => value.to_string(),
         };
         table.row([
-            Cell::styled(counter.name.as_str(), style::NAME),
+            Cell::styled(names::counter(&counter.name), style::NAME),
             units::count(counter.count).into(),
             value(counter.min).into(),
             value(counter.max).into(),

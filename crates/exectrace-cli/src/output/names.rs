@@ -23,6 +23,16 @@ pub(crate) fn reason(reason: &str) -> &str {
     }
 }
 
+/// A counter; those that Go's format knows by a path are called by what they count.
+pub(crate) fn counter(name: &str) -> &str {
+    match name {
+        "/sched/gomaxprocs:threads" => "workers at most (GOMAXPROCS)",
+        "/memory/classes/heap/objects:bytes" => "heap in use",
+        "/gc/heap/goal:bytes" => "heap at which the next collection begins",
+        name => name,
+    }
+}
+
 /// What a flow is, in a word.
 pub(crate) fn kind(kind: FlowKind) -> &'static str {
     match kind {

@@ -76,6 +76,12 @@ pub(crate) fn count(number: u64) -> String {
     shown
 }
 
+/// A count and its noun: `1 event`, `12,345 events`.
+pub(crate) fn plural(number: u64, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", count(number))
+}
+
 /// A share of a whole: `12.3%`; nothing of nothing is `-`.
 pub(crate) fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
