@@ -92,6 +92,8 @@ struct Rewriting<W, F> {
     last_ns: i64,
     /// The generation of the trace that is read: when it began, and its clocks.
     sync: Option<(i64, Option<SyncClock>)>,
+    /// The monotonic and the wall clock of the last generation that was written with clocks.
+    clocks_ns: Option<[u64; 2]>,
     /// Whether the next event begins a generation of the trace that is written.
     is_between: bool,
     /// Side data for the next generation that is written.
@@ -116,6 +118,7 @@ impl<W: Write, F: Frames> Rewriting<W, F> {
             begin_ns: None,
             last_ns: 0,
             sync: None,
+            clocks_ns: None,
             is_between: true,
             side: Vec::new(),
             generations: 0,
@@ -214,11 +217,13 @@ impl<W: Write, F: Frames> Rewriting<W, F> {
         self.generations += 1;
         self.is_between = false;
         let start = self.shifted(start_ns);
+        let clocks_ns = clocks_at(start_ns, clock, self.clocks_ns);
+        self.clocks_ns = clocks_ns.or(self.clocks_ns);
         Writer::sync_batch(
             self.version,
             self.generations,
             start,
-            snapshot_at(start_ns, clock),
+            snapshot(clocks_ns),
             &mut self.buffer,
         );
         self.texts.begin_writing();
@@ -279,23 +284,30 @@ impl<W: Write, F: Frames> Rewriting<W, F> {
     }
 }
 
-/// What the clocks of the machine showed at an instant, by what they showed at another.
-fn snapshot_at(time_ns: i64, clock: Option<SyncClock>) -> ClockSnapshot {
-    const SECOND_NS: i128 = 1_000_000_000;
-    let Some(clock) = clock else {
-        return ClockSnapshot::default();
-    };
+/// What the clocks of the machine showed at an instant, monotonic and wall, by what they showed at another;
+/// later than in the generation before, also where the trace that is read does not have it so.
+fn clocks_at(time_ns: i64, clock: Option<SyncClock>, before: Option<[u64; 2]>) -> Option<[u64; 2]> {
+    let clock = clock?;
     let later_ns = i128::from(time_ns) - i128::from(clock.time.0);
     let snapshot = clock.snapshot;
     let wall_ns =
         i128::from(snapshot.unix_seconds) * SECOND_NS + i128::from(snapshot.unix_nanoseconds);
-    let wall_ns = (wall_ns + later_ns).max(0);
-    ClockSnapshot {
-        monotonic_ns: at_least_zero(i128::from(snapshot.monotonic_ns) + later_ns),
-        unix_seconds: at_least_zero(wall_ns / SECOND_NS),
-        unix_nanoseconds: (wall_ns % SECOND_NS) as u32,
-    }
+    let shown = [i128::from(snapshot.monotonic_ns), wall_ns].map(|ns| at_least_zero(ns + later_ns));
+    let least = before.unwrap_or_default().map(|ns| ns.saturating_add(1));
+    Some([shown[0].max(least[0]), shown[1].max(least[1])])
 }
+
+fn snapshot(clocks_ns: Option<[u64; 2]>) -> ClockSnapshot {
+    clocks_ns.map_or_else(ClockSnapshot::default, |[monotonic_ns, wall_ns]| {
+        ClockSnapshot {
+            monotonic_ns,
+            unix_seconds: wall_ns / SECOND_NS as u64,
+            unix_nanoseconds: (wall_ns % SECOND_NS as u64) as u32,
+        }
+    })
+}
+
+const SECOND_NS: i128 = 1_000_000_000;
 
 fn at_least_zero(value: i128) -> u64 {
     u64::try_from(value.max(0)).unwrap_or(u64::MAX)

@@ -28,8 +28,8 @@ impl Model {
         }
     }
 
-    /// Ends a span without handles and children. Returns whether it did.
-    fn end_if_unused(&mut self, thread: ThreadIndex, slot: SpanSlot) -> bool {
+    /// Ends a span without handles and children.
+    pub(super) fn end_if_unused(&mut self, thread: ThreadIndex, slot: SpanSlot) {
         let unused = self.spans.get(slot).is_some_and(|span| {
             span.handles <= 0
                 && span.children == 0
@@ -39,7 +39,6 @@ impl Model {
         if unused {
             self.end_span(thread, slot, false);
         }
-        unused
     }
 
     /// Ends a span, and those of its ancestors that only it kept alive.

@@ -201,7 +201,7 @@ impl Model {
             Input::SpanExit(span) => self.span_exit(thread, span, false),
             Input::SpanExitLast(span) => self.span_exit(thread, span, true),
             Input::SpanClose(span) => self.span_close(thread, span),
-            Input::SpanClone(span) => self.span_clone(span),
+            Input::SpanClone(span) => self.span_clone(thread, span),
             Input::SpanDrop(span) => self.span_drop(thread, span),
             Input::SpanRecord { span, fields } => self.span_record(thread, span, fields),
             Input::SpanFollows { span, followed } => self.span_follows(thread, span, followed),

@@ -149,7 +149,7 @@ impl Model {
         self.text = text;
     }
 
-    pub(super) fn span_clone(&mut self, key: SpanKey) {
+    pub(super) fn span_clone(&mut self, thread: ThreadIndex, key: SpanKey) {
         if let Some(ahead) = self.clones_ahead.get_mut(&key) {
             *ahead -= 1;
             if *ahead == 0 {
@@ -157,10 +157,15 @@ impl Model {
             }
         }
         let generation = self.machine.output.generation();
-        if let Some(span) = self.span_mut(key) {
+        let Some(slot) = self.spans.find(key) else {
+            return;
+        };
+        if let Some(span) = self.spans.get_mut(slot) {
             span.handles += 1;
             span.named = generation;
         }
+        // The clone, too, may have been dropped before.
+        self.end_if_unused(thread, slot);
     }
 
     pub(super) fn span_record(

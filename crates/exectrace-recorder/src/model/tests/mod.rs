@@ -17,6 +17,7 @@ use crate::input::{AsyncKey, FieldValues, NewSpan, SiteKey};
 pub(super) struct Trial {
     pub(super) model: Model,
     generation: u64,
+    began_ns: u64,
     /// Files that were begun, at different times.
     files: Vec<Vec<u8>>,
 }
@@ -29,6 +30,7 @@ impl Trial {
         let mut trial = Self {
             model: Model::new(ThreadId(999), Box::new(describe)),
             generation: 1,
+            began_ns: 0,
             files: Vec::new(),
         };
         trial.begin_file(START_NS);
@@ -70,7 +72,9 @@ impl Trial {
     pub(super) fn generation(&mut self, time_ns: u64) {
         self.group();
         self.generation += 1;
-        let time_ns = time_ns.max(self.model.time_ns());
+        // Later than the one before, as the clocks are that both are given.
+        let time_ns = time_ns.max(self.model.time_ns()).max(self.began_ns + 1);
+        self.began_ns = time_ns;
         for file in &mut self.files {
             sync(self.generation, time_ns, file);
         }
@@ -107,8 +111,8 @@ impl Trial {
 fn sync(generation: u64, time_ns: u64, out: &mut Vec<u8>) {
     let clock = ClockSnapshot {
         monotonic_ns: time_ns,
-        unix_seconds: 1_700_000_000,
-        unix_nanoseconds: 1,
+        unix_seconds: 1_700_000_000 + time_ns / 1_000_000_000,
+        unix_nanoseconds: (time_ns % 1_000_000_000) as u32,
     };
     Writer::sync_batch(Version::Go125, generation, time_ns, clock, out);
 }
