@@ -44,7 +44,7 @@
 //!
 //! What is not observed but concluded is marked in the trace: a wake that was not seen has the stack
 //! `(wake not seen)`; a task whose spawn was not seen is in the side data. The reason of a wait
-//! says how it is known. [`WaitSource`](exectrace_format::WaitSource) tells the three kinds apart:
+//! says how it is known. `exectrace_format::WaitSource` tells the three kinds apart:
 //!
 //! | known from | reasons |
 //! |---|---|
