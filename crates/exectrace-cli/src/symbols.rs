@@ -28,7 +28,7 @@ const MAX_INLINED: usize = 16;
 #[derive(Clone, Debug)]
 pub(crate) struct Binary {
     module: String,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 impl std::str::FromStr for Binary {

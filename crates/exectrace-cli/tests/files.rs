@@ -116,7 +116,7 @@ fn no_command_writes_over_the_trace_that_it_reads() {
             let files = [trace.as_os_str(), "-o".as_ref(), output.as_os_str()];
             let run = run(arguments.chain(files));
             assert_eq!(run.status, Some(2), "{command:?} {output:?}: {run:?}");
-            let expected = "is the trace that is being read";
+            let expected = "is what the command reads";
             assert!(run.stderr.contains(expected), "{}", run.stderr);
             assert_eq!(fs::read(&trace).unwrap(), bytes, "{command:?} {output:?}");
         }
@@ -140,6 +140,43 @@ fn standard_output_and_input_are_compared_as_well() {
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert_eq!(fs::read(&trace).unwrap(), bytes);
     }
+}
+
+#[test]
+fn no_program_is_written_over_by_the_trace_that_it_gives_names_to() {
+    let traces = Traces::new();
+    let (trace, binary) = (traces.put("it.trace", &service()), traces.path("program"));
+    fs::copy(env!("CARGO_BIN_EXE_exectrace"), &binary).unwrap();
+    let size = fs::metadata(&binary).unwrap().len();
+    let run = run([
+        "symbolize".as_ref(),
+        trace.as_os_str(),
+        "--binary".as_ref(),
+        binary.as_os_str(),
+        "-o".as_ref(),
+        binary.as_os_str(),
+    ]);
+    assert_eq!(run.status, Some(2), "{run:?}");
+    assert_eq!(fs::metadata(&binary).unwrap().len(), size);
+}
+
+#[test]
+fn standard_output_by_its_path_is_appended_to_where_it_is() {
+    let traces = Traces::new();
+    let (trace, file) = (
+        traces.put("it.trace", &service()),
+        traces.put("out", b"before\n"),
+    );
+    let mut command = program(["export", "folded", "-o", "/dev/stdout"]);
+    command
+        .arg(&trace)
+        .stdout(OpenOptions::new().append(true).open(&file).unwrap());
+    assert!(command.status().unwrap().success());
+    let written = fs::read_to_string(&file).unwrap();
+    assert!(
+        written.starts_with("before\n") && written.len() > 10,
+        "{written}"
+    );
 }
 
 #[test]

@@ -38,6 +38,9 @@ const LISTED: usize = 5;
 
 impl Symbolize {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
+        for binary in &self.binary {
+            self.output.refuse(&binary.path)?;
+        }
         let symbols = Symbols::open(&self.binary)?;
         let (input, origin) = input::open(&self.trace.path)?;
         let reader = reading::begin(input, &origin)?;

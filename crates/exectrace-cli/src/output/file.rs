@@ -27,6 +27,13 @@ impl OutputArgument {
     pub(crate) fn create(&self, origin: &Origin) -> anyhow::Result<OutputFile> {
         OutputFile::create(&self.output, origin)
     }
+
+    /// Refuses to write over another file that the command reads.
+    pub(crate) fn refuse(&self, read: &Path) -> anyhow::Result<()> {
+        refuse_file(&self.output, |output| {
+            Handle::from_path(read).is_ok_and(|read| read == *output)
+        })
+    }
 }
 
 /// A file that is being written beside its final place, where it appears when it is whole. What
@@ -51,8 +58,8 @@ impl OutputFile {
     ///
     /// The two are one file, be it by a link; or the file cannot be made.
     pub(crate) fn create(path: &Path, origin: &Origin) -> anyhow::Result<Self> {
-        refuse_input(path, origin)?;
-        if path.as_os_str() == "-" {
+        refuse_file(path, |output| origin.is(output))?;
+        if is_stdout(path) {
             if io::stdout().is_terminal() {
                 return Err(Usage::error(
                     "the terminal cannot show this output",
@@ -111,18 +118,24 @@ impl OutputFile {
     }
 }
 
-/// Refuses to write over the trace that is being read.
-fn refuse_input(path: &Path, origin: &Origin) -> anyhow::Result<()> {
-    let output = match path.as_os_str() == "-" {
+/// Whether the output is standard output. It is not opened by its path, which would begin at the front of the
+/// file that it was redirected to.
+fn is_stdout(path: &Path) -> bool {
+    [Path::new("-"), Path::new("/dev/stdout")].contains(&path)
+}
+
+/// Refuses to write over a file that is being read.
+fn refuse_file(path: &Path, is_read: impl FnOnce(&Handle) -> bool) -> anyhow::Result<()> {
+    let output = match is_stdout(path) {
         true => Handle::stdout(),
         false => Handle::from_path(path),
     };
-    // What is not there yet is not the input.
+    // What is not there yet is not read.
     let Ok(output) = output else { return Ok(()) };
     let is_file = |output: &Handle| output.as_file().metadata().is_ok_and(|it| it.is_file());
-    if is_file(&output) && origin.is(&output) {
+    if is_file(&output) && is_read(&output) {
         return Err(Usage::error(
-            format!("{} is the trace that is being read", path.display()),
+            format!("{} is what the command reads", path.display()),
             "another file for the output",
         ));
     }

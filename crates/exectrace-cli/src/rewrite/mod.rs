@@ -6,6 +6,7 @@
 //! generations of both traces.
 
 mod encode;
+mod old;
 mod preamble;
 mod texts;
 mod world;
@@ -14,7 +15,7 @@ use std::io::{self, Read, Write};
 
 use exectrace_format::{
     ClockSnapshot, CompactEvent, CompactKind, END_OF_GENERATION, ReadError, Reader, SideRecord,
-    SyncClock, Version, Writer,
+    SyncClock, Tables, Version, Writer,
 };
 
 use crate::scope::Window;
@@ -150,24 +151,37 @@ impl<W: Write, F: Frames> Rewriting<W, F> {
             }
             CompactKind::UnreadableSideData(_) => {}
             _ => {
-                if since_ns >= self.window.begin_ns() {
-                    if self.is_between {
-                        self.begin_generation(event.time.0)?;
-                    }
-                    let time_ns = self.shifted(event.time.0);
-                    let (world, texts) = (&self.world, &mut self.texts);
-                    self.encoder.encode(event, time_ns, tables, world, texts);
-                    self.events += 1;
-                    if self.events.is_multiple_of(EVENTS_BETWEEN_LOOKS)
-                        && self.encoder.writer.pending_bytes() >= GROUP_BYTES
-                    {
-                        self.write_group()?;
+                if !reader.version().is_v1() {
+                    self.take_event(event, tables)?;
+                } else {
+                    for event in &old::in_full(event, &self.world) {
+                        self.take_event(event, tables)?;
                     }
                 }
-                self.world.apply(event, tables, &mut self.texts);
             }
         }
         Ok(true)
+    }
+
+    /// Writes an event, if it is in the window, and notes what it changes.
+    fn take_event(&mut self, event: &CompactEvent, tables: &Tables) -> io::Result<()> {
+        let begin_ns = self.begin_ns.unwrap_or(event.time.0);
+        if event.time.0.abs_diff(begin_ns) >= self.window.begin_ns() {
+            if self.is_between {
+                self.begin_generation(event.time.0)?;
+            }
+            let time_ns = self.shifted(event.time.0);
+            let (world, texts) = (&self.world, &mut self.texts);
+            self.encoder.encode(event, time_ns, tables, world, texts);
+            self.events += 1;
+            if self.events.is_multiple_of(EVENTS_BETWEEN_LOOKS)
+                && self.encoder.writer.pending_bytes() >= GROUP_BYTES
+            {
+                self.write_group()?;
+            }
+        }
+        self.world.apply(event, tables, &mut self.texts);
+        Ok(())
     }
 
     /// Keeps a record of side data if it is of the window.
