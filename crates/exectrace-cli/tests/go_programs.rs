@@ -11,16 +11,21 @@ use std::process::{Command, Stdio};
 
 use support::{Traces, answer, json, run};
 
-/// The trace of a program with goroutines in every state, built by the Go that a variable names.
-fn trace_by(variable: &str, traces: &Traces) -> Option<PathBuf> {
+/// A program with goroutines in every state, and one whose threads and Ps change hands all the time.
+const PROGRAMS: [&str; 2] = [
+    "../exectrace-export/tests/support/go/program.go",
+    "tests/support/syscalls.go",
+];
+
+/// The trace of a program, built by the Go that a variable names.
+fn trace_by(variable: &str, program: &str, traces: &Traces) -> Option<PathBuf> {
     let Some(go) = std::env::var_os(variable) else {
         let is_required = std::env::var("EXECTRACE_REQUIRE_GO").is_ok_and(|value| value == "1");
         assert!(!is_required, "{variable} names no go");
         eprintln!("skipped: {variable} names no go");
         return None;
     };
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let source = folder.join("../exectrace-export/tests/support/go/program.go");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(program);
     let (program, trace) = (traces.path("program"), traces.path("go.trace"));
     let mut build = Command::new(go);
     build.args(["build", "-o"]).args([&program, &source]);
@@ -74,9 +79,9 @@ fn logs(trace: &Path) -> usize {
     .count()
 }
 
-fn hold_at_any_place(variable: &str) {
+fn hold_at_any_place(variable: &str, program: &str) {
     let traces = Traces::new();
-    let Some(trace) = trace_by(variable, &traces) else {
+    let Some(trace) = trace_by(variable, program, &traces) else {
         return;
     };
     let check = json([
@@ -88,7 +93,7 @@ fn hold_at_any_place(variable: &str) {
     let duration_ns = check["traces"][0]["duration_ns"]
         .as_u64()
         .expect("a number");
-    let parts = 12;
+    let parts = 5;
     let mut found = 0;
     for part in 0..parts {
         let at = |part: u64| (duration_ns + 1) * part / parts;
@@ -97,7 +102,7 @@ fn hold_at_any_place(variable: &str) {
             found += logs(&part);
         }
         // And from some place within the part to the end.
-        let within = at(part) + (at(part + 1) - at(part)) * (part * 7 % parts) / parts;
+        let within = at(part) + (at(part + 1) - at(part)) * (part * 3 % parts) / parts;
         if let Some(rest) = cut(&trace, within, duration_ns + 1, &traces) {
             judge(&rest);
         }
@@ -108,10 +113,14 @@ fn hold_at_any_place(variable: &str) {
 
 #[test]
 fn cuts_of_a_trace_of_today_s_go_are_valid_and_lose_nothing() {
-    hold_at_any_place("EXECTRACE_GO");
+    for program in PROGRAMS {
+        hold_at_any_place("EXECTRACE_GO", program);
+    }
 }
 
 #[test]
 fn cuts_of_a_trace_of_go_1_21_are_valid_and_lose_nothing() {
-    hold_at_any_place("EXECTRACE_GO_OLD");
+    for program in PROGRAMS {
+        hold_at_any_place("EXECTRACE_GO_OLD", program);
+    }
 }

@@ -95,6 +95,8 @@ struct Rewriting<W, F> {
     sync: Option<(i64, Option<SyncClock>)>,
     /// The monotonic and the wall clock of the last generation that was written with clocks.
     clocks_ns: Option<[u64; 2]>,
+    /// Threads for the events of an old trace.
+    old_threads: old::Threads,
     /// Whether the next event begins a generation of the trace that is written.
     is_between: bool,
     /// Side data for the next generation that is written.
@@ -120,6 +122,7 @@ impl<W: Write, F: Frames> Rewriting<W, F> {
             last_ns: 0,
             sync: None,
             clocks_ns: None,
+            old_threads: old::Threads::default(),
             is_between: true,
             side: Vec::new(),
             generations: 0,
@@ -154,7 +157,7 @@ impl<W: Write, F: Frames> Rewriting<W, F> {
                 if !reader.version().is_v1() {
                     self.take_event(event, tables)?;
                 } else {
-                    for event in &old::in_full(event, &self.world) {
+                    for event in &self.old_threads.in_full(event, &self.world) {
                         self.take_event(event, tables)?;
                     }
                 }
