@@ -139,7 +139,7 @@ fn timers_sockets_and_tasks_have_reasons_of_their_own() {
         expect!(Some(JOIN), "JoinHandle", tokio::spawn(pending::<()>()));
         let mut set = tokio::task::JoinSet::new();
         set.spawn(pending::<()>());
-        expect!(Some(SELECT), "tokio::", set.join_next());
+        expect!(Some(JOIN), "tokio::", set.join_next());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         expect!(Some(NETWORK), "tokio::", listener.accept());
         let address = listener.local_addr().unwrap();
