@@ -7,24 +7,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::Stdio;
 
-use support::{Traces, bytes_of, case_path, cases, json, program, run, run_with_input, service};
-
-/// Commands that read one trace and write to standard output.
-const READING: [&[&str]; 13] = [
-    &["summary"],
-    &["tasks"],
-    &["latency"],
-    &["profile"],
-    &["usertasks"],
-    &["regions"],
-    &["workers"],
-    &["syscalls"],
-    &["findings"],
-    &["events"],
-    &["check"],
-    &["stat"],
-    &["cut", "-o", "-"],
-];
+use support::{
+    READING, Traces, bytes_of, case_path, cases, json, program, run, run_with_input, service,
+};
 
 #[test]
 fn check_tells_good_from_broken_by_its_status_and_says_why() {

@@ -10,23 +10,10 @@ use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use support::{Traces, answer, program, run, run_with_input, service};
+use support::{READING, Traces, answer, program, run, run_with_input, service};
 
-/// Commands that read one trace, and what they print of it.
-const READING: [&[&str]; 15] = [
-    &["summary"],
-    &["tasks"],
-    &["latency"],
-    &["profile"],
-    &["usertasks"],
-    &["regions"],
-    &["workers"],
-    &["syscalls"],
-    &["findings"],
-    &["events"],
-    &["check"],
-    &["stat"],
-    &["cut", "-o", "-"],
+/// Exports that write a text to standard output.
+const EXPORTING: [&[&str]; 2] = [
     &["export", "chrome", "-o", "-"],
     &["export", "folded", "-o", "-"],
 ];
@@ -61,7 +48,7 @@ fn every_command_reads_compressed_traces_whatever_their_name_and_standard_input(
     let gzipped = traces.put("it.abc", &halves);
     let zstd = zstd::encode_all(&bytes[..], 0).unwrap();
     let zstd_path = traces.put("it.def", &zstd);
-    for command in READING {
+    for command in READING.into_iter().chain(EXPORTING) {
         let arguments = command.iter().map(OsStr::new);
         let of = |path: &Path| {
             let arguments = arguments.clone().chain([path.as_os_str()]);

@@ -13,6 +13,23 @@ use exectrace_format::text;
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// Commands that read one trace and write to standard output.
+pub(crate) const READING: [&[&str]; 13] = [
+    &["summary"],
+    &["tasks"],
+    &["latency"],
+    &["profile"],
+    &["usertasks"],
+    &["regions"],
+    &["workers"],
+    &["syscalls"],
+    &["findings"],
+    &["events"],
+    &["check"],
+    &["stat"],
+    &["cut", "-o", "-"],
+];
+
 /// A run of the program that has ended.
 #[derive(Debug)]
 pub(crate) struct Run {
