@@ -169,6 +169,9 @@ fn find(number: u64) -> Option<&'static RuntimeState> {
 /// A runtime of which no hook has run yet, or one without our hooks.
 #[cold]
 fn meet(handle: &Handle, number: u64) -> &'static RuntimeState {
+    // One at a time: two that meet a runtime at once would register it twice.
+    static MEETING: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = MEETING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(state) = all().find(|state| state.tokio_number() == number && !is_stale(state)) {
         state.identify(handle);
         return state;
@@ -178,9 +181,14 @@ fn meet(handle: &Handle, number: u64) -> &'static RuntimeState {
     let is_it = |state: &&'static RuntimeState| {
         state.is_hooked && state.tokio_number() == 0 && Some(state.name.as_str()) == name
     };
-    let state = all()
-        .find(is_it)
-        .unwrap_or_else(|| register(name.unwrap_or("tokio").to_owned(), false));
+    let mut candidates = all().filter(is_it);
+    let state = match (candidates.next(), candidates.next()) {
+        // Which of them it is, only a hook of its own knows, and identifies it. Until then one stands
+        // for another: they have the same name and the same hooks.
+        (Some(state), Some(_)) => return state,
+        (Some(state), None) => state,
+        (None, _) => register(name.unwrap_or("tokio").to_owned(), false),
+    };
     state.identify(handle);
     state
 }
@@ -192,4 +200,31 @@ fn is_stale(state: &'static RuntimeState) -> bool {
     taker.is_some_and(|taker| {
         !std::ptr::eq(*taker, state) && taker.tokio_number() == state.tokio_number()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn runtimes_of_one_name_are_not_confused_before_their_hooks_have_run() {
+        let states = [(); 2].map(|()| register("twin".to_owned(), true));
+        let build = || Builder::new_current_thread().name("twin").build();
+        let runtimes = [build(), build()].map(Result::unwrap);
+        // The hooks of both have not run when the second is asked for, and then run.
+        assert!(of(runtimes[1].handle()).is_hooked);
+        states[1].identify(runtimes[1].handle());
+        states[0].identify(runtimes[0].handle());
+        for (state, runtime) in states.iter().zip(&runtimes) {
+            assert!(std::ptr::eq(*state, of(runtime.handle())));
+        }
+        assert!(
+            states
+                .iter()
+                .all(|state| all().any(|known| std::ptr::eq(known, *state)))
+        );
+        assert_eq!(all().filter(|state| state.name == "twin").count(), 2);
+    }
 }
