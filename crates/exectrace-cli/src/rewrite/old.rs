@@ -23,7 +23,6 @@ const OWN_NUMBERS: u64 = 1 << 40;
 pub(super) struct Threads {
     of_lanes: BTreeMap<ProcId, ThreadId>,
     of_calls: BTreeMap<GoId, ThreadId>,
-    own_numbers: u64,
 }
 
 impl Threads {
@@ -105,8 +104,8 @@ impl Threads {
         thread
     }
 
-    /// This thread, if neither a lane nor a call has it, else one of our own.
-    fn free(&mut self, named: ThreadId) -> ThreadId {
+    /// This thread, if neither a lane nor a call has it, else the first of our own that is free.
+    fn free(&self, named: ThreadId) -> ThreadId {
         let taken = |thread: ThreadId| {
             let mut all = self.of_lanes.values().chain(self.of_calls.values());
             all.any(|&other| other == thread)
@@ -114,11 +113,8 @@ impl Threads {
         if named != ThreadId::NONE && !taken(named) {
             return named;
         }
-        let own = (0..=self.own_numbers).map(|number| ThreadId(OWN_NUMBERS + number));
-        let free = own.into_iter().find(|&thread| !taken(thread));
-        let thread = free.unwrap_or(ThreadId(OWN_NUMBERS + self.own_numbers));
-        self.own_numbers = self.own_numbers.max(thread.0 - OWN_NUMBERS + 1);
-        thread
+        let mut own = (OWN_NUMBERS..).map(ThreadId);
+        own.find(|&thread| !taken(thread)).unwrap_or(named)
     }
 
     /// The end of a call: on the thread that it kept, or with the lane, if that waited for it.
