@@ -1,11 +1,20 @@
 //! Lanes (P): small numbers from 1, reused when their thread is gone.
+//!
+//! Readers know one name for a lane. So a lane goes to a thread of the name that it has already, as long
+//! as there are no more than [`MAX_NAMED`]; those beyond are shared by threads of any name.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use exectrace_format::{Event, ProcId, ProcStatus, Stream};
+use rustc_hash::FxHashMap;
 
+use super::names::NameId;
 use super::output::Output;
+
+/// How many lanes are kept for threads of one name. A program that starts thread after thread, each with
+/// a name of its own, has so many rows in a timeline, and then no more than it has threads at once.
+const MAX_NAMED: u64 = 256;
 
 #[derive(Debug, Default)]
 struct Lane {
@@ -20,24 +29,58 @@ struct Lane {
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
     lanes: Vec<Lane>,
-    free: BinaryHeap<Reverse<u64>>,
+    /// Lanes without a thread, by name.
+    free: FxHashMap<NameId, BinaryHeap<Reverse<u64>>>,
+    /// Lanes without a thread past [`MAX_NAMED`].
+    free_for_any: BinaryHeap<Reverse<u64>>,
+}
+
+/// A lane for a thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taken {
+    pub(crate) lane: ProcId,
+    /// There was no such lane before.
+    pub(crate) is_new: bool,
+    /// Threads of other names have it, too.
+    pub(crate) is_shared: bool,
 }
 
 impl Lanes {
-    /// Takes the lowest free lane, or a new one. The second value tells whether it is new.
-    pub(crate) fn take(&mut self) -> (ProcId, bool) {
-        match self.free.pop() {
-            Some(Reverse(number)) => (ProcId(number), false),
-            None => {
-                self.lanes.push(Lane::default());
-                (ProcId(self.lanes.len() as u64), true)
-            }
+    /// Takes the lowest free lane of that name, or one without a name yet.
+    pub(crate) fn take(&mut self, name: NameId) -> Taken {
+        if let Some(lane) = self.take_free(name) {
+            return Taken {
+                lane,
+                is_new: false,
+                is_shared: false,
+            };
+        }
+        let shared = self.free_for_any.pop();
+        let number = shared.map_or(self.lanes.len() as u64 + 1, |Reverse(number)| number);
+        if shared.is_none() {
+            self.lanes.push(Lane::default());
+        }
+        Taken {
+            lane: ProcId(number),
+            is_new: shared.is_none(),
+            is_shared: number > MAX_NAMED,
         }
     }
 
-    /// Gives a lane back that was stopped.
-    pub(crate) fn give_back(&mut self, lane: ProcId) {
-        self.free.push(Reverse(lane.0));
+    /// Takes the lowest free lane that has this name.
+    pub(crate) fn take_free(&mut self, name: NameId) -> Option<ProcId> {
+        let Reverse(number) = self.free.get_mut(&name)?.pop()?;
+        Some(ProcId(number))
+    }
+
+    /// Gives a lane back that was stopped, and has this name.
+    pub(crate) fn give_back(&mut self, lane: ProcId, name: NameId) {
+        let free = if lane.0 > MAX_NAMED {
+            &mut self.free_for_any
+        } else {
+            self.free.entry(name).or_default()
+        };
+        free.push(Reverse(lane.0));
     }
 
     /// What a reader is told of the number of lanes: one more than the largest number.

@@ -66,6 +66,8 @@ pub(crate) struct Machine {
     pub(super) workers: FxHashMap<WorkerKey, (ProcId, ThreadIndex)>,
     /// What lanes are called, by number.
     pub(super) lane_names: FxHashMap<ProcId, NameId>,
+    /// What a lane is called that threads of different names have.
+    pub(super) shared_lane: NameId,
     next_go: u64,
     /// Some poll was interrupted by another, ever.
     polls_nested: bool,
@@ -101,21 +103,18 @@ impl Machine {
             lost: names.intern_static("end not seen"),
             moved: names.intern_static("block_in_place"),
         };
+        let shared_lane = names.intern_static("other threads");
         let root = names.frame_of(TRACER_NAME, FLOW_FILE, 1);
         let wait = names.intern_static("tracer");
         let own = flows.insert(Flow::new(GoId(1), root, FlowState::Waiting, wait, 0));
-        let lane = lanes.take().0;
-        // Told by each file's preamble.
-        let lane_names = FxHashMap::from_iter([(lane, names.intern_static(TRACER_NAME))]);
+        let name = names.intern_static(TRACER_NAME);
+        let lane = lanes.take(name).lane;
+        // Each file's preamble says it.
+        let lane_names = FxHashMap::from_iter([(lane, name)]);
         let thread = Thread {
             lane: Some(lane),
             own: Some(own),
-            ..Thread::new(
-                tracer,
-                names.intern_static(TRACER_NAME),
-                root,
-                output.writer().stream(tracer),
-            )
+            ..Thread::new(tracer, name, root, output.writer().stream(tracer))
         };
         Self {
             output,
@@ -125,6 +124,7 @@ impl Machine {
             threads: vec![Some(thread)],
             workers: FxHashMap::default(),
             lane_names,
+            shared_lane,
             next_go: 2,
             polls_nested: false,
             reasons,

@@ -1,11 +1,12 @@
 //! Lanes and workers: which lane a thread holds, and when it changes.
 //!
-//! A thread takes a lane when it first needs one. A worker's lane is the worker's: when another thread
+//! A thread takes a lane when it first needs one: one that carries its name. A worker's lane is the worker's: when another thread
 //! goes on as the same worker (Tokio's `block_in_place`), that thread takes the lane, and what still
 //! runs on the first goes on on a lane of its own.
 
 use exectrace_format::{ProcId, SideRecord};
 
+use super::lanes::Taken;
 use super::names::{Leaf, NameId};
 use super::threads::{Machine, ThreadIndex, WorkerKey};
 
@@ -23,9 +24,14 @@ impl Machine {
                 self.set_lane(index, Some(lane), true);
             }
             None => {
-                let (lane, is_new) = self.lanes.take();
+                let Taken {
+                    lane,
+                    is_new,
+                    is_shared,
+                } = self.lanes.take(name);
                 self.lanes.start(lane, stream, &mut self.output);
                 self.set_lane(index, Some(lane), true);
+                let name = if is_shared { self.shared_lane } else { name };
                 self.name_lane(lane, name);
                 if is_new {
                     self.output.lanes_grew();
@@ -41,8 +47,11 @@ impl Machine {
         }
     }
 
-    pub(super) fn name_lane(&mut self, lane: ProcId, name: NameId) {
-        self.lane_names.insert(lane, name);
+    /// Gives a lane a name, if it has another.
+    fn name_lane(&mut self, lane: ProcId, name: NameId) {
+        if self.lane_names.insert(lane, name) == Some(name) {
+            return;
+        }
         let name = self.names.text(name).to_owned().into();
         self.output.side(&SideRecord::ProcName { proc: lane, name });
     }
@@ -100,8 +109,13 @@ impl Machine {
         self.hold_lane(index);
     }
 
-    /// The thread is the first to be this worker: the lane it has, or a new one, is the worker's.
-    pub(super) fn become_worker(&mut self, index: ThreadIndex, worker: WorkerKey, name: &str) {
+    /// The thread is the first to be this worker: the lane of an earlier worker of that name, or else the
+    /// one that it has, is the worker's.
+    fn become_worker(&mut self, index: ThreadIndex, worker: WorkerKey, name: &str) {
+        let name = self.names.intern(name);
+        if let Some(lane) = self.lanes.take_free(name) {
+            return self.take_worker_lane(index, worker, lane);
+        }
         let is_other_worker = self
             .thread(index)
             .is_some_and(|thread| thread.worker.is_some());
@@ -116,7 +130,6 @@ impl Machine {
         if let Some(thread) = self.thread_mut(index) {
             thread.worker = Some(worker);
         }
-        let name = self.names.intern(name);
         self.name_lane(lane, name);
     }
 
@@ -162,8 +175,10 @@ impl Machine {
             return;
         };
         let (lane, worker) = (thread.lane.take(), thread.worker.take());
-        if let (Some(lane), None) = (lane, worker) {
-            self.lanes.give_back(lane);
+        if let (Some(lane), None) = (lane, worker)
+            && let Some(&name) = self.lane_names.get(&lane)
+        {
+            self.lanes.give_back(lane, name);
         }
     }
 

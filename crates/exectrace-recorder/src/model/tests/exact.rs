@@ -1,5 +1,7 @@
 //! Known programs: what the file says is what the program did, to the nanosecond.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::*;
 
 const T: u64 = START_NS;
@@ -193,6 +195,54 @@ fn lanes_of_threads_that_ended_are_used_again() {
         .map(|lane| lane.0);
     // The tracer's own, and two.
     assert_eq!(lanes.max(), Some(3));
+}
+
+#[test]
+fn a_lane_that_is_used_again_goes_to_a_thread_of_the_same_name() {
+    let mut trial = Trial::new();
+    // Each round the other of two threads comes first.
+    for round in 0..4 {
+        for turn in [round, round + 1] {
+            let (begin, thread) = (T + 1_000 * (2 * round + turn), turn as u32 % 2);
+            run_once(&mut trial, begin, thread);
+        }
+    }
+    let names = lane_names(&trial.read()[0]);
+    let names: Vec<_> = names.values().flatten().collect();
+    assert_eq!(names, ["exectrace", "worker 0", "worker 1"]);
+}
+
+#[test]
+fn threads_of_ever_new_names_share_lanes_in_the_end() {
+    let mut trial = Trial::new();
+    for thread in 0..1_000 {
+        run_once(&mut trial, T + 1_000 * u64::from(thread), thread);
+    }
+    let names = lane_names(&trial.read()[0]);
+    let (&last, shared) = names.last_key_value().expect("a lane");
+    assert!(last < 300, "{last} lanes");
+    assert!(shared.contains("other threads"), "{shared:?}");
+    assert!(names.values().all(|names| names.len() == 1));
+}
+
+/// A thread that makes a span, and ends.
+fn run_once(trial: &mut Trial, begin: u64, thread: u32) {
+    let id = begin;
+    trial.apply(begin + 100, thread, new(id, 0, Parent::Root));
+    trial.apply(begin + 200, thread, Input::SpanEnter(span(id)));
+    trial.apply(begin + 300, thread, Input::SpanClose(span(id)));
+    trial.apply(begin + 400, thread, Input::ThreadEnd);
+}
+
+/// What each lane is called, ever.
+fn lane_names(events: &[TraceEvent]) -> BTreeMap<u64, BTreeSet<String>> {
+    let mut names: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
+    for event in events {
+        if let TraceEventKind::SideData(SideRecord::ProcName { proc, name }) = &event.kind {
+            names.entry(proc.0).or_default().insert(name.to_string());
+        }
+    }
+    names
 }
 
 #[test]
