@@ -310,8 +310,11 @@ fn table(rows: &[&Row], style: anstyle::Style) -> Table {
         .number("then")
         .number("change")
         .number("count")
+        .minor(2)
         .number("then")
-        .text("chance");
+        .minor(2)
+        .text("chance")
+        .minor(1);
     for row in rows {
         let Comparison {
             p50_change,

@@ -109,10 +109,13 @@ fn table(states: &[StateLatency], page: &mut Page<'_>) -> Table {
         .number("count")
         .number("p50")
         .number("p90")
+        .minor(2)
         .number("p99")
         .number("p99.9")
+        .minor(3)
         .number("max")
-        .number("total");
+        .number("total")
+        .minor(1);
     if has_unseen {
         page.gaps.note(Aspect::Delays);
         table = table.number("not seen");

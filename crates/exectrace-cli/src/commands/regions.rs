@@ -70,18 +70,27 @@ pub(super) fn print_kinds(
     let mut table = Table::new()
         .text("name")
         .text("place")
+        .minor(6)
         .number("count")
         .number("open")
+        .minor(5)
         .number("p50")
         .number("p99")
+        .minor(1)
         .number("max")
         .number("total")
+        .minor(2)
         .number("busy")
         .number("entries")
+        .minor(7)
         .number("stretches")
+        .minor(8)
         .number("run")
+        .minor(3)
         .number("delay")
-        .number("wait");
+        .minor(3)
+        .number("wait")
+        .minor(3);
     for kind in kinds.iter().take(limit) {
         let breakdown = &kind.breakdown;
         let whole = breakdown.total_ns;
@@ -116,13 +125,20 @@ fn print_slowest(kinds: &[RegionKind], top: usize, page: &mut Page<'_>) -> anyho
         .number("at")
         .text("name")
         .number("task")
+        .minor(4)
         .number("user task")
+        .minor(2)
         .number("busy")
         .number("entries")
+        .minor(5)
         .number("run")
+        .minor(3)
         .number("delay")
+        .minor(3)
         .number("wait")
-        .text("most for");
+        .minor(3)
+        .text("most for")
+        .minor(1);
     for region in slowest.into_iter().take(top) {
         let breakdown = &region.breakdown;
         let most = breakdown.longest_wait();

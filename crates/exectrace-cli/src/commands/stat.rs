@@ -295,11 +295,7 @@ impl Amounts {
         page.heading(&printable(&origin.label), &about)?;
         let mut table = Table::new().text("kind").text("class").number("count");
         if self.has_bytes {
-            table = table
-                .number("bytes")
-                .number("share")
-                .number("each")
-                .text("");
+            table = table.number("bytes").number("share").number("each").bar("");
         }
         for row in rows {
             let Amount { count, bytes } = row.amount;

@@ -55,10 +55,13 @@ fn print(syscalls: &Syscalls, top: usize, page: &mut Page<'_>) -> anyhow::Result
         .number("count")
         .number("total")
         .number("p50")
+        .minor(2)
         .number("p99")
         .number("max")
         .number("blocked")
-        .number("blocked for");
+        .minor(1)
+        .number("blocked for")
+        .minor(1);
     for call in &syscalls.by_name {
         table.row([
             Cell::styled(names::name(&call.name), style::NAME),
@@ -84,7 +87,9 @@ fn print(syscalls: &Syscalls, top: usize, page: &mut Page<'_>) -> anyhow::Result
         .number("at")
         .text("call")
         .number("task")
+        .minor(2)
         .text("of")
+        .minor(1)
         .text("called from");
     for (call, instance) in longest.into_iter().take(top) {
         let caller = instance.stack.iter().find(|frame| {

@@ -77,16 +77,23 @@ pub(super) fn print_groups(
     let mut table = Table::new()
         .text("name")
         .text("what")
+        .minor(4)
         .number("count")
         .number("alive")
+        .minor(3)
         .number("run")
         .number("run p99")
+        .minor(5)
         .number("longest")
+        .minor(2)
         .number("delay")
         .number("wake p99")
+        .minor(3)
         .number("wait")
         .text("most for")
-        .number("syscall");
+        .minor(1)
+        .number("syscall")
+        .minor(4);
     for group in groups.iter().take(limit) {
         let breakdown = &group.breakdown;
         let most = breakdown.longest_wait();
@@ -119,10 +126,13 @@ pub(super) fn print_longest_runs(runs: &[Run], page: &mut Page<'_>) -> anyhow::R
         .number("took")
         .number("at")
         .number("worker")
+        .minor(3)
         .number("task")
         .text("name")
         .text("then")
-        .text("where it stopped");
+        .minor(2)
+        .text("where it stopped")
+        .minor(1);
     for run in runs {
         let then = match run.reason.as_str() {
             "" => run.next.replace('_', " "),
@@ -150,7 +160,9 @@ fn table_of(tasks: &[TaskInstance]) -> Table {
         .number("since")
         .text("state")
         .text("where")
-        .text("spawned at");
+        .minor(1)
+        .text("spawned at")
+        .minor(2);
     for task in tasks {
         let state = match task.reason.as_str() {
             "" => task.state.to_owned(),
@@ -176,12 +188,16 @@ fn print_each(tasks: &[TaskInstance], page: &mut Page<'_>) -> anyhow::Result<()>
         .number("begin")
         .number("life")
         .number("runs")
+        .minor(3)
         .number("run")
         .number("longest")
+        .minor(2)
         .number("delay")
         .number("wait")
         .number("syscall")
-        .text("at the end");
+        .minor(4)
+        .text("at the end")
+        .minor(1);
     for task in tasks {
         let breakdown = &task.breakdown;
         let state = match task.reason.as_str() {

@@ -95,14 +95,20 @@ pub(super) fn print_kinds(
         .text("name")
         .number("count")
         .number("open")
+        .minor(3)
         .number("p50")
         .number("p90")
+        .minor(2)
         .number("p99")
         .number("p99.9")
+        .minor(4)
         .number("max")
         .number("run")
+        .minor(1)
         .number("delay")
-        .number("wait");
+        .minor(1)
+        .number("wait")
+        .minor(1);
     let kinds: Vec<&UserTaskKind> = kinds
         .iter()
         .filter(|kind| !is_of_the_tracer(kind))
@@ -159,7 +165,9 @@ pub(super) fn print_slowest(
         .number("id")
         .text("name")
         .number("parent")
+        .minor(1)
         .number("begun by")
+        .minor(2)
         .text("end");
     for task in slowest.into_iter().take(top) {
         let id = |id: Option<u64>| id.map_or_else(String::new, |id| id.to_string());
@@ -334,8 +342,11 @@ fn print_path(path: &CriticalPath, page: &mut Page<'_>) -> anyhow::Result<()> {
         .number("task")
         .text("name")
         .text("region")
+        .minor(1)
         .text("where")
-        .number("woken by");
+        .minor(2)
+        .number("woken by")
+        .minor(3);
     if path.totals.iter().any(|total| total.state == "unknown") {
         page.gaps.note(Aspect::States);
     }

@@ -53,15 +53,22 @@ pub(super) fn print_workers(workers: &[Worker], page: &mut Page<'_>) -> anyhow::
         .number("worker")
         .text("name")
         .number("busy")
-        .text("of its time")
+        .bar("of its time")
         .number("own code")
+        .minor(1)
         .number("syscall")
+        .minor(3)
         .number("scheduling")
+        .minor(2)
         .number("idle")
         .number("polls")
+        .minor(1)
         .number("longest")
+        .minor(2)
         .number("migrated")
-        .number("parks");
+        .minor(4)
+        .number("parks")
+        .minor(4);
     for worker in workers {
         let whole = worker.total_ns;
         // Whether a thread's own code kept it busy was not seen.
@@ -117,12 +124,17 @@ fn print_threads(workers: &Workers, page: &mut Page<'_>) -> anyhow::Result<()> {
         .number("thread")
         .text("name")
         .number("first seen")
+        .minor(3)
         .number("last seen")
+        .minor(3)
         .number("busy")
         .number("own code")
         .number("syscall")
+        .minor(2)
         .number("polls")
-        .number("samples");
+        .minor(1)
+        .number("samples")
+        .minor(2);
     for thread in &workers.threads {
         table.row([
             thread.id.to_string().into(),

@@ -1,4 +1,7 @@
 //! Tables for people: columns as wide as what stands in them, within the width of the terminal.
+//!
+//! Where lines would not fit, columns that matter less are left out, and named below the table; only
+//! then are texts narrowed. Numbers and bars never are.
 
 use std::io::{self, Write};
 
@@ -11,19 +14,35 @@ use super::{printable, style};
 const GAP: usize = 2;
 /// The least width to which a column of texts is narrowed.
 const MIN_TEXT_WIDTH: usize = 12;
+/// The width of a text for which other columns are left out. What is longer (a path, a function's whole
+/// name) says most of what it says in so many columns.
+const WANTED_TEXT_WIDTH: usize = 36;
 
-/// On which side of its column a cell stands.
+/// What stands in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    Left,
-    Right,
+enum Kind {
+    Text,
+    Number,
+    Bar,
 }
 
 /// A column.
 #[derive(Debug)]
 struct Column {
     title: &'static str,
-    side: Side,
+    kind: Kind,
+    /// Columns of the highest are left out first where lines would not fit; 0 stays.
+    minor: u8,
+}
+
+impl Column {
+    /// The width that it gets, of what its widest cell needs, before others are left out for it.
+    fn wanted(&self, width: usize) -> usize {
+        match self.kind {
+            Kind::Text => width.min(WANTED_TEXT_WIDTH.max(self.title.width())),
+            Kind::Number | Kind::Bar => width,
+        }
+    }
 }
 
 /// What stands in a column of a row.
@@ -63,20 +82,35 @@ impl Table {
     }
 
     /// Adds a column of texts; it is narrowed where lines would not fit.
-    pub(crate) fn text(mut self, title: &'static str) -> Self {
+    pub(crate) fn text(self, title: &'static str) -> Self {
+        self.column(title, Kind::Text)
+    }
+
+    /// Adds a column of numbers; it is never narrowed.
+    pub(crate) fn number(self, title: &'static str) -> Self {
+        self.column(title, Kind::Number)
+    }
+
+    /// Adds a column of bars; it is never narrowed.
+    pub(crate) fn bar(self, title: &'static str) -> Self {
+        self.column(title, Kind::Bar)
+    }
+
+    fn column(mut self, title: &'static str, kind: Kind) -> Self {
         self.columns.push(Column {
             title,
-            side: Side::Left,
+            kind,
+            minor: 0,
         });
         self
     }
 
-    /// Adds a column of numbers; it is never narrowed.
-    pub(crate) fn number(mut self, title: &'static str) -> Self {
-        self.columns.push(Column {
-            title,
-            side: Side::Right,
-        });
+    /// Has the column that was added last be left out where lines would not fit: columns of a higher
+    /// level before those of a lower one, and the last of a level first.
+    pub(crate) fn minor(mut self, level: u8) -> Self {
+        if let Some(column) = self.columns.last_mut() {
+            column.minor = level;
+        }
         self
     }
 
@@ -95,33 +129,59 @@ impl Table {
         if self.rows.is_empty() {
             return Ok(());
         }
-        let widths = self.widths(indent, width);
+        let needed = self.needed();
+        let shown = self.shown(&needed, indent, width);
+        let widths = self.narrowed(&needed, &shown, indent, width);
         let titles: Vec<Cell> = self
             .columns
             .iter()
             .map(|column| Cell::styled(column.title, style::ASIDE))
             .collect();
         for row in std::iter::once(&titles).chain(&self.rows) {
-            self.print_row(row, &widths, indent, out)?;
+            self.print_row(row, &shown, &widths, indent, out)?;
         }
-        Ok(())
+        self.print_left_out(&shown, indent, out)
+    }
+
+    /// Names the columns for which there is no room.
+    fn print_left_out(
+        &self,
+        shown: &[usize],
+        indent: usize,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        let left_out: Vec<_> = (0..self.columns.len())
+            .filter(|index| !shown.contains(index))
+            .map(|index| self.columns[index].title)
+            .collect();
+        if left_out.is_empty() {
+            return Ok(());
+        }
+        let (aside, names) = (style::ASIDE, left_out.join(", "));
+        writeln!(
+            out,
+            "{:indent$}{aside}in a wider window: {names}{aside:#}",
+            ""
+        )
     }
 
     fn print_row(
         &self,
         row: &[Cell],
+        shown: &[usize],
         widths: &[usize],
         indent: usize,
         out: &mut impl Write,
     ) -> io::Result<()> {
         // Spaces before the next text: they are left out where none follows.
         let mut blank = indent;
-        for ((column, &width), cell) in self.columns.iter().zip(widths).zip(row) {
+        for (&index, &width) in shown.iter().zip(widths) {
+            let Some(cell) = row.get(index) else { break };
             let shown = shorten(&cell.text, width);
             let padding = width.saturating_sub(shown.width());
-            let (before, after) = match column.side {
-                Side::Left => (0, padding),
-                Side::Right => (padding, 0),
+            let (before, after) = match self.columns[index].kind {
+                Kind::Text | Kind::Bar => (0, padding),
+                Kind::Number => (padding, 0),
             };
             blank += before;
             if !shown.is_empty() {
@@ -134,34 +194,76 @@ impl Table {
         writeln!(out)
     }
 
-    /// The width of each column: what its widest cell needs, and less for texts if lines would
+    /// What the widest cell of each column needs.
+    fn needed(&self) -> Vec<usize> {
+        let columns = self.columns.iter().enumerate();
+        let needed = columns.map(|(index, column)| {
+            let cells = self.rows.iter().filter_map(|row| row.get(index));
+            let widest = cells.map(|cell| cell.text.width()).max().unwrap_or(0);
+            widest.max(column.title.width())
+        });
+        needed.collect()
+    }
+
+    /// The columns for which there is room.
+    fn shown(&self, needed: &[usize], indent: usize, limit: Option<usize>) -> Vec<usize> {
+        let mut shown: Vec<usize> = (0..self.columns.len()).collect();
+        let Some(limit) = limit else { return shown };
+        loop {
+            let wanted = shown.iter().map(|&at| self.columns[at].wanted(needed[at]));
+            let gaps = GAP * shown.len().saturating_sub(1) + indent;
+            if wanted.sum::<usize>() + gaps <= limit {
+                return shown;
+            }
+            // Of several, `max_by_key` takes the last.
+            let minor = (0..shown.len()).max_by_key(|&place| self.minor_level(shown[place]));
+            match minor {
+                Some(place) if self.columns[shown[place]].minor > 0 => shown.remove(place),
+                _ => return shown,
+            };
+        }
+    }
+
+    /// How little the column matters: least, if it may go and says nothing in any row.
+    fn minor_level(&self, index: usize) -> u8 {
+        let says_something = |cell: &Cell| !matches!(&*cell.text, "" | "-" | "0");
+        let mut cells = self.rows.iter().filter_map(|row| row.get(index));
+        match self.columns[index].minor {
+            0 => 0,
+            _ if !cells.any(says_something) => u8::MAX,
+            level => level,
+        }
+    }
+
+    /// The width of each shown column: what its widest cell needs, and less for texts if lines would
     /// become too long.
-    fn widths(&self, indent: usize, limit: Option<usize>) -> Vec<usize> {
-        let mut widths: Vec<usize> = (0..self.columns.len())
-            .map(|index| {
-                let cells = self.rows.iter().filter_map(|row| row.get(index));
-                let widest = cells.map(|cell| cell.text.width()).max().unwrap_or(0);
-                widest.max(self.columns[index].title.width())
-            })
-            .collect();
+    fn narrowed(
+        &self,
+        needed: &[usize],
+        shown: &[usize],
+        indent: usize,
+        limit: Option<usize>,
+    ) -> Vec<usize> {
+        let mut widths: Vec<usize> = shown.iter().map(|&index| needed[index]).collect();
         let Some(limit) = limit else { return widths };
+        let texts: Vec<usize> = (0..shown.len())
+            .filter(|&place| self.columns[shown[place]].kind == Kind::Text)
+            .collect();
         let gaps = GAP * widths.len().saturating_sub(1) + indent;
         loop {
             let excess = (widths.iter().sum::<usize>() + gaps).saturating_sub(limit);
             // The widest text gives way, down to the width of the next.
-            let widest = (0..widths.len())
-                .filter(|&index| self.columns[index].side == Side::Left)
-                .max_by_key(|&index| widths[index]);
+            let widest = texts.iter().copied().max_by_key(|&place| widths[place]);
             match widest {
-                Some(index) if excess > 0 && widths[index] > MIN_TEXT_WIDTH => {
-                    let next = (0..widths.len())
-                        .filter(|&other| other != index && self.columns[other].side == Side::Left)
-                        .map(|other| widths[other])
-                        .filter(|&other| other < widths[index])
+                Some(widest) if excess > 0 && widths[widest] > MIN_TEXT_WIDTH => {
+                    let next = texts
+                        .iter()
+                        .map(|&other| widths[other])
+                        .filter(|&other| other < widths[widest])
                         .max()
                         .unwrap_or(0);
-                    let most = widths[index] - next.max(MIN_TEXT_WIDTH).min(widths[index] - 1);
-                    widths[index] -= excess.min(most);
+                    let most = widths[widest] - next.max(MIN_TEXT_WIDTH).min(widths[widest] - 1);
+                    widths[widest] -= excess.min(most);
                 }
                 _ => return widths,
             }
@@ -242,6 +344,39 @@ mod tests {
         );
         let lines = printed(&table(), Some(1));
         assert!(lines.contains("1,234"), "{lines}");
+    }
+
+    #[test]
+    fn columns_that_matter_less_go_before_any_name_is_cut() {
+        let mut table = Table::new()
+            .text("name")
+            .bar("share")
+            .number("count")
+            .number("p50")
+            .minor(1)
+            .number("p99")
+            .minor(2);
+        table.row([
+            "handle_the_request".into(),
+            "██████████".into(),
+            "12".into(),
+            "5.00ms".into(),
+            "9.00ms".into(),
+        ]);
+        let lines = printed(&table, Some(50));
+        assert!(
+            lines.contains("handle_the_request  ██████████     12  5.00ms\n"),
+            "{lines}"
+        );
+        assert!(lines.ends_with("  in a wider window: p99\n"), "{lines}");
+        let lines = printed(&table, Some(40));
+        assert!(
+            lines.contains("handle_the_request  ██████████     12\n"),
+            "{lines}"
+        );
+        let lines = printed(&table, Some(30));
+        assert!(lines.contains("…"), "{lines}");
+        assert!(lines.contains("  ██████████     12\n"), "{lines}");
     }
 
     #[test]
