@@ -3,7 +3,8 @@
 //! The path is walked from the end of the user task to its begin. It lies on the async task that
 //! ended it. Where that was woken by another async task that served the same user task or one of
 //! its descendants, the path goes on there, at the moment of the wake; where it was spawned, it
-//! goes on with the spawner. A wait that anything else ended is charged to its reason.
+//! goes on with the spawner. A wait that anything else ended is charged to its reason. What runs is
+//! split where regions begin and end in it.
 
 use exectrace_format::{GoId, TaskId};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -28,7 +29,7 @@ pub struct CriticalPath {
     pub is_complete: bool,
     /// The path, in time, without gaps.
     pub steps: Vec<PathStep>,
-    /// Its time by state and reason, the longest first.
+    /// Its time by state, reason and region, the longest first.
     pub totals: Vec<PathTotal>,
     /// States of tasks that were left out because there were more than [`MAX_PIECES`].
     pub left_out: u64,
@@ -51,7 +52,7 @@ pub struct PathStep {
     pub reason: String,
     /// Of a wait: which async task ended it, if one did.
     pub woken_by: Option<u64>,
-    /// The innermost region in which the state ended; empty if there was none.
+    /// The innermost region of the async task meanwhile; empty if there was none.
     pub region: String,
     /// Of a wait or system call: where, leaf first.
     pub stack: Vec<Place>,
@@ -64,11 +65,14 @@ pub struct PathTotal {
     pub state: &'static str,
     /// As in [`PathStep`].
     pub reason: String,
+    /// As in [`PathStep`].
+    pub region: String,
     /// How long in all.
     pub duration_ns: u64,
 }
 
-/// So many states of async tasks are kept while the user task is open.
+/// So many states of async tasks, and so many begins and ends of regions in them, are kept while the
+/// user task is open.
 pub const MAX_PIECES: usize = 1 << 22;
 
 #[derive(Debug)]
@@ -82,6 +86,10 @@ pub(crate) struct CriticalPathPass {
     /// The flow that ended it, else the one that began it.
     last: GoId,
     pieces: Vec<Piece>,
+    /// The innermost region of each flow, with when it became that.
+    regions: FxHashMap<GoId, Vec<(i64, Text)>>,
+    /// How many of those there are.
+    changes: usize,
     left_out: u64,
 }
 
@@ -111,6 +119,8 @@ impl CriticalPathPass {
             end: None,
             last: GoId::NONE,
             pieces: Vec::new(),
+            regions: FxHashMap::default(),
+            changes: 0,
             left_out: 0,
         }
     }
@@ -136,6 +146,25 @@ impl CriticalPathPass {
         }
     }
 
+    /// A region has begun, or ended.
+    pub(crate) fn region_changes(&mut self, now: i64, flow: &Flow) {
+        if self.end.is_some() {
+            return;
+        }
+        if self.changes >= MAX_PIECES {
+            self.left_out += 1;
+            return;
+        }
+        let changes = self.regions.entry(flow.id).or_default();
+        if self.begin.is_none() {
+            // Where the path begins, the last of them counts.
+            self.changes -= changes.len();
+            changes.clear();
+        }
+        changes.push((now, innermost(flow)));
+        self.changes += 1;
+    }
+
     #[inline]
     pub(crate) fn stretch(&mut self, flow: &Flow, stretch: &Stretch) {
         let is_before = self.begin.is_some_and(|begin| stretch.end <= begin);
@@ -157,10 +186,7 @@ impl CriticalPathPass {
             reason: stretch.reason,
             stack: stretch.stack,
             user_task: flow.user_task(),
-            region: flow
-                .regions
-                .last()
-                .map_or(Text::default(), |region| region.name),
+            region: innermost(flow),
         });
     }
 
@@ -174,13 +200,16 @@ impl CriticalPathPass {
         steps.reverse();
         let mut totals: Vec<PathTotal> = Vec::new();
         for step in &steps {
-            let is_it =
-                |total: &&mut PathTotal| total.state == step.state && total.reason == step.reason;
+            let is_it = |total: &&mut PathTotal| {
+                (total.state, &total.reason, &total.region)
+                    == (step.state, &step.reason, &step.region)
+            };
             match totals.iter_mut().find(is_it) {
                 Some(total) => add_ns(&mut total.duration_ns, step.duration_ns),
                 None => totals.push(PathTotal {
                     state: step.state,
                     reason: step.reason.clone(),
+                    region: step.region.clone(),
                     duration_ns: step.duration_ns,
                 }),
             }
@@ -231,13 +260,40 @@ impl CriticalPathPass {
                 continue;
             }
             let from = piece.begin.max(begin);
-            steps.push(step(world, piece, from, now, waker));
+            self.split(piece, from, now, |region, from, to| {
+                let piece = Piece { region, ..**piece };
+                steps.push(step(world, &piece, from, to, waker));
+            });
             now = from;
             if piece.origin == Origin::Spawned && from == piece.begin && piece.actor != GoId::NONE {
                 go = piece.actor;
             }
         }
         steps
+    }
+
+    /// Calls back with each region in which the piece was from `begin` to `end`, the last one first.
+    fn split(&self, piece: &Piece, begin: i64, end: i64, mut each: impl FnMut(Text, i64, i64)) {
+        let may_change = matches!(piece.state, State::Running | State::Unknown);
+        let changes = self.regions.get(&piece.go).filter(|_| may_change);
+        let Some(changes) = changes else {
+            return each(piece.region, begin, end);
+        };
+        let before = changes.partition_point(|&(time, _)| time < end);
+        let mut to = end;
+        for &(time, region) in changes[..before].iter().rev() {
+            let from = time.max(begin);
+            if from < to {
+                each(region, from, to);
+            }
+            to = to.min(from);
+            if time <= begin {
+                return;
+            }
+        }
+        if begin < to {
+            each(Text::default(), begin, to);
+        }
     }
 
     /// Whether the flow ran for the user task at that time.
@@ -252,6 +308,12 @@ impl CriticalPathPass {
                 && self.family.contains(&piece.user_task)
         })
     }
+}
+
+/// The name of the flow's innermost region.
+fn innermost(flow: &Flow) -> Text {
+    let region = flow.regions.last();
+    region.map_or(Text::default(), |region| region.name)
 }
 
 fn unknown(world: &World, go: GoId, begin: i64, end: i64) -> PathStep {

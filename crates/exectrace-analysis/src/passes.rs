@@ -160,7 +160,10 @@ impl Passes {
         }
     }
 
-    pub(crate) fn region_begins(&mut self, flow: &Flow) {
+    pub(crate) fn region_begins(&mut self, world: &World, flow: &Flow) {
+        if let Some(pass) = &mut self.critical_path {
+            pass.region_changes(world.now, flow);
+        }
         if let Some(pass) = &mut self.user_tasks {
             pass.region_begins(flow);
         }
@@ -169,6 +172,9 @@ impl Passes {
     /// The region is no longer among the flow's open ones.
     pub(crate) fn region_ends(&mut self, world: &World, flow: &Flow, region: &EndedRegion<'_>) {
         let begin = region.begin.unwrap_or(world.begin);
+        if let Some(pass) = &mut self.critical_path {
+            pass.region_changes(world.now, flow);
+        }
         let is_let_through = self.filter.lets_through(world, flow, None);
         if is_let_through && world.clip.touches(begin, world.now) {
             if let Some(pass) = &mut self.regions {

@@ -162,7 +162,7 @@ impl Player {
                 if let Some(flow) = self.flows.get_mut(event.go) {
                     flow.marks(Did::RegionBegin(name), time, stack);
                     flow.open_region((name, task.0, stack), time, self.world.clip);
-                    self.passes.region_begins(flow);
+                    self.passes.region_begins(&self.world, flow);
                 }
             }
             CompactKind::RegionEnd { task, name } => {

@@ -267,11 +267,15 @@ fn the_critical_path_follows_wakes_and_spawns_back_to_the_begin() {
     assert_eq!(
         path.steps.iter().map(step).collect::<Vec<_>>(),
         [
-            (1, "running", 20, 20),
+            // The regions `serve` and `work` begin and end meanwhile.
+            (1, "running", 20, 10),
+            (1, "running", 30, 10),
             (2, "runnable", 40, 60),
-            (2, "running", 100, 100),
+            (2, "running", 100, 10),
+            (2, "running", 110, 90),
             (1, "runnable", 200, 50),
-            (1, "running", 250, 70),
+            (1, "running", 250, 50),
+            (1, "running", 300, 20),
         ]
     );
     assert_eq!(
@@ -314,6 +318,47 @@ fn a_wait_that_nobody_of_the_operation_ended_is_charged_to_its_reason() {
         ]
     );
     assert_eq!(path.steps[1].woken_by, Some(2));
+}
+
+#[test]
+fn the_critical_path_is_split_by_the_regions_of_what_runs() {
+    let mut story = Story::default();
+    story
+        .runs(10, 1, 1, "main")
+        .region(15, 1, 0, "outside")
+        .task(20, 1, 1, 0, "request")
+        .region(30, 1, 1, "parse")
+        .region_end(50, 1, 1, "parse")
+        .block(60, 1, "network", "poll<main")
+        .start(80, 2, 1)
+        .region(90, 1, 1, "reply")
+        .task_end(100, 1, 1);
+    let options = Options {
+        critical_path: Some(1),
+        ..Options::default()
+    };
+    let path = story
+        .analyse(&options)
+        .critical_path
+        .expect("the task is there");
+    let step = |step: &PathStep| (step.state, step.region.clone(), step.duration_ns);
+    let expected = [
+        ("running", "outside", 10),
+        ("running", "parse", 20),
+        ("running", "outside", 10),
+        ("waiting", "outside", 20),
+        ("running", "outside", 10),
+        ("running", "reply", 10),
+    ];
+    assert_eq!(
+        path.steps.iter().map(step).collect::<Vec<_>>(),
+        expected.map(|(state, region, ns)| (state, region.to_owned(), ns))
+    );
+    let outside = path.totals.iter().find(|total| total.region == "outside");
+    assert_eq!(
+        outside.map(|total| (total.state, total.duration_ns)),
+        Some(("running", 30))
+    );
 }
 
 #[test]

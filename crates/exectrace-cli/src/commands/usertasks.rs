@@ -366,10 +366,15 @@ fn print_path(path: &CriticalPath, page: &mut Page<'_>) -> anyhow::Result<()> {
     }
     page.table(&table, usize::try_from(path.left_out).unwrap_or(usize::MAX))?;
     page.heading("In sum", "")?;
-    let mut table = Table::new().text("state").number("for").number("share");
+    let mut table = Table::new()
+        .text("state")
+        .text("region")
+        .number("for")
+        .number("share");
     for total in &path.totals {
         table.row([
             state(total.state, &total.reason).into(),
+            total.region.as_str().into(),
             units::duration(total.duration_ns).into(),
             units::percent(total.duration_ns, path.duration_ns).into(),
         ]);
