@@ -10,6 +10,7 @@ use crate::breakdown::{Breakdown, Sums};
 use crate::histogram::Histogram;
 use crate::names::{Frame, Place, Stack, Text};
 use crate::play::{EndedRegion, WholeSpan, World, between};
+use crate::sums::add_ns;
 use crate::top::Top;
 
 /// The regions of a trace.
@@ -40,6 +41,8 @@ pub struct RegionKind {
     pub durations: Histogram,
     /// How long they were entered, of those of which it is known.
     pub busy: Histogram,
+    /// The sum of [`RegionInstance::self_ns`], of those of which it is known; `None` if it is of none.
+    pub self_ns: Option<u64>,
     /// Where the time of all of them went; garbage collection's ranges are not told.
     pub breakdown: Breakdown,
     /// The slowest.
@@ -68,6 +71,10 @@ pub struct RegionInstance {
     pub busy_ns: Option<u64>,
     /// How many times it was entered, where that is known.
     pub entries: Option<u64>,
+    /// How long no other region was inside it on its async task, waits included. `None` for a span that is
+    /// concurrent with others of its async task, lies in several regions, or began before the trace.
+    /// Concurrent spans inside it are not taken off.
+    pub self_ns: Option<u64>,
     /// Where its time went; garbage collection's ranges are not told.
     pub breakdown: Breakdown,
 }
@@ -92,6 +99,7 @@ struct Kind {
     entries: u64,
     durations: Histogram,
     busy: Histogram,
+    own: Option<u64>,
     sums: Sums,
     slowest: Top<RegionInstance>,
 }
@@ -108,6 +116,7 @@ impl Kind {
             entries: 0,
             durations: Histogram::default(),
             busy: Histogram::default(),
+            own: None,
             sums: Sums::default(),
             slowest: Top::new(limit),
         }
@@ -143,6 +152,9 @@ impl RegionPass {
         }
         if let Some(busy) = span.busy {
             kind.busy.record(busy);
+        }
+        if let Some(own) = span.own {
+            add_ns(kind.own.get_or_insert(0), own);
         }
         kind.sums.add(span.sums);
         if kind.slowest.wants(duration) {
@@ -187,6 +199,7 @@ impl RegionPass {
                 entries: kind.entries,
                 durations: kind.durations,
                 busy: kind.busy,
+                self_ns: kind.own,
                 breakdown: kind.sums.named(world),
                 slowest: kind.slowest.into_items(),
             })
@@ -217,6 +230,7 @@ pub(crate) fn instance(world: &World, span: &WholeSpan<'_>) -> RegionInstance {
         duration_ns: between(begin, span.end.unwrap_or(world.now)),
         busy_ns: span.busy,
         entries: span.entries,
+        self_ns: span.own,
         breakdown: span.sums.named(world),
     }
 }

@@ -34,6 +34,7 @@ impl Player {
                 begin: Some(open.begin),
                 end: None,
                 is_part: false,
+                own: open.own(&sums),
                 sums: &sums,
             };
             self.passes.region_ends(&self.world, flow, &region);

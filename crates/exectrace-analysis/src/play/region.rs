@@ -26,6 +26,8 @@ pub(crate) struct OpenRegion {
     wakes_seen: u64,
     wakes_concluded: u64,
     first_wait: usize,
+    /// How long regions directly inside it took, those that have ended.
+    inner: u64,
 }
 
 /// A region with its end.
@@ -40,7 +42,16 @@ pub(crate) struct EndedRegion<'a> {
     pub(crate) end: Option<i64>,
     /// It is no span by itself.
     pub(crate) is_part: bool,
+    /// How long no other region of its flow was inside it.
+    pub(crate) own: u64,
     pub(crate) sums: &'a Sums,
+}
+
+impl OpenRegion {
+    /// How long no region was inside it, of the time that `sums` gives for it.
+    pub(super) fn own(&self, sums: &Sums) -> u64 {
+        sums.total.saturating_sub(self.inner)
+    }
 }
 
 impl Flow {
@@ -97,6 +108,7 @@ impl Flow {
             wakes_seen: self.sums.wakes_seen,
             wakes_concluded: self.sums.wakes_concluded,
             first_wait: self.region_waits.len(),
+            inner: 0,
         };
         self.region_waits.extend_from_slice(&self.sums.waiting);
         self.regions.push(region);
@@ -125,6 +137,9 @@ impl Flow {
         }
         self.region_waits.truncate(region.first_wait);
         sums.close(clip.between(region.begin, now));
+        if let Some(outer) = self.regions.last_mut() {
+            outer.inner += sums.total;
+        }
         Some(region)
     }
 }
@@ -146,6 +161,7 @@ impl Player {
                 begin: Some(open.begin),
                 end: Some(now),
                 is_part,
+                own: open.own(&sums),
                 sums: &sums,
             },
             // It began before the trace.
@@ -158,6 +174,8 @@ impl Player {
                     begin: None,
                     end: Some(now),
                     is_part,
+                    // What was inside it was not seen.
+                    own: 0,
                     sums: &sums,
                 }
             }

@@ -40,6 +40,8 @@ pub(crate) struct WholeSpan<'a> {
     pub(crate) busy: Option<u64>,
     /// How many times it was entered, where that is known.
     pub(crate) entries: Option<u64>,
+    /// How long no other region of its flow was inside its own, where it has one.
+    pub(crate) own: Option<u64>,
     /// It is carried by a user task of its own, which is no operation.
     pub(crate) is_carried: bool,
     pub(crate) sums: &'a Sums,
@@ -55,6 +57,7 @@ pub(crate) struct Part {
     is_carrier: bool,
     /// Whether the filter lets its flow through.
     is_wanted: bool,
+    own: Option<u64>,
     sums: Sums,
 }
 
@@ -81,6 +84,7 @@ impl Part {
             go: flow.id,
             is_carrier: false,
             is_wanted,
+            own: region.begin.map(|_| region.own),
             sums: region.sums.clone(),
         }
     }
@@ -99,6 +103,7 @@ impl Part {
             go,
             is_carrier: true,
             is_wanted,
+            own: None,
             sums: Sums::default(),
         }
     }
@@ -112,6 +117,7 @@ impl Part {
             go: record.flow,
             is_carrier: record.carried,
             is_wanted: true,
+            own: None,
             sums: Sums::default(),
         }
     }
@@ -129,6 +135,10 @@ impl Part {
         let end = record.map(|record| time(record.end_ns));
         if let Some(record) = record {
             let total = between(begin, time(record.end_ns));
+            if self.sums.total != total {
+                // Its region is one of several.
+                self.own = None;
+            }
             if self.is_carrier && record.entries > 0 {
                 self.sums.running = record.busy_ns.min(total);
             }
@@ -145,6 +155,7 @@ impl Part {
             end,
             busy: record.map(|record| record.busy_ns),
             entries: record.map(|record| record.entries),
+            own: self.own,
             is_carried: self.is_carrier,
             sums: &self.sums,
         });
@@ -169,6 +180,7 @@ impl<'a> WholeSpan<'a> {
             end: region.end,
             busy: is_closed.then_some(busy),
             entries: is_closed.then_some(1),
+            own: region.begin.map(|_| region.own),
             is_carried: false,
             sums: region.sums,
         }

@@ -325,12 +325,15 @@ fn the_critical_path_is_split_by_the_regions_of_what_runs() {
     let mut story = Story::default();
     story
         .runs(10, 1, 1, "main")
+        .spawn(12, 1, 2, "stranger")
         .region(15, 1, 0, "outside")
         .task(20, 1, 1, 0, "request")
         .region(30, 1, 1, "parse")
         .region_end(50, 1, 1, "parse")
         .block(60, 1, "network", "poll<main")
-        .start(80, 2, 1)
+        .start(65, 2, 2)
+        .wake(70, 2, 1)
+        .start(80, 1, 1)
         .region(90, 1, 1, "reply")
         .task_end(100, 1, 1);
     let options = Options {
@@ -346,7 +349,8 @@ fn the_critical_path_is_split_by_the_regions_of_what_runs() {
         ("running", "outside", 10),
         ("running", "parse", 20),
         ("running", "outside", 10),
-        ("waiting", "outside", 20),
+        ("waiting", "outside", 10),
+        ("runnable", "outside", 10),
         ("running", "outside", 10),
         ("running", "reply", 10),
     ];

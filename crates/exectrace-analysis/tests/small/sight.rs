@@ -50,7 +50,8 @@ fn of_a_threads_own_code_it_is_not_known_when_it_ran() {
     assert!(latencies.all.is_empty(), "{latencies:?}");
     let path = analysis.critical_path.as_ref().expect("asked for");
     let states: Vec<_> = path.totals.iter().map(|total| total.state).collect();
-    assert_eq!(states, ["unknown"]);
+    assert!(!states.is_empty());
+    assert!(states.iter().all(|&state| state == "unknown"), "{states:?}");
     assert!(analysis.profiles[0].samples.is_empty());
     let workers = analysis.workers.as_ref().expect("asked for");
     let main = &workers.workers[0];

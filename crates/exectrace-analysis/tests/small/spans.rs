@@ -68,6 +68,31 @@ fn a_span_that_was_entered_three_times_is_one_from_first_entry_to_close() {
 }
 
 #[test]
+fn the_self_time_of_a_span_is_what_no_region_inside_it_took() {
+    let mut story = Story::default();
+    story
+        .runs(10, 1, 1, "main@thread")
+        .region(20, 1, 0, "request")
+        .region(30, 1, 0, "parse")
+        .region(40, 1, 0, "token")
+        .region_end(45, 1, 0, "token")
+        .region_end(60, 1, 0, "parse")
+        .region(70, 1, 0, "reply")
+        .region_end(80, 1, 0, "reply")
+        .region_end(120, 1, 0, "request");
+    let analysis = story.analyse(&everything());
+    let own = |name| kind(&analysis, name).self_ns;
+    assert_eq!(
+        ["request", "parse", "token", "reply"].map(own),
+        [Some(60), Some(25), Some(5), Some(10)]
+    );
+    // Of a span in stretches it is not known what lay between them.
+    let mut story = Story::default();
+    let analysis = in_stretches(&mut story).span(SAVE).analyse(&everything());
+    assert_eq!(kind(&analysis, "save").self_ns, None);
+}
+
+#[test]
 fn a_part_of_a_span_is_no_span_where_no_record_tells_of_it() {
     let mut story = Story::default();
     let analysis = in_stretches(&mut story).analyse(&everything());

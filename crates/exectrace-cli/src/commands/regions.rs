@@ -11,7 +11,8 @@ use crate::question::{Page, Question};
 
 /// Show spans and other regions by name and place, and where their time went
 ///
-/// p50, p99, max, total: from first entry to close. busy: while entered, all entries together.
+/// p50, p99, max, total: from first entry to close. self: of the total, while no other region was
+/// inside, on the same async task or thread. busy: while entered, all entries together.
 /// stretches: in how many regions of single async tasks and threads the trace has them. run, delay,
 /// wait: the shares of their time in which their async task ran, waited for a worker, waited for
 /// something.
@@ -80,6 +81,8 @@ pub(super) fn print_kinds(
         .number("max")
         .number("total")
         .minor(2)
+        .number("self")
+        .minor(1)
         .number("busy")
         .number("entries")
         .minor(7)
@@ -103,6 +106,7 @@ pub(super) fn print_kinds(
             units::quantile(&kind.durations, 0.99).into(),
             units::longest(&kind.durations).into(),
             units::duration(breakdown.total_ns).into(),
+            kind.self_ns.map_or_else(unknown, units::duration).into(),
             units::total(&kind.busy).into(),
             units::count(kind.entries).into(),
             units::count(kind.stretches).into(),
@@ -128,6 +132,8 @@ fn print_slowest(kinds: &[RegionKind], top: usize, page: &mut Page<'_>) -> anyho
         .minor(4)
         .number("user task")
         .minor(2)
+        .number("self")
+        .minor(4)
         .number("busy")
         .number("entries")
         .minor(5)
@@ -154,6 +160,7 @@ fn print_slowest(kinds: &[RegionKind], top: usize, page: &mut Page<'_>) -> anyho
                 .user_task
                 .map_or_else(String::new, |task| task.to_string())
                 .into(),
+            region.self_ns.map_or_else(unknown, units::duration).into(),
             region.busy_ns.map_or_else(unknown, units::duration).into(),
             region.entries.map_or_else(unknown, units::count).into(),
             page.gaps.duration(breakdown.running_ns, Aspect::States),
@@ -165,7 +172,7 @@ fn print_slowest(kinds: &[RegionKind], top: usize, page: &mut Page<'_>) -> anyho
     page.table(&table, 0)
 }
 
-/// Of a span that is open, or begins before the trace.
+/// Of a span that is open, or begins before the trace; its self time, if it is concurrent with others.
 fn unknown() -> String {
     "-".to_owned()
 }
