@@ -124,7 +124,7 @@ pub use side::{
 };
 pub use validate::{Validator, Violation};
 pub use wait::{
-    NETWORK_OR_TIMER, UNKNOWN_WAIT, WOKEN_BY_BLOCKING, WOKEN_BY_TASK, WOKEN_BY_THREAD, WaitSource,
+    UNKNOWN_WAIT, WOKEN_BY_BLOCKING, WOKEN_BY_DRIVER, WOKEN_BY_TASK, WOKEN_BY_THREAD, WaitSource,
 };
 pub use wire::{ClockSnapshot, END_OF_GENERATION, Version};
 pub use writer::{Frame, GroupCounts, Stream, Writer};

@@ -5,15 +5,16 @@
 //! or by a runtime that reports its reasons, as Go's does.
 //!
 //! Go's tools put a wait into the synchronisation profile if its reason contains `chan`, `sync` or
-//! `select`, and into the network profile if the reason is `network`. What the input and output
-//! driver woke may have been a timer, so it is in neither there, and in our network profile with
-//! its full name.
+//! `select`, and into the network profile if the reason is `network`. What the driver woke
+//! may have been a timer or a signal, so it is in neither there, and in our network profile with its
+//! full name.
 
-/// The driver of the runtime woke it: a socket became ready, or a timer ended. Concluded.
-pub const NETWORK_OR_TIMER: &str = "network or timer";
+/// The driver of the runtime woke it: a socket or pipe became ready, a timer ended, or a signal or the end
+/// of a child process came. Concluded.
+pub const WOKEN_BY_DRIVER: &str = "network, timer or signal";
 /// Another async task woke it in its poll: a channel, a lock, a join. Concluded.
 pub const WOKEN_BY_TASK: &str = "sync (woken by task)";
-/// A thread outside the runtimes woke it. Concluded.
+/// A thread that polls no async tasks woke it. Concluded.
 pub const WOKEN_BY_THREAD: &str = "sync (woken by thread)";
 /// A closure on the blocking pool woke it. Concluded.
 pub const WOKEN_BY_BLOCKING: &str = "sync (woken by blocking call)";
@@ -44,7 +45,7 @@ impl WaitSource {
     #[must_use]
     pub fn of(reason: &str) -> Self {
         match reason {
-            NETWORK_OR_TIMER | WOKEN_BY_TASK | WOKEN_BY_THREAD | WOKEN_BY_BLOCKING => {
+            WOKEN_BY_DRIVER | WOKEN_BY_TASK | WOKEN_BY_THREAD | WOKEN_BY_BLOCKING => {
                 Self::Concluded
             }
             UNKNOWN_WAIT => Self::Unknown,

@@ -48,14 +48,16 @@
 //!
 //! | known from | reasons |
 //! |---|---|
-//! | the stack of the wait | `chan receive`, `chan send`, `sync`, `sync (join)`, `sync (blocking call)`, `select`, `sleep`, `network` |
-//! | who woke the task | `network or timer` (the driver), `sync (woken by task)`, `sync (woken by thread)`, `sync (woken by blocking call)` |
+//! | the stack of the wait | `chan receive`, `chan send`, `sync`, `sync (join)`, `sync (blocking call)`, `sync (child process)`, `sync (watch or barrier)`, `select`, `sleep`, `network` |
+//! | who woke the task | `network, timer or signal` (the driver), `sync (woken by task)`, `sync (woken by thread)`, `sync (woken by blocking call)` |
 //! | nothing | `unknown` |
 //!
 //! A worker that wakes a task between two polls may have completed a task that is joined, asked the
 //! driver without parking, or resumed a task that yielded: such a wait is `unknown`. So is a wait that
 //! nobody has ended when it is written, about a tenth of a second after it began; if its stack is known
 //! and all earlier waits there ended in the same way, the wait gets the reason of those.
+//!
+//! [`reasons`] has a table of Tokio's primitives: which reason a wait in each has, in which build.
 //!
 //! [`capabilities`] tells what a build sees, and each trace says it as well.
 //!
@@ -98,7 +100,7 @@
 //! - It does not change what a program does: the order of polls, budgets, panics and what a
 //!   `JoinHandle` gives are Tokio's.
 //! - It does not see inside a poll. Spans do.
-//! - It cannot tell a timer from a socket without stacks: both are `network` then.
+//! - It cannot tell a timer from a socket without stacks: both are `network, timer or signal` then.
 
 #![forbid(unsafe_code)]
 
@@ -114,6 +116,10 @@ mod runtimes;
 mod spawn;
 mod told;
 mod traced;
+
+pub mod reasons {
+    #![doc = include_str!("../REASONS.md")]
+}
 
 pub use blocking::{block_in_place, block_on, block_on_handle, spawn_blocking, spawn_blocking_on};
 pub use capabilities::{Capabilities, capabilities, keep_live_tasks};

@@ -114,7 +114,7 @@ impl ProfilePass {
             let sync = ["chan", "sync", "select"]
                 .iter()
                 .any(|part| text.contains(part));
-            let network = matches!(text, "network" | exectrace_format::NETWORK_OR_TIMER);
+            let network = matches!(text, "network" | exectrace_format::WOKEN_BY_DRIVER);
             u8::from(network) * NETWORK + u8::from(sync) * SYNC
         })
     }

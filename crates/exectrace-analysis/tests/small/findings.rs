@@ -406,7 +406,7 @@ fn outside_go_only_a_wait_for_a_lock_may_be_one_that_is_never_woken() {
     for (reason, at, root) in [
         ("tracer", "x", "exectrace@thread"),
         ("sync (await)", "x", "timer"),
-        ("network or timer", "x", "timer"),
+        ("network, timer or signal", "x", "timer"),
         ("polling tasks", "x", "main@thread"),
         ("chan receive", "tokio::sync::mpsc::Receiver::recv", "task"),
         (

@@ -18,7 +18,7 @@ pub(crate) enum WakerKind {
     Driver,
     /// Another async task.
     Task,
-    /// A closure of the blocking pool.
+    /// A closure of the blocking pool, or its thread at the closure's end.
     Blocking,
     /// A thread that polls no async tasks.
     Outside,
@@ -41,6 +41,7 @@ struct Looked {
     polls: Option<u64>,
     /// It has parked or polled a future: a runtime runs on it.
     is_worker: bool,
+    /// It runs a closure of the blocking pool, or did last: what it wakes then waited for the closure.
     blocking: bool,
 }
 
@@ -89,13 +90,13 @@ impl Foresight {
     pub(crate) fn poll_ends(&mut self, thread: ThreadIndex) {
         let looked = self.looked(thread);
         looked.polls = None;
-        looked.blocking = false;
     }
 
     pub(crate) fn parks(&mut self, thread: ThreadIndex, parked: bool) {
         let looked = self.looked(thread);
         looked.parked = parked;
         looked.is_worker = true;
+        looked.blocking = false;
     }
 
     pub(crate) fn wake(&mut self, thread: ThreadIndex, time_ns: u64, waker: Waker) {

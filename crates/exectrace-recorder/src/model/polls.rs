@@ -8,7 +8,7 @@
 use std::panic::Location;
 
 use exectrace_format::{
-    Inferred, NETWORK_OR_TIMER, UNKNOWN_WAIT, WOKEN_BY_BLOCKING, WOKEN_BY_TASK, WOKEN_BY_THREAD,
+    Inferred, UNKNOWN_WAIT, WOKEN_BY_BLOCKING, WOKEN_BY_DRIVER, WOKEN_BY_TASK, WOKEN_BY_THREAD,
 };
 use rustc_hash::FxHashMap;
 
@@ -70,7 +70,7 @@ pub(crate) struct AsyncTasks {
 /// Names that are used again and again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Texts {
-    network_or_timer: NameId,
+    by_driver: NameId,
     by_task: NameId,
     by_thread: NameId,
     by_blocking: NameId,
@@ -84,7 +84,7 @@ pub(super) struct Texts {
 impl AsyncTasks {
     pub(crate) fn new(names: &mut Names) -> Self {
         let texts = Texts {
-            network_or_timer: names.intern_static(NETWORK_OR_TIMER),
+            by_driver: names.intern_static(WOKEN_BY_DRIVER),
             by_task: names.intern_static(WOKEN_BY_TASK),
             by_thread: names.intern_static(WOKEN_BY_THREAD),
             by_blocking: names.intern_static(WOKEN_BY_BLOCKING),
@@ -109,7 +109,7 @@ impl AsyncTasks {
     /// Why a task waited, as far as it follows from who woke it.
     fn reason_of(&self, kind: WakerKind) -> NameId {
         match kind {
-            WakerKind::Driver => self.texts.network_or_timer,
+            WakerKind::Driver => self.texts.by_driver,
             WakerKind::Blocking => self.texts.by_blocking,
             WakerKind::Task => self.texts.by_task,
             WakerKind::Outside => self.texts.by_thread,

@@ -19,10 +19,14 @@
 pub(crate) const RECEIVE: &str = "chan receive";
 /// Room for a message.
 pub(crate) const SEND: &str = "chan send";
+/// A watch channel, or the barrier that is built on one, where all else of it was inlined.
+pub(crate) const WATCH: &str = "sync (watch or barrier)";
 /// A lock, a permit, a notification.
 pub(crate) const SYNC: &str = "sync";
 /// The end of another task.
 pub(crate) const JOIN: &str = "sync (join)";
+/// The end of a child process.
+pub(crate) const PROCESS: &str = "sync (child process)";
 /// A function that the blocking pool runs.
 pub(crate) const BLOCKING: &str = "sync (blocking call)";
 /// Any of several things.
@@ -83,7 +87,7 @@ const RULES: &[Rule] = &[
     rule("tokio::sync::task::", "", RECEIVE),
     rule("tokio::sync::", "", SYNC),
     rule("tokio::signal::", "", RECEIVE),
-    rule("tokio::process::", "", SYNC),
+    rule("tokio::process::", "", PROCESS),
     rule("tokio_util::sync::mpsc::", "", SEND),
     rule("tokio_util::sync::", "", SYNC),
     rule("tokio_util::task::task_tracker::", "", SYNC),
@@ -160,6 +164,13 @@ const LIBRARIES: &[&str] = &[
     "exectrace_tokio::",
 ];
 
+/// The future that has another one spend its task's budget.
+const BUDGETED: &str = "tokio::task::coop::Coop::";
+
+/// A notification. Of all that Tokio builds on one, only watch channels, and barriers, which wait on those,
+/// have it spend the budget; `Notified` alone does not.
+const NOTIFICATION: &str = "tokio::sync::notify::";
+
 /// The future behind `timeout` and `timeout_at`.
 const TIMEOUT: &str = "tokio::time::timeout::";
 
@@ -213,6 +224,7 @@ pub(super) fn wait<'a>(functions: impl Iterator<Item = &'a str>) -> Wait {
         run: 0,
         is_guard: false,
     };
+    let mut is_notified = false;
     for (index, function) in functions.enumerate() {
         if !is_library(function) {
             break;
@@ -223,9 +235,13 @@ pub(super) fn wait<'a>(functions: impl Iterator<Item = &'a str>) -> Wait {
         }
         if function.starts_with(TIMEOUT) {
             wait.is_guard |= wait.reason == Some(SLEEP);
+        } else if function.starts_with(BUDGETED) && is_notified {
+            // All else of it was inlined.
+            wait.reason = Some(WATCH);
         } else if let Some(reason) = reason_of(function) {
             wait.reason = Some(reason);
             wait.resource = Some(index);
+            is_notified = function.starts_with(NOTIFICATION);
         }
     }
     wait
@@ -265,6 +281,21 @@ mod tests {
         ];
         assert_eq!(reason(&file), Some(BLOCKING));
         assert_eq!(reason(&file[..2]), Some(JOIN));
+    }
+
+    #[test]
+    fn a_watch_channel_of_which_only_the_notification_is_left_is_known_by_its_budget() {
+        let watch = [
+            "tokio::sync::notify::Notified::poll",
+            "tokio::task::coop::Coop::poll",
+            "app::main",
+        ];
+        assert_eq!(reason(&watch), Some(WATCH));
+        assert_eq!(reason(&watch[..1]), Some(SYNC));
+        let barrier = [watch[0], watch[1], "tokio::sync::barrier::Barrier::wait"];
+        assert_eq!(reason(&barrier), Some(SYNC));
+        let broadcast = ["tokio::sync::broadcast::Recv::poll", watch[1]];
+        assert_eq!(reason(&broadcast), Some(RECEIVE));
     }
 
     #[test]
@@ -312,7 +343,7 @@ mod tests {
                 .iter()
                 .any(|&part| text.contains(part))
         };
-        for text in [RECEIVE, SEND, SYNC, JOIN, BLOCKING, SELECT] {
+        for text in [RECEIVE, SEND, WATCH, SYNC, JOIN, PROCESS, BLOCKING, SELECT] {
             assert!(sync(text), "{text}");
         }
         for text in [SLEEP, YIELD, NETWORK] {

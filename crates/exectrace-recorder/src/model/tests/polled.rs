@@ -193,7 +193,7 @@ fn who_will_wake_a_task_tells_why_it_waits() {
     let events = trial.read().remove(0);
     assert_eq!(
         what(&states(&events, "reader"))[2],
-        (Waiting, "network or timer")
+        (Waiting, "network, timer or signal")
     );
     assert_eq!(
         what(&states(&events, "writer"))[2],
@@ -230,7 +230,7 @@ fn a_wait_is_unknown_if_nobody_ends_it_or_a_worker_does_between_its_polls() {
         let waits = states.into_iter().filter(|state| state.1 == Waiting);
         waits.map(|state| state.2).collect::<Vec<_>>()
     };
-    assert_eq!(waits("mixed"), ["network or timer", "unknown"]);
+    assert_eq!(waits("mixed"), ["network, timer or signal", "unknown"]);
     assert_eq!(waits("joins"), ["unknown"]);
 }
 
