@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::play::Player;
 use crate::{
     Counter, CriticalPath, Finding, Gc, Latencies, Options, Overview, Profile, Regions, Syscalls,
-    Tasks, UserTasks, Workers,
+    Tasks, UserTasks, Vocabulary, Workers,
 };
 
 /// What a trace tells, as far as [`Options`] asked for it: the rest is `None` or empty.
@@ -42,6 +42,12 @@ pub struct Analysis {
     pub gc: Option<Gc>,
     /// Counters, by name.
     pub counters: Vec<Counter>,
+    /// The names in the trace, whatever the filter lets through.
+    #[serde(skip)]
+    pub names: Vocabulary,
+    /// Whether the filter lets any stretch of an async task or thread through that lies in the window.
+    #[serde(skip)]
+    pub has_stretches: bool,
     /// What the rules found that watch the trace as it is played; a part of [`Self::findings`].
     #[serde(skip)]
     pub(crate) watched: Vec<Finding>,

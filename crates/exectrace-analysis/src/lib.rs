@@ -42,6 +42,7 @@ mod syscalls;
 mod tasks;
 mod top;
 mod user_tasks;
+mod vocabulary;
 mod workers;
 
 pub use analysis::Analysis;
@@ -65,4 +66,5 @@ pub use tasks::{Run, TaskGroup, TaskInstance, Tasks};
 pub use user_tasks::{
     LogEntry, MAX_TREE_PARTS, UserTaskInstance, UserTaskKind, UserTaskTree, UserTasks,
 };
+pub use vocabulary::Vocabulary;
 pub use workers::{IdleWhileRunnable, Pool, Thread, Worker, Workers};

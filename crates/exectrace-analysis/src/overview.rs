@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::names::is_of_go_runtime;
 use crate::play::Index;
 use crate::sight::{Seen, Sight};
+use crate::vocabulary::Used;
 use crate::workers::is_workers_name;
 
 /// The facts of a trace.
@@ -183,6 +184,8 @@ pub(crate) struct Facts {
     last_thread: Option<ThreadId>,
     lost: FxHashMap<u64, LostByThread>,
     inferred: FxHashMap<&'static str, u64>,
+    /// The names that can be asked for.
+    pub(crate) used: Used,
     /// What was seen, by which it is told what the trace can tell.
     pub(crate) seen: Seen,
     /// Names of lanes and threads.

@@ -35,6 +35,8 @@ pub(crate) struct Passes {
     watch: Option<WatchPass>,
     /// Spans, for those that ask for them.
     spans: Option<Spans>,
+    /// The filter let one through.
+    has_stretches: bool,
 }
 
 impl Passes {
@@ -55,6 +57,7 @@ impl Passes {
             gc: options.gc.then(GcPass::default),
             counters: options.counters.then(CounterPass::default),
             spans: (options.regions || !options.user_task_trees.is_empty()).then(Spans::default),
+            has_stretches: false,
             watch: options.findings.then(|| WatchPass::new(names)),
         }
     }
@@ -102,6 +105,7 @@ impl Passes {
         {
             return;
         }
+        self.has_stretches = true;
         if let Some(pass) = &mut self.tasks {
             pass.stretch(flow, stretch);
         }
@@ -337,6 +341,7 @@ impl Passes {
 
     pub(crate) fn finish(mut self, world: &mut World, analysis: &mut Analysis) {
         self.finish_spans(world);
+        analysis.has_stretches = self.has_stretches;
         analysis.tasks = self.tasks.map(|pass| pass.finish(world));
         analysis.latencies = self.latencies.map(|pass| pass.finish(world));
         analysis.workers = self.workers.map(|pass| pass.finish(world));

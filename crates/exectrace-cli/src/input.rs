@@ -10,6 +10,7 @@ use clap::Args;
 use flate2::read::MultiGzDecoder;
 use same_file::Handle;
 
+use crate::output::growth::Position;
 use crate::progress::Progress;
 
 /// The first bytes of a file that gzip made (RFC 1952, 2.3.1).
@@ -147,6 +148,11 @@ fn unpacking(head: &[u8]) -> Option<Unpack> {
 }
 
 impl Input {
+    /// How much of it was read, also later.
+    pub(crate) fn position(&self) -> Position {
+        self.progress.position()
+    }
+
     /// The same file, opened once more; `None` for what can only be read once.
     pub(crate) fn again(&self) -> Option<File> {
         File::open(self.file.as_ref()?).ok()

@@ -13,6 +13,7 @@ mod comparable;
 mod compare;
 mod failure;
 mod input;
+mod nearest;
 mod output;
 mod progress;
 mod question;

@@ -1,11 +1,14 @@
 //! How far a long reading has come: on standard error, if that is a terminal, and only of what
 //! takes longer than half a second.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::input::Origin;
+use crate::output::growth::Position;
 
 /// What is done sooner needs no bar.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -16,7 +19,7 @@ pub(crate) struct Progress {
     began: Instant,
     label: String,
     total: Option<u64>,
-    read: u64,
+    read: Rc<Cell<u64>>,
     bar: Option<ProgressBar>,
 }
 
@@ -27,19 +30,28 @@ impl Progress {
             began: Instant::now(),
             label: crate::output::printable(&origin.label).into_owned(),
             total: origin.bytes,
-            read: 0,
+            read: Rc::default(),
             bar: None,
+        }
+    }
+
+    /// How far it has come, also later.
+    pub(crate) fn position(&self) -> Position {
+        Position {
+            read: self.read.clone(),
+            total: self.total,
         }
     }
 
     /// Notes that `bytes` more were read.
     pub(crate) fn advance(&mut self, bytes: u64) {
-        self.read += bytes;
+        let read = self.read.get() + bytes;
+        self.read.set(read);
         if self.bar.is_none() && self.began.elapsed() >= PATIENCE {
             self.bar = Some(self.make_bar());
         }
         if let Some(bar) = &self.bar {
-            bar.set_position(self.read);
+            bar.set_position(read);
         }
     }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::args::{Format, FormatArgument};
 use crate::failure::{Status, Usage, warn};
 use crate::input::{self, Origin, TraceArgument};
+use crate::nearest;
 use crate::output::gaps::Gaps;
 use crate::output::{self, Out, json, printable, style, units};
 use crate::reading;
@@ -111,11 +112,24 @@ impl Question {
             filter,
             ..options
         };
+        let has_expression = options.filter.expression.is_some();
         let (input, origin) = input::open(&self.trace.path)?;
         let mut reader = reading::begin(input, &origin)?;
         let mut analysis = Analysis::read(&mut reader, &options);
         if let Some(damage) = analysis.damage.take() {
             analysis.damage = Some(reading::damage_of_trace(damage, &origin)?);
+        }
+        self.window.warn_if_outside(analysis.overview.duration_ns);
+        let known = &analysis.names.tasks;
+        match &self.group {
+            Some(group) if known.binary_search(group).is_err() => {
+                let what = "async task or thread of the trace";
+                warn(&nearest::message(what, group, known, "tasks"));
+            }
+            _ if has_expression && !analysis.has_stretches => {
+                warn("--filter lets nothing of this part of the trace through");
+            }
+            _ => {}
         }
         Ok(Answer {
             analysis,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::failure::Usage;
-use crate::output::units::parse_duration;
+use crate::failure::{Usage, warn};
+use crate::output::units::{self, parse_duration};
 
 /// A part of the trace's time.
 #[derive(Clone, Copy, Debug, Args)]
@@ -43,6 +43,18 @@ impl Window {
             begin_ns: self.begin_ns(),
             end_ns: self.end_ns(),
         })
+    }
+
+    /// Says so if it begins after the end of the trace.
+    pub(crate) fn warn_if_outside(&self, duration_ns: u64) {
+        if let Some(from) = self.from
+            && nanoseconds(from) > duration_ns
+        {
+            let ends = units::duration(duration_ns);
+            warn(&format!(
+                "--from {from:?} is after the end of the trace, which is {ends} long"
+            ));
+        }
     }
 
     /// Nanoseconds after the trace's beginning.

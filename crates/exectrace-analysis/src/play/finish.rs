@@ -75,6 +75,7 @@ impl Player {
         overview.workers = self.world.lanes.all.len() as u64;
         let overview = self.world.facts.finish();
         let mut analysis = Analysis {
+            names: self.world.facts.used.names(&self.world.names),
             overview,
             ..Analysis::default()
         };

@@ -159,6 +159,7 @@ impl Player {
             CompactKind::RegionBegin { task, name } => {
                 let name = self.world.names.text(tables, name);
                 let stack = self.world.names.stack(tables, event.stack);
+                self.world.facts.used.regions.add(name);
                 if let Some(flow) = self.flows.get_mut(event.go) {
                     flow.marks(Did::RegionBegin(name), time, stack);
                     flow.open_region((name, task.0, stack), time, self.world.clip);
@@ -167,6 +168,7 @@ impl Player {
             }
             CompactKind::RegionEnd { task, name } => {
                 let name = self.world.names.text(tables, name);
+                self.world.facts.used.regions.add(name);
                 self.marks(event, tables, Did::RegionEnd(name));
                 let is_part = self.has_leaf(tables, event.stack, PART_OF_SPAN);
                 self.region_ends(event.go, (task.0, name), is_part);
@@ -178,6 +180,12 @@ impl Player {
                 let root = self.world.names.root(stack);
                 let carries =
                     root.is_some_and(|root| self.world.names.get(root.function) == CONCURRENT_SPAN);
+                let used = &mut self.world.facts.used;
+                let names = match carries {
+                    true => &mut used.regions,
+                    false => &mut used.user_tasks,
+                };
+                names.add(name);
                 let task = UserTask {
                     id: task,
                     parent,
@@ -423,6 +431,7 @@ fn name(flow: &mut Flow, world: &mut World, tables: &Tables, own_stack: StackId)
     let stack = world.names.stack(tables, own_stack);
     if let Some(&root) = world.names.root(stack) {
         flow.name = root.function;
+        world.facts.used.tasks.add(flow.name);
         flow.root = Some(root);
         flow.kind = FlowKind::of_root(world.names.get(root.file));
         world.facts.seen.flow(flow.kind);

@@ -3,13 +3,15 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use exectrace_export::{ExportError, Exported, Options, Weight};
 use exectrace_format::Reader;
 
-use crate::failure::{Status, Usage, warn};
+use crate::failure::{Status, warn};
 use crate::input::{self, TraceArgument};
 use crate::output::file::OutputFile;
+use crate::output::growth::Growing;
 use crate::output::{Out, units};
 use crate::reading;
 
@@ -21,15 +23,16 @@ pub(crate) struct Export {
     format: ExportFormat,
     #[command(flatten)]
     trace: TraceArgument,
-    /// The file to write (for parquet the folder); `-` is standard output
+    /// The file to write; `-` is standard output
+    #[cfg_attr(feature = "parquet", doc = "(for parquet the folder, always)")]
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::AnyPath)]
     output: PathBuf,
     /// Leave out rows of this sort (perfetto, chrome, firefox); may be given several times
     #[arg(long, value_name = "ROWS")]
     without: Vec<Rows>,
     /// What the stacks of a flame graph weigh (folded, speedscope)
-    #[arg(long, value_name = "WEIGHT", default_value = "wait")]
-    weight: String,
+    #[arg(long, value_name = "WEIGHT", default_value = "wait", value_parser = PossibleValuesParser::new(Weight::ALL.map(Weight::name)).try_map(|name| name.parse::<Weight>()))]
+    weight: Weight,
     #[cfg(feature = "parquet")]
     #[command(flatten)]
     parquet: ParquetArguments,
@@ -82,11 +85,8 @@ fn partition(text: &str) -> Result<(String, String), String> {
 
 impl Export {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
-        let weight: Weight = self
-            .weight
-            .parse()
-            .map_err(|error| Usage::error(format!("{error}"), "one of these"))?;
         let (input, origin) = input::open(&self.trace.path)?;
+        let position = input.position();
         let reader = reading::begin(input, &origin)?;
         let options = self.options(&origin.label);
         #[cfg(feature = "parquet")]
@@ -95,8 +95,9 @@ impl Export {
             return tell(exported, &self.output.display().to_string(), &origin, out);
         }
         let mut file = OutputFile::create(&self.output, &origin)?;
+        let weight = self.weight;
         let exported = self
-            .write(reader, &mut file, &options, weight)
+            .write(reader, Growing::new(&mut file, position), &options, weight)
             .map_err(|error| anyhow::Error::new(error).context("cannot export"))?;
         match file.finish()? {
             Some(written) => tell(exported, &written, &origin, out),

@@ -4,12 +4,13 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use exectrace_analysis::{Options, Profile, ProfileKind, ProfileSample, ProfileScope};
+use exectrace_analysis::{Options, Profile, ProfileKind, ProfileSample, ProfileScope, Vocabulary};
 use serde::Serialize;
 
 use crate::args::{Format, FormatArgument};
-use crate::failure::{Status, Usage};
+use crate::failure::{Status, Usage, warn};
 use crate::input::TraceArgument;
+use crate::nearest;
 use crate::output::file::OutputFile;
 use crate::output::{Out, names, printable, style, units};
 use crate::question::{FILTER_HELP, Page, Question};
@@ -135,9 +136,10 @@ impl ProfileCommand {
         };
         let answer = question.ask(Options {
             profiles: vec![self.kind.of_analysis()],
-            profile_scope: scope,
+            profile_scope: scope.clone(),
             ..Options::default()
         })?;
+        warn_of_names(&answer.analysis.names, &scope);
         let part = Part {
             profile: answer.analysis.profiles.first(),
         };
@@ -170,6 +172,32 @@ impl ProfileCommand {
             None => out.write_all(&bytes)?,
         }
         answer.conclude(out)
+    }
+}
+
+/// Says which of the names that limit the profile are not in the trace.
+fn warn_of_names(known: &Vocabulary, scope: &ProfileScope) {
+    let limits = [
+        (&scope.group, &known.tasks, "async task or thread", "tasks"),
+        (&scope.region, &known.regions, "span or region", "regions"),
+        (
+            &scope.user_task,
+            &known.user_tasks,
+            "user task",
+            "usertasks",
+        ),
+    ];
+    for (name, known, what, lister) in limits {
+        if let Some(name) = name
+            && known.binary_search(name).is_err()
+        {
+            warn(&nearest::message(
+                &format!("{what} of the trace"),
+                name,
+                known,
+                lister,
+            ));
+        }
     }
 }
 

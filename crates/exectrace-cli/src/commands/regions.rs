@@ -4,7 +4,8 @@ use clap::Args;
 use exectrace_analysis::{Aspect, Options, RegionInstance, RegionKind, Regions};
 use serde::Serialize;
 
-use crate::failure::Status;
+use crate::failure::{Status, warn};
+use crate::nearest;
 use crate::output::table::{Cell, Table};
 use crate::output::{Out, names, style, units};
 use crate::question::{Page, Question};
@@ -38,6 +39,11 @@ impl RegionsCommand {
         })?;
         if let (Some(regions), Some(name)) = (&mut answer.analysis.regions, &self.name) {
             regions.kinds.retain(|kind| kind.name == *name);
+            if regions.kinds.is_empty() {
+                let known = &answer.analysis.names.regions;
+                let what = "span or region in this part of the trace";
+                warn(&nearest::message(what, name, known, "regions"));
+            }
         }
         let part = Part {
             regions: answer.analysis.regions.as_ref(),

@@ -9,7 +9,8 @@ use exectrace_analysis::{
 };
 use serde::Serialize;
 
-use crate::failure::{Status, Usage};
+use crate::failure::{Status, Usage, warn};
+use crate::nearest;
 use crate::output::table::{Cell, Table};
 use crate::output::{Out, names, printable, style, units};
 use crate::question::{Page, Question};
@@ -48,6 +49,11 @@ impl UserTasksCommand {
         if let Some(tasks) = &mut answer.analysis.user_tasks {
             if let Some(name) = &self.name {
                 tasks.kinds.retain(|kind| kind.name == *name);
+                if tasks.kinds.is_empty() {
+                    let known = &answer.analysis.names.user_tasks;
+                    let what = "user task in this part of the trace";
+                    warn(&nearest::message(what, name, known, "usertasks"));
+                }
             }
             if let Some(id) = self.id.filter(|_| tasks.trees.is_empty()) {
                 return Err(Usage::error(

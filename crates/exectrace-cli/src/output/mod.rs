@@ -3,6 +3,7 @@
 pub(crate) mod bar;
 pub(crate) mod file;
 pub(crate) mod gaps;
+pub(crate) mod growth;
 pub(crate) mod json;
 pub(crate) mod names;
 pub(crate) mod style;
