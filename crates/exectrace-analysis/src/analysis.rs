@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::play::Player;
 use crate::{
-    Counter, CriticalPath, Finding, Gc, Latencies, Options, Overview, Profile, Regions, Syscalls,
-    Tasks, UserTasks, Vocabulary, Workers,
+    Counter, CriticalPath, Finding, Gc, Latencies, Logs, Options, Overview, Profile, Regions,
+    Syscalls, Tasks, UserTasks, Vocabulary, Workers,
 };
 
 /// What a trace tells, as far as [`Options`] asked for it: the rest is `None` or empty.
@@ -34,6 +34,8 @@ pub struct Analysis {
     pub critical_path: Option<CriticalPath>,
     /// Regions.
     pub regions: Option<Regions>,
+    /// Logs.
+    pub logs: Option<Logs>,
     /// Profiles, in the order they were asked for.
     pub profiles: Vec<Profile>,
     /// System calls.

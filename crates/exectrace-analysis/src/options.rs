@@ -31,6 +31,8 @@ pub struct Options {
     pub critical_path: Option<u64>,
     /// [`Regions`](crate::Regions): regions by name and place.
     pub regions: bool,
+    /// [`Logs`](crate::Logs): logs by category and place.
+    pub logs: bool,
     /// [`Profile`](crate::Profile)s of these kinds.
     pub profiles: Vec<crate::ProfileKind>,
     /// What the profiles are limited to.
@@ -63,6 +65,7 @@ impl Default for Options {
             user_task_trees: Vec::new(),
             critical_path: None,
             regions: false,
+            logs: false,
             profiles: Vec::new(),
             profile_scope: crate::ProfileScope::default(),
             syscalls: false,
@@ -85,6 +88,7 @@ impl Options {
             workers: true,
             user_tasks: true,
             regions: true,
+            logs: true,
             syscalls: true,
             gc: true,
             counters: true,

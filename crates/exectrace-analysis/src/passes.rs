@@ -9,6 +9,7 @@ use crate::filter::Compiled;
 use crate::findings::WatchPass;
 use crate::gc::GcPass;
 use crate::latency::LatencyPass;
+use crate::logs::LogPass;
 use crate::names::{Names, Stack, Text};
 use crate::options::Options;
 use crate::play::{EndedRegion, Flow, Flows, Part, Spans, Stretch, UserTask, WholeSpan, World};
@@ -19,6 +20,9 @@ use crate::tasks::TaskPass;
 use crate::user_tasks::UserTaskPass;
 use crate::workers::WorkerPass;
 
+/// The user task under which our recorder writes messages of its own, which say nothing of the program.
+const TRACER_TASK: TaskId = TaskId(1);
+
 #[derive(Debug)]
 pub(crate) struct Passes {
     filter: Compiled,
@@ -28,6 +32,7 @@ pub(crate) struct Passes {
     user_tasks: Option<UserTaskPass>,
     critical_path: Option<CriticalPathPass>,
     regions: Option<RegionPass>,
+    logs: Option<LogPass>,
     profiles: Option<ProfilePass>,
     syscalls: Option<SyscallPass>,
     gc: Option<GcPass>,
@@ -52,6 +57,7 @@ impl Passes {
                 .then(|| UserTaskPass::new(top, &options.user_task_trees)),
             critical_path: options.critical_path.map(CriticalPathPass::new),
             regions: options.regions.then(|| RegionPass::new(top)),
+            logs: options.logs.then(LogPass::default),
             profiles: (!options.profiles.is_empty()).then(|| ProfilePass::new(options, names)),
             syscalls: options.syscalls.then(|| SyscallPass::new(top)),
             gc: options.gc.then(GcPass::default),
@@ -270,9 +276,28 @@ impl Passes {
         }
     }
 
-    pub(crate) fn log(&mut self, world: &World, go: GoId, task: TaskId, texts: (&str, &str)) {
+    /// A log of a user task, by a flow, if it is known; its category with the stack, and its message.
+    pub(crate) fn log(
+        &mut self,
+        world: &World,
+        event: &CompactEvent,
+        (task, flow): (TaskId, Option<&Flow>),
+        (category, stack): (Text, Stack),
+        message: &str,
+    ) {
         if let Some(pass) = &mut self.user_tasks {
-            pass.log(world, go, task, texts);
+            let texts = (world.names.get(category), message);
+            pass.log(world, event.go, task, texts);
+        }
+        if let Some(pass) = &mut self.logs {
+            let is_let_through = match flow {
+                Some(flow) => self.filter.lets_through(world, flow, None),
+                None => self.filter.is_empty(),
+            };
+            let is_of_tracer = task == TRACER_TASK && !world.facts.is_of_go();
+            if is_let_through && !is_of_tracer && world.clip.touches(event.time.0, event.time.0) {
+                pass.log(world, event, (category, stack), message);
+            }
         }
     }
 
@@ -348,6 +373,7 @@ impl Passes {
         analysis.user_tasks = self.user_tasks.map(|pass| pass.finish(world));
         analysis.critical_path = self.critical_path.and_then(|pass| pass.finish(world));
         analysis.regions = self.regions.map(|pass| pass.finish(world));
+        analysis.logs = self.logs.map(|pass| pass.finish(world));
         analysis.profiles = self
             .profiles
             .map_or_else(Vec::new, |pass| pass.finish(world));

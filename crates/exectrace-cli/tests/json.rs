@@ -49,6 +49,7 @@ fn every_document_follows_its_schema() {
             vec!["usertasks", trace],
             vec!["usertasks", "--id", "1", trace],
             vec!["regions", trace],
+            vec!["logs", trace],
             vec!["workers", trace],
             vec!["syscalls", trace],
             vec!["findings", trace],

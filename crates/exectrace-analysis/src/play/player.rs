@@ -209,8 +209,12 @@ impl Player {
                 message,
             } => {
                 self.marks(event, tables, Did::Log);
-                let texts = (tables.text(category), tables.text(message));
-                self.passes.log(&self.world, event.go, task, texts);
+                let category = self.world.names.text(tables, category);
+                let stack = self.world.names.stack(tables, event.stack);
+                let of = (task, self.flows.get(event.go));
+                let message = tables.text(message);
+                self.passes
+                    .log(&self.world, event, of, (category, stack), message);
             }
             CompactKind::Label { go, label } => {
                 let label = self.world.names.text(tables, label);

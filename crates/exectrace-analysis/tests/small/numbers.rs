@@ -366,6 +366,27 @@ fn the_critical_path_is_split_by_the_regions_of_what_runs() {
 }
 
 #[test]
+fn logs_are_counted_by_category_and_place() {
+    let mut story = Story::default();
+    story
+        .worker(1, "main")
+        .runs(10, 1, 1, "main")
+        .log(20, 1, 1, "of the recorder itself")
+        .log(30, 1, 0, "first")
+        .log(50, 1, 0, "last");
+    let options = Options {
+        logs: true,
+        ..Options::default()
+    };
+    let logs = story.analyse(&options).logs.expect("asked for");
+    let [kind] = logs.kinds.as_slice() else {
+        panic!("{:?}", logs.kinds);
+    };
+    assert_eq!((kind.count, kind.bytes, kind.last.as_str()), (2, 9, "last"));
+    assert_eq!(kind.last_ns - kind.first_ns, 20);
+}
+
+#[test]
 fn what_stands_before_the_damage_is_analysed() {
     let whole = request().bytes();
     let cut = &whole[..whole.len() - 20];

@@ -8,6 +8,7 @@ mod events;
 mod export;
 mod findings;
 mod latency;
+mod logs;
 mod profile;
 mod regions;
 mod stat;
@@ -35,6 +36,7 @@ pub(crate) enum Command {
     #[command(name = "usertasks")]
     UserTasks(usertasks::UserTasksCommand),
     Regions(regions::RegionsCommand),
+    Logs(logs::LogsCommand),
     Workers(workers::WorkersCommand),
     Syscalls(syscalls::SyscallsCommand),
     Findings(findings::Findings),
@@ -58,6 +60,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Status> {
         Command::Profile(command) => command.run(&mut out),
         Command::UserTasks(command) => command.run(&mut out),
         Command::Regions(command) => command.run(&mut out),
+        Command::Logs(command) => command.run(&mut out),
         Command::Workers(command) => command.run(&mut out),
         Command::Syscalls(command) => command.run(&mut out),
         Command::Findings(command) => command.run(&mut out),

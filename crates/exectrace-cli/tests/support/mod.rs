@@ -14,13 +14,14 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Commands that read one trace and write to standard output.
-pub(crate) const READING: [&[&str]; 13] = [
+pub(crate) const READING: [&[&str]; 14] = [
     &["summary"],
     &["tasks"],
     &["latency"],
     &["profile"],
     &["usertasks"],
     &["regions"],
+    &["logs"],
     &["workers"],
     &["syscalls"],
     &["findings"],
