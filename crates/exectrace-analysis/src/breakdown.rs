@@ -1,5 +1,6 @@
 //! Where the time of a flow, a region or a user task went, by state.
 
+use exectrace_format::WaitSource;
 use serde::Serialize;
 
 use crate::names::Text;
@@ -56,8 +57,21 @@ impl Breakdown {
 pub struct ReasonTime {
     /// The name, as the trace gives it; empty where it tells none.
     pub name: String,
+    /// Of a reason to wait, how it is known: `seen`, `concluded` (from who ended the wait) or `unknown`.
+    pub source: &'static str,
     /// How long in all.
     pub duration_ns: u64,
+}
+
+/// How a reason to wait is known, in a word.
+pub(crate) fn source(reason: &str) -> &'static str {
+    match WaitSource::of(reason) {
+        // Statuses give none.
+        _ if reason.is_empty() => "unknown",
+        WaitSource::Seen => "seen",
+        WaitSource::Concluded => "concluded",
+        WaitSource::Unknown => "unknown",
+    }
 }
 
 /// [`Breakdown`] while it is being made: names as numbers.
@@ -136,6 +150,7 @@ impl Sums {
                 .filter(|&&(_, duration_ns)| duration_ns > 0)
                 .map(|&(name, duration_ns)| ReasonTime {
                     name: names.owned(name),
+                    source: source(names.get(name)),
                     duration_ns,
                 })
                 .collect();

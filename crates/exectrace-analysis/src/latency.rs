@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 
+use crate::breakdown::source;
 use crate::histogram::Histogram;
 use crate::names::{Names, Text};
 use crate::play::{Flow, Origin, State, Stretch, World};
+use crate::sight::FlowKind;
 
 /// Distributions of how long async tasks were in each state at a time.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -32,6 +34,8 @@ pub struct StateLatency {
     pub state: &'static str,
     /// Of waits: the reason.
     pub reason: String,
+    /// Of waits: how the reason is known, as in [`ReasonTime::source`](crate::ReasonTime::source).
+    pub source: Option<&'static str>,
     /// How long.
     pub durations: Histogram,
     /// How many times it happened and its length was not seen, as the wake that began it was not.
@@ -74,7 +78,8 @@ const SYSCALL: usize = 4;
 impl LatencyPass {
     #[inline]
     pub(crate) fn stretch(&mut self, flow: &Flow, stretch: &Stretch) {
-        if !stretch.is_closed() || stretch.state == State::Unknown {
+        let is_of_task = flow.kind == FlowKind::Task && stretch.state != State::Unknown;
+        if !stretch.is_closed() || !is_of_task {
             return;
         }
         let states = &mut self.group(flow.name).states;
@@ -166,6 +171,7 @@ impl States {
         let plain = plain.map(|(state, durations)| StateLatency {
             state,
             reason: String::new(),
+            source: None,
             durations,
             unseen: unseen(state),
         });
@@ -173,6 +179,7 @@ impl States {
         let waits = waits.map(|(reason, durations)| StateLatency {
             state: "wait",
             reason: names.owned(reason),
+            source: Some(source(names.get(reason))),
             durations,
             unseen: 0,
         });

@@ -3,7 +3,7 @@
 use exectrace_analysis::{
     Analysis, Options, PathStep, Profile, ProfileKind, ProfileScope, TaskGroup, Window,
 };
-use exectrace_format::Reader;
+use exectrace_format::{Reader, UNKNOWN_WAIT, WOKEN_BY_TASK};
 
 use crate::story::Story;
 
@@ -362,6 +362,38 @@ fn the_critical_path_is_split_by_the_regions_of_what_runs() {
     assert_eq!(
         outside.map(|total| (total.state, total.duration_ns)),
         Some(("running", 30))
+    );
+}
+
+#[test]
+fn a_reason_to_wait_says_how_it_is_known_and_waits_of_threads_are_none_of_tasks() {
+    let mut story = Story::default();
+    story
+        .runs(10, 1, 1, "main@thread")
+        .spawn(15, 1, 2, "serve")
+        .block(20, 1, "polling tasks", "main@thread");
+    let reasons = ["chan receive", WOKEN_BY_TASK, UNKNOWN_WAIT];
+    for (reason, begin) in reasons.into_iter().zip([100, 200, 300]) {
+        story.start(begin, 1, 2);
+        story.block(begin + 10, 1, reason, "recv<serve");
+        story.wake(begin + 50, 1, 2);
+    }
+    let options = Options {
+        latencies: true,
+        ..Options::default()
+    };
+    let latencies = story.analyse(&options).latencies.expect("asked for");
+    let waits = latencies.all.iter().filter(|state| state.state == "wait");
+    let known: Vec<_> = waits
+        .map(|wait| (wait.reason.as_str(), wait.source.expect("of a wait")))
+        .collect();
+    assert_eq!(
+        known,
+        [
+            ("chan receive", "seen"),
+            (WOKEN_BY_TASK, "concluded"),
+            (UNKNOWN_WAIT, "unknown"),
+        ]
     );
 }
 

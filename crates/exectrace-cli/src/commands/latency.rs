@@ -14,6 +14,8 @@ use crate::question::{Page, Question};
 ///
 /// run: one poll. wake: from a wake to the run. spawn: from the spawn to the first run. yield: from
 /// a yield to the next run. wait: for one thing. syscall: one system call.
+///
+/// reason: how the reason of a wait is known, `seen` on its stack or `concluded` from who ended it.
 #[derive(Debug, Args)]
 pub(crate) struct Latency {
     #[command(flatten)]
@@ -106,6 +108,8 @@ fn table(states: &[StateLatency], page: &mut Page<'_>) -> Table {
     let has_unseen = states.iter().any(|state| state.unseen > 0);
     let mut table = Table::new()
         .text("state")
+        .text("reason")
+        .minor(4)
         .number("count")
         .number("p50")
         .number("p90")
@@ -124,6 +128,7 @@ fn table(states: &[StateLatency], page: &mut Page<'_>) -> Table {
         let durations = &state.durations;
         let mut cells = vec![
             Cell::styled(title(state), style::NAME),
+            state.source.unwrap_or_default().into(),
             units::count(durations.count()).into(),
         ];
         for quantile in [0.5, 0.9, 0.99, 0.999] {
