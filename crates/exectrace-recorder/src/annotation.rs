@@ -4,7 +4,6 @@
 //! a context.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::panic::Location;
 
 use crate::fields::Fields;
@@ -74,7 +73,7 @@ impl Task {
         Self { number }
     }
 
-    /// Opens a region of this task on the calling thread.
+    /// Opens a region of this task, in the async task or thread that calls.
     #[inline]
     #[must_use = "a region ends when it is dropped"]
     #[track_caller]
@@ -124,17 +123,31 @@ impl Drop for Task {
     }
 }
 
-/// A region: an interval of the calling thread's own flow, from its making to its drop.
+/// A region: an interval of the async task that makes it, or of the thread's own code, from its making to
+/// its drop.
 ///
-/// It cannot leave its thread. Regions may end in any order, though only properly nested ones are
-/// shown as one piece each. Costs two records, about 10 ns each; a load and a branch while nothing
-/// records.
+/// It may be held across an `.await`. In an async task that is followed (see `exectrace::runtime`) it stays
+/// with the task, on whichever threads that is polled. In one that is not followed, the trace shows it on
+/// the thread that made it, from there to its drop, wherever that is (or until that thread has polled the
+/// task that it polls then). One that is sent to another async task
+/// ends with the task that made it.
+///
+/// Regions may end in any order, though only properly nested ones are shown as one piece each. Costs two
+/// records, about 10 ns each; a load and a branch while nothing records.
+///
+/// ```
+/// async fn query() -> u32 {
+///     let _region = exectrace_recorder::region("query");
+///     std::future::ready(17).await
+/// }
+///
+/// fn assert_send<T: Send>(_: T) {}
+/// assert_send(query());
+/// ```
 #[derive(Debug)]
 pub struct Region {
-    /// Ticks at its begin, which name it on its thread; 0 if it was not recorded.
+    /// Ticks at its begin, which name it among those of its thread; 0 if it was not recorded.
     began: u64,
-    /// A region belongs to the flow that opened it.
-    _not_send: PhantomData<*const ()>,
 }
 
 impl Region {
@@ -153,10 +166,7 @@ impl Region {
                 ],
             );
         }
-        Self {
-            began,
-            _not_send: PhantomData,
-        }
+        Self { began }
     }
 }
 
@@ -169,7 +179,7 @@ impl Drop for Region {
     }
 }
 
-/// Opens a region on the calling thread that belongs to no user task of the program's.
+/// Opens a region, in the async task or thread that calls, that belongs to no user task of the program's.
 ///
 /// Inside a region of a task or a recorded span it belongs to that task.
 ///

@@ -4,11 +4,11 @@ use std::panic::Location;
 
 use exectrace_format::{Event, StackId, TaskId};
 
-use super::flow::{Flow, OpenRegion, RegionKey};
+use super::flow::{Flow, FlowId, FlowState, OpenRegion, RegionKey};
 use super::names::{Leaf, NameId};
 use super::stays::Stay;
 use super::tasks::OpenTask;
-use super::threads::{Machine, ThreadIndex};
+use super::threads::ThreadIndex;
 use super::{Model, text};
 use crate::fields::Value;
 
@@ -51,20 +51,7 @@ impl Model {
 
     /// Opens a region on the thread's flow. Returns `false` if it has too many.
     pub(super) fn open_region(&mut self, thread: ThreadIndex, region: OpenRegion) -> bool {
-        let Some(stream) = self.machine.stream(thread) else {
-            return false;
-        };
-        let current = self
-            .machine
-            .thread(thread)
-            .and_then(|thread| thread.current);
-        let Machine {
-            flows,
-            names,
-            output,
-            ..
-        } = &mut self.machine;
-        let Some(flow) = current.and_then(|current| flows.get_mut(current)) else {
+        let Some((flow, stream, names, output)) = self.machine.running(thread) else {
             return false;
         };
         flow.stays.just_left = None;
@@ -78,29 +65,40 @@ impl Model {
     pub(super) fn region_end(&mut self, thread: ThreadIndex, began: u64) {
         let key = RegionKey::Annotation(began);
         let flow = self.machine.current(thread);
-        // If it is not there, its begin was lost, or was before the recording.
-        if let Some(position) = flow.and_then(|flow| flow.find(key)) {
-            self.close_region(thread, position, false);
+        match flow.and_then(|flow| flow.find(key)) {
+            Some(position) => self.close_region(thread, position, false),
+            None => self.region_end_elsewhere(key),
+        }
+    }
+
+    /// A region ends that is not of the flow that runs here: it began in a thread's own code, as that of
+    /// an async task which nobody follows, and has moved with it. If it is nowhere, its begin was lost, or
+    /// was before the recording. Async tasks are not searched: there can be a million of them.
+    #[cold]
+    fn region_end_elsewhere(&mut self, key: RegionKey) {
+        let find = |own: Option<FlowId>| {
+            let own = own?;
+            Some((own, self.machine.flows.get(own)?.find(key)?))
+        };
+        let mut threads = self.machine.threads();
+        let Some((own, position)) = threads.find_map(|(_, thread)| find(thread.own)) else {
+            return;
+        };
+        drop(threads);
+        let Some(flow) = self.machine.flows.get_mut(own) else {
+            return;
+        };
+        match flow.state {
+            FlowState::Running(thread) => self.close_region(thread, position, false),
+            // It can end when its thread's code goes on.
+            FlowState::Runnable | FlowState::Waiting => flow.regions[position].over = true,
         }
     }
 
     /// Closes a region of the flow that runs on the thread. `whole` says that it is a whole span.
     pub(super) fn close_region(&mut self, thread: ThreadIndex, position: usize, whole: bool) {
         self.run(thread);
-        let Some(stream) = self.machine.stream(thread) else {
-            return;
-        };
-        let current = self
-            .machine
-            .thread(thread)
-            .and_then(|thread| thread.current);
-        let Machine {
-            flows,
-            names,
-            output,
-            ..
-        } = &mut self.machine;
-        let Some(flow) = current.and_then(|current| flows.get_mut(current)) else {
+        let Some((flow, stream, names, output)) = self.machine.running(thread) else {
             return;
         };
         let key = flow.regions[position].key;
@@ -117,26 +115,10 @@ impl Model {
 
     /// Closes the regions of the flow that runs on the thread whose end came while it did not run.
     pub(super) fn close_regions_that_are_over(&mut self, thread: ThreadIndex) {
-        let is_over = |flow: &Flow| flow.regions.iter().any(|region| region.over);
-        if !self.machine.current(thread).is_some_and(is_over) {
-            return;
-        }
-        self.run(thread);
-        let Some(stream) = self.machine.stream(thread) else {
-            return;
-        };
-        let current = self
-            .machine
-            .thread(thread)
-            .and_then(|thread| thread.current);
-        let Machine {
-            flows,
-            names,
-            output,
-            ..
-        } = &mut self.machine;
-        if let Some(flow) = current.and_then(|current| flows.get_mut(current)) {
-            flow.close_over(stream, names, output);
+        let current = self.machine.current(thread);
+        if current.is_some_and(Flow::has_regions_that_are_over) {
+            self.run(thread);
+            self.machine.close_regions_that_are_over(thread);
         }
     }
 

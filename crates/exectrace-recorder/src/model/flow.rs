@@ -146,6 +146,12 @@ impl Flow {
         regions.rposition(|region| region.key == key && !region.over)
     }
 
+    /// Whether the end of some region has come that could not be written.
+    #[inline]
+    pub(crate) fn has_regions_that_are_over(&self) -> bool {
+        self.regions.iter().any(|region| region.over)
+    }
+
     /// Opens a region. Returns `false` if there are too many.
     #[inline]
     pub(crate) fn open(

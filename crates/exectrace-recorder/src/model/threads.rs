@@ -177,6 +177,27 @@ impl Machine {
         self.flows.get_mut(current)
     }
 
+    /// The flow that runs on a thread, and what it takes to write events of it.
+    #[inline(always)]
+    pub(crate) fn running(
+        &mut self,
+        index: ThreadIndex,
+    ) -> Option<(&mut Flow, Stream, &mut Names, &mut Output)> {
+        let thread = self.thread(index)?;
+        let (current, stream) = (thread.current?, thread.stream);
+        let flow = self.flows.get_mut(current)?;
+        Some((flow, stream, &mut self.names, &mut self.output))
+    }
+
+    /// Ends the regions of what runs on a thread whose end came while it did not run.
+    pub(super) fn close_regions_that_are_over(&mut self, index: ThreadIndex) {
+        if let Some((flow, stream, names, output)) = self.running(index)
+            && flow.has_regions_that_are_over()
+        {
+            flow.close_over(stream, names, output);
+        }
+    }
+
     /// Where a thread's events go.
     #[inline]
     pub(crate) fn stream(&self, index: ThreadIndex) -> Option<Stream> {
@@ -243,6 +264,7 @@ impl Machine {
             thread.own = Some(own);
         }
         self.start(index, own, Leaf::None);
+        self.close_regions_that_are_over(index);
     }
 
     fn tell_status(&mut self, index: ThreadIndex, id: FlowId, status: GoStatus) {

@@ -2,14 +2,13 @@
 
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
-use exectrace_recorder::{Door, Fields, Parent, RecordingOptions, Region};
+use exectrace_recorder::{Door, Fields, Parent, RecordingOptions};
 
 use crate::common::{Shared, messages, read, turn};
 use crate::doors::{NUMBERS, of_numbers};
 
 // Another thread can neither have the fields of a record nor see them.
 assert_not_impl_any!(Fields: Send, Sync);
-assert_not_impl_any!(Region: Send);
 // The assertions can tell the difference.
 assert_impl_all!(Door<crate::doors::Numbers>: Send, Sync);
 

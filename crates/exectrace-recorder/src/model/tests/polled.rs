@@ -316,6 +316,57 @@ fn an_instrumented_future_is_one_region_and_a_scope_in_a_poll_is_its_own() {
 }
 
 #[test]
+fn a_region_follows_its_task_and_one_of_a_task_that_is_not_followed_ends_on_the_thread_that_began_it()
+ {
+    let location = Location::caller();
+    let open = |began, name| Input::RegionBegin {
+        began,
+        name,
+        task: 0,
+        place: location,
+    };
+    let mut trial = Trial::new();
+    play(
+        &mut trial,
+        &[
+            (1_000, 0, spawn(1, "request")),
+            (2_000, 1, begin(1)),
+            (2_100, 1, open(21, "followed")),
+            (2_600, 1, end(1)),
+            (5_000, 2, begin(1)),
+            (5_300, 2, Input::RegionEnd { began: 21 }),
+            (5_600, 2, Input::AsyncEnd(task(1))),
+            // Of the code of threads 3 and 4, of which the second polls a task meanwhile.
+            (6_000, 3, open(60, "moved")),
+            (6_100, 4, open(61, "moved while its thread polls")),
+            (6_200, 0, spawn(2, "another")),
+            (6_300, 4, begin(2)),
+            (6_400, 0, Input::RegionEnd { began: 60 }),
+            (6_500, 0, Input::RegionEnd { began: 61 }),
+            (6_600, 4, Input::AsyncEnd(task(2))),
+            (6_700, 4, open(67, "next")),
+            (6_800, 4, Input::RegionEnd { began: 67 }),
+        ],
+    );
+    let ended = regions(&trial.read().remove(0));
+    let ended: Vec<_> = ended
+        .iter()
+        .map(|(name, begin, end)| (name.as_str(), begin - T, end - T))
+        .collect();
+    let [followed, moved, (late, begin, end), next] = ended[..] else {
+        panic!("{ended:?}");
+    };
+    assert_eq!(followed, ("followed", 2_100, 5_300));
+    // The thread's own beginning (five events) stands before its first record.
+    assert_eq!((moved.0, moved.2), ("moved", 6_400));
+    // It ends when its thread's code goes on.
+    assert_eq!(late, "moved while its thread polls");
+    assert!((6_100..6_110).contains(&begin), "{ended:?}");
+    assert!((6_700..6_800).contains(&end), "{ended:?}");
+    assert_eq!((next.0, next.2), ("next", 6_800));
+}
+
+#[test]
 fn a_task_without_a_name_is_named_by_its_place_whatever_span_it_enters() {
     let mut trial = Trial::new();
     let location = Location::caller();
