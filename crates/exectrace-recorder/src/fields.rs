@@ -18,8 +18,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use crate::reservation::Reservation;
 
 /// Longest text of one value, in bytes: Go's limit for a string in a trace. Longer ones are cut at a
-/// character boundary.
+/// character boundary, and end in `…`.
 pub const MAX_TEXT_BYTES: usize = 1024;
+
+/// The end of a text that was cut.
+pub(crate) const CUT: &str = "…";
 
 /// Follows the text of a value whose `Debug` or `Display` returned an error.
 const FORMATTING_FAILED: &str = "<formatting failed>";
@@ -179,12 +182,20 @@ impl Fields {
     #[cold]
     #[inline(never)]
     fn str_slowly(&mut self, index: usize, value: &str) {
-        self.text(ValueType::Text, index, |text| text.write(value));
+        self.text(ValueType::Text, index, MAX_TEXT_BYTES, |text| {
+            text.write(value);
+        });
     }
 
     /// What the value's `Debug` writes, cut at [`MAX_TEXT_BYTES`].
     pub fn debug(&mut self, index: usize, value: &dyn Debug) {
         self.format(index, format_args!("{value:?}"));
+    }
+
+    /// What the value's `Debug` writes, cut at about so many bytes, or at [`MAX_TEXT_BYTES`] if that is less.
+    pub fn debug_within(&mut self, index: usize, value: &dyn Debug, max_bytes: usize) {
+        let max_bytes = max_bytes.min(MAX_TEXT_BYTES);
+        self.format_within(index, max_bytes, format_args!("{value:?}"));
     }
 
     /// What the value's `Display` writes, cut at [`MAX_TEXT_BYTES`].
@@ -196,7 +207,9 @@ impl Fields {
     /// fails by itself keeps what it had written, and a mark.
     pub fn formatted(&mut self, index: usize, arguments: fmt::Arguments<'_>) {
         if let Some(text) = arguments.as_str() {
-            self.text(ValueType::Formatted, index, |out| out.write(text));
+            self.text(ValueType::Formatted, index, MAX_TEXT_BYTES, |out| {
+                out.write(text);
+            });
             return;
         }
         self.format(index, arguments);
@@ -204,7 +217,12 @@ impl Fields {
 
     /// Runs the formatting of values, which is not our code: it may fail or panic.
     fn format(&mut self, index: usize, arguments: fmt::Arguments<'_>) {
-        self.text(ValueType::Formatted, index, |out| {
+        self.format_within(index, MAX_TEXT_BYTES, arguments);
+    }
+
+    #[inline(always)]
+    fn format_within(&mut self, index: usize, max_bytes: usize, arguments: fmt::Arguments<'_>) {
+        self.text(ValueType::Formatted, index, max_bytes, |out| {
             let outcome = catch_unwind(AssertUnwindSafe(|| out.write_fmt(arguments)));
             match outcome {
                 Ok(Ok(())) => {}
@@ -230,13 +248,19 @@ impl Fields {
     }
 
     #[inline]
-    fn text(&mut self, kind: ValueType, index: usize, write: impl FnOnce(&mut TextWriter<'_>)) {
+    fn text(
+        &mut self,
+        kind: ValueType,
+        index: usize,
+        max_bytes: usize,
+        write: impl FnOnce(&mut TextWriter<'_>),
+    ) {
         let start = self.reservation.length();
         if !self.reservation.push(value_header(kind, index, 0)) {
             self.keep_if(false, start);
             return;
         }
-        let mut writer = TextWriter::new(&mut self.reservation);
+        let mut writer = TextWriter::new(&mut self.reservation, max_bytes);
         write(&mut writer);
         let written = writer.end();
         match written {
@@ -264,12 +288,12 @@ struct TextWriter<'a> {
 
 impl<'a> TextWriter<'a> {
     #[inline]
-    fn new(reservation: &'a mut Reservation) -> Self {
+    fn new(reservation: &'a mut Reservation, room_bytes: usize) -> Self {
         Self {
             reservation,
             pending: 0,
             length_bytes: 0,
-            room_bytes: MAX_TEXT_BYTES,
+            room_bytes,
             cut: false,
             full: false,
         }
@@ -279,7 +303,7 @@ impl<'a> TextWriter<'a> {
     fn write(&mut self, text: &str) {
         let mut bytes = text.as_bytes();
         if bytes.len() > self.room_bytes {
-            bytes = self.cut(text);
+            return self.cut(text);
         }
         self.room_bytes -= bytes.len();
         if !self.length_bytes.is_multiple_of(8) {
@@ -291,12 +315,19 @@ impl<'a> TextWriter<'a> {
         self.length_bytes += bytes.len();
     }
 
-    /// What still fits of a text that is too long; nothing after it does.
+    /// Writes what still fits of a text that is too long, and the mark for it; nothing after it does. Where
+    /// pieces that came before filled the room, the mark stands behind it.
     #[cold]
-    fn cut<'b>(&mut self, text: &'b str) -> &'b [u8] {
+    #[inline(never)]
+    fn cut(&mut self, text: &str) {
+        if self.cut {
+            return;
+        }
         self.cut = true;
-        self.room_bytes = text.floor_boundary(self.room_bytes);
-        &text.as_bytes()[..self.room_bytes]
+        let kept = text.floor_boundary(self.room_bytes.saturating_sub(CUT.len()));
+        self.room_bytes = kept + CUT.len();
+        self.write(&text[..kept]);
+        self.write(CUT);
     }
 
     /// Whether nothing that comes is kept any more.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use exectrace_recorder::MAX_TEXT_BYTES;
 use tracing_core::Subscriber as AnySubscriber;
 use tracing_subscriber::filter::Filtered;
 
@@ -29,16 +30,28 @@ use crate::tasks::TaskFilter;
 /// # drop((subscriber, handle));
 /// # Ok::<_, tracing_subscriber::filter::ParseError>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Builder {
     filter: Filter,
     tasks: TaskFilter,
     redaction: Redaction,
+    max_formatted_bytes: usize,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            filter: Filter::default(),
+            tasks: TaskFilter::default(),
+            redaction: Redaction::default(),
+            max_formatted_bytes: MAX_TEXT_BYTES,
+        }
+    }
 }
 
 impl Builder {
     /// Spans and events of level `INFO` and above are recorded, root spans are user tasks, and fields
-    /// named in [`REDACTED_BY_DEFAULT`](crate::REDACTED_BY_DEFAULT) are hidden.
+    /// named in [`REDACTED_BY_DEFAULT`](crate::REDACTED_BY_DEFAULT) are hidden. Texts are cut at 1,024 bytes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -73,6 +86,17 @@ impl Builder {
     #[must_use]
     pub fn redact_only<N: AsRef<str>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.redaction = Redaction::of(names);
+        self
+    }
+
+    /// Cuts what is formatted, that is values as in `?value` and `%value` and messages, at so many bytes; 1,024
+    /// at most, which is the default. Strings that are given as they are have the limit of 1,024.
+    ///
+    /// A `Debug` of a request or a query can be most of a trace, and of what tracing costs: its formatting
+    /// ends where it is cut, and the value in the trace ends in `…`.
+    #[must_use]
+    pub fn max_formatted_bytes(mut self, bytes: usize) -> Self {
+        self.max_formatted_bytes = bytes.min(MAX_TEXT_BYTES);
         self
     }
 
@@ -112,7 +136,8 @@ impl Builder {
     }
 
     fn open(self) -> (Source, Handle) {
-        let control = Control::new(self.filter, self.redaction, self.tasks);
+        let max_bytes = self.max_formatted_bytes;
+        let control = Control::new(self.filter, self.redaction, max_bytes, self.tasks);
         let source = Source::new(Arc::new(control));
         let handle = Handle::new(Arc::clone(source.control()), source.failure());
         (source, handle)

@@ -19,15 +19,23 @@ pub(crate) struct Control {
     /// Held by who changes the filter.
     changing: Mutex<()>,
     pub(crate) redaction: Redaction,
+    /// Where values that are formatted are cut.
+    pub(crate) max_formatted_bytes: usize,
     tasks: TaskFilter,
 }
 
 impl Control {
-    pub(crate) fn new(filter: Filter, redaction: Redaction, tasks: TaskFilter) -> Self {
+    pub(crate) fn new(
+        filter: Filter,
+        redaction: Redaction,
+        max_formatted_bytes: usize,
+        tasks: TaskFilter,
+    ) -> Self {
         Self {
             filter: ArcSwap::from_pointee(filter),
             changing: Mutex::new(()),
             redaction,
+            max_formatted_bytes,
             tasks,
         }
     }

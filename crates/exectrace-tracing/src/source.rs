@@ -62,8 +62,7 @@ impl Source {
             door.new_span_without_fields(span, metadata, parent);
         } else {
             door.new_span(span, metadata, parent, |fields| {
-                let redaction = &self.control.redaction;
-                attributes.record(&mut FieldVisitor::new(fields, site.named, redaction));
+                attributes.record(&mut FieldVisitor::new(fields, site.named, &self.control));
             });
         }
     }
@@ -82,8 +81,7 @@ impl Source {
             explicit_parent(event.parent().map(|parent| parent.into_u64()))
         };
         door.event(metadata, parent, |fields| {
-            let redaction = &self.control.redaction;
-            event.record(&mut FieldVisitor::new(fields, site.named, redaction));
+            event.record(&mut FieldVisitor::new(fields, site.named, &self.control));
         });
     }
 
@@ -100,8 +98,7 @@ impl Source {
     pub(crate) fn record(&self, span: u64, values: &Record<'_>, site: Site) {
         let Some(door) = &self.door else { return };
         door.record(span, |fields| {
-            let redaction = &self.control.redaction;
-            values.record(&mut FieldVisitor::new(fields, site.named, redaction));
+            values.record(&mut FieldVisitor::new(fields, site.named, &self.control));
         });
     }
 

@@ -7,22 +7,22 @@ use exectrace_recorder::Fields;
 use tracing_core::field::{Field, Visit};
 
 use crate::callsites::mark_of;
-use crate::redaction::Redaction;
+use crate::control::Control;
 
 /// Writes each value it visits as it is, or as formatted, or as a mark that it is hidden.
 pub(crate) struct FieldVisitor<'a> {
     fields: &'a mut Fields,
     /// Fields whose names must be looked at (see [`Site::named`](crate::callsites::Site::named)).
     named: u32,
-    redaction: &'a Redaction,
+    control: &'a Control,
 }
 
 impl<'a> FieldVisitor<'a> {
-    pub(crate) fn new(fields: &'a mut Fields, named: u32, redaction: &'a Redaction) -> Self {
+    pub(crate) fn new(fields: &'a mut Fields, named: u32, control: &'a Control) -> Self {
         Self {
             fields,
             named,
-            redaction,
+            control,
         }
     }
 
@@ -30,7 +30,7 @@ impl<'a> FieldVisitor<'a> {
     #[inline]
     fn shown(&mut self, field: &Field) -> Option<usize> {
         let index = field.index();
-        if self.named & mark_of(index) != 0 && self.redaction.hides(field.name()) {
+        if self.named & mark_of(index) != 0 && self.control.redaction.hides(field.name()) {
             self.fields.redacted(index);
             return None;
         }
@@ -89,7 +89,8 @@ impl Visit for FieldVisitor<'_> {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if let Some(index) = self.shown(field) {
-            self.fields.debug(index, value);
+            let max_bytes = self.control.max_formatted_bytes;
+            self.fields.debug_within(index, value, max_bytes);
         }
     }
 }

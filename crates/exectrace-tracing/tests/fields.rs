@@ -95,8 +95,29 @@ fn a_text_is_cut_at_the_last_character_boundary_within_1024_bytes() {
             assert!(text.len() <= MAX_TEXT_BYTES, "{way:?}");
             assert!(text.len() > MAX_TEXT_BYTES - 16, "{way:?}");
             assert!(!text.contains('ä'), "{way:?}");
-            assert!(text.contains("xxxx"), "{way:?}");
+            assert!(text.contains("xxxx") && text.contains('…'), "{way:?}");
         }
+    }
+}
+
+#[test]
+fn what_is_formatted_is_cut_where_the_setting_says() {
+    let long = "x".repeat(100);
+    let program = || info!(debug = ?long, display = %long, string = long.as_str(), "{long}");
+    for way in WAYS {
+        let builder = Builder::new().max_formatted_bytes(20);
+        let trace = record_with(way, builder, program);
+        let text = &trace.log("debug=").text;
+        // A quotation mark begins the `Debug` of a string.
+        let cut = format!("debug=\"{}…", "x".repeat(16));
+        assert!(text.contains(&cut), "{way:?}: {text}");
+        let cut = format!("display={}…", "x".repeat(17));
+        assert!(text.contains(&cut), "{way:?}: {text}");
+        assert!(
+            text.contains(&format!("string=\"{long}\"")),
+            "{way:?}: {text}"
+        );
+        assert!(text.starts_with("xxxxxxxxxxxxxxxxx…"), "{way:?}: {text}");
     }
 }
 

@@ -212,7 +212,11 @@ impl Model {
         place: Leaf,
     ) {
         let category = self.machine.string(category);
-        let message = self.machine.output.writer().message(text);
+        let message = self
+            .machine
+            .output
+            .writer()
+            .message(&text::within_limit(text));
         let stack = self.machine.stack(thread, place);
         let event = Event::UserLog {
             task,

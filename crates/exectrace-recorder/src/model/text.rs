@@ -1,10 +1,11 @@
 //! Fields as text: the message first, then `name=value` for each other field.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::names::{FrameId, Names};
 use super::sites::{FieldRole, Site, category};
-use crate::fields::Value;
+use crate::fields::{CUT, FloorBoundary, MAX_TEXT_BYTES, Value};
 use crate::input::FieldValues;
 
 /// Writes the fields of a record into `text`, which is cleared first.
@@ -113,6 +114,15 @@ impl LogOrigin {
         let file = self.file.as_deref().unwrap_or("unknown");
         names.frame_of(module, file, self.line.unwrap_or(1))
     }
+}
+
+/// The text, or as much of it as a string in a trace may have, and a mark that it was cut.
+pub(super) fn within_limit(text: &str) -> Cow<'_, str> {
+    if text.len() <= MAX_TEXT_BYTES {
+        return Cow::Borrowed(text);
+    }
+    let kept = text.floor_boundary(MAX_TEXT_BYTES - CUT.len());
+    Cow::Owned(text[..kept].to_owned() + CUT)
 }
 
 #[cfg(test)]
