@@ -227,6 +227,14 @@ fn with_spans(first_event_ns: u64) -> Vec<u8> {
         };
         writer.event(stream, first_event_ns + later_ns, log);
     }
+    for (cpu_ns, later_ns) in [(1, 5), (2, 20), (3, 60)] {
+        writer.side_record(&SideRecord::ThreadTime {
+            thread,
+            time_ns: first_event_ns + later_ns,
+            cpu_ns,
+            wait_ns: 0,
+        });
+    }
     writer.side_record(&span(0, "early"));
     writer.side_record(&span(60, "late"));
     writer.finish_group(&mut file);
@@ -251,6 +259,45 @@ fn spans(path: &Path) -> Vec<(String, [u64; 3])> {
     spans
         .map(|span| (span.name.to_string(), before(span)))
         .collect()
+}
+
+/// The samples of threads' time: how long before the last event, and the time on a processor.
+fn samples(path: &Path) -> Vec<(u64, u64)> {
+    let events = events(path);
+    let mut logs = events
+        .iter()
+        .filter(|event| matches!(event.kind, TraceEventKind::Log { .. }));
+    let last_ns = logs.next_back().map_or(0, |event| event.time.0 as u64);
+    let samples = events.iter().filter_map(|event| match &event.kind {
+        TraceEventKind::SideData(SideRecord::ThreadTime {
+            time_ns, cpu_ns, ..
+        }) => Some((last_ns - time_ns, *cpu_ns)),
+        _ => None,
+    });
+    samples.collect()
+}
+
+#[test]
+fn a_cut_has_of_each_thread_the_last_sample_before_it_and_those_in_it() {
+    let traces = Traces::new();
+    // The second trace begins so early that the times of its cuts are moved.
+    for first_event_ns in [1_000, 2] {
+        let path = traces.put("samples", &with_spans(first_event_ns));
+        let all = samples(&path);
+        assert_eq!(all, [(95, 1), (80, 2), (40, 3)]);
+        for (from, wanted) in [("0ns", &all[..]), ("40ns", &all[1..])] {
+            let cut = traces.path("cut");
+            answer([
+                "cut".as_ref(),
+                path.as_os_str(),
+                "--from".as_ref(),
+                from.as_ref(),
+                "-o".as_ref(),
+                cut.as_os_str(),
+            ]);
+            assert_eq!(samples(&cut), wanted, "from {from}");
+        }
+    }
 }
 
 #[test]

@@ -128,6 +128,17 @@ pub enum SideRecord {
     },
     /// A span that no single region describes.
     Span(SpanRecord),
+    /// What the system had counted of a thread's time at an instant, since the thread began.
+    ThreadTime {
+        /// The thread.
+        thread: ThreadId,
+        /// When the system was asked.
+        time_ns: u64,
+        /// How long the thread was on a processor.
+        cpu_ns: u64,
+        /// How long it was ready and waited for a processor, in waits that had ended.
+        wait_ns: u64,
+    },
     /// A record of a kind that this version does not know, or whose fields it cannot make out.
     Unknown {
         /// The kind's number.
@@ -238,6 +249,7 @@ const BEGAN_BEFORE: u64 = 9;
 const GENERATED_BY: u64 = 10;
 const SPAN: u64 = 11;
 const LEFT_OUT: u64 = 12;
+const THREAD_TIME: u64 = 13;
 
 impl SideRecord {
     /// The kinds of record: number, name, fields. `SPEC.md` is checked against it.
@@ -262,6 +274,7 @@ impl SideRecord {
             "first entry, close - first entry, busy, entries, go, task, flags, parent, name text",
         ),
         (LEFT_OUT, "LeftOut", "time, cause, count"),
+        (THREAD_TIME, "ThreadTime", "thread, time, cpu, wait"),
     ];
 
     /// The number of this record's kind.
@@ -279,6 +292,7 @@ impl SideRecord {
             Self::GeneratedBy { .. } => GENERATED_BY,
             Self::Span(_) => SPAN,
             Self::LeftOut { .. } => LEFT_OUT,
+            Self::ThreadTime { .. } => THREAD_TIME,
             Self::Unknown { kind, .. } => *kind,
         }
     }
@@ -336,6 +350,12 @@ impl SideRecord {
                 cause,
                 count,
             } => put_all(out, &[*time_ns, *cause as u64, *count]),
+            Self::ThreadTime {
+                thread,
+                time_ns,
+                cpu_ns,
+                wait_ns,
+            } => put_all(out, &[thread.0, *time_ns, *cpu_ns, *wait_ns]),
             Self::Unknown { bytes, .. } => {
                 out.extend_from_slice(&bytes[..bytes.len().min(MAX_SIDE_RECORD_BYTES)]);
             }
@@ -400,6 +420,12 @@ impl SideRecord {
                 time_ns: take_uvarint(input)?,
                 cause: LeftOut::from_wire(take_uvarint(input)?)?,
                 count: take_uvarint(input)?,
+            },
+            THREAD_TIME => Self::ThreadTime {
+                thread: ThreadId(take_uvarint(input)?),
+                time_ns: take_uvarint(input)?,
+                cpu_ns: take_uvarint(input)?,
+                wait_ns: take_uvarint(input)?,
             },
             _ => return None,
         })

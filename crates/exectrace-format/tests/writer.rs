@@ -330,6 +330,12 @@ fn every_kind_of_side_data_comes_back() {
             cause: LeftOut::Nested,
             count: 3,
         },
+        SideRecord::ThreadTime {
+            thread: ThreadId(1),
+            time_ns: 9,
+            cpu_ns: 1 << 40,
+            wait_ns: 0,
+        },
         SideRecord::Unknown {
             kind: 77,
             bytes: vec![1, 2, 3],

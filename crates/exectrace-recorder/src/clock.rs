@@ -119,7 +119,8 @@ pub(crate) fn counter() -> u64 {
 /// an event) has room before it.
 const ORIGIN_NS: u64 = 10_000_000;
 
-fn since_origin_ns() -> u64 {
+/// Trace time, as the clock of the system tells it.
+pub(crate) fn since_origin_ns() -> u64 {
     let elapsed = process::current().origin.elapsed();
     // 584 years fit.
     ORIGIN_NS + u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX - ORIGIN_NS)

@@ -15,6 +15,7 @@ mod losses;
 mod model_sink;
 #[cfg(test)]
 mod tests;
+mod thread_times;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -39,6 +40,7 @@ use active::{Active, Totals};
 use generation::Generation;
 use losses::Losses;
 use model_sink::{Identity, ModelSink};
+use thread_times::ThreadTimes;
 
 /// How often groups are written.
 const GROUP: Duration = Duration::from_millis(100);
@@ -63,6 +65,7 @@ pub(crate) struct Flusher {
     free_indices: Vec<ThreadIndex>,
     next_index: u32,
     losses: Losses,
+    thread_times: ThreadTimes,
     conversion: Conversion,
     /// Where moments come from.
     take_moment: Box<dyn FnMut() -> Moment + Send>,
@@ -99,6 +102,7 @@ impl Flusher {
             // Index 0 is the tracer's own thread.
             next_index: 1,
             losses: Losses::default(),
+            thread_times: ThreadTimes::new(id),
             conversion: Conversion::starting_at(now.point),
             take_moment,
             now,
@@ -196,6 +200,7 @@ impl Flusher {
         } else {
             self.skip_to_now();
             self.losses = Losses::from_now_on();
+            self.thread_times = ThreadTimes::new(self.id);
             self.model = Some(new_model(self.id));
             self.generation = Generation::first(self.now);
         }
@@ -210,6 +215,8 @@ impl Flusher {
         let preamble = self.generation.number() - 1;
         let active = Active::new(id, output, events, preamble, self.totals());
         self.recordings.push(active);
+        // What comes later in the new file is more than this by what happens from now on.
+        self.sample_threads(true);
         switch::set_enabled(true);
         Ok(id)
     }
@@ -223,7 +230,8 @@ impl Flusher {
         self.generation.renew(end_ns, self.now);
         let number = self.generation.number();
         let mut preamble = Vec::new();
-        let about = about::about();
+        let mut about = about::about();
+        about.push((thread_times::KEY, self.thread_times.about()));
         let (events, begin_ns) = model.preamble(number - 1, end_ns, &about, &mut preamble);
         model.begin_generation(number, end_ns);
         let mut bytes = Writer::header(output.version).to_vec();
@@ -298,6 +306,7 @@ impl Flusher {
     fn flush(&mut self) {
         let before = self.now.point;
         self.read_all();
+        self.sample_threads(false);
         self.apply_until(held_until(before, self.now.point));
         if self.process.pool.get().is_some_and(|pool| pool.is_below(4)) {
             // Records that are held hold their chunks: no time for looking ahead.
@@ -316,9 +325,21 @@ impl Flusher {
         }
     }
 
+    /// Asks what the system has counted of the threads that recorded since the last look, or of all.
+    ///
+    /// Before the records up to now are applied, so that a generation has the samples up to its end.
+    fn sample_threads(&mut self, all: bool) {
+        if let Some(model) = &mut self.model {
+            let ids = self.identities.iter().map(|identity| identity.id);
+            let sources = self.sources.iter().zip(ids);
+            self.thread_times.sample(sources, all, model);
+        }
+    }
+
     /// Applies and writes all that was recorded until now.
     fn cut_now(&mut self) {
         self.read_all();
+        self.sample_threads(false);
         self.apply_until(self.now.point.ticks);
         self.report_losses();
         self.write_group();
@@ -406,6 +427,7 @@ impl Flusher {
             }
             let mut source = self.sources.swap_remove(place);
             let identity = self.identities.swap_remove(place);
+            self.thread_times.forget(identity.id);
             if let Some(model) = &mut self.model {
                 model.thread_gone(self.now.point.ns, identity.index);
             }

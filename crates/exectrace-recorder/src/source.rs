@@ -24,6 +24,8 @@ pub(crate) struct Source {
     near: u64,
     /// The thread had ended when it was last looked at, so all it wrote was seen.
     ended: bool,
+    /// The last look found records.
+    has_news: bool,
     scratch: Scratch,
     /// Records that the thread had to drop and that need not be reported any more.
     reported: u64,
@@ -42,6 +44,7 @@ impl Source {
             cursors: None,
             near: 0,
             ended: false,
+            has_news: false,
             scratch: Scratch::default(),
             reported: 0,
         }
@@ -60,12 +63,29 @@ impl Source {
         self.near = now;
         // Acquire, and before looking: what an ended thread wrote last is seen then.
         self.ended = self.shared.ended.load(Ordering::Acquire);
+        self.has_news = self.look_at_all(now, &mut ahead);
+    }
+
+    /// Whether the last look found records that those before had not.
+    pub(crate) fn has_news(&self) -> bool {
+        self.has_news
+    }
+
+    /// Whether the thread has come to its end, or may have: asked now, not at the last look.
+    pub(crate) fn has_said_it_ends(&self) -> bool {
+        // Acquire: what is looked at before this is of the living thread if it has not.
+        self.shared.ended.load(Ordering::Acquire)
+    }
+
+    fn look_at_all(&mut self, now: u64, ahead: &mut impl FnMut(u64, &Ahead)) -> bool {
+        let mut has_news = false;
         let Some(cursors) = self.open() else {
-            return;
+            return false;
         };
         loop {
             let looking = &mut cursors.looking;
             while let Some(peek) = looking.peek(now) {
+                has_news = true;
                 if let Some(seen) = looking.ahead(&peek) {
                     ahead(peek.ticks, &seen);
                 }
@@ -78,7 +98,7 @@ impl Source {
                 }
             }
             if looking.leave_chunk().is_none() {
-                return;
+                return has_news;
             }
         }
     }

@@ -189,12 +189,15 @@ impl<W: Write, F: Frames> Rewriting<W, F> {
 
     /// Keeps a record of side data if it is of the window.
     fn take_side(&mut self, record: &SideRecord) {
-        self.world.learn(record);
-        let has_begun = self.generations > 0;
-        let is_wanted = match world::time_of(record) {
+        let time_ns = world::time_of(record);
+        // Of what has a time the world keeps what was true when the window begins.
+        if time_ns.is_none_or(|(_, to_ns)| !self.has_part_of((0, to_ns))) {
+            self.world.learn(record);
+        }
+        let is_wanted = match time_ns {
             Some(time_ns) => self.has_part_of(time_ns),
             // Before the first generation, the world keeps them.
-            None => has_begun,
+            None => self.generations > 0,
         };
         if is_wanted {
             self.side.push(record.clone());
@@ -248,7 +251,9 @@ impl<W: Write, F: Frames> Rewriting<W, F> {
         if is_first {
             let facts = std::mem::take(&mut self.world.facts);
             for record in &facts {
-                self.encoder.writer.side_record(record);
+                let mut record = record.clone();
+                world::shift(&mut record, self.shift_ns.max(0) as u64);
+                self.encoder.writer.side_record(&record);
             }
             self.world.facts = facts;
             for (&task, open) in &self.world.tasks {

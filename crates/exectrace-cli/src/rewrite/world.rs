@@ -285,10 +285,15 @@ fn fact_key(record: &SideRecord) -> Option<(u64, u64)> {
         SideRecord::ProcName { proc, .. } => proc.0,
         SideRecord::RuntimeName { id, .. } => *id,
         SideRecord::GeneratedBy { .. } => 0,
+        // What was counted up to here: those to come are more than that.
+        SideRecord::ThreadTime { thread, .. } => thread.0,
         _ => return None,
     };
     Some((record.kind(), about))
 }
+
+/// A thread that records is sampled at least once in this time.
+const BETWEEN_SAMPLES_NS: u64 = 200_000_000;
 
 /// From when to when a record of side data holds, if it is about an instant or a time.
 pub(super) fn time_of(record: &SideRecord) -> Option<(u64, u64)> {
@@ -298,6 +303,10 @@ pub(super) fn time_of(record: &SideRecord) -> Option<(u64, u64)> {
         | SideRecord::Inferred { time_ns, .. }
         | SideRecord::Lost { time_ns, .. }
         | SideRecord::LeftOut { time_ns, .. } => Some((*time_ns, *time_ns)),
+        // It says something of the time before it.
+        SideRecord::ThreadTime { time_ns, .. } => {
+            Some((time_ns.saturating_sub(BETWEEN_SAMPLES_NS), *time_ns))
+        }
         SideRecord::Span(span) => Some((span.first_ns, span.end_ns)),
         _ => None,
     }
@@ -312,6 +321,7 @@ pub(super) fn shift(record: &mut SideRecord, by_ns: u64) {
         | SideRecord::Inferred { time_ns, .. }
         | SideRecord::Lost { time_ns, .. }
         | SideRecord::LeftOut { time_ns, .. }
+        | SideRecord::ThreadTime { time_ns, .. }
         | SideRecord::BeganBefore { time_ns, .. } => add(time_ns),
         SideRecord::Span(span) => {
             add(&mut span.first_ns);

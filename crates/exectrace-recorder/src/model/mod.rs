@@ -298,6 +298,22 @@ impl Model {
         });
     }
 
+    /// What the system has counted of a thread's time, as of this moment.
+    pub(crate) fn thread_time(
+        &mut self,
+        thread: ThreadId,
+        time_ns: u64,
+        cpu_ns: u64,
+        wait_ns: u64,
+    ) {
+        self.machine.output.side(&SideRecord::ThreadTime {
+            thread,
+            time_ns,
+            cpu_ns,
+            wait_ns,
+        });
+    }
+
     /// The user tasks that the tracer keeps open in every file.
     const OWN_TASKS: [(TaskId, &str); 2] = [
         (TRACER_TASK, threads::TRACER_NAME),
