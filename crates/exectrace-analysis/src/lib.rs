@@ -59,7 +59,7 @@ pub use logs::{LogKind, Logs};
 pub use names::Place;
 pub use options::{Options, Window};
 pub use overview::{EventCounts, InferredCount, Lost, LostByThread, Overview};
-pub use play::EventFilter;
+pub use play::{EventFilter, ThreadTime};
 pub use profile::{PprofError, Profile, ProfileKind, ProfileSample, ProfileScope};
 pub use regions::{RegionInstance, RegionKind, Regions};
 pub use sight::{Aspect, Blind, FlowKind, Sight};

@@ -7,7 +7,8 @@ use rustc_hash::FxHashMap;
 use serde::{Serialize, Serializer};
 
 use crate::names::is_of_go_runtime;
-use crate::play::Index;
+use crate::options::Clip;
+use crate::play::{Index, Processors};
 use crate::sight::{Seen, Sight};
 use crate::vocabulary::Used;
 use crate::workers::is_workers_name;
@@ -181,6 +182,7 @@ impl EventCounts {
 pub(crate) struct Facts {
     pub(crate) overview: Overview,
     threads: Index,
+    thread_ids: Vec<u64>,
     last_thread: Option<ThreadId>,
     lost: FxHashMap<u64, LostByThread>,
     inferred: FxHashMap<&'static str, u64>,
@@ -191,6 +193,10 @@ pub(crate) struct Facts {
     /// Names of lanes and threads.
     pub(crate) lane_names: FxHashMap<u64, String>,
     pub(crate) thread_names: FxHashMap<u64, String>,
+    /// Pools of shared workers, by what the names of their lanes have in common.
+    pools: FxHashMap<String, u32>,
+    lane_pools: FxHashMap<u64, Option<u32>>,
+    pub(crate) processors: Processors,
     /// True begins of user tasks that began before the file does.
     pub(crate) began_before: FxHashMap<u64, i64>,
     /// Which user task follows from which.
@@ -219,6 +225,22 @@ impl Facts {
         name.map_or(self.is_of_go(), |name| is_workers_name(name))
     }
 
+    /// The pool of the lane, if its tasks may run on other lanes of it: the workers of one runtime, as far
+    /// as names tell, or all of Go's.
+    pub(crate) fn pool(&mut self, lane: u64) -> Option<u32> {
+        if let Some(&pool) = self.lane_pools.get(&lane) {
+            return pool;
+        }
+        let pool = self.is_shared_lane(lane).then(|| {
+            let name = self.lane_names.get(&lane).map_or("", String::as_str);
+            let runtime = name.rsplit_once(" worker ").map_or("", |(name, _)| name);
+            let next = self.pools.len() as u32;
+            *self.pools.entry(runtime.to_owned()).or_insert(next)
+        });
+        self.lane_pools.insert(lane, pool);
+        pool
+    }
+
     /// Whether the trace shows system calls: those of Go do, ours do not, unless one is there.
     pub(crate) fn sees_syscalls(&self) -> bool {
         self.seen.syscalls || self.is_of_go()
@@ -231,6 +253,7 @@ impl Facts {
             self.last_thread = Some(thread);
             if thread != ThreadId::NONE && self.threads.get(thread.0).is_none() {
                 self.threads.insert(thread.0, 0);
+                self.thread_ids.push(thread.0);
                 self.overview.threads += 1;
             }
         }
@@ -246,7 +269,7 @@ impl Facts {
         }
     }
 
-    pub(crate) fn side_record(&mut self, record: &SideRecord, begin: i64) {
+    pub(crate) fn side_record(&mut self, record: &SideRecord, begin: i64, clip: Clip) {
         let since = |time_ns: u64| time_ns.saturating_sub(u64::try_from(begin).unwrap_or(0));
         match record {
             SideRecord::Capabilities { pairs } => {
@@ -268,6 +291,7 @@ impl Facts {
             }
             SideRecord::ProcName { proc, name } => {
                 self.lane_names.insert(proc.0, name.to_string());
+                self.lane_pools.clear();
             }
             SideRecord::Lost {
                 time_ns,
@@ -291,6 +315,15 @@ impl Facts {
                     LeftOut::Nested => &mut lost.nested,
                 };
                 *sum = sum.saturating_add(*count);
+            }
+            SideRecord::ThreadTime {
+                thread,
+                time_ns,
+                cpu_ns,
+                wait_ns,
+            } => {
+                let counted = (*time_ns, *cpu_ns, *wait_ns);
+                self.processors.sample(thread.0, counted, clip);
             }
             SideRecord::Inferred { what, .. } => {
                 *self.inferred.entry(inferred_name(*what)).or_default() += 1;
@@ -321,6 +354,12 @@ impl Facts {
             .map(|(what, count)| InferredCount { what, count });
         overview.inferred = inferred.collect();
         overview.inferred.sort_by_key(|inferred| inferred.what);
+        let is_sampled = |thread: &u64| self.processors.of(*thread).is_some();
+        self.seen.unsampled = self
+            .thread_ids
+            .iter()
+            .filter(|thread| !is_sampled(thread))
+            .count() as u64;
         overview.sight = Sight::of(&self.seen, is_of_go, &overview.capabilities);
         overview
     }

@@ -46,6 +46,8 @@ pub enum Aspect {
     Delays,
     /// System calls.
     Syscalls,
+    /// How long threads were on a processor, and how long they waited for one.
+    Processors,
 }
 
 /// What a trace can tell of its program.
@@ -90,6 +92,8 @@ pub(crate) struct Seen {
     wakes: u64,
     wakes_concluded: u64,
     pub(crate) syscalls: bool,
+    /// Threads on which something happened and of which there are no two samples of their time.
+    pub(crate) unsampled: u64,
 }
 
 impl Seen {
@@ -128,6 +132,9 @@ impl Sight {
             let why = "system calls are not recorded: `strace -f -c` or `perf trace` shows them";
             add(Aspect::Syscalls, why.to_owned());
         }
+        if seen.unsampled > 0 && !is_of_go {
+            add(Aspect::Processors, processors(seen, value("threads.cpu")));
+        }
         Self {
             threads: seen.threads,
             wakes_seen: seen.wakes,
@@ -165,6 +172,22 @@ fn states(seen: &Seen, tasks: &str) -> String {
         _ => "when a thread's own code, outside the tasks followed, runs or waits is not recorded",
     };
     format!("{what}; {switch_on}")
+}
+
+fn processors(seen: &Seen, sampled: &str) -> String {
+    let reason = match sampled {
+        "" => "the trace was recorded without".to_owned(),
+        sampled if sampled.starts_with("none") => sampled.to_owned(),
+        sampled => format!(
+            "those that record are sampled ten times a second, and what they did is known between two \
+             samples: {sampled}"
+        ),
+    };
+    let threads = match seen.unsampled {
+        1 => "1 thread".to_owned(),
+        threads => format!("{threads} threads"),
+    };
+    format!("how long {threads} had a processor or waited for one is not known: {reason}")
 }
 
 fn delays(seen: &Seen, wakes: &str) -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use exectrace_format::{CompactEvent, ThreadId};
 use serde::Serialize;
 
-use crate::play::{Flow, Index, State, Stretch, World};
+use crate::play::{Flow, Index, State, Stretch, ThreadTime, World};
 use crate::sums::{SumNs, add_ns};
 
 /// The workers and threads of a trace.
@@ -19,9 +19,12 @@ pub struct Workers {
     pub threads: Vec<Thread>,
     /// Tasks that were ready while a worker slept.
     pub idle_while_runnable: IdleWhileRunnable,
+    /// What the system counted of all threads that were sampled; `None` in traces without that.
+    pub thread_time: Option<ThreadTime>,
 }
 
-/// Stretches of 100 µs or more in which an async task was ready to run and a shared worker slept.
+/// Stretches of 100 µs or more in which an async task was ready to run and a shared worker of its runtime
+/// slept.
 ///
 /// Tasks that are not known to have run before count in Go programs alone. Elsewhere they may be
 /// closures for a pool of blocking threads, which no shared worker runs.
@@ -114,6 +117,8 @@ pub struct Thread {
     pub runs: u64,
     /// CPU samples taken on it.
     pub cpu_samples: u64,
+    /// What the system counted of its time; `None` where it was not sampled.
+    pub time: Option<ThreadTime>,
 }
 
 #[derive(Debug, Default)]
@@ -261,6 +266,7 @@ impl WorkerPass {
             first_ns: world.since_begin(sums.first),
             last_ns: world.since_begin(sums.last),
             syscall_ns: sums.result.syscall_ns.or(no_syscalls),
+            time: world.facts.processors.of(sums.result.id),
             ..sums.result
         };
         let mut threads: Vec<Thread> = self.threads.into_iter().map(thread).collect();
@@ -271,6 +277,7 @@ impl WorkerPass {
             workers: self.workers,
             threads,
             idle_while_runnable: world.slack.result,
+            thread_time: world.facts.processors.of_all(),
         }
     }
 }

@@ -49,5 +49,6 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
         exemplars: calls.iter().map(exemplar).collect(),
         rule: "A system call of 1 ms or more of an async task that keeps its runtime's worker.",
         help: "Use the async form of the call, or spawn_blocking.",
+        basis: String::new(),
     })
 }

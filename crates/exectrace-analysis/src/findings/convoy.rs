@@ -11,8 +11,9 @@ use crate::names::{Names, Stack, Text};
 use crate::play::{Flow, World};
 use crate::top::Top;
 
+use super::machine::Machine;
 use super::watch::Wake;
-use super::{Exemplar, Finding, MAX_EXEMPLARS, Severity, plural, shown};
+use super::{Exemplar, Finding, MAX_EXEMPLARS, plural, shown};
 
 /// So many tasks in line make a convoy ...
 const MIN_TASKS: u64 = 8;
@@ -140,17 +141,24 @@ impl Watch {
         };
         let exemplars: Vec<Exemplar> = self.worst.iter().map(exemplar).collect();
         let worst = &exemplars.first()?.what;
+        let machine = Machine::of_world(world);
         Some(Finding {
             id: "convoy",
-            severity: Severity::Warning,
-            message: format!("{} at a lock: {worst}", plural(self.count, "convoy")),
+            severity: machine.warning(),
+            message: format!(
+                "{} at a lock{}: {worst}",
+                plural(self.count, "convoy"),
+                machine.doubt()
+            ),
             count: self.count,
             total_ns: self.total,
             exemplars,
             rule: "8 tasks or more wait for a lock at one place, each is woken by the one before, \
-                   all waited since before the first was, and one for 1 ms or more.",
+                   all waited since before the first was, and one for 1 ms or more. No warning where the \
+                   machine was full.",
             help: "Hold the lock for less, and not across an await; split what it guards; or give \
                    what it guards to a task of its own that is sent messages.",
+            basis: machine.basis(),
         })
     }
 }

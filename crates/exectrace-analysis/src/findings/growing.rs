@@ -101,6 +101,7 @@ impl Watch {
             rule: "In a second or more 100 tasks or more were spawned and fewer than half of them ended; \
                    each quarter of the trace spawned a tenth or more of those that live on.",
             help: "Look for tasks that wait for what never comes; bound their number.",
+            basis: String::new(),
             ..Finding::default()
         })
     }

@@ -192,6 +192,7 @@ impl Watch {
                    10 µs apart at most, and one of them waits 1 ms or more for a worker.",
             help: "If one of them can do what is to be done, wake one (notify_one instead of \
                    notify_waiters); if all must run, let them do little.",
+            basis: String::new(),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::Analysis;
 
+use super::machine::Machine;
 use super::{Exemplar, Finding, Severity, shown};
 
 /// This share of the trace is told: a hundredth.
@@ -12,13 +13,15 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
     if idle.count == 0 || idle.total_ns < analysis.overview.duration_ns / SHARE {
         return None;
     }
+    let machine = Machine::of_analysis(analysis);
     Some(Finding {
         id: "idle_while_runnable",
         severity: Severity::Info,
         message: format!(
-            "tasks were ready while a worker slept for {} in all, once for {}",
+            "tasks were ready while a worker of their runtime slept for {} in all, once for {}{}",
             shown(idle.total_ns),
-            shown(idle.longest_ns)
+            shown(idle.longest_ns),
+            machine.doubt()
         ),
         count: idle.count,
         total_ns: idle.total_ns,
@@ -28,11 +31,12 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
             duration_ns: Some(idle.longest_ns),
             ..Exemplar::default()
         }],
-        rule: "Stretches of 100 µs or more with a ready task and a sleeping shared worker, a \
+        rule: "Stretches of 100 µs or more with a ready task and a sleeping shared worker of its runtime, a \
                hundredth of the trace or more in all; outside Go, tasks that are not known to have \
                run apart, which may be for blocking threads.",
         help: "Tasks may be bound to a worker (a LocalSet, a current-thread runtime), or were put \
                into the slot of a worker that runs long; or the machine has no CPU left for the worker that \
                was woken.",
+        basis: machine.basis(),
     })
 }

@@ -53,6 +53,7 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
         rule: "In a pool that is busy for a tenth of its time or more, the busiest worker is nearer to doing \
                all of it than to doing its share.",
         help: "Split long tasks; look for tasks that are bound to a worker.",
+        basis: String::new(),
         ..Finding::default()
     })
 }

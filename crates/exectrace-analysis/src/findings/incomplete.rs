@@ -73,6 +73,7 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
         exemplars: lost.threads.iter().map(exemplar).collect(),
         rule: "The file ends before its end mark, breaks a rule of the format, or tells of drops.",
         help: "Give the recorder more memory, or record less; keep the file whole when copying.",
+        basis: String::new(),
         ..Finding::default()
     })
 }

@@ -12,6 +12,7 @@ use crate::names::{Names, Stack, Text};
 use crate::play::World;
 use crate::top::Top;
 
+use super::machine::Machine;
 use super::watch::Wake;
 use super::{Exemplar, Finding, MAX_EXEMPLARS, Severity, plural, shown, sum};
 
@@ -116,10 +117,15 @@ impl Watch {
         };
         let exemplars: Vec<Exemplar> = late.iter().map(exemplar).collect();
         let worst = &exemplars.first()?.what;
+        let machine = Machine::of_world(world);
         Some(Finding {
             id: "late_timer",
             severity: Severity::Info,
-            message: format!("{} woken late: {worst}", plural(late.len() as u64, "timer")),
+            message: format!(
+                "{} woken late{}: {worst}",
+                plural(late.len() as u64, "timer"),
+                machine.doubt()
+            ),
             count: late.len() as u64,
             total_ns: sum(late.iter().map(|&(lateness, _)| lateness)),
             exemplars,
@@ -128,6 +134,7 @@ impl Watch {
                    percentile; the ten longest of each place are looked at.",
             help: "The workers were too busy to look at the timers: look for long runs at the time \
                    it was due.",
+            basis: machine.basis(),
         })
     }
 }

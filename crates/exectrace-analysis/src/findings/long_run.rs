@@ -2,25 +2,31 @@
 //! worker had to wait.
 //!
 //! Looked at is the longest gap between two records of a run, not the run: the two say where it stood
-//! still. Runs on a thread's own lane (the closures of a blocking pool, and roots beside a pool of
+//! still. How much of it the thread waited for a processor is bounded by the samples of what the system counts:
+//! a gap that such a wait may account for is no stall of the program's. Runs on a thread's own lane (the closures of a blocking pool, and roots beside a pool of
 //! workers) may take as long as they like.
 
 use exectrace_format::GoId;
+use rustc_hash::FxHashMap;
 
 use crate::names::{Frame, Names, Stack, Text};
-use crate::play::{Did, Flow, Gap, Mark, Stretch, World};
+use crate::play::{Did, Flow, Gap, Mark, Stretch, ThreadTime, World};
 use crate::sight::FlowKind;
 use crate::top::Top;
 
+use super::machine::{Machine, NOT_RECORDED};
 use super::{Exemplar, Finding, MAX_EXEMPLARS, Severity, plural, shown};
 
-/// Gaps from here on are too long: twice what Go lets a goroutine run. Below it, a thread that waits for
-/// a CPU on a full machine looks the same.
+/// Gaps from here on are too long: twice what Go lets a goroutine run.
 const LONG_NS: u64 = 20_000_000;
 
-/// A long run may leave one worker asleep beside a ready task, which waits for the worker that runs. Where
+/// Where it is not known what threads waited for, a long run may leave one worker asleep beside a ready task, which waits for the worker that runs. Where
 /// workers came late for more than so many times as many runs, the machine had no CPU for its threads.
 const MAX_LATE_PER_RUN: u64 = 2;
+
+/// A part of a gap, one in so many, for which the thread may have waited for a processor, is enough to
+/// excuse it.
+const EXCUSED_PART: u64 = 2;
 
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -28,6 +34,18 @@ pub(super) struct Watch {
     /// had asked that its worker go on elsewhere.
     excused: [Text; 3],
     block_in_place: Text,
+    stalls: Cases,
+    /// Of the stalls, those of whose thread it is not known whether it waited for a processor.
+    unsampled: u64,
+    /// Gaps that a wait for a processor may account for.
+    waits: Cases,
+    /// How much of a thread's waiting accounts for gaps already, since which sample.
+    accounted: FxHashMap<u64, (i64, u64)>,
+}
+
+/// Gaps of one kind.
+#[derive(Debug)]
+struct Cases {
     count: u64,
     total: u64,
     worst: Top<LongRun>,
@@ -42,6 +60,24 @@ struct LongRun {
     begin: i64,
     duration: u64,
     gap: Gap,
+    /// What the thread did between the samples around the gap.
+    around: Option<ThreadTime>,
+}
+
+impl Cases {
+    fn new() -> Self {
+        Self {
+            count: 0,
+            total: 0,
+            worst: Top::new(MAX_EXEMPLARS),
+        }
+    }
+
+    fn add(&mut self, long: LongRun) {
+        self.count += 1;
+        self.total = self.total.saturating_add(long.gap.duration());
+        self.worst.push(long.gap.duration(), long);
+    }
 }
 
 impl Watch {
@@ -54,9 +90,10 @@ impl Watch {
                 block_in_place,
             ],
             block_in_place,
-            count: 0,
-            total: 0,
-            worst: Top::new(MAX_EXEMPLARS),
+            stalls: Cases::new(),
+            unsampled: 0,
+            waits: Cases::new(),
+            accounted: FxHashMap::default(),
         }
     }
 
@@ -81,50 +118,106 @@ impl Watch {
             && !self.excused.contains(&run.end_reason)
             // What Go's collector does is not the program's to change.
             && !world.facts.is_of_go_runtime(world.names.get(flow.name));
-        if is_long {
-            self.count += 1;
-            self.total = self.total.saturating_add(gap.duration());
-            let long = LongRun {
-                task: flow.id,
-                name: flow.name,
-                root: flow.root,
-                lane: run.lane,
-                begin: run.begin,
-                duration: run.duration(),
-                gap: *gap,
-            };
-            self.worst.push(gap.duration(), long);
+        if !is_long {
+            return;
+        }
+        let processors = &world.facts.processors;
+        let around = processors.around(run.thread, gap.before.time, gap.after.time);
+        let long = LongRun {
+            task: flow.id,
+            name: flow.name,
+            root: flow.root,
+            lane: run.lane,
+            begin: run.begin,
+            duration: run.duration(),
+            gap: *gap,
+            around: around.map(|(_, time)| time),
+        };
+        let is_wait =
+            around.is_some_and(|(since, time)| self.accounts_for(run.thread, since, time, gap));
+        match is_wait {
+            true => self.waits.add(long),
+            false => {
+                self.unsampled += u64::from(around.is_none());
+                self.stalls.add(long);
+            }
         }
     }
 
+    /// Whether the thread may have waited for a processor for a good part of the gap. What it waited accounts
+    /// for one gap only.
+    fn accounts_for(&mut self, thread: u64, since: i64, time: ThreadTime, gap: &Gap) -> bool {
+        let part = gap.duration() / EXCUSED_PART;
+        let accounted = self.accounted.entry(thread).or_insert((since, 0));
+        if accounted.0 != since {
+            *accounted = (since, 0);
+        }
+        let is_enough = time.wait_ns.saturating_sub(accounted.1) >= part;
+        if is_enough {
+            accounted.1 += part;
+        }
+        is_enough
+    }
+
     pub(super) fn find(self, world: &World) -> Option<Finding> {
-        let worst = self.worst.iter().next()?;
-        let is_machine_full = world.slack.late > self.count * MAX_LATE_PER_RUN;
-        let (severity, doubt) = match is_machine_full {
-            true => (
+        let is_stall = self.stalls.count > 0;
+        let cases = if is_stall { &self.stalls } else { &self.waits };
+        let worst = cases.worst.iter().next()?;
+        let is_late = world.slack.late > self.stalls.count.saturating_mul(MAX_LATE_PER_RUN);
+        let are_unsampled = self.unsampled == self.stalls.count;
+        let (severity, doubt) = match (is_stall, are_unsampled && is_late) {
+            (false, _) => (
                 Severity::Info,
-                ", unless it had no CPU: workers slept on beside ready tasks as well",
+                ", in which its thread may have waited for a processor".to_owned(),
             ),
-            false => (Severity::Warning, ""),
+            (true, true) => (
+                Severity::Info,
+                ", unless it had no CPU: workers slept on beside ready tasks as well".to_owned(),
+            ),
+            (true, false) if self.waits.count > 0 => (
+                Severity::Warning,
+                format!(
+                    "; {} more, in which the thread may have waited for a processor, left out",
+                    self.waits.count
+                ),
+            ),
+            (true, false) => (Severity::Warning, String::new()),
+        };
+        let machine = Machine::of_world(world);
+        let basis = match (machine, self.unsampled) {
+            (Machine::NotRecorded, _) => NOT_RECORDED.to_owned(),
+            (_, 0) => machine.basis(),
+            (_, unsampled) => format!(
+                "{}; of {} it is not known what their threads waited for",
+                machine.basis(),
+                plural(unsampled, "run")
+            ),
         };
         Some(Finding {
             id: "long_run",
             severity,
             message: format!(
                 "{} without yielding, the longest by {} for {}{doubt}",
-                plural(self.count, "long run"),
+                plural(cases.count, "long run"),
                 world.names.get(worst.name),
                 shown(worst.gap.duration())
             ),
-            count: self.count,
-            total_ns: self.total,
-            exemplars: self.worst.iter().map(|long| long.exemplar(world)).collect(),
+            count: cases.count,
+            total_ns: cases.total,
+            exemplars: cases
+                .worst
+                .iter()
+                .map(|long| long.exemplar(world))
+                .collect(),
             rule: "A run of an async task on a shared worker with 20 ms or more between two of its \
-                   records, its begin and end among them; Go's own tasks apart. No warning where a shared \
-                   worker slept for 5 ms beside a ready task for more than twice as many times: then \
-                   the machine was full, and a thread without a CPU looks the same.",
+                   records, its begin and end among them; Go's own tasks apart. It is no stall where its \
+                   thread, by the samples around it, may have waited for a processor for half of that. \
+                   Where threads were not sampled, no warning if a shared worker slept for 5 ms beside a \
+                   ready task for more than twice as many times: then the machine was full, and a thread \
+                   without a CPU looks the same.",
             help: "Look at what stands between the two: move it to a blocking thread, wait for it in \
                    its async form, or yield within it.",
+            basis,
         })
     }
 }
@@ -133,29 +226,65 @@ impl LongRun {
     fn exemplar(&self, world: &World) -> Exemplar {
         let names = &world.names;
         let (before, after) = (told(names, &self.gap.before), told(names, &self.gap.after));
+        let place = self.place(world);
+        let is_nowhere = place.is_none();
+        let root = self.root.filter(|_| is_nowhere);
+        let root = root.map(|root| names.place(&root));
+        // Of Go it is the function that runs, of ours the place of the spawn.
+        let (entry, spawned_at) = match world.facts.is_of_go() {
+            true => (root, None),
+            false => (None, root),
+        };
         Exemplar {
             what: format!(
-                "{} recorded nothing for {} of a run of {}, from {before} to {after}",
+                "{} recorded nothing for {} of a run of {}, from {before} to {after}{}",
                 names.get(self.name),
                 shown(self.gap.duration()),
-                shown(self.duration)
+                shown(self.duration),
+                self.split()
             ),
             begin_ns: Some(world.since_begin(self.gap.before.time.max(self.begin))),
             duration_ns: Some(self.gap.duration()),
             async_task: Some(self.task.0),
             user_task: (self.gap.user_task != 0).then_some(self.gap.user_task),
             worker: Some(self.lane),
-            place: self.place(world),
+            place: place.or(entry),
+            spawned_at,
+            thread_time: self.around,
         }
     }
 
-    /// Where it stood still, as closely as is known: in the innermost region, after the last record, or
-    /// somewhere in the task. Where the run ended may be far from there.
+    /// How the gap divides into what its thread did, as far as the samples around it say.
+    fn split(&self) -> String {
+        let Some(around) = self.around else {
+            return String::new();
+        };
+        let length = self.gap.duration();
+        let most = |part: u64| part.min(length);
+        let (cpu, wait, blocked) = (
+            most(around.cpu_ns),
+            most(around.wait_ns),
+            most(around.blocked_ns),
+        );
+        let range = |part: u64, others: u64| match length.saturating_sub(others) {
+            0 => format!("{} at most", shown(part)),
+            least if part.saturating_sub(least) < part / 10 => format!("about {}", shown(part)),
+            least => format!("{} to {}", shown(least), shown(part)),
+        };
+        format!(
+            "; of that its thread was on a processor for {}, waited for one for {} and was blocked for {}",
+            range(cpu, wait.saturating_add(blocked)),
+            range(wait, cpu.saturating_add(blocked)),
+            range(blocked, cpu.saturating_add(wait))
+        )
+    }
+
+    /// Where it stood still, as closely as is known: in the innermost region, or after the last record. Where
+    /// the run ended may be far from there.
     fn place(&self, world: &World) -> Option<crate::Place> {
         let region = self.gap.region.map_or(Stack::default(), |(_, stack)| stack);
         let of_region = world.place_of_program(region);
-        let of_record = of_region.or_else(|| world.place_of_program(self.gap.before.stack));
-        of_record.or_else(|| self.root.map(|root| world.names.place(&root)))
+        of_region.or_else(|| world.place_of_program(self.gap.before.stack))
     }
 }
 

@@ -136,6 +136,7 @@ impl Watch {
             rule: "100 runs or more on shared workers that wake other tasks 8 times or more on \
                    average, each 20 µs or more often.",
             help: "Hand over more at once: send batches, wake after a whole batch.",
+            basis: String::new(),
         })
     }
 }

@@ -16,6 +16,7 @@ mod imbalance;
 mod incomplete;
 mod late_timer;
 mod long_run;
+mod machine;
 mod many_wakes;
 mod never_woken;
 mod nothing_recorded;
@@ -29,6 +30,7 @@ mod watch;
 use serde::Serialize;
 
 use crate::names::Place;
+use crate::play::ThreadTime;
 use crate::{Analysis, Options, Worker};
 
 pub(crate) use watch::WatchPass;
@@ -52,6 +54,8 @@ pub struct Finding {
     pub rule: &'static str,
     /// What usually helps.
     pub help: &'static str,
+    /// What is known of the machine, where the conclusion depends on that; else empty.
+    pub basis: String,
 }
 
 /// How bad a finding is.
@@ -84,6 +88,11 @@ pub struct Exemplar {
     pub worker: Option<u64>,
     /// Where, in the source.
     pub place: Option<Place>,
+    /// Where the async task was spawned, where no place in it is known.
+    pub spawned_at: Option<Place>,
+    /// What the system counted of the thread around it: between the last sample before it and the first
+    /// after it.
+    pub thread_time: Option<ThreadTime>,
 }
 
 /// A finding has at most so many exemplars.
@@ -108,7 +117,7 @@ impl Analysis {
     /// What is wrong, the worst first. Parts that were not computed
     /// ([`Options::for_findings`] computes all) are not looked at.
     pub fn findings(&self) -> Vec<Finding> {
-        let rules: [fn(&Self) -> Option<Finding>; 9] = [
+        let rules: [fn(&Self) -> Option<Finding>; 10] = [
             incomplete::find,
             nothing_recorded::find,
             blocking_call::find,
@@ -118,6 +127,7 @@ impl Analysis {
             self_wake::find,
             outlier::find,
             open_region::find,
+            machine::find,
         ];
         let mut findings: Vec<Finding> = rules.iter().filter_map(|find| find(self)).collect();
         findings.extend_from_slice(&self.watched);

@@ -96,6 +96,7 @@ impl Watch {
                    for anything but the network or a timer, if it was never woken; elsewhere for a lock.",
             help: "If it ought to have gone on, look at who should wake it: who holds the lock, a channel \
                    whose other end lives on.",
+            basis: String::new(),
             ..Finding::default()
         })
     }

@@ -15,6 +15,7 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
         count: 1,
         rule: "The recorder wrote that no thread had recorded anything when the recording stopped.",
         help: "Set the Layer or Subscriber, or its filter, before the program does what is to be seen.",
+        basis: String::new(),
         ..Finding::default()
     })
 }

@@ -48,6 +48,7 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
         exemplars: open.iter().map(exemplar).collect(),
         rule: "Open at the end for a second or more, and ten times as long as any that ended.",
         help: "Look for a guard that is kept, or a span that is held across an endless wait.",
+        basis: String::new(),
         ..Finding::default()
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::{Analysis, Histogram};
 
+use super::machine::Machine;
 use super::{Exemplar, Finding, Severity, plural, shown};
 
 /// From here on a duration is looked at.
@@ -54,6 +55,7 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
     }
     slow.sort_by_key(|exemplar| std::cmp::Reverse(exemplar.duration_ns));
     let worst = slow.first()?.what.clone();
+    let machine = Machine::of_analysis(analysis);
     Some(Finding {
         id: "outlier",
         severity: Severity::Info,
@@ -69,6 +71,7 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
         exemplars: slow,
         rule: "10 ms or more, and ten times the 90th percentile of 20 or more of the same name.",
         help: "Look at its critical path.",
+        basis: machine.basis(),
     })
 }
 

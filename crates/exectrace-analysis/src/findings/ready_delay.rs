@@ -2,7 +2,8 @@
 
 use crate::{Analysis, TaskGroup};
 
-use super::{Exemplar, Finding, Severity, shown, tasks_of};
+use super::machine::Machine;
+use super::{Exemplar, Finding, shown, tasks_of};
 
 /// A 99th percentile from here on is told.
 const LONG_NS: u64 = 10_000_000;
@@ -30,19 +31,23 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
         place: group.place.clone(),
         ..Exemplar::default()
     };
+    let machine = Machine::of_analysis(analysis);
     Some(Finding {
         id: "ready_delay",
-        severity: Severity::Warning,
+        severity: machine.warning(),
         message: format!(
-            "{} wait long for a worker once woken: one run in a hundred of {} begins after {}",
+            "{} wait long for a worker once woken: one run in a hundred of {} begins after {}{}",
             tasks_of(late.len()),
             worst.name,
-            shown(worst.wake_delays.quantile(0.99))
+            shown(worst.wake_delays.quantile(0.99)),
+            machine.doubt()
         ),
         count: late.len() as u64,
         total_ns: late.iter().map(|group| group.wake_delays.total_ns()).sum(),
         exemplars: late.iter().map(exemplar).collect(),
-        rule: "The 99th percentile of the time from a wake to the run is 10 ms or more, of 100 wakes or more.",
+        rule: "The 99th percentile of the time from a wake to the run is 10 ms or more, of 100 wakes or more. No \
+               warning where the machine was full.",
         help: "Look for long runs on the same workers; give the runtime more workers.",
+        basis: machine.basis(),
     })
 }

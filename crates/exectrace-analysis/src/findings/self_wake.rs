@@ -47,5 +47,6 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
         rule: "1,000 runs or more, nine in ten of all, after which the task was ready at \
                once; Go's own tasks apart.",
         help: "Wait for what is awaited instead of waking oneself; look for wake_by_ref in a poll that returns pending.",
+        basis: String::new(),
     })
 }

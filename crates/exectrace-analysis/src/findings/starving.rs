@@ -9,7 +9,8 @@ use crate::names::{Frame, Text};
 use crate::play::{Flow, World};
 use crate::top::Top;
 
-use super::{Exemplar, Finding, Severity, plural, shown, sum};
+use super::machine::Machine;
+use super::{Exemplar, Finding, plural, shown, sum};
 
 /// The few ran for so much of the time in which tasks ran, in a hundred ...
 const MIN_PERCENT: u64 = 80;
@@ -116,25 +117,29 @@ impl Watch {
             place: taker.root.map(|root| world.names.place(&root)),
             ..Exemplar::default()
         };
+        let machine = Machine::of_world(world);
         Some(Finding {
             id: "starving",
-            severity: Severity::Warning,
+            severity: machine.warning(),
             message: format!(
                 "{} took {} % of the workers' running time, such as {}; {others} others ran for {} \
-                 and were ready for {} in all",
+                 and were ready for {} in all{}",
                 plural(count, "task"),
                 percent(ran, self.running),
                 few.first().map_or("", |taker| world.names.get(taker.name)),
                 shown(others_ran),
-                shown(others_ready)
+                shown(others_ready),
+                machine.doubt()
             ),
             count: others,
             total_ns: others_ready,
             exemplars: few.iter().map(exemplar).collect(),
             rule: "As many tasks as there are shared workers at most (and 16) ran for four fifths of \
                    all running time, and half of the trace; the others, which are more, were ready \
-                   ten times as long as they ran, a tenth of the trace or more in all.",
+                   ten times as long as they ran, a tenth of the trace or more in all. No warning where the \
+                   machine was full.",
             help: "Let these tasks yield, or run them on threads or a runtime of their own.",
+            basis: machine.basis(),
         })
     }
 }

@@ -41,8 +41,12 @@ pub(crate) struct Flow {
     pub(crate) lane_lost: Option<i64>,
     /// In a system call: the lane it was entered on.
     pub(crate) syscall_lane: u64,
-    /// Whether it is ready to run, and counts as one that a shared worker could run.
-    pub(crate) is_ready: bool,
+    /// The pool whose workers can run it, as far as is known.
+    pub(crate) pool: Option<u32>,
+    /// The lane that this is known by.
+    pub(crate) pool_lane: u64,
+    /// The pool in which it is ready to run.
+    pub(crate) ready_in: Option<u32>,
     /// It is ready to run, and the wake was not seen but concluded from the run that follows.
     pub(crate) is_wake_concluded: bool,
     pub(crate) origin: Origin,
@@ -148,6 +152,7 @@ impl Flows {
             thread: u64::MAX,
             last_lane: u64::MAX,
             syscall_lane: u64::MAX,
+            pool_lane: u64::MAX,
             actor: GoId::NONE,
             ..Flow::default()
         };

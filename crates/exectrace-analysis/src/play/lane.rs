@@ -106,9 +106,10 @@ impl Player {
     pub(super) fn proc(&mut self, proc: ProcId, from: ProcState, to: ProcState) {
         let (now, first) = (self.world.now, self.sync);
         let (begin, clip) = (self.world.begin, self.world.clip);
-        if self.world.facts.is_shared_lane(proc.0) {
+        if let Some(pool) = self.world.facts.pool(proc.0) {
             let was_idle = self.world.lanes.is_idle(proc.0);
-            self.world.slack.worker(was_idle, to, now, begin, clip);
+            let change = i64::from(to == ProcState::Idle) - i64::from(was_idle);
+            self.world.slack.worker(pool, change, now, begin, clip);
         }
         let lane = self.world.lanes.change(proc.0, to, (first, now), clip);
         if from != to && to == ProcState::Idle {

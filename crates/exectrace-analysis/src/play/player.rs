@@ -253,7 +253,8 @@ impl Player {
             CompactKind::SideData => {
                 if let Some(record) = side {
                     let begin = self.world.begin;
-                    self.world.facts.side_record(record, begin);
+                    let clip = self.world.clip;
+                    self.world.facts.side_record(record, begin, clip);
                     self.passes.side_record(&self.world, record);
                 }
             }
@@ -321,11 +322,20 @@ impl Player {
         // What was never run, as far as is known, and is not Go's, may be for a blocking pool, whose
         // threads are no shared workers.
         let may_be_shared = !is_new || self.world.facts.is_of_go();
+        if is_new && may_be_shared {
+            // Go's have one pool, whatever they ran on.
+            flow.pool = self.world.facts.pool(event.proc.0);
+        }
         let is_ready = to == GoState::Runnable && may_be_shared;
-        if std::mem::replace(&mut flow.is_ready, is_ready) != is_ready {
+        let ready_in = if is_ready { flow.pool } else { None };
+        let was_ready_in = std::mem::replace(&mut flow.ready_in, ready_in);
+        if was_ready_in != ready_in {
             let (begin, clip) = (self.world.begin, self.world.clip);
-            let change = if is_ready { 1 } else { -1 };
-            self.world.slack.runnable(change, time, begin, clip);
+            for (pool, change) in [(was_ready_in, -1), (ready_in, 1)] {
+                if let Some(pool) = pool {
+                    self.world.slack.runnable(pool, change, time, begin, clip);
+                }
+            }
         }
         self.passes.transition(flow, event, (from, to));
         if flow.state == State::Running {
@@ -366,6 +376,10 @@ impl Player {
         match to {
             GoState::Running => {
                 flow.run_begins(time);
+                if flow.pool_lane != event.proc.0 {
+                    flow.pool_lane = event.proc.0;
+                    flow.pool = self.world.facts.pool(event.proc.0);
+                }
                 flow.started.get_or_insert(time);
             }
             GoState::Syscall => {

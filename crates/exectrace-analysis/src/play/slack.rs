@@ -1,6 +1,4 @@
-//! How long async tasks were ready while shared workers slept.
-
-use exectrace_format::ProcState;
+//! How long async tasks were ready while shared workers of their runtime slept.
 
 use crate::options::Clip;
 use crate::sums::add_ns;
@@ -14,12 +12,17 @@ const SHORTEST_NS: u64 = 100_000;
 /// A worker that sleeps on for so long beside a ready task was mostly woken, and got no CPU.
 const LATE_NS: u64 = 5_000_000;
 
-/// Counts ready tasks and sleeping workers.
+/// Counts ready tasks and sleeping workers, by pool: a worker of one runtime runs no task of another.
 #[derive(Debug, Default)]
 pub(crate) struct Slack {
     pub(crate) result: IdleWhileRunnable,
     /// Stretches of 5 ms or more.
     pub(crate) late: u64,
+    pools: Vec<Pool>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Pool {
     runnable: i64,
     idle: i64,
     /// Since when there are both.
@@ -29,31 +32,34 @@ pub(crate) struct Slack {
 impl Slack {
     /// The number of ready tasks changes.
     #[inline]
-    pub(crate) fn runnable(&mut self, change: i64, now: i64, begin: i64, clip: Clip) {
-        self.runnable += change;
-        self.settle(now, begin, clip);
+    pub(crate) fn runnable(&mut self, pool: u32, change: i64, now: i64, begin: i64, clip: Clip) {
+        self.pool(pool).runnable += change;
+        self.settle(pool, now, begin, clip);
     }
 
-    /// A shared worker goes to sleep or wakes.
-    pub(crate) fn worker(
-        &mut self,
-        was_idle: bool,
-        to: ProcState,
-        now: i64,
-        begin: i64,
-        clip: Clip,
-    ) {
-        self.idle += i64::from(to == ProcState::Idle) - i64::from(was_idle);
-        self.settle(now, begin, clip);
+    /// The number of sleeping shared workers changes.
+    pub(crate) fn worker(&mut self, pool: u32, change: i64, now: i64, begin: i64, clip: Clip) {
+        self.pool(pool).idle += change;
+        self.settle(pool, now, begin, clip);
     }
 
     #[inline]
-    fn settle(&mut self, now: i64, begin: i64, clip: Clip) {
-        let both = self.runnable > 0 && self.idle > 0;
-        match self.since {
-            None if both => self.since = Some(now),
+    fn pool(&mut self, pool: u32) -> &mut Pool {
+        let index = pool as usize;
+        if self.pools.len() <= index {
+            self.pools.resize(index + 1, Pool::default());
+        }
+        &mut self.pools[index]
+    }
+
+    #[inline]
+    fn settle(&mut self, pool: u32, now: i64, begin: i64, clip: Clip) {
+        let pool = self.pool(pool);
+        let both = pool.runnable > 0 && pool.idle > 0;
+        match pool.since {
+            None if both => pool.since = Some(now),
             Some(since) if !both => {
-                self.since = None;
+                pool.since = None;
                 let duration = clip.between(since, now);
                 if duration >= SHORTEST_NS {
                     self.result.count += 1;
@@ -71,7 +77,9 @@ impl Slack {
 
     /// The trace ends.
     pub(crate) fn finish(&mut self, now: i64, begin: i64, clip: Clip) {
-        self.runnable = 0;
-        self.settle(now, begin, clip);
+        for pool in 0..self.pools.len() as u32 {
+            self.pool(pool).runnable = 0;
+            self.settle(pool, now, begin, clip);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Traces made up for a purpose, small enough to work out by hand what is to be found in them.
 
 mod findings;
+mod machine;
 mod numbers;
 mod sight;
 mod spans;

@@ -15,7 +15,8 @@ pub(crate) struct Story {
     events: BTreeMap<u64, Vec<(u64, String)>>,
     sequence: BTreeMap<u64, u64>,
     workers: Vec<(u64, String)>,
-    spans: Vec<Vec<u8>>,
+    /// Records of spans and samples.
+    records: Vec<Vec<u8>>,
 }
 
 /// A span that a record tells of.
@@ -118,7 +119,19 @@ impl Story {
         fields.extend_from_slice(span.name.as_bytes());
         let mut record = vec![11, fields.len() as u8];
         record.append(&mut fields);
-        self.spans.push(record);
+        self.records.push(record);
+        self
+    }
+
+    /// What the system had counted of the thread: on a processor, and waiting for one.
+    pub(crate) fn sample(&mut self, time: u64, thread: u64, cpu: u64, wait: u64) -> &mut Self {
+        let mut fields = Vec::new();
+        for value in [thread, 1_000 + time, cpu, wait] {
+            number(value, &mut fields);
+        }
+        let mut record = vec![13, fields.len() as u8];
+        record.append(&mut fields);
+        self.records.push(record);
         self
     }
 
@@ -307,7 +320,7 @@ impl Story {
         for (stack, id) in self.stacks.iter().zip(1..) {
             _ = writeln!(text, "  stack {id} {stack}");
         }
-        if !self.workers.is_empty() || !self.spans.is_empty() {
+        if !self.workers.is_empty() || !self.records.is_empty() {
             text.push_str("experimental 1 m=0 time=1000\n  data \"exectrace\\x01");
             for (worker, name) in &self.workers {
                 let (length, fields) = (name.len(), name.len() + 2);
@@ -316,7 +329,7 @@ impl Story {
                     "\\x03\\x{fields:02x}\\x{worker:02x}\\x{length:02x}{name}"
                 );
             }
-            for byte in self.spans.iter().flatten() {
+            for byte in self.records.iter().flatten() {
                 _ = write!(text, "\\x{byte:02x}");
             }
             text.push_str("\"\n");

@@ -84,6 +84,13 @@ fn print(findings: &[Finding], top: usize, page: &mut Page<'_>) -> anyhow::Resul
         }
         let dim = style::ASIDE;
         writeln!(page.out, "  {dim}how: {}{dim:#}", printable(finding.rule))?;
+        if !finding.basis.is_empty() {
+            writeln!(
+                page.out,
+                "  {dim}seen: {}{dim:#}",
+                printable(&finding.basis)
+            )?;
+        }
         writeln!(page.out, "  {dim}try: {}{dim:#}", printable(finding.help))?;
     }
     Ok(())
@@ -135,6 +142,14 @@ fn print_exemplar(exemplar: &Exemplar, page: &mut Page<'_>) -> anyhow::Result<()
             write!(page.out, ", in {}", printable(&place.function))?;
         }
         _ => {}
+    }
+    if exemplar.spawned_at.is_some() {
+        let place = names::place(exemplar.spawned_at.as_ref(), "");
+        write!(
+            page.out,
+            ", somewhere in the task spawned at {}",
+            printable(&place)
+        )?;
     }
     writeln!(page.out)?;
     Ok(())

@@ -4,8 +4,8 @@ use std::io::Write;
 
 use clap::Args;
 use exectrace_analysis::{
-    Counter, Finding, Gc, Options, Overview, Regions, Syscalls, Tasks, UserTasks, Utilization,
-    Workers,
+    Aspect, Counter, Finding, Gc, Options, Overview, Regions, Syscalls, Tasks, UserTasks,
+    Utilization, Workers,
 };
 use serde::Serialize;
 
@@ -58,6 +58,7 @@ impl Summary {
         let top = self.question.top;
         answer.give("exectrace.summary/1", part, out, |analysis, page| {
             print_overview(&answer, &analysis.overview, page)?;
+            print_thread_time(analysis.workers.as_ref(), page)?;
             if !findings.is_empty() {
                 page.heading("Findings", "`exectrace findings` shows the evidence")?;
             }
@@ -130,6 +131,21 @@ fn print_overview(answer: &Answer, overview: &Overview, page: &mut Page<'_>) -> 
             printable(key),
             printable(value)
         )?;
+    }
+    Ok(())
+}
+
+/// Shows how long threads had a processor, and how long they waited for one.
+fn print_thread_time(workers: Option<&Workers>, page: &mut Page<'_>) -> anyhow::Result<()> {
+    match workers.and_then(|workers| workers.thread_time) {
+        Some(time) => writeln!(
+            page.out,
+            "  threads were on a processor for {} and waited for one for {} ({}% of both)",
+            units::duration(time.cpu_ns),
+            units::duration(time.wait_ns),
+            time.wait_percent()
+        )?,
+        None => page.gaps.note(Aspect::Processors),
     }
     Ok(())
 }

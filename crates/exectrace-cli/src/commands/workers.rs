@@ -119,8 +119,16 @@ fn print_pools(pools: &[Pool], page: &mut Page<'_>) -> anyhow::Result<()> {
 }
 
 fn print_threads(workers: &Workers, page: &mut Page<'_>) -> anyhow::Result<()> {
-    page.heading("Threads", "")?;
-    let mut table = Table::new()
+    // Where no thread has it, a line below says so.
+    let has_time = workers.thread_time.is_some();
+    let note = match has_time {
+        true => {
+            "on cpu, waited for one, blocked: as the system counts, between the samples of each thread"
+        }
+        false => "",
+    };
+    page.heading("Threads", note)?;
+    let table = Table::new()
         .number("thread")
         .text("name")
         .number("first seen")
@@ -128,25 +136,49 @@ fn print_threads(workers: &Workers, page: &mut Page<'_>) -> anyhow::Result<()> {
         .number("last seen")
         .minor(3)
         .number("busy")
-        .number("own code")
+        .number("own code");
+    let table = match has_time {
+        true => table
+            .number("on cpu")
+            .number("waited for one")
+            .number("blocked")
+            .minor(1),
+        false => table,
+    };
+    let mut table = table
         .number("syscall")
         .minor(2)
         .number("polls")
         .minor(1)
         .number("samples")
         .minor(2);
+    if !has_time {
+        page.gaps.note(Aspect::Processors);
+    }
     for thread in &workers.threads {
-        table.row([
+        let mut row: Vec<Cell> = vec![
             thread.id.to_string().into(),
             Cell::styled(thread.name.as_str(), style::NAME),
             units::instant(thread.first_ns).into(),
             units::instant(thread.last_ns).into(),
             units::duration(thread.busy_ns).into(),
             units::duration(thread.own_code_ns).into(),
+        ];
+        if has_time {
+            let time = thread.time;
+            let parts = [
+                time.map(|time| time.cpu_ns),
+                time.map(|time| time.wait_ns),
+                time.map(|time| time.blocked_ns),
+            ];
+            row.extend(parts.map(|part| page.gaps.duration(part, Aspect::Processors)));
+        }
+        row.extend([
             page.gaps.duration(thread.syscall_ns, Aspect::Syscalls),
             units::count(thread.runs).into(),
             units::count(thread.cpu_samples).into(),
         ]);
+        table.row(row);
     }
     page.table(&table, 0)
 }

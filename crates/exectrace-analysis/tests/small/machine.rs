@@ -1,0 +1,138 @@
+//! What findings make of the time that threads waited for a processor.
+
+use exectrace_analysis::Severity;
+
+use crate::findings::{MS, US, find};
+use crate::story::Story;
+
+/// Two polls on one worker, each of which records nothing for 24 ms.
+fn two_long_polls() -> Story {
+    let mut story = Story::default();
+    story
+        .worker(1, "rt worker 0")
+        .runs(20, 2, 2, "other")
+        .runs(10, 1, 1, "task")
+        .block(24 * MS + 10, 1, "sync", "recv<task")
+        .wake(30 * MS, 2, 1)
+        .start(31 * MS, 1, 1)
+        .block(55 * MS, 1, "sync", "recv<task")
+        .log(90 * MS, 2, 0, "end");
+    story
+}
+
+#[test]
+fn a_long_run_is_a_stall_unless_its_thread_may_have_waited_for_a_processor_for_half_of_it() {
+    let of = |wait: u64| {
+        let mut story = two_long_polls();
+        story
+            .sample(0, 1, 7, 7)
+            .sample(60 * MS, 1, 7 + 3 * MS, 7 + wait);
+        let finding = find(&story, "long_run").expect("two polls of 24 ms");
+        (finding.severity, finding.count)
+    };
+    assert_eq!(of(11 * MS), (Severity::Warning, 2));
+    // What was waited accounts for one of the two.
+    assert_eq!(of(13 * MS), (Severity::Warning, 1));
+    assert_eq!(of(25 * MS), (Severity::Info, 2));
+}
+
+#[test]
+fn of_a_long_run_it_is_said_how_long_its_thread_had_a_processor_waited_for_one_and_was_blocked() {
+    let said = |cpu: u64, wait: u64| {
+        let mut story = two_long_polls();
+        story.sample(0, 1, 0, 0).sample(25 * MS, 1, cpu, wait);
+        let finding = find(&story, "long_run").expect("two polls of 24 ms");
+        let first = finding
+            .exemplars
+            .into_iter()
+            .find(|case| case.begin_ns == Some(10));
+        first.expect("the first of them").what
+    };
+    let blocked = said(2 * MS, MS);
+    assert!(
+        blocked.ends_with(
+            "was on a processor for 1.0 ms to 2.0 ms, waited for one for 1.0 ms at most and was \
+             blocked for about 22.0 ms"
+        ),
+        "{blocked}"
+    );
+    let mut unsampled = two_long_polls();
+    let finding = find(&unsampled, "long_run").expect("two polls of 24 ms");
+    assert!(
+        finding.basis.contains("is not in the trace"),
+        "{}",
+        finding.basis
+    );
+    assert_eq!(finding.exemplars[0].thread_time, None);
+    // Of another thread.
+    unsampled.sample(0, 2, 0, 0).sample(60 * MS, 2, MS, 0);
+    let finding = find(&unsampled, "long_run").expect("two polls of 24 ms");
+    assert!(
+        finding
+            .basis
+            .ends_with("of 2 runs it is not known what their threads waited for")
+    );
+}
+
+#[test]
+fn a_machine_is_full_where_threads_wait_for_a_fifth_of_the_time_in_which_they_could_run() {
+    let of = |cpu: u64, wait: u64| {
+        let mut story = two_long_polls();
+        story.sample(0, 1, 0, 0).sample(60 * MS, 1, cpu, wait);
+        find(&story, "machine_full").map(|finding| (finding.severity, finding.total_ns))
+    };
+    assert_eq!(of(40 * MS, 10 * MS), Some((Severity::Info, 10 * MS)));
+    assert_eq!(of(41 * MS, 10 * MS), None);
+    // Too short to matter.
+    assert_eq!(of(MS, MS / 2), None);
+    assert_eq!(find(&two_long_polls(), "machine_full"), None);
+}
+
+#[test]
+fn late_runs_on_a_full_machine_are_no_warning() {
+    let of = |wait: u64| {
+        let mut story = Story::default();
+        story
+            .worker(1, "rt worker 0")
+            .worker(2, "rt worker 1")
+            .runs(10, 1, 1, "main")
+            .runs(20, 2, 2, "task");
+        let mut now = 100;
+        for _ in 0..100 {
+            story
+                .block(now, 2, "sync", "recv<task")
+                .wake(now + 50, 1, 2)
+                .start(now + 11 * MS, 2, 2);
+            now += 12 * MS;
+        }
+        story.sample(0, 2, 0, 0).sample(now, 2, 100 * MS, wait);
+        let finding = find(&story, "ready_delay").expect("a hundred of 11 ms");
+        (finding.severity, finding.message.contains("full"))
+    };
+    assert_eq!(of(24 * MS), (Severity::Warning, false));
+    assert_eq!(of(25 * MS), (Severity::Info, true));
+}
+
+#[test]
+fn a_worker_that_sleeps_runs_no_task_of_another_runtime() {
+    let of = |other: &str| {
+        let mut story = Story::default();
+        story
+            .worker(1, "a worker 0")
+            .worker(2, other)
+            .runs(10, 1, 1, "task")
+            .runs(20, 2, 2, "other")
+            .block(30, 2, "sync", "recv<other")
+            .park(40, 2);
+        // It has run, so it is no closure for a blocking thread.
+        story.stop(50, 1, "yield").start(50 + 200 * US, 1, 1).block(
+            60 + 200 * US,
+            1,
+            "sync",
+            "recv<task",
+        );
+        find(&story, "idle_while_runnable").is_some()
+    };
+    assert!(of("a worker 1"));
+    assert!(!of("b worker 0"));
+}
