@@ -37,6 +37,8 @@ struct Counted {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct ThreadTimes {
+    /// The flush thread, which is sampled whenever another is.
+    own: ThreadId,
     /// Why there is nothing to be had.
     missing: Option<String>,
     /// What was written last of each thread that is sampled.
@@ -49,6 +51,7 @@ impl ThreadTimes {
     /// Asks the system whether it counts. To be called on the flush thread, whose number is `own`.
     pub(super) fn new(own: ThreadId) -> Self {
         Self {
+            own,
             missing: system::why_missing(own.0),
             written: FxHashMap::default(),
             is_full: false,
@@ -73,6 +76,7 @@ impl ThreadTimes {
         if self.missing.is_some() {
             return;
         }
+        let mut is_own_wanted = all;
         for (source, thread) in sources {
             if !all && !source.has_news() {
                 continue;
@@ -82,12 +86,16 @@ impl ThreadTimes {
                 self.say_that_some_are_left_out(model);
                 continue;
             }
-            if let Some((time_ns, counted)) = look(thread.0, source)
+            is_own_wanted = true;
+            if let Some((time_ns, counted)) = look(thread.0, || !source.has_said_it_ends())
                 && (all || known != Some(counted))
             {
                 self.written.insert(thread.0, counted);
                 model.thread_time(thread, time_ns, counted.cpu_ns, counted.wait_ns);
             }
+        }
+        if is_own_wanted && let Some((time_ns, counted)) = look(self.own.0, || true) {
+            model.thread_time(self.own, time_ns, counted.cpu_ns, counted.wait_ns);
         }
     }
 
@@ -105,11 +113,11 @@ impl ThreadTimes {
 }
 
 /// What is counted of a living thread, and when.
-fn look(thread: u64, source: &Source) -> Option<(u64, Counted)> {
+fn look(thread: u64, is_alive: impl Fn() -> bool) -> Option<(u64, Counted)> {
     let mut best: Option<(u64, u64, Counted)> = None;
     for _ in 0..LOOKS {
         let before = since_origin_ns();
-        let [cpu_ns, wait_ns, _] = system::read(thread, || !source.has_said_it_ends())?;
+        let [cpu_ns, wait_ns, _] = system::read(thread, &is_alive)?;
         let width = since_origin_ns().saturating_sub(before);
         if best.is_none_or(|(narrowest, ..)| width < narrowest) {
             best = Some((width, before + width / 2, Counted { cpu_ns, wait_ns }));
