@@ -9,7 +9,7 @@
 use exectrace_format::GoId;
 use rustc_hash::FxHashMap;
 
-use crate::names::{Frame, Names, Stack, Text};
+use crate::names::{Frame, Names, Place, Stack, Text};
 use crate::play::{Did, Flow, Gap, Mark, Stretch, ThreadTime, World};
 use crate::sight::FlowKind;
 use crate::top::Top;
@@ -226,15 +226,7 @@ impl LongRun {
     fn exemplar(&self, world: &World) -> Exemplar {
         let names = &world.names;
         let (before, after) = (told(names, &self.gap.before), told(names, &self.gap.after));
-        let place = self.place(world);
-        let is_nowhere = place.is_none();
-        let root = self.root.filter(|_| is_nowhere);
-        let root = root.map(|root| names.place(&root));
-        // Of Go it is the function that runs, of ours the place of the spawn.
-        let (entry, spawned_at) = match world.facts.is_of_go() {
-            true => (root, None),
-            false => (None, root),
-        };
+        let (place, spawned_at) = self.place(world);
         Exemplar {
             what: format!(
                 "{} recorded nothing for {} of a run of {}, from {before} to {after}{}",
@@ -248,7 +240,7 @@ impl LongRun {
             async_task: Some(self.task.0),
             user_task: (self.gap.user_task != 0).then_some(self.gap.user_task),
             worker: Some(self.lane),
-            place: place.or(entry),
+            place,
             spawned_at,
             thread_time: self.around,
         }
@@ -279,12 +271,14 @@ impl LongRun {
         )
     }
 
-    /// Where it stood still, as closely as is known: in the innermost region, or after the last record. Where
-    /// the run ended may be far from there.
-    fn place(&self, world: &World) -> Option<crate::Place> {
+    /// Where it stood still, as closely as is known: in the innermost region, or after the last record; else
+    /// where the task was spawned. Where the run ended may be far from there.
+    fn place(&self, world: &World) -> (Option<Place>, Option<Place>) {
         let region = self.gap.region.map_or(Stack::default(), |(_, stack)| stack);
-        let of_region = world.place_of_program(region);
-        of_region.or_else(|| world.place_of_program(self.gap.before.stack))
+        match world.place_of_program(region) {
+            Some(place) => (Some(place), None),
+            None => world.place_in_task(self.gap.before.stack, self.root),
+        }
     }
 }
 

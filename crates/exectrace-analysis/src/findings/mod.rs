@@ -7,6 +7,7 @@
 //! samples whose period is known: ours have none, and a Go trace does not tell the period, so few
 //! samples may as well mean a long one.
 
+mod blocked_worker;
 mod blocking_call;
 mod convoy;
 mod growing;
@@ -22,6 +23,7 @@ mod never_woken;
 mod nothing_recorded;
 mod open_region;
 mod outlier;
+mod queue;
 mod ready_delay;
 mod self_wake;
 mod starving;

@@ -9,7 +9,8 @@ use crate::names::Names;
 use crate::play::{Flow, Index, State, Stretch, World};
 
 use super::{
-    Finding, convoy, growing, herd, late_timer, long_run, many_wakes, never_woken, starving,
+    Finding, blocked_worker, convoy, growing, herd, late_timer, long_run, many_wakes, never_woken,
+    queue, starving,
 };
 
 /// A wake, when it happens.
@@ -36,6 +37,8 @@ pub(crate) struct WatchPass {
     starving: starving::Watch,
     late_timer: late_timer::Watch,
     long_run: long_run::Watch,
+    blocked_worker: blocked_worker::Watch,
+    queue: queue::Watch,
     never_woken: never_woken::Watch,
     growing: growing::Watch,
 }
@@ -51,6 +54,8 @@ impl WatchPass {
             starving: starving::Watch::default(),
             late_timer: late_timer::Watch::new(names),
             long_run: long_run::Watch::new(names),
+            blocked_worker: blocked_worker::Watch::default(),
+            queue: queue::Watch::new(names),
             never_woken: never_woken::Watch::default(),
             growing: growing::Watch::default(),
         }
@@ -61,6 +66,7 @@ impl WatchPass {
         match stretch.state {
             State::Running => {
                 self.long_run.run_ends(world, flow, stretch);
+                self.blocked_worker.run_ends(world, flow, stretch);
                 if let Some(lane) = self.lane(stretch.lane) {
                     self.many_wakes.run_ends(flow, stretch, lane);
                 }
@@ -90,6 +96,7 @@ impl WatchPass {
             lane: self.lane(event.proc.0),
         };
         self.late_timer.woken(&wake);
+        self.queue.woken(&wake);
         if wake.by != GoId::NONE {
             self.many_wakes.woken(&wake);
             self.herd.woken(world, &wake);
@@ -128,6 +135,8 @@ impl WatchPass {
             self.starving.find(world),
             self.late_timer.find(world),
             self.long_run.find(world),
+            self.blocked_worker.find(world),
+            self.queue.find(world),
             self.never_woken.find(world),
             self.growing.find(world),
         ];

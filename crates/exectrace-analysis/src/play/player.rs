@@ -68,6 +68,22 @@ impl World {
         Some(self.names.place(shown))
     }
 
+    /// As [`place_of_program`](Self::place_of_program), of a task with this root frame: where that alone is
+    /// known, the place of the spawn comes apart, second. Of Go the root is the function that runs.
+    pub(crate) fn place_in_task(
+        &self,
+        stack: Stack,
+        root: Option<Frame>,
+    ) -> (Option<Place>, Option<Place>) {
+        let place = self.place_of_program(stack);
+        let root = root.map(|root| self.names.place(&root));
+        match (place, self.facts.is_of_go()) {
+            (place, true) => (place.or(root), None),
+            (Some(place), false) if root.as_ref() != Some(&place) => (Some(place), None),
+            (_, false) => (None, root),
+        }
+    }
+
     /// Nanoseconds since the begin of the trace.
     pub(crate) fn since_begin(&self, time: i64) -> u64 {
         between(self.begin, time)

@@ -136,3 +136,48 @@ fn a_worker_that_sleeps_runs_no_task_of_another_runtime() {
     assert!(of("a worker 1"));
     assert!(!of("b worker 0"));
 }
+
+#[test]
+fn a_worker_whose_thread_was_blocked_for_longer_than_it_was_parked_is_told_with_the_places() {
+    let of = |blocked: u64, parks: bool| {
+        let mut story = Story::default();
+        story
+            .worker(1, "rt worker 0")
+            .worker(2, "rt worker 1")
+            .runs(10, 1, 1, "task")
+            .runs(20, 2, 2, "task");
+        for n in 0..10 {
+            // The second is let through by the first.
+            let begin = MS + n * 8 * MS;
+            story
+                .region(begin, 1, 0, "save")
+                .region_end(begin + 3 * MS, 1, 0, "save")
+                .region(begin + 10, 2, 0, "save")
+                .region_end(begin + 6 * MS, 2, 0, "save")
+                .stop(begin + 7 * MS, 2, "yield")
+                .start(begin + 7 * MS + 100, 2, 2);
+        }
+        story.block(90 * MS, 2, "sync", "recv<task");
+        if parks {
+            story.park(90 * MS + 100, 2);
+        }
+        story.stop(100 * MS, 1, "yield").start(100 * MS + 10, 1, 1);
+        // Parked for 10 ms of the 100.
+        story
+            .sample(0, 2, 0, 0)
+            .sample(100 * MS, 2, 90 * MS - blocked, 0);
+        find(&story, "blocked_worker")
+    };
+    assert_eq!(of(4 * MS, true), None);
+    let finding = of(6 * MS, true).expect("a twentieth");
+    assert_eq!((finding.severity, finding.count), (Severity::Warning, 1));
+    assert!(
+        finding.message.contains("as at a lock"),
+        "{}",
+        finding.message
+    );
+    let place = finding.exemplars[0].place.as_ref();
+    assert_eq!(place.map(|place| place.function.as_str()), Some("here"));
+    // Where it sleeps is not seen.
+    assert_eq!(of(90 * MS, false), None);
+}

@@ -178,3 +178,35 @@ fn a_sleep_that_takes_longer_than_all_others_at_its_place_was_woken_late() {
     // Where sleeps vary, a long one says nothing.
     assert_eq!(find(&sleeps(100 * MS, 500 * US), "late_timer"), None);
 }
+
+#[test]
+fn tasks_that_wait_half_the_time_for_room_a_permit_or_a_lock_stand_in_line() {
+    const SEND: &str = "tokio::sync::mpsc::Sender::send<app::produce";
+    let waits_at = |waits: u64, tasks: u64, reason: &str, at: &str| {
+        let mut story = Story::default();
+        story.runs(10, 1, 1, "main");
+        spawn_waiting(&mut story, 2, 1 + tasks, reason, at);
+        let mut now = MS;
+        for n in 0..waits {
+            let go = 2 + n % tasks;
+            story
+                .wake(now, 1, go)
+                .start(now + 500, 2, go)
+                .block(now + 900, 2, reason, at);
+            now += 10 * US;
+        }
+        story.block(now, 1, "sync", "recv<main");
+        story
+    };
+    let sends = |waits, tasks| waits_at(waits, tasks, "chan send", SEND);
+    let finding = assert_tells("queue", &sends(100, 2), &sends(99, 2));
+    assert!(finding.message.contains("for room in a channel 100 times"));
+    assert!(finding.exemplars[0].place.is_some());
+    assert_eq!(find(&sends(100, 1), "queue"), None);
+    let receives = waits_at(100, 2, "chan receive", "tokio::sync::mpsc::Rx::recv<task");
+    assert_eq!(find(&receives, "queue"), None);
+    let sync = |at| find(&waits_at(100, 2, "sync", at), "queue");
+    let of_any = sync("tokio::sync::Acquire<task").expect("a lock, a permit or a channel");
+    assert!(of_any.message.contains("a lock, a permit or room"));
+    assert_eq!(sync("tokio::sync::notify::Notified::poll<task"), None);
+}
