@@ -18,7 +18,7 @@ use std::panic::Location;
 use crate::chunk::{Chunk, Place};
 use crate::door::{FIELD_WORDS_MASK, FIELDS_CUT, Parent};
 use crate::fields::{Value, Values};
-use crate::input::{Ahead, AsyncKey, FieldValues, Input, NewSpan, SiteKey, SpanKey};
+use crate::input::{Ahead, AsyncKey, FieldValues, Input, NewSpan, SiteKey, SpanKey, WakerKey};
 use crate::record::{Kind, door_of_head, is_head_of, split_task_and_length, ticks_of_head};
 use crate::schedule::AsyncTaskKind;
 
@@ -186,6 +186,10 @@ impl Cursor {
             Kind::Unpark => Ahead::Park(false),
             Kind::Wake => Ahead::Wake(task()),
             Kind::WakeBy => Ahead::WakeBy(self.span(peek)),
+            Kind::WakerOf => Ahead::WakerOf {
+                task: task(),
+                waker: WakerKey::of_address(self.word(2)),
+            },
             _ => return None,
         })
     }

@@ -16,6 +16,16 @@ pub(crate) struct SpanKey {
     pub(crate) door: u16,
 }
 
+impl WakerKey {
+    /// What wakers are known by that carry this address.
+    pub(crate) fn of_address(address: u64) -> Self {
+        Self {
+            id: address,
+            door: 0,
+        }
+    }
+}
+
 impl Hash for SpanKey {
     /// A registry's ids of the spans in one place differ in their highest bits only, and the hasher of
     /// our tables brings those not far enough down: in a small table all would collide. So they are
@@ -164,6 +174,10 @@ pub(crate) enum Ahead {
     Park(bool),
     Wake(AsyncKey),
     WakeBy(WakerKey),
+    WakerOf {
+        task: AsyncKey,
+        waker: WakerKey,
+    },
 }
 
 #[cfg(test)]

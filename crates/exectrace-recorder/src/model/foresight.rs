@@ -54,6 +54,8 @@ pub(crate) struct Foresight {
     wakes: FxHashMap<Waker, VecDeque<(u64, WakerKind)>>,
     /// Wakes of which only the time is known, by that, and not applied yet.
     silent_wakes: BinaryHeap<Reverse<(u64, u64)>>,
+    /// Wakers that will be told the next time that their tasks are polled.
+    wakers: FxHashMap<WakerKey, u64>,
     /// Closures for the blocking pool that were not run yet.
     blocking: rustc_hash::FxHashSet<u64>,
 }
@@ -118,6 +120,21 @@ impl Foresight {
             .entry(waker)
             .or_default()
             .push_back((time_ns, kind));
+    }
+
+    /// The waker will turn out to be this task's.
+    pub(crate) fn waker_of(&mut self, waker: WakerKey, task: AsyncKey) {
+        self.wakers.entry(waker).or_insert(task.task);
+    }
+
+    /// It has turned out.
+    pub(crate) fn waker_applied(&mut self, waker: WakerKey) {
+        self.wakers.remove(&waker);
+    }
+
+    /// Whose waker this will turn out to be. A task that lives does not move, so it was its waker before.
+    pub(crate) fn task_of(&self, waker: WakerKey) -> Option<u64> {
+        self.wakers.get(&waker).copied()
     }
 
     /// The runtime says that it was woken then; nobody may have told of that wake.

@@ -157,6 +157,7 @@ impl Model {
             Ahead::Park(parks) => foresight.parks(thread, parks),
             Ahead::Wake(task) => foresight.wake(thread, time_ns(), Waker::Task(task.task)),
             Ahead::WakeBy(waker) => foresight.wake(thread, time_ns(), Waker::Known(waker)),
+            Ahead::WakerOf { task, waker } => foresight.waker_of(waker, task),
         }
     }
 

@@ -128,10 +128,8 @@ impl Model {
     }
 
     pub(super) fn waker_of(&mut self, key: AsyncKey, address: u64) {
-        let waker = WakerKey {
-            id: address,
-            door: 0,
-        };
+        let waker = WakerKey::of_address(address);
+        self.polls.foresight.waker_applied(waker);
         if let Some(task) = self.polls.tasks.get_mut(&key.task) {
             task.waker = Some(waker);
             self.polls.wakers.insert(waker, key.task);
@@ -140,7 +138,9 @@ impl Model {
 
     pub(super) fn wake_by(&mut self, thread: ThreadIndex, waker: WakerKey) {
         let kind = self.polls.foresight.wake_applied(Waker::Known(waker));
-        if let Some(&task) = self.polls.wakers.tasks.get(&waker) {
+        let known = self.polls.wakers.tasks.get(&waker).copied();
+        // A task that was polled before the recording says only at its next poll what its wakers carry.
+        if let Some(task) = known.or_else(|| self.polls.foresight.task_of(waker)) {
             self.woken(thread, task, kind);
         }
     }

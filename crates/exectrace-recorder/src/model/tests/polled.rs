@@ -5,7 +5,8 @@ use std::panic::Location;
 use exectrace_format::{GoState, StateChange};
 
 use super::*;
-use crate::schedule::AsyncTaskKind;
+use crate::input::WakerKey;
+use crate::schedule::{AliveTask, AsyncTaskId, AsyncTaskKind, Runtime};
 
 const T: u64 = START_NS;
 
@@ -74,6 +75,11 @@ fn play(trial: &mut Trial, records: &[(u64, u32, Input<'static>)]) {
             },
             Input::PollEnd { .. } => Ahead::PollEnd,
             Input::Wake(task) => Ahead::Wake(task),
+            Input::WakeBy(waker) => Ahead::WakeBy(waker),
+            Input::WakerOf { task, address } => Ahead::WakerOf {
+                task,
+                waker: WakerKey::of_address(address),
+            },
             Input::Park => Ahead::Park(true),
             Input::Unpark { .. } => Ahead::Park(false),
             _ => continue,
@@ -232,6 +238,51 @@ fn a_wait_is_unknown_if_nobody_ends_it_or_a_worker_does_between_its_polls() {
     };
     assert_eq!(waits("mixed"), ["network, timer or signal", "unknown"]);
     assert_eq!(waits("joins"), ["unknown"]);
+}
+
+/// A trial whose file begins with a task alive, which waits.
+fn with_alive(number: u64, name: &'static str) -> Trial {
+    let mut trial = Trial::new();
+    trial.model.adopt(&AliveTask {
+        runtime: Runtime::of_number(1),
+        task: AsyncTaskId::of_runtime(number),
+        kind: AsyncTaskKind::Future,
+        place: Location::caller(),
+        name: Some(name),
+    });
+    trial.begin_file(T);
+    // The one that does not know of it.
+    trial.files.remove(0);
+    trial
+}
+
+#[test]
+fn the_first_wake_of_a_task_that_was_polled_before_the_recording_is_by_who_did_it() {
+    let mut trial = with_alive(1, "old");
+    let address = 77;
+    play(
+        &mut trial,
+        &[
+            (1_000, 0, Input::WakeBy(WakerKey::of_address(address))),
+            (2_000, 1, begin(1)),
+            (
+                2_100,
+                1,
+                Input::WakerOf {
+                    task: task(1),
+                    address,
+                },
+            ),
+            (3_000, 1, end(1)),
+            (4_000, 0, Input::WakeBy(WakerKey::of_address(address))),
+        ],
+    );
+    let events = trial.read().remove(0);
+    let found = states(&events, "old");
+    let wakes: Vec<_> = found.iter().filter(|state| state.1 == Runnable).collect();
+    let times: Vec<_> = wakes.iter().map(|wake| (wake.0 - T) / 100).collect();
+    assert_eq!(times, [10, 40]);
+    assert_eq!(trial.model.counts().inferred, 0);
 }
 
 #[test]
