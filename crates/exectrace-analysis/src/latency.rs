@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::breakdown::source;
 use crate::histogram::Histogram;
 use crate::names::{Names, Text};
-use crate::play::{Flow, Origin, State, Stretch, World};
+use crate::play::{Flow, Next, Origin, State, Stretch, World};
 use crate::sight::FlowKind;
 
 /// Distributions of how long async tasks were in each state at a time.
@@ -79,7 +79,9 @@ impl LatencyPass {
     #[inline]
     pub(crate) fn stretch(&mut self, flow: &Flow, stretch: &Stretch) {
         let is_of_task = flow.kind == FlowKind::Task && stretch.state != State::Unknown;
-        if !stretch.is_closed() || !is_of_task {
+        // What was ready and was dropped did not run late.
+        let is_dropped = stretch.state == State::Runnable && stretch.next == Next::End;
+        if !stretch.is_closed() || !is_of_task || is_dropped {
             return;
         }
         let states = &mut self.group(flow.name).states;

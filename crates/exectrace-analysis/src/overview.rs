@@ -1,7 +1,7 @@
 //! What a trace is and holds, at a glance: size, length, counts, losses.
 
 use exectrace_format::{
-    CompactKind, Inferred, LeftOut, ReadError, SideRecord, StateChange, SyncClock, ThreadId,
+    CompactKind, Inferred, LeftOut, ProcId, ReadError, SideRecord, StateChange, SyncClock, ThreadId,
 };
 use rustc_hash::FxHashMap;
 use serde::{Serialize, Serializer};
@@ -118,7 +118,7 @@ pub struct LostByThread {
 /// Events of a kind that were concluded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InferredCount {
-    /// `task_begin`, `task_end`, `region_begin`, `region_end`, `wake` or `state`.
+    /// `task_begin`, `task_end`, `region_begin`, `region_end`, `wake`, `state` or `run`.
     pub what: &'static str,
     /// How many.
     pub count: u64,
@@ -184,6 +184,8 @@ pub(crate) struct Facts {
     threads: Index,
     thread_ids: Vec<u64>,
     last_thread: Option<ThreadId>,
+    /// The recorder's own lane.
+    recorder: Option<ProcId>,
     lost: FxHashMap<u64, LostByThread>,
     inferred: FxHashMap<&'static str, u64>,
     /// The names that can be asked for.
@@ -203,6 +205,9 @@ pub(crate) struct Facts {
     pub(crate) links: Vec<(u64, u64)>,
 }
 
+/// What the recorder's own lane is called: the first of this name, as the recorder begins with it.
+const RECORDER: &str = "exectrace";
+
 /// At most so many links between user tasks are kept.
 const MAX_LINKS: usize = 1 << 20;
 
@@ -211,6 +216,11 @@ impl Facts {
     /// or what its workers are called.
     pub(crate) fn is_of_go(&self) -> bool {
         self.lane_names.is_empty() && self.overview.written_by.is_none()
+    }
+
+    /// Whether this is the recorder's own lane.
+    pub(crate) fn is_recorder(&self, lane: ProcId) -> bool {
+        self.recorder == Some(lane)
     }
 
     /// Whether tasks of this name belong to Go itself.
@@ -290,6 +300,9 @@ impl Facts {
                 self.thread_names.insert(thread.0, name.to_string());
             }
             SideRecord::ProcName { proc, name } => {
+                if name == RECORDER && self.recorder.is_none() {
+                    self.recorder = Some(*proc);
+                }
                 self.lane_names.insert(proc.0, name.to_string());
                 self.lane_pools.clear();
             }
@@ -348,6 +361,11 @@ impl Facts {
             .iter()
             .fold(0, |sum, lost| lost.records.saturating_add(sum));
         overview.lost.threads = threads;
+        // Marked by their stacks, not by records.
+        let wakes = self.seen.wakes_concluded();
+        if wakes > 0 {
+            *self.inferred.entry("wake").or_default() += wakes;
+        }
         let inferred = self
             .inferred
             .drain()
@@ -373,5 +391,6 @@ fn inferred_name(what: Inferred) -> &'static str {
         Inferred::RegionEnd => "region_end",
         Inferred::Wake => "wake",
         Inferred::State => "state",
+        Inferred::Run => "run",
     }
 }

@@ -97,6 +97,11 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// Wakes of async tasks that the recorder concluded.
+    pub(crate) fn wakes_concluded(&self) -> u64 {
+        self.wakes_concluded
+    }
+
     /// A flow whose kind has become known.
     pub(crate) fn flow(&mut self, kind: FlowKind) {
         match kind {

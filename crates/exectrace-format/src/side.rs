@@ -85,7 +85,8 @@ pub enum SideRecord {
         /// The task that follows.
         to: TaskId,
     },
-    /// An event in the trace was not seen by the recorder but concluded.
+    /// An event in the trace was not seen by the recorder but concluded. A wake of an async task that was
+    /// concluded has no such record: its stack says so, as there may be one a poll.
     Inferred {
         /// The time of the event.
         time_ns: u64,
@@ -197,6 +198,9 @@ pub enum Inferred {
     Wake = 5,
     /// The state of a flow or lane.
     State = 6,
+    /// The last run of a flow, and the wake before it: it ended without running, of which the format knows
+    /// nothing.
+    Run = 7,
 }
 
 impl Inferred {
@@ -209,6 +213,7 @@ impl Inferred {
             4 => Self::RegionEnd,
             5 => Self::Wake,
             6 => Self::State,
+            7 => Self::Run,
             _ => return None,
         })
     }

@@ -305,6 +305,9 @@ impl Player {
         (reason, own_stack): (StringId, StackId),
     ) {
         let time = event.time.0;
+        if self.ends_without_running(event.proc, go, (from, to)) {
+            return;
+        }
         let reason = self.world.names.text(tables, reason);
         let stack = self.world.names.stack(tables, event.stack);
         if self.passes.watches()
@@ -409,6 +412,21 @@ impl Player {
             GoState::NotExist => self.flow_ends(go, true),
             _ => {}
         }
+    }
+
+    /// Whether the change belongs to a run that the task never had: the recorder shows tasks that were
+    /// aborted or dropped to run on its own lane for an instant, as only what runs can end.
+    fn ends_without_running(&self, lane: ProcId, go: GoId, (from, to): (GoState, GoState)) -> bool {
+        let is_of_it = matches!(
+            (from, to),
+            (GoState::Waiting, GoState::Runnable) | (GoState::Runnable, GoState::Running)
+        );
+        is_of_it
+            && self.world.facts.is_recorder(lane)
+            && self
+                .flows
+                .get(go)
+                .is_some_and(|flow| flow.kind == FlowKind::Task)
     }
 
     /// A flow that the trace tells of for the first time.

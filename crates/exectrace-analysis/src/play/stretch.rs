@@ -107,6 +107,7 @@ impl Stretch {
     /// Whether it is the delay between a wake and the run, and the wake was seen.
     pub(crate) fn is_wake_delay(&self) -> bool {
         self.state == State::Runnable
+            && self.next != Next::End
             && self.origin == Origin::From(State::Waiting)
             && !self.is_wake_concluded
     }

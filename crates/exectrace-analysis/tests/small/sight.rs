@@ -122,3 +122,37 @@ fn a_trace_that_shows_all_is_not_excused() {
     let analysis = story.analyse(&everything());
     assert_eq!(analysis.overview.sight.blind, []);
 }
+
+#[test]
+fn a_task_that_is_dropped_while_it_waits_or_is_ready_has_no_run_and_no_wake_for_it() {
+    let mut story = Story::default();
+    story
+        .worker(1, "service worker 0")
+        .worker(2, "exectrace")
+        .runs(10, 1, 1, "serve")
+        .spawn(15, 1, 2, "never polled")
+        .block(20, 1, "network", "read<serve")
+        // The recorder shows their ends on its own lane.
+        .wake(500, 2, 1)
+        .start(501, 2, 1)
+        .end(502, 2)
+        .start(503, 2, 2)
+        .end(504, 2);
+    let analysis = story.analyse(&everything());
+    let tasks = analysis.tasks.as_ref().expect("asked for");
+    let group = |name| tasks.groups.iter().find(|group| group.name == name);
+    let (serve, never) = (group("serve").unwrap(), group("never polled").unwrap());
+    assert_eq!((serve.runs.count(), never.runs.count()), (1, 0));
+    assert_eq!((serve.never_woken, never.never_ran), (0, 1));
+    assert_eq!(serve.breakdown.running_ns, Some(20));
+    assert_eq!(never.breakdown.running_ns, Some(0));
+    assert_eq!(analysis.overview.sight.wakes_seen, 0);
+    assert_eq!(analysis.overview.async_tasks_alive, 0);
+    let latencies = analysis.latencies.as_ref().expect("asked for");
+    let kinds = ["wake", "spawn"];
+    let delays = latencies
+        .all
+        .iter()
+        .filter(|one| kinds.contains(&one.state));
+    assert_eq!(delays.map(|one| one.durations.count()).sum::<u64>(), 0);
+}

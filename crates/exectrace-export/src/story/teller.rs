@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use exectrace_format::{
-    CompactEvent, CompactKind, GoId, SideRecord, SpanRecord, StateChange, Tables,
+    CompactEvent, CompactKind, GoId, GoState, ProcId, SideRecord, SpanRecord, StateChange, Tables,
 };
 use rustc_hash::FxHashSet;
 
@@ -22,7 +22,21 @@ pub(super) struct Teller {
     pub(super) spans: BTreeMap<(u64, u64), SpanRecord>,
     /// Threads' own code.
     pub(super) threads: FxHashSet<GoId>,
+    /// The recorder's own lane.
+    recorder: Option<ProcId>,
     has_begun: bool,
+}
+
+/// What the recorder's own lane is called: the first of this name, as the recorder begins with it.
+const RECORDER: &str = "exectrace";
+
+/// Whether a change on the recorder's own lane belongs to a run that the task never had. Tasks that were
+/// aborted or dropped are shown to run there for an instant, as only what runs can end.
+fn is_before_an_end(from: GoState, to: GoState) -> bool {
+    matches!(
+        (from, to),
+        (GoState::Waiting, GoState::Runnable) | (GoState::Runnable, GoState::Running)
+    )
 }
 
 impl Teller {
@@ -32,6 +46,7 @@ impl Teller {
             wakes: 0,
             spans: BTreeMap::new(),
             threads: FxHashSet::default(),
+            recorder: None,
             has_begun: false,
         }
     }
@@ -94,6 +109,13 @@ impl Teller {
                 reason,
                 stack,
             } => match change {
+                StateChange::Go { go, from, to }
+                    if Some(event.proc) == self.recorder
+                        && is_before_an_end(from, to)
+                        && !self.threads.contains(&go) =>
+                {
+                    Ok(())
+                }
                 StateChange::Go { go, from, to } => {
                     let reason = self.scene.book.text_of(reason, tables);
                     let own = self.scene.book.stack_of(stack, tables);
@@ -129,6 +151,9 @@ impl Teller {
                 scene.lane(Lane::Thread(*thread)).name = name;
             }
             SideRecord::ProcName { proc, name } => {
+                if name == RECORDER && self.recorder.is_none() {
+                    self.recorder = Some(*proc);
+                }
                 let name = scene.book.intern(name);
                 scene.lane(Lane::Worker(*proc)).name = name;
             }

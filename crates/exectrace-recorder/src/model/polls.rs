@@ -78,6 +78,7 @@ pub(super) struct Texts {
     woken: NameId,
     yields: NameId,
     pub(super) wake_not_seen: FrameId,
+    not_run: FrameId,
     unknown_task: FrameId,
 }
 
@@ -92,6 +93,7 @@ impl AsyncTasks {
             woken: names.intern_static("woken during poll"),
             yields: names.intern_static("yield"),
             wake_not_seen: names.frame_of("(wake not seen)", "unknown", 1),
+            not_run: names.frame_of("(ended without running)", "unknown", 1),
             unknown_task: names.frame_of("(task from before)", "unknown", 1),
         };
         Self {
@@ -230,6 +232,11 @@ impl Model {
         let Some(flow) = self.flow_of(thread, key) else {
             return;
         };
+        let state = self.machine.flows.get(flow).map(|flow| flow.state);
+        if state == Some(FlowState::Waiting) {
+            // Its stack says so; a record for each would make the file half as large again.
+            self.counts.inferred += 1;
+        }
         let waker = Leaf::Place(self.polls.texts.wake_not_seen);
         self.machine.poll(thread, flow, waker);
         let poll = self.polls.next_poll;
@@ -323,13 +330,23 @@ impl Model {
                 self.end_all_regions(on);
                 self.machine.destroy(on)
             }
-            Some(_) => self.machine.reap(task.flow),
+            Some(_) => self.reap(task.flow),
             None => None,
         };
         self.leave_all(ended);
         if task.kind == AsyncTaskKind::Root {
             self.run(thread);
         }
+    }
+
+    /// Ends a task that does not run: one that was aborted, or dropped with its runtime.
+    fn reap(&mut self, flow: FlowId) -> Option<Flow> {
+        let waker = Leaf::Place(self.polls.texts.not_run);
+        let ended = self.machine.reap(flow, waker);
+        if let Some(ended) = &ended {
+            self.infer(Inferred::Run, ended.go.0);
+        }
+        ended
     }
 
     /// The flow that runs on the thread ends now, and with it what it has open.

@@ -559,9 +559,11 @@ impl Machine {
         self.stop_lane(ThreadIndex::TRACER);
     }
 
-    /// Ends a flow that runs nowhere, on the tracer's thread.
-    pub(crate) fn reap(&mut self, id: FlowId) -> Option<Flow> {
-        self.start(ThreadIndex::TRACER, id, Leaf::None);
+    /// Ends a flow that runs nowhere, on the tracer's thread: the format lets only what runs end.
+    ///
+    /// `waker` is the stack's leaf of the wake that this takes.
+    pub(crate) fn reap(&mut self, id: FlowId, waker: Leaf) -> Option<Flow> {
+        self.start(ThreadIndex::TRACER, id, waker);
         let flow = self.destroy(ThreadIndex::TRACER);
         self.stop_lane(ThreadIndex::TRACER);
         flow

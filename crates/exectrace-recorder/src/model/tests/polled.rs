@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use exectrace_format::{GoState, StateChange};
+use exectrace_format::{GoState, Inferred, SideRecord, StateChange};
 
 use super::*;
 use crate::input::WakerKey;
@@ -300,6 +300,52 @@ fn a_task_that_is_dropped_unpolled_ends_on_the_tracers_lane() {
         what(&states(&events, "aborted")),
         [(Runnable, ""), (Running, ""), (NotExist, "")]
     );
+    assert_eq!(concluded(&events), [Inferred::Run]);
+}
+
+/// What the file says was concluded.
+fn concluded(events: &[TraceEvent]) -> Vec<Inferred> {
+    let record = |event: &TraceEvent| match &event.kind {
+        TraceEventKind::SideData(SideRecord::Inferred { what, .. }) => Some(*what),
+        _ => None,
+    };
+    events.iter().filter_map(record).collect()
+}
+
+#[test]
+fn a_run_that_a_task_never_had_is_marked_and_so_is_each_wake_that_was_not_seen() {
+    let mut trial = Trial::new();
+    play(
+        &mut trial,
+        &[
+            (1_000, 0, spawn(1, "dropped")),
+            (2_000, 1, begin(1)),
+            (3_000, 1, end(1)),
+            (4_000, 1, begin(1)),
+            (5_000, 1, end(1)),
+            (6_000, 0, Input::AsyncEnd(task(1))),
+        ],
+    );
+    let events = trial.read().remove(0);
+    let states = states(&events, "dropped");
+    let ended: Vec<_> = what(&states)[6..].iter().map(|state| state.0).collect();
+    assert_eq!(ended, [Runnable, Running, NotExist]);
+    let wakes = events.iter().filter_map(|event| match &event.kind {
+        TraceEventKind::StateTransition {
+            change:
+                StateChange::Go {
+                    from: Waiting,
+                    to: Runnable,
+                    ..
+                },
+            ..
+        } => Some(event.stack.as_ref()?[0].function.to_string()),
+        _ => None,
+    });
+    let wakes: Vec<_> = wakes.collect();
+    assert_eq!(wakes, ["(wake not seen)", "(ended without running)"]);
+    assert_eq!(concluded(&events), [Inferred::Run]);
+    assert_eq!(trial.model.counts().inferred, 2);
 }
 
 #[test]
