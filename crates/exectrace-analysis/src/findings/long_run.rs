@@ -32,7 +32,7 @@ const EXCUSED_PART: u64 = 2;
 pub(super) struct Watch {
     /// Why a run ended that says nothing of its length: Go took its worker, the end was lost, or the code
     /// had asked that its worker go on elsewhere.
-    excused: [Text; 3],
+    excused: [Text; 4],
     block_in_place: Text,
     stalls: Cases,
     /// Of the stalls, those of whose thread it is not known whether it waited for a processor.
@@ -87,6 +87,7 @@ impl Watch {
             excused: [
                 names.intern("preempted"),
                 names.intern("end not seen"),
+                names.intern("worker moved"),
                 block_in_place,
             ],
             block_in_place,

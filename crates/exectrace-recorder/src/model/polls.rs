@@ -261,6 +261,7 @@ impl Model {
         if flow.is_none() || flow != current {
             // It ended in this poll, or the beginning of the poll was lost.
             self.machine.resume_outer(thread);
+            self.machine.rest_unless_worker(thread);
             return;
         }
         let (woken, waker) = task.map_or((false, None), |task| (task.woken, task.waker));
@@ -278,6 +279,7 @@ impl Model {
             self.machine.block(thread, reason, leaf);
         }
         self.machine.resume_outer(thread);
+        self.machine.rest_unless_worker(thread);
     }
 
     /// Why the task that runs on the thread is about to wait.

@@ -85,8 +85,10 @@ pub(crate) struct Reasons {
     pub(super) nested: NameId,
     /// A flow whose end or wait was not seen.
     pub(super) lost: NameId,
-    /// A task whose worker went on on another thread.
+    /// What runs on a thread whose worker goes on on another one.
     pub(super) moved: NameId,
+    /// A task that is seen to be the cause of that. Also what its region is called.
+    pub(super) blocks_in_place: NameId,
 }
 
 impl Machine {
@@ -101,7 +103,8 @@ impl Machine {
             polling: names.intern_static("polling tasks"),
             nested: names.intern_static("polling an inner task"),
             lost: names.intern_static("end not seen"),
-            moved: names.intern_static("block_in_place"),
+            moved: names.intern_static("worker moved"),
+            blocks_in_place: names.intern_static("block_in_place"),
         };
         let shared_lane = names.intern_static("other threads");
         let root = names.frame_of(TRACER_NAME, FLOW_FILE, 1);

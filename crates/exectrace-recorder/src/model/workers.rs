@@ -8,7 +8,7 @@ use exectrace_format::{ProcId, SideRecord};
 
 use super::lanes::Taken;
 use super::names::{Leaf, NameId};
-use super::threads::{Machine, ThreadIndex, WorkerKey};
+use super::threads::{Machine, Thread, ThreadIndex, WorkerKey};
 
 impl Machine {
     /// Sees to it that the thread holds a lane, and that this generation knows it.
@@ -143,7 +143,16 @@ impl Machine {
             return;
         }
         let current = thread.current;
-        self.stop(index, self.reasons.moved, Leaf::None);
+        // Its worker may have left without a word, and this be the next task of the thread.
+        let blocks = self.current(index).is_some_and(|flow| {
+            let mut regions = flow.regions.iter();
+            regions.any(|region| region.name == self.reasons.blocks_in_place)
+        });
+        let reason = match blocks {
+            true => self.reasons.blocks_in_place,
+            false => self.reasons.moved,
+        };
+        self.stop(index, reason, Leaf::None);
         self.stop_lane(index);
         self.set_lane(index, None, false);
         if let Some(thread) = self.thread_mut(index) {
@@ -165,6 +174,15 @@ impl Machine {
         self.workers.insert(worker, (lane, index));
         if let Some(current) = current {
             self.start(index, current, Leaf::None);
+        }
+    }
+
+    /// Stops the lane of a thread that runs nothing, unless it is a worker, of which it is seen when it
+    /// parks: others do not look for work.
+    pub(crate) fn rest_unless_worker(&mut self, index: ThreadIndex) {
+        let rests = |thread: &Thread| thread.current.is_none() && thread.worker.is_none();
+        if self.thread(index).is_some_and(rests) {
+            self.stop_lane(index);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use exectrace_format::{GoState, Inferred, SideRecord, StateChange};
+use exectrace_format::{GoState, Inferred, ProcState, SideRecord, StateChange};
 
 use super::*;
 use crate::input::WakerKey;
@@ -159,6 +159,7 @@ fn a_wake_that_was_not_seen_is_put_right_before_the_poll_and_says_so() {
         &mut trial,
         &[
             (1_000, 0, spawn(1, "quiet")),
+            (1_900, 1, unpark(0)),
             (2_000, 1, begin(1)),
             (3_000, 1, end(1)),
             (9_000, 1, begin(1)),
@@ -371,6 +372,65 @@ fn a_worker_that_goes_on_elsewhere_leaves_its_task_running_on_a_lane_of_its_own(
         panic!("{lanes:?}");
     };
     assert!(before.is_some() && after.is_some() && before != after);
+}
+
+#[test]
+fn only_a_task_that_is_seen_to_block_in_place_is_said_to() {
+    let mut trial = Trial::new();
+    let region = Input::RegionBegin {
+        began: 1,
+        name: "block_in_place",
+        task: 0,
+        place: Location::caller(),
+    };
+    play(
+        &mut trial,
+        &[
+            (1_000, 0, spawn(1, "blocks")),
+            (1_100, 0, spawn(2, "later")),
+            (2_000, 1, unpark(0)),
+            (3_000, 1, begin(1)),
+            (3_100, 1, region),
+            (4_000, 2, unpark(0)),
+            (5_000, 1, end(1)),
+            // The second thread has lost its worker as well, and polls for another one.
+            (6_000, 2, begin(2)),
+            (7_000, 3, unpark(0)),
+            (8_000, 2, end(2)),
+        ],
+    );
+    let events = trial.read().remove(0);
+    let stop = |name| what(&states(&events, name))[2].1.to_owned();
+    assert_eq!(stop("blocks"), "block_in_place");
+    assert_eq!(stop("later"), "worker moved");
+}
+
+#[test]
+fn a_thread_that_is_no_worker_has_no_lane_between_its_polls() {
+    let mut trial = Trial::new();
+    play(
+        &mut trial,
+        &[
+            (1_000, 0, spawn(1, "root")),
+            (2_000, 1, begin(1)),
+            (3_000, 1, end(1)),
+            (9_000, 0, Input::Wake(task(1))),
+            (9_100, 1, begin(1)),
+            (9_200, 1, Input::AsyncEnd(task(1))),
+            (9_300, 1, end(1)),
+        ],
+    );
+    let events = trial.read().remove(0);
+    let lanes = events.iter().filter_map(|event| match event.kind {
+        TraceEventKind::StateTransition {
+            change: StateChange::Proc { to, .. },
+            ..
+        } if ns(event) > T + 1_500 => Some((to, (ns(event) - T) / 100)),
+        _ => None,
+    });
+    let lanes: Vec<_> = lanes.collect();
+    let (runs, idle) = (ProcState::Running, ProcState::Idle);
+    assert_eq!(lanes[1..], [(runs, 20), (idle, 30), (runs, 91), (idle, 93)]);
 }
 
 #[test]
