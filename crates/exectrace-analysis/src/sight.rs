@@ -128,7 +128,8 @@ impl Sight {
         let mut blind = Vec::new();
         let mut add = |aspect, why: String| blind.push(Blind { aspect, why });
         if seen.threads > 0 && !is_of_go {
-            add(Aspect::States, states(seen, value("tokio.tasks")));
+            let tokio = (value("tokio.tasks"), value("tokio.runtimes"));
+            add(Aspect::States, states(seen, tokio));
         }
         if seen.wakes_concluded > 0 {
             add(Aspect::Delays, delays(seen, value("tokio.wakes")));
@@ -155,13 +156,13 @@ impl Sight {
     }
 }
 
-fn states(seen: &Seen, tasks: &str) -> String {
+fn states(seen: &Seen, (tasks, runtimes): (&str, &str)) -> String {
     let switch_on = match tasks {
         "" => {
             "the feature `tokio` follows the tasks that `exectrace::runtime::spawn` spawns, and with \
              `--cfg tokio_unstable` all of a runtime built with `exectrace::runtime::BuilderExt`"
         }
-        "all" => {
+        tasks if tasks.starts_with("all") => {
             "tasks are followed in runtimes built with `exectrace::runtime::BuilderExt`, from the \
              spawn or the start of the recording on"
         }
@@ -176,7 +177,11 @@ fn states(seen: &Seen, tasks: &str) -> String {
         }
         _ => "when a thread's own code, outside the tasks followed, runs or waits is not recorded",
     };
-    format!("{what}; {switch_on}")
+    match runtimes {
+        "" => format!("{what}; {switch_on}"),
+        // Of other runtimes of the program nothing is seen, not even that there are any.
+        runtimes => format!("{what}; {switch_on} ({runtimes})"),
+    }
 }
 
 fn processors(seen: &Seen, sampled: &str) -> String {
@@ -197,6 +202,9 @@ fn processors(seen: &Seen, sampled: &str) -> String {
 
 fn delays(seen: &Seen, wakes: &str) -> String {
     let switch_on = match wakes {
+        wakes if wakes.contains("once a Layer") => {
+            "a Layer or Subscriber of exectrace would see the wakes of all tasks, and none was set"
+        }
         wakes if wakes.starts_with("all") => {
             "these tasks were spawned before the recording began, or wake without Tokio"
         }

@@ -5,22 +5,62 @@ use crate::doors;
 use crate::table::Table;
 
 /// What was said beside the defaults: by key, in the order in which keys came.
-static CAPABILITIES: Table<Vec<(&'static str, String)>> = Table::new();
+static CAPABILITIES: Table<Vec<(&'static str, Said)>> = Table::new();
+
+/// A value, or what gives it whenever it is wanted.
+#[derive(Clone)]
+enum Said {
+    Value(String),
+    By(fn() -> String),
+}
+
+impl Said {
+    fn value(&self) -> String {
+        match self {
+            Self::Value(value) => value.clone(),
+            Self::By(value) => value(),
+        }
+    }
+}
 
 /// Says something about what this build can see, for readers of its traces.
 ///
 /// A later value replaces an earlier one under the same key. It is told as a log of the user task
 /// `exectrace` and in the side data.
 pub fn set_capability(key: &'static str, value: impl Into<String>) {
-    let value = value.into();
-    note_about(key, &value);
+    say(key, Said::Value(value.into()));
+}
+
+/// As [`set_capability`], for what can change: `value` is called when a recording starts, and when the first
+/// source of spans is opened.
+pub fn set_capability_by(key: &'static str, value: fn() -> String) {
+    say(key, Said::By(value));
+}
+
+fn say(key: &'static str, said: Said) {
+    note_about(key, &said.value());
     CAPABILITIES.change(|capabilities| {
-        let value = value.clone();
+        let said = said.clone();
         match capabilities.iter_mut().find(|(known, _)| *known == key) {
-            Some(known) => known.1 = value,
-            None => capabilities.push((key, value)),
+            Some(known) => known.1 = said,
+            None => capabilities.push((key, said)),
         }
     });
+}
+
+/// Whether a source of spans was opened since the process began, by a Layer or Subscriber.
+#[must_use]
+pub fn has_span_sources() -> bool {
+    doors::was_any_opened()
+}
+
+/// The first source of spans was opened: what was said may have changed.
+pub(crate) fn sources_opened() {
+    for (key, said) in CAPABILITIES.read().iter() {
+        if matches!(said, Said::By(_)) {
+            note_about(key, &said.value());
+        }
+    }
 }
 
 /// Key and value of all there is to say.
@@ -30,7 +70,8 @@ pub(crate) fn about() -> Vec<(&'static str, String)> {
         ("version", version),
         ("sees", "annotations, spans, events, threads".to_owned()),
     ];
-    about.extend(CAPABILITIES.read().iter().cloned());
+    let capabilities = CAPABILITIES.read();
+    about.extend(capabilities.iter().map(|(key, said)| (*key, said.value())));
     about
 }
 

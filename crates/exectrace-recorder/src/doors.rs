@@ -17,6 +17,7 @@ use std::any::TypeId;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::about;
 use crate::door::{Callsite, TooManyDoors};
 use crate::record::MAX_DOORS;
 use crate::table::Table;
@@ -58,10 +59,15 @@ pub(crate) fn open<T: Sync + 'static>(
         describe(unsafe { &*std::ptr::with_exposed_provenance::<T>(address) })
     });
     let type_id = TypeId::of::<T>();
-    DOORS.change(|doors| {
+    let was_any = was_any_opened();
+    let number = DOORS.change(|doors| {
         let describe = Arc::clone(&describe);
         doors.open(Entry { type_id, describe })
-    })
+    });
+    if !was_any {
+        about::sources_opened();
+    }
+    number
 }
 
 /// Whether there ever was a door.

@@ -143,7 +143,7 @@ mod slot;
 pub use slot::Slot;
 
 #[cfg(not(loom))]
-pub use about::set_capability;
+pub use about::{has_span_sources, set_capability, set_capability_by};
 #[cfg(not(loom))]
 pub use annotation::{Region, Task, log, log_args, region};
 #[cfg(not(loom))]

@@ -2,7 +2,9 @@
 
 use std::sync::Once;
 
-use exectrace_recorder::{has_frame_pointers, set_capability};
+use exectrace_recorder::{has_frame_pointers, has_span_sources, set_capability, set_capability_by};
+
+use crate::runtimes::{self, RuntimeState};
 
 /// What this build of the program lets the tracer see. See [`capabilities`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,9 +19,9 @@ pub struct Capabilities {
     /// Whether the program keeps frame pointers, so that it is seen where in its functions a task
     /// waits: `-C force-frame-pointers=yes`.
     pub frame_pointers: bool,
-    /// Whether Tokio tells of the wakes of all tasks that are spawned while something records, to a
-    /// Layer or Subscriber of this tracer's: the feature `tracing` of this crate, and the flag. Else
-    /// only wakes of tasks spawned through this crate are seen.
+    /// Whether Tokio reports the wakes of all tasks that are spawned while something records, to a Layer
+    /// or Subscriber of this tracer's: the feature `tracing` of this crate, the flag, and such a Layer or
+    /// Subscriber. Else only wakes of tasks spawned through this crate are seen.
     pub all_wakes: bool,
     /// Whether it is seen when, though not by whom, a task is woken in a runtime that tracks its
     /// schedule latency: the feature `schedule-latency` of this crate, and the flag.
@@ -33,23 +35,38 @@ impl Capabilities {
     #[must_use]
     pub fn pairs(&self) -> [(&'static str, &'static str); 5] {
         let yes_no = |yes| if yes { "yes" } else { "no" };
-        let wakes = match (self.all_wakes, self.wake_times) {
-            (true, _) => "all, by tracing",
-            (false, true) => "wrapped; times of all",
-            (false, false) => "wrapped",
+        let tasks = match self.all_tasks {
+            true => "all of hooked runtimes",
+            false => "wrapped",
         };
         [
-            (
-                "tokio.tasks",
-                if self.all_tasks { "all" } else { "wrapped" },
-            ),
-            ("tokio.wakes", wakes),
+            ("tokio.tasks", tasks),
+            (WAKES, self.wakes()),
             ("tokio.unstable", yes_no(self.tokio_unstable)),
             ("tokio.stacks", yes_no(self.frame_pointers)),
             ("tokio.live_tasks", yes_no(self.live_tasks)),
         ]
     }
 }
+
+impl Capabilities {
+    /// Of which wakes it is seen who did them.
+    fn wakes(&self) -> &'static str {
+        match (self.all_wakes, self.wake_times) {
+            (true, _) => "all, by tracing",
+            (false, true) => "wrapped; times of all",
+            (false, false) if WAKES_BY_TRACING => {
+                "wrapped; all, by tracing, once a Layer or Subscriber of exectrace is set"
+            }
+            (false, false) => "wrapped",
+        }
+    }
+}
+
+const WAKES: &str = "tokio.wakes";
+
+/// Whether Tokio makes spans and events of tasks and wakes.
+const WAKES_BY_TRACING: bool = cfg!(all(tokio_unstable, feature = "tracing"));
 
 /// What this build of the program lets the tracer see.
 ///
@@ -63,7 +80,7 @@ pub fn capabilities() -> Capabilities {
         all_tasks: cfg!(tokio_unstable),
         tokio_unstable: cfg!(tokio_unstable),
         frame_pointers: has_frame_pointers(),
-        all_wakes: cfg!(all(tokio_unstable, feature = "tracing")),
+        all_wakes: WAKES_BY_TRACING && has_span_sources(),
         wake_times: cfg!(all(tokio_unstable, feature = "schedule-latency")),
         live_tasks: crate::alive::is_kept(),
     }
@@ -77,7 +94,47 @@ pub(crate) fn tell() {
 
 fn tell_again() {
     for (key, value) in capabilities().pairs() {
-        set_capability(key, value);
+        match key {
+            // A Layer may be set later.
+            WAKES => set_capability_by(key, || capabilities().wakes().to_owned()),
+            _ => set_capability(key, value),
+        }
+    }
+}
+
+/// Most runtimes that are named.
+const MAX_NAMED: usize = 16;
+
+/// Has written into every trace which runtimes are known, and how. Of others nothing is seen at all.
+pub(crate) fn tell_runtimes() {
+    set_capability("tokio.runtimes", runtimes());
+}
+
+pub(crate) fn runtimes() -> String {
+    let named = |is_hooked| {
+        let mut known = runtimes::all().filter(|state| state.is_hooked == is_hooked);
+        let mut names: Vec<String> = known.by_ref().take(MAX_NAMED).map(called).collect();
+        let others = known.count();
+        if others > 0 {
+            names.push(format!("{others} more"));
+        }
+        names.join(", ")
+    };
+    let (hooked, wrapped) = (named(true), named(false));
+    let hooked = match hooked.as_str() {
+        "" => "none hooked".to_owned(),
+        hooked => format!("hooked: {hooked}"),
+    };
+    match wrapped.as_str() {
+        "" => hooked,
+        wrapped => format!("{hooked}; by wrappers only: {wrapped}"),
+    }
+}
+
+fn called(state: &RuntimeState) -> String {
+    match state.is_shared() {
+        true => format!("{} (several runtimes of one builder)", state.name),
+        false => state.name.clone(),
     }
 }
 

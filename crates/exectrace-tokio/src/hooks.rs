@@ -17,6 +17,10 @@ pub trait BuilderExt {
     /// The name shows in the names of its workers' lanes and of its counters; it is also given to
     /// [`Builder::name`], where `Handle::name` finds it. Several runtimes may have the same.
     ///
+    /// A builder is for one runtime: call this again before each further [`Builder::build`]. Runtimes that
+    /// are built after one call share their name, their workers' lanes and their counters in the trace, which
+    /// says so under `tokio.runtimes`.
+    ///
     /// Hooks that the builder is given afterwards take the place of the tracer's: give yours to
     /// [`exectrace_with`](Self::exectrace_with).
     ///
@@ -109,7 +113,7 @@ fn install(builder: &mut Builder, state: &'static RuntimeState, options: Options
 /// A thread starts: a worker's, or one of the blocking pool.
 fn thread_starts(state: &'static RuntimeState) {
     if let Ok(handle) = Handle::try_current() {
-        state.identify(&handle);
+        state.identify_in_hook(&handle);
     }
     counters::hold(state);
 }
@@ -119,7 +123,7 @@ fn thread_unparks(state: &'static RuntimeState) {
     if state.tokio_number() == 0
         && let Ok(handle) = Handle::try_current()
     {
-        state.identify(&handle);
+        state.identify_in_hook(&handle);
     }
     if is_enabled() {
         current::unparks(state);

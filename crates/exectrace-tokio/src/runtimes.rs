@@ -3,7 +3,7 @@
 //! What is kept is leaked, as the recorder's numbers of runtimes are never given back either: some
 //! 2 KiB each, for the first thousand; later ones share two.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use exectrace_recorder::{Runtime, epoch};
@@ -26,6 +26,10 @@ pub(crate) struct RuntimeState {
     pub(crate) is_hooked: bool,
     /// Its number in Tokio; 0 while no hook has run.
     tokio_number: AtomicU64,
+    /// The number that a hook of its own gave it last; 0 before the first.
+    hooked_number: AtomicU64,
+    /// Hooks of several runtimes have it: their builder was used more than once.
+    is_shared: AtomicBool,
     /// For each worker the thread that runs it, by a number of ours.
     claims: [AtomicU32; MAX_CLAIMS],
     /// For each worker the epoch in which it was last seen to unpark; 0 once it parks.
@@ -39,6 +43,8 @@ impl RuntimeState {
             name,
             is_hooked,
             tokio_number: AtomicU64::new(0),
+            hooked_number: AtomicU64::new(0),
+            is_shared: AtomicBool::new(false),
             claims: [const { AtomicU32::new(0) }; MAX_CLAIMS],
             busy: [const { AtomicU32::new(0) }; MAX_CLAIMS],
         }
@@ -87,16 +93,33 @@ impl RuntimeState {
         self.tokio_number.load(Ordering::Acquire)
     }
 
+    /// Whether several runtimes of one builder have it.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.is_shared.load(Ordering::Relaxed)
+    }
+
     /// Learns which runtime this is the state of, where a hook runs in it.
-    pub(crate) fn identify(&'static self, handle: &Handle) {
+    pub(crate) fn identify_in_hook(&'static self, handle: &Handle) {
+        self.identify(handle);
+        let number = numbers::of_runtime(handle.id());
+        let before = self.hooked_number.swap(number, Ordering::Relaxed);
+        let is_other = before != 0 && before != number;
+        if is_other && !self.is_shared.swap(true, Ordering::Relaxed) {
+            capabilities::tell_runtimes();
+        }
+    }
+
+    /// Learns which runtime this is the state of.
+    fn identify(&'static self, handle: &Handle) {
         let number = numbers::of_runtime(handle.id());
         if self.tokio_number() != number {
             self.tokio_number.store(number, Ordering::Release);
         }
         let slot = slot_of(number);
         let index = index_of(self);
-        if index != 0 && slot.load(Ordering::Relaxed) != index {
-            slot.store(index, Ordering::Release);
+        let entry = number.wrapping_mul(ENTRIES) | index;
+        if index != 0 && slot.load(Ordering::Relaxed) != entry {
+            slot.store(entry, Ordering::Release);
         }
     }
 }
@@ -108,9 +131,12 @@ static STATES: [OnceLock<&'static RuntimeState>; MAX_RUNTIMES] =
 /// How many of them are set; also serialises the setting.
 static COUNT: Mutex<usize> = Mutex::new(0);
 
-/// Where the state of a runtime is, by the low bits of its number in Tokio: its index plus one.
-/// A stranger with the same low bits is told by its number.
-static BY_NUMBER: [AtomicUsize; 1_024] = [const { AtomicUsize::new(0) }; 1_024];
+/// Where the state of a runtime is, by the low bits of its number in Tokio: its index plus one, and the
+/// number as the multiple of [`ENTRIES`], by which a stranger with the same low bits is known.
+static BY_NUMBER: [AtomicU64; ENTRIES as usize] = [const { AtomicU64::new(0) }; ENTRIES as usize];
+
+/// More than there are states.
+const ENTRIES: u64 = 1_024;
 
 /// For the runtimes past the limit, without and with our hooks.
 static OTHERS: [OnceLock<&'static RuntimeState>; 2] = [const { OnceLock::new() }; 2];
@@ -121,15 +147,21 @@ pub(crate) fn nowhere() -> &'static RuntimeState {
     NOWHERE.get_or_init(|| register("tokio".to_owned(), false))
 }
 
-fn slot_of(number: u64) -> &'static AtomicUsize {
+fn slot_of(number: u64) -> &'static AtomicU64 {
     &BY_NUMBER[number as usize % BY_NUMBER.len()]
 }
 
+/// The state that an entry is of.
+fn state_of(entry: u64) -> Option<&'static RuntimeState> {
+    let index = (entry % ENTRIES) as usize;
+    STATES.get(index.wrapping_sub(1))?.get().copied()
+}
+
 /// The index of a state plus one; 0 for one that several runtimes share.
-fn index_of(state: &'static RuntimeState) -> usize {
+fn index_of(state: &'static RuntimeState) -> u64 {
     let is_it = |known: &&'static RuntimeState| std::ptr::eq(*known, state);
     let position = all().position(|known| is_it(&known));
-    position.map_or(0, |index| index + 1)
+    position.map_or(0, |index| index as u64 + 1)
 }
 
 /// All states that are not shared.
@@ -147,7 +179,10 @@ pub(crate) fn register(name: String, is_hooked: bool) -> &'static RuntimeState {
         return OTHERS[usize::from(is_hooked)].get_or_init(|| make("others".to_owned()));
     };
     *count += 1;
-    place.get_or_init(|| make(name))
+    let state = place.get_or_init(|| make(name));
+    drop(count);
+    capabilities::tell_runtimes();
+    state
 }
 
 /// The state of this runtime, which is made if there is none.
@@ -161,9 +196,12 @@ pub(crate) fn of(handle: &Handle) -> &'static RuntimeState {
 
 #[inline]
 fn find(number: u64) -> Option<&'static RuntimeState> {
-    let index = slot_of(number).load(Ordering::Acquire);
-    let state = *STATES.get(index.wrapping_sub(1))?.get()?;
-    (state.tokio_number.load(Ordering::Relaxed) == number).then_some(state)
+    let entry = slot_of(number).load(Ordering::Acquire);
+    if entry / ENTRIES == number {
+        state_of(entry)
+    } else {
+        None
+    }
 }
 
 /// A runtime of which no hook has run yet, or one without our hooks.
@@ -195,11 +233,10 @@ fn meet(handle: &Handle, number: u64) -> &'static RuntimeState {
 
 /// Whether another runtime has taken over the number that this one had.
 fn is_stale(state: &'static RuntimeState) -> bool {
-    let index = slot_of(state.tokio_number()).load(Ordering::Acquire);
-    let taker = STATES.get(index.wrapping_sub(1)).and_then(OnceLock::get);
-    taker.is_some_and(|taker| {
-        !std::ptr::eq(*taker, state) && taker.tokio_number() == state.tokio_number()
-    })
+    let number = state.tokio_number();
+    let entry = slot_of(number).load(Ordering::Acquire);
+    let taker = state_of(entry).filter(|_| entry / ENTRIES == number);
+    taker.is_some_and(|taker| !std::ptr::eq(taker, state))
 }
 
 #[cfg(test)]
@@ -207,6 +244,7 @@ mod tests {
     use tokio::runtime::Builder;
 
     use super::*;
+    use crate::BuilderExt;
 
     #[test]
     fn runtimes_of_one_name_are_not_confused_before_their_hooks_have_run() {
@@ -215,8 +253,8 @@ mod tests {
         let runtimes = [build(), build()].map(Result::unwrap);
         // The hooks of both have not run when the second is asked for, and then run.
         assert!(of(runtimes[1].handle()).is_hooked);
-        states[1].identify(runtimes[1].handle());
-        states[0].identify(runtimes[0].handle());
+        states[1].identify_in_hook(runtimes[1].handle());
+        states[0].identify_in_hook(runtimes[0].handle());
         for (state, runtime) in states.iter().zip(&runtimes) {
             assert!(std::ptr::eq(*state, of(runtime.handle())));
         }
@@ -226,5 +264,25 @@ mod tests {
                 .all(|state| all().any(|known| std::ptr::eq(known, *state)))
         );
         assert_eq!(all().filter(|state| state.name == "twin").count(), 2);
+    }
+    #[test]
+    fn runtimes_of_one_builder_share_their_state_and_the_trace_says_so() {
+        let shares =
+            || capabilities::runtimes().contains("again (several runtimes of one builder)");
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1).exectrace("again");
+        // A task on each has run after the hook on its thread's start.
+        let run = |runtime: &tokio::runtime::Runtime| runtime.block_on(runtime.spawn(async {}));
+        let first = builder.build().unwrap();
+        run(&first).unwrap();
+        assert!(!shares());
+        let second = builder.build().unwrap();
+        run(&second).unwrap();
+        assert!(shares());
+        assert!(std::ptr::eq(of(first.handle()), of(second.handle())));
+        // Hooks that are given anew are the next one's own.
+        let third = builder.exectrace("own").build().unwrap();
+        run(&third).unwrap();
+        assert!(!std::ptr::eq(of(first.handle()), of(third.handle())));
     }
 }
