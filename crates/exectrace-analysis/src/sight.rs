@@ -11,6 +11,9 @@ use serde::Serialize;
 const THREAD_FILE: &str = "thread";
 /// The function in the stack of a wake that the recorder concluded from the run that followed.
 pub(crate) const WAKE_NOT_SEEN: &str = "(wake not seen)";
+/// The function in the stack of the wake before the end of a poll that was under way when the recording
+/// began.
+pub(crate) const POLLED_BEFORE: &str = "(polled since before the recording)";
 
 /// What a flow is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]

@@ -290,11 +290,14 @@ impl Watch {
         let (runtime, task) = self.task();
         let f = |context: &mut Context<'_>| poll_future(future.as_mut(), context);
         let result = observe_poll(runtime, task, &mut self.wakes, context, f);
-        if result.is_ready()
-            && let SeenBy::Wrapper(task) = &mut self.seen_by
-        {
-            future.set(None);
-            task.end();
+        if let SeenBy::Wrapper(task) = &mut self.seen_by {
+            if result.is_ready() {
+                future.set(None);
+                task.end();
+            } else {
+                // A recording may have begun meanwhile, which takes the task for one that waits.
+                task.state.runtime.poll_ends(task.task);
+            }
         }
         result
     }

@@ -458,6 +458,18 @@ fn a_poll_around_the_start_of_a_recording_is_seen() {
         });
         let flow = trace.one("stuck");
         assert_eq!(flow.ends(), 1, "{workers} workers: {flow:?}");
+        // Not a wait since the begin: its poll went on then.
+        assert_eq!(flow.starts(), 2, "{workers} workers: {flow:?}");
+        let wakes = flow
+            .states
+            .iter()
+            .filter_map(|state| state.by_stack.first());
+        let is_it = |leaf: &&String| *leaf == "(polled since before the recording)";
+        assert_eq!(
+            wakes.filter(is_it).count(),
+            1,
+            "{workers} workers: {flow:?}"
+        );
     }
 }
 

@@ -14,7 +14,7 @@ use crate::names::{Frame, Names, Place, Stack, Text, is_of_program};
 use crate::options::{Clip, Options};
 use crate::overview::Facts;
 use crate::passes::Passes;
-use crate::sight::{FlowKind, WAKE_NOT_SEEN};
+use crate::sight::{FlowKind, POLLED_BEFORE, WAKE_NOT_SEEN};
 
 use super::charge::{close_ranges, ended, leave};
 use super::flow::{Flow, FlowIndex, Flows};
@@ -46,14 +46,16 @@ pub(crate) struct World {
     /// The time of the last event so far.
     pub(crate) now: i64,
     pub(crate) clip: Clip,
+    /// What wakes have at their leaf that were concluded, and those before the end of an older poll.
     wake_not_seen: Text,
+    polled_before: Text,
 }
 
 impl World {
-    /// Whether a wake with this stack was not seen, but concluded from the run that follows.
-    fn is_wake_not_seen(&self, stack: Stack) -> bool {
+    /// Whether the innermost frame of the stack is this function.
+    fn has_leaf(&self, stack: Stack, function: Text) -> bool {
         let leaf = self.names.frames(stack).next();
-        leaf.is_some_and(|leaf| leaf.function == self.wake_not_seen)
+        leaf.is_some_and(|leaf| leaf.function == function)
     }
 
     /// The place of a stack that says most of the program: of Go's as [`Place::of_program`], elsewhere
@@ -109,6 +111,7 @@ impl Player {
         let mut names = Names::new();
         let forever = names.intern("forever");
         let wake_not_seen = names.intern(WAKE_NOT_SEEN);
+        let polled_before = names.intern(POLLED_BEFORE);
         let passes = Passes::new(options, &mut names);
         Self {
             world: World {
@@ -120,6 +123,7 @@ impl Player {
                 now: 0,
                 clip: Clip::ALL,
                 wake_not_seen,
+                polled_before,
             },
             flows: Flows::default(),
             passes,
@@ -331,6 +335,9 @@ impl Player {
         let Some(flow) = self.flows.at(index) else {
             return;
         };
+        if is_polled_since_before(flow, &self.world, (from, to), stack) {
+            return;
+        }
         if flow.name == Text::default() && own_stack != StackId::NONE {
             name(flow, &mut self.world, tables, own_stack);
         }
@@ -380,7 +387,7 @@ impl Player {
             flow.origin = Origin::From(stretch.state);
         }
         let is_wake = flow.state == State::Waiting && to == GoState::Runnable && !is_new;
-        flow.is_wake_concluded = is_wake && self.world.is_wake_not_seen(stack);
+        flow.is_wake_concluded = is_wake && self.world.has_leaf(stack, self.world.wake_not_seen);
         if is_wake && flow.kind != FlowKind::Thread {
             self.world.facts.seen.wake(flow.is_wake_concluded);
         }
@@ -474,6 +481,26 @@ impl Player {
                 self.flows.remove(go);
             }
         }
+    }
+}
+
+/// Whether the change belongs to the end of a poll that was under way when the recording began. Until then
+/// the trace says that the task waits, which was not seen: its state is unknown.
+fn is_polled_since_before(
+    flow: &mut Flow,
+    world: &World,
+    (from, to): (GoState, GoState),
+    stack: Stack,
+) -> bool {
+    match (from, to) {
+        (GoState::Waiting, GoState::Runnable) if world.has_leaf(stack, world.polled_before) => {
+            flow.state = State::Unknown;
+            true
+        }
+        (GoState::Runnable, GoState::Running) => {
+            flow.kind == FlowKind::Task && flow.state == State::Unknown
+        }
+        _ => false,
     }
 }
 

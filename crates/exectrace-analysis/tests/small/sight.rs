@@ -156,3 +156,26 @@ fn a_task_that_is_dropped_while_it_waits_or_is_ready_has_no_run_and_no_wake_for_
         .filter(|one| kinds.contains(&one.state));
     assert_eq!(delays.map(|one| one.durations.count()).sum::<u64>(), 0);
 }
+
+#[test]
+fn a_task_that_was_polled_when_the_recording_began_did_not_wait_until_the_polls_end() {
+    let mut story = Story::default();
+    story
+        .worker(1, "service worker 0")
+        .waits(10, 1, "stuck")
+        .wake_at(500, 1, 1, "(polled since before the recording)")
+        .start(501, 1, 1)
+        .block(502, 1, "sleep", "stuck")
+        .wake(700, 1, 1)
+        .start(710, 1, 1)
+        .end(720, 1);
+    let analysis = story.analyse(&everything());
+    let tasks = analysis.tasks.as_ref().expect("asked for");
+    let stuck = tasks.groups.iter().find(|group| group.name == "stuck");
+    let stuck = stuck.unwrap();
+    assert_eq!(stuck.runs.count(), 1);
+    // With what lies before the first event.
+    assert_eq!(stuck.breakdown.waiting_ns(), Some(198 + 10));
+    assert!(stuck.breakdown.unknown_ns >= 492, "{:?}", stuck.breakdown);
+    assert_eq!(analysis.overview.sight.wakes_seen, 1);
+}

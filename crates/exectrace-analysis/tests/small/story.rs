@@ -154,6 +154,16 @@ impl Story {
         )
     }
 
+    /// A flow that waits when the trace begins.
+    pub(crate) fn waits(&mut self, time: u64, go: u64, root: &str) -> &mut Self {
+        let stack = self.stack(root);
+        self.event(
+            time,
+            1,
+            format!("GoStatusStack go={go} thread=0 status=Waiting stack={stack}"),
+        )
+    }
+
     pub(crate) fn spawn(&mut self, time: u64, thread: u64, go: u64, root: &str) -> &mut Self {
         let stack = self.stack(root);
         self.event(
@@ -191,7 +201,7 @@ impl Story {
         self.wake_at(time, thread, go, "(wake not seen)")
     }
 
-    fn wake_at(&mut self, time: u64, thread: u64, go: u64, at: &str) -> &mut Self {
+    pub(crate) fn wake_at(&mut self, time: u64, thread: u64, go: u64, at: &str) -> &mut Self {
         let (seq, stack) = (self.next(go), self.stack(at));
         self.event(
             time,

@@ -38,6 +38,8 @@ pub(super) struct AsyncTask {
     kind: AsyncTaskKind,
     /// It was woken since its present poll began.
     pub(super) woken: bool,
+    /// It was alive when the recording started, and no poll of it was seen: it may be polled since before.
+    from_before: bool,
     /// What its wakers carry, if it was told.
     pub(super) waker: Option<WakerKey>,
 }
@@ -79,6 +81,7 @@ pub(super) struct Texts {
     yields: NameId,
     pub(super) wake_not_seen: FrameId,
     not_run: FrameId,
+    polled_before: FrameId,
     unknown_task: FrameId,
 }
 
@@ -93,6 +96,7 @@ impl AsyncTasks {
             woken: names.intern_static("woken during poll"),
             yields: names.intern_static("yield"),
             wake_not_seen: names.frame_of("(wake not seen)", "unknown", 1),
+            polled_before: names.frame_of("(polled since before the recording)", "unknown", 1),
             not_run: names.frame_of("(ended without running)", "unknown", 1),
             unknown_task: names.frame_of("(task from before)", "unknown", 1),
         };
@@ -138,6 +142,9 @@ impl Model {
         let root = self.task_root(alive.name, alive.place, None);
         let flow = self.machine.adopt(root);
         self.insert_task(number, flow, alive.kind);
+        if let Some(task) = self.polls.tasks.get_mut(&number) {
+            task.from_before = true;
+        }
     }
 
     fn insert_task(&mut self, number: u64, flow: FlowId, kind: AsyncTaskKind) {
@@ -145,6 +152,7 @@ impl Model {
             flow,
             kind,
             woken: false,
+            from_before: false,
             waker: None,
         };
         self.polls.tasks.insert(number, task);
@@ -243,6 +251,7 @@ impl Model {
         self.polls.next_poll += 1;
         if let Some(task) = self.polls.tasks.get_mut(&key.task) {
             task.woken = false;
+            task.from_before = false;
         }
         if let Some(flow) = self.machine.flows.get_mut(flow) {
             flow.poll = poll;
@@ -258,12 +267,14 @@ impl Model {
             .thread(thread)
             .and_then(|thread| thread.current);
         let flow = task.map(|task| task.flow);
-        if flow.is_none() || flow != current {
+        let is_current = flow.is_some() && flow == current;
+        if !is_current && !self.takes_up_older_poll(thread, key) {
             // It ended in this poll, or the beginning of the poll was lost.
             self.machine.resume_outer(thread);
             self.machine.rest_unless_worker(thread);
             return;
         }
+        let task = self.polls.tasks.get(&key.task);
         let (woken, waker) = task.map_or((false, None), |task| (task.woken, task.waker));
         self.end_dropped_spans(thread);
         let place = self.polls.places.get(&stack).copied();
@@ -280,6 +291,28 @@ impl Model {
         }
         self.machine.resume_outer(thread);
         self.machine.rest_unless_worker(thread);
+    }
+
+    /// A poll ends whose beginning was not seen. If that was before the recording, the task, which was said
+    /// to wait, is shown to run for an instant, with a wake that says why; so it is told where it waits next.
+    fn takes_up_older_poll(&mut self, thread: ThreadIndex, key: AsyncKey) -> bool {
+        let older = self.polls.tasks.get_mut(&key.task);
+        let Some(task) = older.filter(|task| task.from_before) else {
+            return false;
+        };
+        task.from_before = false;
+        let flow = task.flow;
+        let Some(told) = self.machine.flows.get(flow) else {
+            return false;
+        };
+        let go = told.go.0;
+        if told.state != FlowState::Waiting {
+            return false;
+        }
+        let waker = Leaf::Place(self.polls.texts.polled_before);
+        self.machine.poll(thread, flow, waker);
+        self.infer(Inferred::State, go);
+        true
     }
 
     /// Why the task that runs on the thread is about to wait.

@@ -287,6 +287,45 @@ fn the_first_wake_of_a_task_that_was_polled_before_the_recording_is_by_who_did_i
 }
 
 #[test]
+fn a_poll_that_was_under_way_when_the_recording_began_is_no_wait() {
+    let mut trial = with_alive(1, "stuck");
+    play(
+        &mut trial,
+        &[
+            (5_000, 1, end(1)),
+            (7_000, 0, Input::Wake(task(1))),
+            (8_000, 1, begin(1)),
+            // Of a task whose polls are known an end alone says nothing.
+            (8_100, 1, end(1)),
+            (8_200, 1, end(1)),
+        ],
+    );
+    let events = trial.read().remove(0);
+    let found = states(&events, "stuck");
+    let found = what(&found);
+    assert_eq!(
+        found,
+        [
+            // In the preamble, and in the generation.
+            (Waiting, ""),
+            (Waiting, ""),
+            (Runnable, ""),
+            (Running, ""),
+            (Waiting, "sync (woken by thread)"),
+            (Runnable, ""),
+            (Running, ""),
+            (Waiting, "unknown"),
+        ]
+    );
+    let leaves = events
+        .iter()
+        .filter_map(|event| event.stack.as_ref()?.first());
+    let is_it = |leaf: &&str| *leaf == "(polled since before the recording)";
+    assert_eq!(leaves.map(|leaf| &*leaf.function).filter(is_it).count(), 1);
+    assert_eq!(concluded(&events), [Inferred::State]);
+}
+
+#[test]
 fn a_task_that_is_dropped_unpolled_ends_on_the_tracers_lane() {
     let mut trial = Trial::new();
     play(
