@@ -33,6 +33,9 @@ pub struct RegionKind {
     pub begun_before: u64,
     /// How many were open at the end.
     pub open: u64,
+    /// How many were concurrent with others of their async task. Of those the breakdown has how long they were
+    /// entered alone.
+    pub concurrent: u64,
     /// How many regions of single flows the trace has them in.
     pub stretches: u64,
     /// How many times they were entered, as far as that is known.
@@ -60,6 +63,8 @@ pub struct RegionInstance {
     pub async_task: u64,
     /// The user task it belongs to.
     pub user_task: Option<u64>,
+    /// Whether it was concurrent with other spans of its async task.
+    pub is_concurrent: bool,
     /// When it began, since the begin of the trace; `None` if that was before.
     pub begin_ns: Option<u64>,
     /// When it ended; `None` if it is open at the end.
@@ -95,6 +100,7 @@ struct Kind {
     count: u64,
     begun_before: u64,
     open: u64,
+    concurrent: u64,
     stretches: u64,
     entries: u64,
     durations: Histogram,
@@ -112,6 +118,7 @@ impl Kind {
             count: 0,
             begun_before: 0,
             open: 0,
+            concurrent: 0,
             stretches: 0,
             entries: 0,
             durations: Histogram::default(),
@@ -146,6 +153,7 @@ impl RegionPass {
         kind.count += 1;
         kind.begun_before += u64::from(span.begin.is_none_or(|begin| begin < world.begin));
         kind.open += u64::from(span.end.is_none());
+        kind.concurrent += u64::from(span.is_carried);
         kind.entries += span.entries.unwrap_or(0);
         if span.begin.is_some() && span.end.is_some() {
             kind.durations.record(duration);
@@ -195,6 +203,7 @@ impl RegionPass {
                 count: kind.count,
                 begun_before: kind.begun_before,
                 open: kind.open,
+                concurrent: kind.concurrent,
                 stretches: kind.stretches,
                 entries: kind.entries,
                 durations: kind.durations,
@@ -221,6 +230,7 @@ pub(crate) fn instance(world: &World, span: &WholeSpan<'_>) -> RegionInstance {
         name: world.names.owned(span.name),
         place: place.map(|place| world.names.place(place)),
         async_task: span.go.0,
+        is_concurrent: span.is_carried,
         user_task: (span.task != 0).then_some(span.task),
         begin_ns: span
             .begin

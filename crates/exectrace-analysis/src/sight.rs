@@ -51,6 +51,8 @@ pub enum Aspect {
     Syscalls,
     /// How long threads were on a processor, and how long they waited for one.
     Processors,
+    /// Where the time of spans went that are concurrent with others of their async task.
+    ConcurrentSpans,
 }
 
 /// What a trace can tell of its program.
@@ -95,6 +97,8 @@ pub(crate) struct Seen {
     wakes: u64,
     wakes_concluded: u64,
     pub(crate) syscalls: bool,
+    /// Some span was concurrent with others of its async task.
+    pub(crate) concurrent_spans: bool,
     /// Threads on which something happened and of which there are no two samples of their time.
     pub(crate) unsampled: u64,
 }
@@ -143,6 +147,11 @@ impl Sight {
         }
         if seen.unsampled > 0 && !is_of_go {
             add(Aspect::Processors, processors(seen, value("threads.cpu")));
+        }
+        if seen.concurrent_spans {
+            let why = "of a span that is concurrent with others of its async task it is known how long it \
+                       was entered; for what it waited is in the waits of the task, not of the span";
+            add(Aspect::ConcurrentSpans, why.to_owned());
         }
         Self {
             threads: seen.threads,

@@ -9,6 +9,8 @@ pub struct Vocabulary {
     pub tasks: Vec<String>,
     /// Of spans and regions.
     pub regions: Vec<String>,
+    /// Of spans that were concurrent with others of their async task; they are among the regions, too.
+    pub concurrent_spans: Vec<String>,
     /// Of user tasks.
     pub user_tasks: Vec<String>,
 }
@@ -18,6 +20,7 @@ pub struct Vocabulary {
 pub(crate) struct Used {
     pub(crate) tasks: Marks,
     pub(crate) regions: Marks,
+    pub(crate) concurrent_spans: Marks,
     pub(crate) user_tasks: Marks,
 }
 
@@ -48,6 +51,7 @@ impl Used {
         Vocabulary {
             tasks: self.tasks.texts(names),
             regions: self.regions.texts(names),
+            concurrent_spans: self.concurrent_spans.texts(names),
             user_tasks: self.user_tasks.texts(names),
         }
     }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{Traces, answer, bytes_of, json};
+use support::{Traces, answer, bytes_of, json, run};
 
 /// A request with two spans at once in one async task. The side data tell of the second, which a user
 /// task carries: from 1070 to 1200, entered twice for 20 ns in all.
@@ -53,5 +53,12 @@ fn a_concurrent_span_is_whole_and_no_user_task_of_its_own() {
     let regions = json(["regions", "--format", "json", trace]);
     let kinds = regions["regions"]["kinds"].as_array().expect("a list");
     let branch = kinds.iter().find(|kind| kind["name"] == "branch");
-    assert_eq!(branch.expect("the span")["durations"]["max_ns"], 130);
+    let branch = branch.expect("the span");
+    assert_eq!(branch["durations"]["max_ns"], 130);
+    assert_eq!(branch["concurrent"], 1);
+    let text = answer(["regions", trace]);
+    assert!(text.contains("-: of a span that is concurrent"), "{text}");
+    assert!(!text.contains("thread's own code"), "{text}");
+    let profile = run(["profile", "--region", "branch", trace]);
+    assert!(profile.stderr.contains("concurrent"), "{profile:?}");
 }

@@ -201,11 +201,13 @@ impl Player {
                 let carries =
                     root.is_some_and(|root| self.world.names.get(root.function) == CONCURRENT_SPAN);
                 let used = &mut self.world.facts.used;
-                let names = match carries {
-                    true => &mut used.regions,
-                    false => &mut used.user_tasks,
-                };
-                names.add(name);
+                if carries {
+                    used.regions.add(name);
+                    used.concurrent_spans.add(name);
+                    self.world.facts.seen.concurrent_spans = true;
+                } else {
+                    used.user_tasks.add(name);
+                }
                 let task = UserTask {
                     id: task,
                     parent,

@@ -140,6 +140,7 @@ impl ProfileCommand {
             ..Options::default()
         })?;
         warn_of_names(&answer.analysis.names, &scope);
+        warn_of_concurrent_spans(&answer.analysis.names, &scope);
         let part = Part {
             profile: answer.analysis.profiles.first(),
         };
@@ -198,6 +199,19 @@ fn warn_of_names(known: &Vocabulary, scope: &ProfileScope) {
                 lister,
             ));
         }
+    }
+}
+
+/// Says which part of the spans that limit the profile is not in it.
+fn warn_of_concurrent_spans(known: &Vocabulary, scope: &ProfileScope) {
+    if let Some(region) = &scope.region
+        && known.concurrent_spans.binary_search(region).is_ok()
+    {
+        let region = printable(region);
+        warn(&format!(
+            "some spans `{region}` were concurrent with others of their async task; what is waited for in \
+             those is not in this profile, as it is known of the task and not of the span"
+        ));
     }
 }
 

@@ -103,6 +103,7 @@ pub(super) fn print_kinds(
     for kind in kinds.iter().take(limit) {
         let breakdown = &kind.breakdown;
         let whole = breakdown.total_ns;
+        let (states, delays) = aspects(kind.concurrent > 0);
         table.row([
             Cell::styled(names::name(&kind.name), style::NAME),
             names::place(kind.place.as_ref(), &kind.name).into(),
@@ -116,11 +117,9 @@ pub(super) fn print_kinds(
             units::total(&kind.busy).into(),
             units::count(kind.entries).into(),
             units::count(kind.stretches).into(),
-            page.gaps.share(breakdown.running_ns, whole, Aspect::States),
-            page.gaps
-                .share(breakdown.runnable_ns, whole, Aspect::Delays),
-            page.gaps
-                .share(breakdown.waiting_ns(), whole, Aspect::States),
+            page.gaps.share(breakdown.running_ns, whole, states),
+            page.gaps.share(breakdown.runnable_ns, whole, delays),
+            page.gaps.share(breakdown.waiting_ns(), whole, states),
         ]);
     }
     page.table(&table, kinds.len().saturating_sub(limit))
@@ -153,6 +152,7 @@ fn print_slowest(kinds: &[RegionKind], top: usize, page: &mut Page<'_>) -> anyho
         .minor(1);
     for region in slowest.into_iter().take(top) {
         let breakdown = &region.breakdown;
+        let (states, delays) = aspects(region.is_concurrent);
         let most = breakdown.longest_wait();
         table.row([
             units::duration(region.duration_ns).into(),
@@ -169,13 +169,21 @@ fn print_slowest(kinds: &[RegionKind], top: usize, page: &mut Page<'_>) -> anyho
             region.self_ns.map_or_else(unknown, units::duration).into(),
             region.busy_ns.map_or_else(unknown, units::duration).into(),
             region.entries.map_or_else(unknown, units::count).into(),
-            page.gaps.duration(breakdown.running_ns, Aspect::States),
-            page.gaps.duration(breakdown.runnable_ns, Aspect::Delays),
-            page.gaps.duration(breakdown.waiting_ns(), Aspect::States),
+            page.gaps.duration(breakdown.running_ns, states),
+            page.gaps.duration(breakdown.runnable_ns, delays),
+            page.gaps.duration(breakdown.waiting_ns(), states),
             most.map_or("", |most| names::reason(&most.name)).into(),
         ]);
     }
     page.table(&table, 0)
+}
+
+/// Why states and delays of spans may not be known.
+fn aspects(is_concurrent: bool) -> (Aspect, Aspect) {
+    match is_concurrent {
+        true => (Aspect::ConcurrentSpans, Aspect::ConcurrentSpans),
+        false => (Aspect::States, Aspect::Delays),
+    }
 }
 
 /// Of a span that is open, or begins before the trace; its self time, if it is concurrent with others.
