@@ -119,6 +119,15 @@ impl Sums {
         self.unknown = total.saturating_sub(self.accounted());
     }
 
+    /// Makes the waits for this reason a part of what is not known of a thread's own code. After `close`.
+    pub(crate) fn forget_waits(&mut self, reason: Text) {
+        if let Some((_, waited)) = self.waiting.iter_mut().find(|(known, _)| *known == reason) {
+            let waited = std::mem::take(waited);
+            add_ns(&mut self.own_code, waited);
+            add_ns(&mut self.unknown, waited);
+        }
+    }
+
     /// Adds all of another's, which is closed.
     pub(crate) fn add(&mut self, other: &Self) {
         for (sum, duration) in [

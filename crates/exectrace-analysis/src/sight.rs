@@ -15,6 +15,9 @@ pub(crate) const WAKE_NOT_SEEN: &str = "(wake not seen)";
 /// began.
 pub(crate) const POLLED_BEFORE: &str = "(polled since before the recording)";
 
+/// Why a thread's own code waits while the thread polls async tasks, or sleeps until some can be polled.
+pub(crate) const POLLING_TASKS: &str = "polling tasks";
+
 /// What a flow is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]

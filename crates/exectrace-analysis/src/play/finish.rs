@@ -9,7 +9,7 @@ use crate::sight::FlowKind;
 use super::charge::{close_ranges, ended, leave};
 use super::gap::Did;
 use super::player::Player;
-use super::region::EndedRegion;
+use super::region::{EndedRegion, forget_polling};
 use super::stretch::{Next, State, between};
 
 impl Player {
@@ -27,6 +27,7 @@ impl Player {
         }
         let mut sums = std::mem::take(&mut self.scratch);
         while let Some(open) = flow.close_region(now, clip, &mut sums) {
+            forget_polling(flow, &self.world, &mut sums);
             let region = EndedRegion {
                 name: open.name,
                 task: open.task,

@@ -14,7 +14,7 @@ use crate::names::{Frame, Names, Place, Stack, Text, is_of_program};
 use crate::options::{Clip, Options};
 use crate::overview::Facts;
 use crate::passes::Passes;
-use crate::sight::{FlowKind, POLLED_BEFORE, WAKE_NOT_SEEN};
+use crate::sight::{FlowKind, POLLED_BEFORE, POLLING_TASKS, WAKE_NOT_SEEN};
 
 use super::charge::{close_ranges, ended, leave};
 use super::flow::{Flow, FlowIndex, Flows};
@@ -48,6 +48,8 @@ pub(crate) struct World {
     pub(crate) clip: Clip,
     /// What wakes have at their leaf that were concluded, and those before the end of an older poll.
     wake_not_seen: Text,
+    /// Why a thread's own code waits while the thread polls async tasks.
+    pub(super) polling_tasks: Text,
     polled_before: Text,
 }
 
@@ -111,6 +113,7 @@ impl Player {
         let mut names = Names::new();
         let forever = names.intern("forever");
         let wake_not_seen = names.intern(WAKE_NOT_SEEN);
+        let polling_tasks = names.intern(POLLING_TASKS);
         let polled_before = names.intern(POLLED_BEFORE);
         let passes = Passes::new(options, &mut names);
         Self {
@@ -123,6 +126,7 @@ impl Player {
                 now: 0,
                 clip: Clip::ALL,
                 wake_not_seen,
+                polling_tasks,
                 polled_before,
             },
             flows: Flows::default(),

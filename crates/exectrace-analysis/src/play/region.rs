@@ -5,9 +5,10 @@ use exectrace_format::GoId;
 use crate::breakdown::{Sums, add};
 use crate::names::{Stack, Text};
 use crate::options::Clip;
+use crate::sight::FlowKind;
 
 use super::flow::Flow;
-use super::player::Player;
+use super::player::{Player, World};
 use super::stretch::State;
 
 /// A region that has not ended yet.
@@ -144,6 +145,14 @@ impl Flow {
     }
 }
 
+/// A region of a thread's own code may be held by an async task that nobody follows. That the thread polls
+/// other tasks meanwhile, or sleeps, is no reason why that task waits.
+pub(super) fn forget_polling(flow: &Flow, world: &World, sums: &mut Sums) {
+    if flow.kind == FlowKind::Thread {
+        sums.forget_waits(world.polling_tasks);
+    }
+}
+
 impl Player {
     /// The flow's innermost region ends; `task` and `name` are told of one that began before the
     /// trace.
@@ -153,7 +162,12 @@ impl Player {
             return;
         };
         let mut sums = std::mem::take(&mut self.scratch);
-        let region = match flow.close_region(now, clip, &mut sums) {
+        let open = flow.close_region(now, clip, &mut sums);
+        if open.is_none() {
+            flow.sums_until(now, begin, clip, &mut sums);
+        }
+        forget_polling(flow, &self.world, &mut sums);
+        let region = match open {
             Some(open) => EndedRegion {
                 name: open.name,
                 task: open.task,
@@ -166,7 +180,6 @@ impl Player {
             },
             // It began before the trace.
             None => {
-                flow.sums_until(now, begin, clip, &mut sums);
                 EndedRegion {
                     name,
                     task,

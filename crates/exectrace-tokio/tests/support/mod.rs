@@ -58,6 +58,11 @@ impl Sink {
         started.expect("a recording in memory starts")
     }
 
+    /// What was written so far.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap().clone()
+    }
+
     /// Reads the finished trace.
     pub fn trace(&self, report: Report) -> Trace {
         Trace::read(&self.0.lock().unwrap(), report)
