@@ -164,7 +164,9 @@ impl Watch {
         let is_stall = self.stalls.count > 0;
         let cases = if is_stall { &self.stalls } else { &self.waits };
         let worst = cases.worst.iter().next()?;
-        let is_late = world.slack.late > self.stalls.count.saturating_mul(MAX_LATE_PER_RUN);
+        let machine = Machine::of_world(world);
+        let is_late = machine.is_full()
+            || world.slack.late > self.stalls.count.saturating_mul(MAX_LATE_PER_RUN);
         let are_unsampled = self.unsampled == self.stalls.count;
         let (severity, doubt) = match (is_stall, are_unsampled && is_late) {
             (false, _) => (
@@ -173,7 +175,11 @@ impl Watch {
             ),
             (true, true) => (
                 Severity::Info,
-                ", unless it had no CPU: workers slept on beside ready tasks as well".to_owned(),
+                match machine.is_full() {
+                    true => ", unless its thread had no processor: the machine was full",
+                    false => ", unless it had no CPU: workers slept on beside ready tasks as well",
+                }
+                .to_owned(),
             ),
             (true, false) if self.waits.count > 0 => (
                 Severity::Warning,
@@ -184,7 +190,6 @@ impl Watch {
             ),
             (true, false) => (Severity::Warning, String::new()),
         };
-        let machine = Machine::of_world(world);
         let basis = match (machine, self.unsampled) {
             (Machine::NotRecorded, _) => NOT_RECORDED.to_owned(),
             (_, 0) => machine.basis(),
@@ -213,8 +218,8 @@ impl Watch {
             rule: "A run of an async task on a shared worker with 20 ms or more between two of its \
                    records, its begin and end among them; Go's own tasks apart. It is no stall where its \
                    thread, by the samples around it, may have waited for a processor for half of that. \
-                   Where threads were not sampled, no warning if a shared worker slept for 5 ms beside a \
-                   ready task for more than twice as many times: then the machine was full, and a thread \
+                   Where threads were not sampled then, no warning if the machine was full, or if a shared \
+                   worker slept for 5 ms beside a ready task for more than twice as many times: a thread \
                    without a CPU looks the same.",
             help: "Look at what stands between the two: move it to a blocking thread, wait for it in \
                    its async form, or yield within it.",

@@ -11,8 +11,10 @@ use super::{Exemplar, Finding, Severity, shown};
 /// The machine was full where threads waited for a processor for this share, in a hundred, of the time in
 /// which they could have run: a fifth ...
 const FULL_PERCENT: u64 = 20;
-/// ... and for this share of the trace, all threads together: a hundredth.
+/// ... and for this share of the trace, all threads together: a hundredth ...
 const SHARE: u64 = 100;
+/// ... and for so long: less excuses nothing.
+const MIN_WAIT_NS: u64 = 10_000_000;
 
 /// What is known of the machine.
 #[derive(Clone, Copy, Debug)]
@@ -29,13 +31,19 @@ impl Machine {
     pub(super) fn of(time: Option<ThreadTime>, trace_ns: u64) -> Self {
         match time {
             Some(time)
-                if time.wait_percent() >= FULL_PERCENT && time.wait_ns >= trace_ns / SHARE =>
+                if time.wait_percent() >= FULL_PERCENT
+                    && time.wait_ns >= MIN_WAIT_NS
+                    && time.wait_ns >= trace_ns / SHARE =>
             {
                 Self::Full(time)
             }
             Some(time) => Self::Free(time),
             None => Self::NotRecorded,
         }
+    }
+
+    pub(super) fn is_full(self) -> bool {
+        matches!(self, Self::Full(_))
     }
 
     pub(super) fn of_analysis(analysis: &Analysis) -> Self {
@@ -130,7 +138,7 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
         total_ns: time.wait_ns,
         exemplars: waiting.into_iter().map(|(_, exemplar)| exemplar).collect(),
         rule: "Threads that recorded waited for a processor for a fifth or more of the time in which \
-               they were on one or waited for one, and for a hundredth of the trace or more in all.",
+               they were on one or waited for one, and for 10 ms and a hundredth of the trace or more in all.",
         help: "Times in this trace are of a machine with too few processors for what ran on it. Record \
                again with less beside the program; or give it more processors, or fewer threads that \
                compute.",

@@ -56,7 +56,7 @@ fn of_a_long_run_it_is_said_how_long_its_thread_had_a_processor_waited_for_one_a
         ),
         "{blocked}"
     );
-    let mut unsampled = two_long_polls();
+    let unsampled = two_long_polls();
     let finding = find(&unsampled, "long_run").expect("two polls of 24 ms");
     assert!(
         finding.basis.contains("is not in the trace"),
@@ -64,14 +64,19 @@ fn of_a_long_run_it_is_said_how_long_its_thread_had_a_processor_waited_for_one_a
         finding.basis
     );
     assert_eq!(finding.exemplars[0].thread_time, None);
-    // Of another thread.
-    unsampled.sample(0, 2, 0, 0).sample(60 * MS, 2, MS, 0);
-    let finding = find(&unsampled, "long_run").expect("two polls of 24 ms");
+    // Of another thread, on a machine that had processors enough, and on one that had not.
+    let beside = |wait: u64| {
+        let mut story = two_long_polls();
+        story.sample(0, 2, 0, 0).sample(60 * MS, 2, 40 * MS, wait);
+        find(&story, "long_run").expect("two polls of 24 ms")
+    };
+    assert_eq!(beside(9 * MS).severity, Severity::Warning);
     assert!(
-        finding
+        beside(9 * MS)
             .basis
             .ends_with("of 2 runs it is not known what their threads waited for")
     );
+    assert_eq!(beside(11 * MS).severity, Severity::Info);
 }
 
 #[test]
@@ -84,7 +89,7 @@ fn a_machine_is_full_where_threads_wait_for_a_fifth_of_the_time_in_which_they_co
     assert_eq!(of(40 * MS, 10 * MS), Some((Severity::Info, 10 * MS)));
     assert_eq!(of(41 * MS, 10 * MS), None);
     // Too short to matter.
-    assert_eq!(of(MS, MS / 2), None);
+    assert_eq!(of(10 * MS, 9 * MS), None);
     assert_eq!(find(&two_long_polls(), "machine_full"), None);
 }
 
