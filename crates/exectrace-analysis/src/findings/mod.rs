@@ -3,9 +3,9 @@
 //! Most rules look at what other parts of the analysis found. Those on wakes, timers and single
 //! tasks watch the trace while it is played (`watch`).
 //!
-//! There is no rule on workers that are busy while their threads are off the CPU. It would take CPU
-//! samples whose period is known: ours have none, and a Go trace does not tell the period, so few
-//! samples may as well mean a long one.
+//! On a machine that is full much looks like the program's mistake. What the system counted of threads' time
+//! (`machine`) tells them apart, where the trace has it; each rule that depends on it says so in its basis.
+//! CPU samples do not: ours have none, and a Go trace does not tell their period.
 
 mod blocked_worker;
 mod blocking_call;
