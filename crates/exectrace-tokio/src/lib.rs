@@ -43,7 +43,10 @@
 //! | tasks alive before a recording | those of this crate | all | all |
 //!
 //! What is not observed but concluded is marked in the trace: a wake that was not seen has the stack
-//! `(wake not seen)`; a task whose spawn was not seen is in the side data. The reason of a wait
+//! `(wake not seen)`; a task whose spawn was not seen is in the side data. The format lets only what runs end,
+//! so a task that is aborted or dropped while it does not run has a last run of some nanoseconds on the tracer's
+//! lane: that has a record in the side data and is in no table of the `exectrace` program. A task that was
+//! polled when the recording began is said to wait until the end of that poll, which is marked likewise. The reason of a wait
 //! says how it is known. `exectrace_format::WaitSource` tells the three kinds apart:
 //!
 //! | known from | reasons |

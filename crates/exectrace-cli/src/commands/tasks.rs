@@ -52,7 +52,11 @@ impl TasksCommand {
                     "they wait at the end, and nobody woke them since they began to",
                     &tasks.never_woken,
                 ),
-                ("Never ran", "spawned, but not run yet", &tasks.never_ran),
+                (
+                    "Never ran",
+                    "spawned, and ended or still ready without a run",
+                    &tasks.never_ran,
+                ),
             ] {
                 if !tasks.is_empty() {
                     page.heading(title, aside)?;
