@@ -119,6 +119,12 @@ impl Sums {
         self.unknown = total.saturating_sub(self.accounted());
     }
 
+    /// Sets the total of what a filter let through of it.
+    pub(crate) fn close_narrowed(&mut self) {
+        self.total = self.accounted().saturating_add(self.own_code);
+        self.unknown = self.own_code;
+    }
+
     /// Makes the waits for this reason a part of what is not known of a thread's own code. After `close`.
     pub(crate) fn forget_waits(&mut self, reason: Text) {
         if let Some((_, waited)) = self.waiting.iter_mut().find(|(known, _)| *known == reason) {

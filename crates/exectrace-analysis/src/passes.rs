@@ -49,7 +49,10 @@ impl Passes {
         let top = options.top;
         Self {
             filter: Compiled::new(&options.filter, names),
-            tasks: options.tasks.then(|| TaskPass::new(top, options.each_task)),
+            tasks: options.tasks.then(|| {
+                let narrows = options.filter.is_about_stretches();
+                TaskPass::new(top, options.each_task, narrows)
+            }),
             latencies: options.latencies.then(LatencyPass::default),
             workers: options.workers.then(WorkerPass::default),
             user_tasks: options
@@ -113,7 +116,7 @@ impl Passes {
         }
         self.has_stretches = true;
         if let Some(pass) = &mut self.tasks {
-            pass.stretch(flow, stretch);
+            pass.stretch(world, flow, stretch);
         }
         if let Some(pass) = &mut self.latencies {
             pass.stretch(flow, stretch);

@@ -47,7 +47,8 @@ Only what this lets through
   dur>5ms         stretches longer than this; dur<1s: shorter; dur>=5ms, dur<=1s
   worker:3        stretches that began there; thread:17
 
-Terms are joined by and (which may be left out), or, not and parentheses.";
+Terms are joined by and (which may be left out), or, not and parentheses. Terms about
+stretches narrow times and distributions; how many tasks there are, they leave as it is.";
 
 /// The filter that a text stands for.
 ///

@@ -15,8 +15,8 @@
 //! strongest, `or` weakest. A text needs quotation marks where it holds anything but letters,
 //! digits and `_ . : / * -`.
 //!
-//! Where a whole task is in question (how many there are, where its time went), terms about
-//! stretches do not exclude it.
+//! Where a whole task is in question (how many there are, how old they are), terms about stretches do not
+//! exclude it. Times by name of the task are those of the stretches that are let through.
 
 mod parse;
 
@@ -113,6 +113,16 @@ impl Pattern {
 }
 
 impl Node {
+    /// Whether any term is about stretches.
+    fn is_about_stretches(&self) -> bool {
+        match self {
+            Self::Not(node) => node.is_about_stretches(),
+            Self::And(a, b) | Self::Or(a, b) => a.is_about_stretches() || b.is_about_stretches(),
+            Self::Term(Term::Group(_) | Term::Label(_) | Term::Task(_)) => false,
+            Self::Term(_) => true,
+        }
+    }
+
     /// `None` where it takes a stretch to tell, and there is none.
     fn holds(&self, names: &Names, flow: &Flow, stretch: Option<&Stretch>) -> Option<bool> {
         let holds = |node: &Self| node.holds(names, flow, stretch);
@@ -142,6 +152,14 @@ impl Node {
                 Term::AtMost(duration) => stretch?.duration() <= *duration,
             }),
         }
+    }
+}
+
+impl Filter {
+    /// Whether it may let some stretches of an async task through and others not.
+    pub(crate) fn is_about_stretches(&self) -> bool {
+        let expression = self.expression.as_ref();
+        expression.is_some_and(|expression| expression.0.is_about_stretches())
     }
 }
 

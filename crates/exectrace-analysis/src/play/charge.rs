@@ -1,6 +1,6 @@
 //! What a stretch adds to the sums of its flow.
 
-use crate::breakdown::add;
+use crate::breakdown::{Sums, add};
 use crate::names::{Stack, Text};
 use crate::options::Clip;
 
@@ -44,32 +44,39 @@ pub(super) fn ended(
 /// Charges the stretch to the flow's sums.
 #[inline]
 pub(super) fn leave(flow: &mut Flow, stretch: &Stretch, clip: Clip) {
-    let duration = stretch.inside;
     match stretch.state {
         State::Running => {
-            flow.sums.running += duration;
             flow.runs += 1;
-            flow.longest_run = flow.longest_run.max(duration);
+            flow.longest_run = flow.longest_run.max(stretch.inside);
         }
-        State::Runnable => {
-            flow.sums.runnable += duration;
-            flow.sums.wakes_seen += u64::from(stretch.is_wake_delay());
-            flow.sums.wakes_concluded += u64::from(stretch.is_wake_concluded);
-        }
-        State::Waiting => {
-            if !flow.waits_forever() {
-                add(&mut flow.sums.waiting, stretch.reason, duration);
+        State::Waiting => flow.wakes += u64::from(stretch.is_closed()),
+        _ => {}
+    }
+    if !flow.waits_forever() {
+        flow.sums.charge(stretch, clip);
+    }
+}
+
+impl Sums {
+    /// Adds the stretch.
+    #[inline]
+    pub(crate) fn charge(&mut self, stretch: &Stretch, clip: Clip) {
+        let duration = stretch.inside;
+        match stretch.state {
+            State::Running => self.running += duration,
+            State::Runnable => {
+                self.runnable += duration;
+                self.wakes_seen += u64::from(stretch.is_wake_delay());
+                self.wakes_concluded += u64::from(stretch.is_wake_concluded);
             }
-            if stretch.is_closed() {
-                flow.wakes += 1;
+            State::Waiting => add(&mut self.waiting, stretch.reason, duration),
+            State::Syscall => {
+                self.syscall += clip.between(stretch.begin, stretch.blocked);
+                self.syscall_blocked += clip.between(stretch.blocked, stretch.end);
             }
+            State::Unknown if stretch.is_own_code => self.own_code += duration,
+            State::Unknown => {}
         }
-        State::Syscall => {
-            flow.sums.syscall += clip.between(stretch.begin, stretch.blocked);
-            flow.sums.syscall_blocked += clip.between(stretch.blocked, stretch.end);
-        }
-        State::Unknown if stretch.is_own_code => flow.sums.own_code += duration,
-        State::Unknown => {}
     }
 }
 

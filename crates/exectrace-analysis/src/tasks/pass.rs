@@ -20,6 +20,8 @@ pub(crate) struct TaskPass {
     never_woken: Top<TaskInstance>,
     alive: Top<TaskInstance>,
     each: Option<Vec<TaskInstance>>,
+    /// A group's times are those of the stretches that come, as the filter leaves others out.
+    narrows: bool,
 }
 
 #[derive(Debug)]
@@ -51,7 +53,7 @@ struct RunRecord {
 }
 
 impl TaskPass {
-    pub(crate) fn new(limit: usize, each: bool) -> Self {
+    pub(crate) fn new(limit: usize, each: bool, narrows: bool) -> Self {
         Self {
             limit,
             groups: Vec::new(),
@@ -61,11 +63,15 @@ impl TaskPass {
             never_woken: Top::new(limit),
             alive: Top::new(limit),
             each: each.then(Vec::new),
+            narrows,
         }
     }
 
     #[inline]
-    pub(crate) fn stretch(&mut self, flow: &mut Flow, stretch: &Stretch) {
+    pub(crate) fn stretch(&mut self, world: &World, flow: &mut Flow, stretch: &Stretch) {
+        if self.narrows {
+            self.group(flow).sums.charge(stretch, world.clip);
+        }
         match stretch.state {
             State::Running => {
                 let duration = stretch.inside;
@@ -104,6 +110,7 @@ impl TaskPass {
         let never_ran = flow.started.is_none() && flow.parent.is_some();
         let is_task = flow.kind == FlowKind::Task;
         let never_woken = flow.state == State::Waiting && flow.wakes == 0 && is_task;
+        let narrows = self.narrows;
         let group = self.group(flow);
         group.root = group.root.or(flow.root);
         group.count += 1;
@@ -112,7 +119,9 @@ impl TaskPass {
         group.alive += u64::from(is_alive);
         group.never_ran += u64::from(never_ran);
         group.never_woken += u64::from(never_woken);
-        group.sums.add(&flow.sums);
+        if !narrows {
+            group.sums.add(&flow.sums);
+        }
         let age = world.clip.between(flow.created, world.now);
         let waited = world.clip.between(flow.since, world.now);
         for (applies, top, key) in [
@@ -172,9 +181,17 @@ impl TaskPass {
 
     pub(crate) fn finish(self, world: &World) -> Tasks {
         let runs = |top: Top<RunRecord>| top.iter().map(|run| named(world, run)).collect();
+        let narrows = self.narrows;
+        let closed = |mut group: Group| {
+            if narrows {
+                group.sums.close_narrowed();
+            }
+            group
+        };
         let mut groups: Vec<TaskGroup> = self
             .groups
             .into_iter()
+            .map(closed)
             .map(|group| TaskGroup {
                 name: world.names.owned(group.name),
                 kind: group.kind,

@@ -118,6 +118,28 @@ fn a_filter_leaves_out_other_tasks() {
     }
 }
 
+#[test]
+fn a_filter_of_stretches_narrows_every_time_of_a_group() {
+    let filter = "state:waiting dur>=100ns or state:running dur>60ns";
+    let filter = filter.parse().expect("a filter");
+    let groups = groups(Options { filter, ..tasks() });
+    let times: Vec<_> = groups
+        .iter()
+        .map(|group| {
+            let times = &group.breakdown;
+            let parts = (times.running_ns, times.runnable_ns, times.waiting_ns());
+            (group.name.as_str(), group.count, parts, times.total_ns)
+        })
+        .collect();
+    assert_eq!(
+        times,
+        [
+            ("main", 1, (Some(150), Some(0), Some(150)), 300),
+            ("child", 1, (Some(120), Some(0), Some(0)), 120),
+        ]
+    );
+}
+
 fn sync_profile(story: &Story, profile_scope: ProfileScope) -> Profile {
     let options = Options {
         profiles: vec![ProfileKind::Sync],
