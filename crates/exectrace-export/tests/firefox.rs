@@ -262,3 +262,24 @@ fn every_case_makes_a_profile() {
         assert!(markers as u64 <= exported.items, "{name}");
     }
 }
+
+#[test]
+fn a_span_in_stretches_and_a_concurrent_one_are_markers_and_whole() {
+    let (profile, _) = export(&support::spans(), &Options::default());
+    let row = threads(&profile)
+        .iter()
+        .find(|thread| thread["name"] == "User tasks")
+        .expect("a row on which markers may overlap");
+    let markers = &row["markers"];
+    let time = |key: &str, index: usize| array(markers, key)[index].as_f64().map(|ms| ms * 1e6);
+    let length = |wanted: &str| {
+        let names = array(markers, "name").iter().enumerate();
+        let mut of_name =
+            names.filter(|(index, name)| text(row, name) == wanted && has_ended(markers, *index));
+        let (index, _) = of_name.next().expect("a marker for the span");
+        assert!(of_name.next().is_none(), "one marker for {wanted}");
+        let (begin, end) = (time("startTime", index), time("endTime", index));
+        (end.expect("a time") - begin.expect("a time")).round()
+    };
+    assert_eq!((length("save"), length("branch")), (160.0, 110.0));
+}

@@ -340,3 +340,19 @@ batch m=7 time=1001 events
     let rows: Vec<_> = below(&perfetto, "Async tasks").collect();
     assert_eq!(rows, ["G1 mark (GC (dedicated))"]);
 }
+
+#[test]
+fn a_span_in_stretches_and_a_concurrent_one_are_slices_and_whole() {
+    let (bytes, _) = export(&support::spans());
+    let perfetto = read(&bytes);
+    let slices = nest(perfetto.edges());
+    let whole = |name: &str| {
+        let mut of_name = slices
+            .iter()
+            .filter(|(_, event, ..)| event.category == "span" && event.name == name);
+        let (_, _, begin, end) = of_name.next().expect("a slice for the span");
+        assert!(of_name.next().is_none(), "one slice for {name}");
+        end.expect("its end") - begin
+    };
+    assert_eq!((whole("save"), whole("branch")), (160, 110));
+}
