@@ -176,18 +176,28 @@ impl Names {
                 }
             });
         }
-        let stack = match self.stack_ids.get(frames.as_slice()) {
-            Some(&known) => known,
-            None => {
-                let stack = Stack(u32::try_from(self.stacks.len()).unwrap_or(0));
-                let frames: Arc<[u32]> = frames.into();
-                self.stacks.push(frames.clone());
-                self.stack_ids.insert(frames, stack);
-                stack
-            }
-        };
+        let stack = self.stack_of(&frames);
         self.stack_of_id.insert(tables.stacks_len(), id.0, stack.0);
         stack
+    }
+
+    fn stack_of(&mut self, frames: &[u32]) -> Stack {
+        if let Some(&known) = self.stack_ids.get(frames) {
+            return known;
+        }
+        let stack = Stack(u32::try_from(self.stacks.len()).unwrap_or(0));
+        let frames: Arc<[u32]> = frames.into();
+        self.stacks.push(frames.clone());
+        self.stack_ids.insert(frames, stack);
+        stack
+    }
+
+    /// The stack of the innermost frame alone.
+    pub(crate) fn leaf(&mut self, stack: Stack) -> Stack {
+        match self.stacks.get(stack.0 as usize).map(|frames| &frames[..]) {
+            Some(&[leaf, _, ..]) => self.stack_of(&[leaf]),
+            _ => stack,
+        }
     }
 
     pub(crate) fn get(&self, text: Text) -> &str {

@@ -250,15 +250,23 @@ impl Passes {
         if let Some(pass) = &mut self.profiles {
             pass.task_begins(task);
         }
-        if task.carries {
+        let Some(spans) = &mut self.spans else {
+            return;
+        };
+        let part = || {
             let is_wanted = match flow {
                 Some(flow) => self.filter.lets_through(world, flow, None),
                 None => self.filter.is_empty(),
             };
-            let of = (task.name, task.stack);
-            self.span_part(world, world.now, || {
-                Part::of_task(of, task.id.0, go, is_wanted)
-            });
+            let of = (task.name, task.span_stack);
+            Part::of_task(of, task.id.0, go, (task.carries, is_wanted))
+        };
+        match task.carries {
+            false => spans.task_begins(task.id.0, part),
+            true => {
+                let part = part();
+                self.span_part(world, world.now, || part);
+            }
         }
     }
 
@@ -276,6 +284,9 @@ impl Passes {
         }
         if let Some(pass) = &mut self.profiles {
             pass.task_ends(task);
+        }
+        if let Some(spans) = &mut self.spans {
+            spans.task_ends(task.0);
         }
     }
 
@@ -355,15 +366,12 @@ impl Passes {
         let mut last = Vec::new();
         let names = &mut world.names;
         spans.finish(
+            self.filter.is_empty(),
             |name| names.intern(name),
             |record, begin, part| last.push((record.cloned(), begin, part)),
         );
-        // Of what flow a span is whose part is missing is not known, so no filter lets it through.
-        let is_unfiltered = self.filter.is_empty();
         for (record, begin, part) in last {
-            if is_unfiltered || record.is_none() {
-                part.tell(record.as_ref(), begin, |span| self.span_ends(world, span));
-            }
+            part.tell(record.as_ref(), begin, |span| self.span_ends(world, span));
         }
     }
 

@@ -30,6 +30,8 @@ pub(crate) struct UserTask {
     pub(crate) parent: TaskId,
     pub(crate) name: Text,
     pub(crate) stack: Stack,
+    /// Its stack as a span's: a region has the place alone.
+    pub(crate) span_stack: Stack,
     /// It is no operation: it carries a span that is concurrent with others of its flow.
     pub(crate) carries: bool,
 }
@@ -217,6 +219,7 @@ impl Player {
                     parent,
                     name,
                     stack,
+                    span_stack: self.world.names.leaf(stack),
                     carries,
                 };
                 let flow = self.flows.get(event.go);

@@ -2,7 +2,8 @@
 //!
 //! A region is a span by itself unless its end is marked as a part of one. What such a span is says a
 //! side record; its region, or the user task that carries it where regions cannot nest, begins at the
-//! record's first entry. Records stand at the begin of their generation, so either may come first:
+//! record's first entry. A span that is a user task anyway and could have no region is known by that task,
+//! which may have begun before. Records stand at the begin of their generation, so either may come first:
 //! [`Spans`] keeps what has come until the other does.
 
 use std::collections::VecDeque;
@@ -19,7 +20,7 @@ use super::region::EndedRegion;
 use super::stretch::between;
 
 /// At most so many parts are kept, the newest, until their records come; a span whose part is
-/// forgotten has no place and no breakdown.
+/// forgotten has no place and no breakdown. And at most so many user tasks that have begun, the oldest.
 const MAX_PARTS: usize = 1 << 16;
 /// At most so many records are kept whose part has not come; more have none in the file.
 const MAX_RECORDS: usize = 1 << 20;
@@ -55,6 +56,8 @@ pub(crate) struct Part {
     task: u64,
     go: GoId,
     is_carrier: bool,
+    /// It is no region, so its entries are all that is known of where its time went.
+    is_task: bool,
     /// Whether the filter lets its flow through.
     is_wanted: bool,
     own: Option<u64>,
@@ -65,11 +68,24 @@ pub(crate) struct Part {
 #[derive(Debug, Default)]
 pub(crate) struct Spans {
     /// By their first entry.
-    records: FxHashMap<i64, SpanRecord>,
+    records: FxHashMap<i64, Waiting>,
+    /// Of those that are user tasks of their own, the first entry by the task.
+    own: FxHashMap<u64, i64>,
+    /// User tasks that have begun and not ended, and carry nothing: what would be the part of a span that
+    /// is the task.
+    begun: FxHashMap<u64, Part>,
     /// By their begin.
     parts: FxHashMap<i64, Part>,
     /// The begins of parts, the oldest first; some are gone already.
     order: VecDeque<i64>,
+}
+
+/// A record whose part has not come.
+#[derive(Debug)]
+struct Waiting {
+    record: SpanRecord,
+    /// The user task that the span is. A region would be more.
+    task: Option<Part>,
 }
 
 /// A record and what it is of.
@@ -83,25 +99,27 @@ impl Part {
             task: region.task,
             go: flow.id,
             is_carrier: false,
+            is_task: false,
             is_wanted,
             own: region.begin.map(|_| region.own),
             sums: region.sums.clone(),
         }
     }
 
-    /// A user task that carries a span.
+    /// A user task that is a span, or only carries one.
     pub(crate) fn of_task(
         (name, stack): (Text, Stack),
         task: u64,
         go: GoId,
-        is_wanted: bool,
+        (is_carrier, is_wanted): (bool, bool),
     ) -> Self {
         Self {
             name,
             stack,
             task,
             go,
-            is_carrier: true,
+            is_carrier,
+            is_task: true,
             is_wanted,
             own: None,
             sums: Sums::default(),
@@ -109,14 +127,15 @@ impl Part {
     }
 
     /// What a record without a part tells: of where its time went, nothing.
-    fn of_record(record: &SpanRecord, name: Text) -> Self {
+    fn of_record(record: &SpanRecord, name: Text, is_wanted: bool) -> Self {
         Self {
             name,
             stack: Stack::default(),
             task: record.task.0,
             go: record.flow,
             is_carrier: record.carried,
-            is_wanted: true,
+            is_task: record.carried,
+            is_wanted,
             own: None,
             sums: Sums::default(),
         }
@@ -139,7 +158,12 @@ impl Part {
                 // Its region is one of several.
                 self.own = None;
             }
-            if self.is_carrier && record.entries > 0 {
+            // Regions nest: it lasted until those inside it had ended, or until its flow ran again.
+            let is_longer = self.sums.total > total;
+            if is_longer {
+                self.sums = Sums::default();
+            }
+            if (self.is_task || is_longer) && record.entries > 0 {
                 self.sums.running = record.busy_ns.min(total);
             }
             // What no region shows is as unknown as a thread's own code.
@@ -195,7 +219,11 @@ impl Spans {
             Some(part) => Some((record.clone(), part)),
             None => {
                 if self.records.len() < MAX_RECORDS {
-                    self.records.insert(first, record.clone());
+                    if record.own_task && !record.carried {
+                        self.own.insert(record.task.0, first);
+                    }
+                    let record = record.clone();
+                    self.records.insert(first, Waiting { record, task: None });
                 }
                 None
             }
@@ -204,7 +232,7 @@ impl Spans {
 
     /// A part comes; given back with its record if that has come.
     pub(crate) fn part(&mut self, begin: i64, part: Part) -> Option<Joined> {
-        if let Some(record) = self.records.remove(&begin) {
+        if let Some(Waiting { record, .. }) = self.records.remove(&begin) {
             return Some((record, part));
         }
         while self.order.len() >= MAX_PARTS {
@@ -217,21 +245,39 @@ impl Spans {
         None
     }
 
+    /// A user task begins that carries nothing, but may be a span.
+    pub(crate) fn task_begins(&mut self, task: u64, part: impl FnOnce() -> Part) {
+        if self.begun.len() < MAX_PARTS {
+            self.begun.insert(task, part());
+        }
+    }
+
+    /// A user task ends. The record of a span that it is has come: it is of the same generation.
+    pub(crate) fn task_ends(&mut self, task: u64) {
+        let begun = self.begun.remove(&task);
+        let first = self.own.remove(&task);
+        let waiting = first.and_then(|first| self.records.get_mut(&first));
+        if let (Some(waiting), Some(mut part)) = (waiting, begun) {
+            part.go = waiting.record.flow;
+            waiting.task = Some(part);
+        }
+    }
+
     /// When the trace ends: records whose parts the file does not have, and user tasks that carry spans
-    /// which are open. `name` numbers a record's name.
+    /// which are open. `name` numbers a record's name. Of what flow a span is that has neither is not
+    /// known, so it counts if all flows do.
     pub(crate) fn finish(
         self,
+        all_flows: bool,
         mut name: impl FnMut(&str) -> Text,
         mut take: impl FnMut(Option<&SpanRecord>, i64, Part),
     ) {
         let mut records: Vec<_> = self.records.into_iter().collect();
         records.sort_unstable_by_key(|&(first, _)| first);
-        for (first, record) in &records {
-            take(
-                Some(record),
-                *first,
-                Part::of_record(record, name(&record.name)),
-            );
+        for (first, Waiting { record, task }) in records {
+            let part =
+                task.unwrap_or_else(|| Part::of_record(&record, name(&record.name), all_flows));
+            take(Some(&record), first, part);
         }
         let mut open: Vec<_> = self.parts.into_iter().collect();
         open.retain(|(_, part)| part.is_carrier);
@@ -268,7 +314,7 @@ mod tests {
             parent_ns: 0,
             name: "save".into(),
         };
-        let part = || Part::of_task(Default::default(), 3, GoId(1), true);
+        let part = || Part::of_task(Default::default(), 3, GoId(1), (true, true));
         let mut spans = Spans::default();
         assert!(spans.part(7, part()).is_none());
         assert!(spans.part(9, part()).is_none(), "another span's");

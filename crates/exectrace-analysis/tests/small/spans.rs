@@ -29,6 +29,7 @@ const SAVE: Told<'_> = Told {
     entries: 3,
     flow: 1,
     task: 1,
+    own_task: false,
     carried: false,
 };
 
@@ -118,6 +119,57 @@ fn a_span_whose_regions_are_not_in_the_file_is_told_by_its_record() {
     assert_eq!(save.durations.max_ns(), 245);
 }
 
+#[test]
+fn a_span_that_is_a_user_task_and_has_no_region_is_known_by_the_task() {
+    let mut story = Story::default();
+    let request = Told {
+        name: "request",
+        from: 40,
+        to: 180,
+        busy: 60,
+        own_task: true,
+        ..SAVE
+    };
+    story
+        .worker(1, "service worker 0")
+        .runs(10, 1, 1, "serve")
+        .task_at(20, 1, (1, 0, "request"), "here<serve")
+        .task_end(190, 1, 1)
+        .span(request);
+    let analysis = story.end(300, 1).analyse(&everything());
+    let request = kind(&analysis, "request");
+    assert_eq!(request.durations.buckets(), [(140, 140, 1)]);
+    let place = request.place.as_ref().map(|place| place.function.as_str());
+    assert_eq!(place, Some("here"));
+    assert_eq!(request.breakdown.running_ns, Some(60));
+}
+
+#[test]
+fn a_region_that_lasts_longer_than_its_span_does_not_say_where_the_span_s_time_went() {
+    let mut story = Story::default();
+    let outer = Told {
+        name: "outer",
+        from: 30,
+        to: 60,
+        busy: 25,
+        entries: 1,
+        ..SAVE
+    };
+    story
+        .worker(1, "service worker 0")
+        .runs(10, 1, 1, "serve")
+        .task(20, 1, 1, 0, "request")
+        .region(30, 1, 1, "outer")
+        .region(50, 1, 1, "inner")
+        .region_end(90, 1, 1, "inner")
+        .part_end(95, 1, 1, "outer")
+        .task_end(190, 1, 1)
+        .span(outer);
+    let analysis = story.end(300, 1).analyse(&everything());
+    let breakdown = &kind(&analysis, "outer").breakdown;
+    assert_eq!((breakdown.total_ns, breakdown.running_ns), (30, Some(25)));
+}
+
 /// A request waits for two branches at once, each in a span.
 fn concurrent() -> Analysis {
     let mut story = Story::default();
@@ -129,6 +181,7 @@ fn concurrent() -> Analysis {
         entries: 2,
         flow: 1,
         task,
+        own_task: true,
         carried: true,
     };
     story

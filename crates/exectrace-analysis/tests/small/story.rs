@@ -30,6 +30,8 @@ pub(crate) struct Told<'a> {
     pub(crate) entries: u64,
     pub(crate) flow: u64,
     pub(crate) task: u64,
+    /// It is that task.
+    pub(crate) own_task: bool,
     /// It is carried by that task.
     pub(crate) carried: bool,
 }
@@ -110,7 +112,7 @@ impl Story {
             span.entries,
             span.flow,
             span.task,
-            if span.carried { 3 } else { 0 },
+            u64::from(span.own_task) | u64::from(span.carried) << 1,
             0,
             span.name.len() as u64,
         ] {
@@ -245,7 +247,7 @@ impl Story {
         self.task_at(time, thread, task, "here<(concurrent span)")
     }
 
-    fn task_at(
+    pub(crate) fn task_at(
         &mut self,
         time: u64,
         thread: u64,

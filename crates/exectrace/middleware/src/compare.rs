@@ -226,5 +226,20 @@ fn was_busy(pair: &Pair<'_>) {
     let busy = busy.unwrap_or_else(|| panic!("{name} was busy: {seen:?}"));
     let (least, most) = lived.busy;
     assert!(least <= busy && busy <= most, "{name} was busy: {pair:#?}");
+    assert!(seen.place.is_some(), "{name} has a place: {seen:?}");
+    adds_up(seen);
     assert_eq!(seen.duration_ns.cast_signed(), pair.end - pair.begin);
+}
+
+/// Where the time of a span went is not more than it took, and all of it where all is seen.
+fn adds_up(seen: &RegionInstance) {
+    let breakdown = &seen.breakdown;
+    let waiting = breakdown.waiting.iter().flatten();
+    let waiting: u64 = waiting.map(|reason| reason.duration_ns).sum();
+    let running = breakdown.running_ns.unwrap_or(0);
+    let known = waiting + running + breakdown.runnable_ns.unwrap_or(0) + breakdown.unknown_ns;
+    assert!(known <= seen.duration_ns, "{seen:?}");
+    if breakdown.runnable_ns.is_some() && breakdown.waiting.is_some() {
+        assert_eq!(known, seen.duration_ns, "{seen:?}");
+    }
 }
