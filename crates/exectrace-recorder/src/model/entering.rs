@@ -237,6 +237,13 @@ impl Model {
         let Some(slot) = self.spans.find(key) else {
             return;
         };
+        if self.machine.current(thread).is_none() {
+            if self.spans.get(slot).is_none_or(|span| span.hidden) {
+                return;
+            }
+            // The thread's own code leaves the span in which it has polled tasks.
+            self.run(thread);
+        }
         let Some(flow) = self.machine.current_mut(thread) else {
             return;
         };

@@ -5,6 +5,7 @@ mod merged;
 mod polled;
 mod polled_spans;
 mod random;
+mod true_spans;
 
 use exectrace_format::{ClockSnapshot, Reader, TraceEvent, TraceEventKind, Version, Writer};
 

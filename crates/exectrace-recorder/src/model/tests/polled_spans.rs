@@ -194,6 +194,22 @@ fn a_span_that_its_children_elsewhere_keep_alive_does_not_hold_its_future_s_regi
 }
 
 #[test]
+fn a_thread_leaves_the_span_that_it_polled_tasks_in() {
+    let mut program = Program::new();
+    let stack = 0;
+    let end = Input::PollEnd {
+        task: task(1),
+        stack,
+    };
+    program.does(end).makes(1, Parent::Root).enters(1); // 3, 4, 5
+    program.does(Input::PollBegin(task(1))).does(end); // 6, 7
+    program.leaves(1).drops(1); // 8, 9
+    let events = program.ends();
+    assert_eq!(short(&events), [span_of("parse", 5, 9, 3, 1)]);
+    assert_eq!(region_steps(&events), [("parse".to_owned(), 5, 8)]);
+}
+
+#[test]
 fn a_span_of_a_thread_that_is_closed_where_it_is_left_needs_no_record() {
     let mut trial = Trial::new();
     let t = &mut trial;
