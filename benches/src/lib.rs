@@ -1,12 +1,13 @@
 //! What recording costs, beside what it would cost at least.
 //!
-//! Two benches stand on this library:
+//! Three benches stand on this library:
 //!
 //! - `cargo bench -p exectrace-benches --bench record` times spans, events and regions, weighs them
 //!   in the file, and measures the flush thread;
-//! - `cargo bench -p exectrace-benches --bench instructions` counts instructions with callgrind.
+//! - `cargo bench -p exectrace-benches --bench instructions` counts instructions with callgrind;
+//! - `cargo bench -p exectrace-benches --bench reading` counts those of reading, analysing and exporting.
 //!
-//! Both print a table and, at its end, each aim with what was measured. `-- --quick` takes seconds,
+//! All print a table and, at its end, each aim with what was measured. `-- --quick` takes seconds,
 //! and its figures are rough. `benches/peers`, a workspace of its own, takes bodies and baselines from
 //! here.
 //!
@@ -25,16 +26,20 @@
 
 mod baseline;
 mod body;
+mod counts;
 mod figures;
 mod helper;
 mod machine;
+mod requests;
 mod subject;
 mod work;
 
 pub use baseline::{DoNothing, RecordOnly};
 pub use body::Body;
+pub use counts::{Counts, check, instructions, keep, valgrind};
 pub use figures::{Verdicts, median, quartiles};
 pub use helper::{Helper, answer_as_helper};
 pub use machine::{describe_machine, describe_run, thread_time};
+pub use requests::requests;
 pub use subject::Subject;
 pub use work::{FlushCost, run_once};
