@@ -260,6 +260,9 @@ impl Model {
     }
 
     fn thread_end(&mut self, thread: ThreadIndex) {
+        if self.machine.begin_ending(thread) {
+            self.end_all_regions(thread);
+        }
         let flow = self.machine.end_thread(thread);
         self.leave_all(flow);
         self.polls.foresight.thread_gone(thread);

@@ -377,7 +377,9 @@ impl Model {
     /// Ends a task that does not run: one that was aborted, or dropped with its runtime.
     fn reap(&mut self, flow: FlowId) -> Option<Flow> {
         let waker = Leaf::Place(self.polls.texts.not_run);
-        let ended = self.machine.reap(flow, waker);
+        self.machine.begin_reaping(flow, waker);
+        self.end_all_regions(ThreadIndex::TRACER);
+        let ended = self.machine.reap();
         if let Some(ended) = &ended {
             self.infer(Inferred::Run, ended.go.0);
         }
@@ -385,9 +387,24 @@ impl Model {
     }
 
     /// The flow that runs on the thread ends now, and with it what it has open.
-    fn end_all_regions(&mut self, thread: ThreadIndex) {
-        let innermost = |flow: &Flow| flow.regions.len().checked_sub(1);
-        while let Some(position) = self.machine.current(thread).and_then(innermost) {
+    pub(super) fn end_all_regions(&mut self, thread: ThreadIndex) {
+        let now_ns = self.machine.output.now_ns();
+        while let Some(region) = self
+            .machine
+            .current(thread)
+            .and_then(|flow| flow.regions.last())
+        {
+            let is_inside = region.stay.left_in.is_none() && !region.over;
+            if let (RegionKey::Span(slot), true) = (region.key, is_inside)
+                && let Some(span) = self.spans.get_mut(slot)
+            {
+                span.entries.leave(now_ns);
+            }
+            let innermost = self
+                .machine
+                .current(thread)
+                .map(|flow| flow.regions.len() - 1);
+            let Some(position) = innermost else { return };
             self.close_region(thread, position, false);
         }
     }

@@ -532,14 +532,8 @@ impl Machine {
 
     /// The thread has ended: its flow ends, its lane becomes free.
     pub(crate) fn end_thread(&mut self, index: ThreadIndex) -> Option<Flow> {
-        let own = self.thread(index)?.own;
-        let current = self.thread(index)?.current;
-        if current.is_some() && current != own {
-            self.stop(index, self.reasons.lost, Leaf::None);
-        }
         let mut ended = None;
-        if let Some(own) = own {
-            self.start_unless_running(index, own);
+        if self.begin_ending(index) {
             ended = self.destroy(index);
         }
         self.free_worker(index);
@@ -547,6 +541,21 @@ impl Machine {
         let thread = self.threads.get_mut(index.0 as usize)?.take()?;
         self.output.writer().release(thread.stream);
         ended
+    }
+
+    /// Has a thread that ends run its own flow. Returns whether it has one.
+    pub(crate) fn begin_ending(&mut self, index: ThreadIndex) -> bool {
+        let Some(thread) = self.thread(index) else {
+            return false;
+        };
+        let (own, current) = (thread.own, thread.current);
+        if current.is_some() && current != own {
+            self.stop(index, self.reasons.lost, Leaf::None);
+        }
+        if let Some(own) = own {
+            self.start_unless_running(index, own);
+        }
+        own.is_some()
     }
 
     fn start_unless_running(&mut self, index: ThreadIndex, id: FlowId) {
@@ -562,11 +571,16 @@ impl Machine {
         self.stop_lane(ThreadIndex::TRACER);
     }
 
-    /// Ends a flow that runs nowhere, on the tracer's thread: the format lets only what runs end.
+    /// Has the tracer's thread run a flow that runs nowhere, to end what it has open, and then it: the
+    /// format lets only what runs end.
     ///
     /// `waker` is the stack's leaf of the wake that this takes.
-    pub(crate) fn reap(&mut self, id: FlowId, waker: Leaf) -> Option<Flow> {
+    pub(crate) fn begin_reaping(&mut self, id: FlowId, waker: Leaf) {
         self.start(ThreadIndex::TRACER, id, waker);
+    }
+
+    /// Ends that flow.
+    pub(crate) fn reap(&mut self) -> Option<Flow> {
         let flow = self.destroy(ThreadIndex::TRACER);
         self.stop_lane(ThreadIndex::TRACER);
         flow

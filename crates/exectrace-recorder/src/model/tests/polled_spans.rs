@@ -210,6 +210,25 @@ fn a_thread_leaves_the_span_that_it_polled_tasks_in() {
 }
 
 #[test]
+fn what_is_open_in_a_task_that_ends_while_it_waits_or_in_a_thread_that_ends_is_ended() {
+    let mut program = Program::new();
+    program.makes(1, Parent::Root).enters(1).leaves(1); // 3, 4, 5
+    let stack = 0;
+    program.does(Input::PollEnd {
+        task: task(1),
+        stack,
+    });
+    program.drops(1).does(Input::AsyncEnd(task(1))); // 7, 8: the future is dropped by another
+    program.makes(2, Parent::Root).enters(2); // 9, 10
+    program.does(Input::ThreadEnd).drops(2); // 11, 12
+    let events = program.ends();
+    let expected = [("parse".to_owned(), 4, 8), ("query".to_owned(), 10, 11)];
+    assert_eq!(region_steps(&events), expected);
+    let expected = [span_of("parse", 4, 7, 1, 1), span_of("query", 10, 12, 1, 1)];
+    assert_eq!(short(&events), expected);
+}
+
+#[test]
 fn a_span_of_a_thread_that_is_closed_where_it_is_left_needs_no_record() {
     let mut trial = Trial::new();
     let t = &mut trial;

@@ -34,6 +34,8 @@ enum Does {
     Poll(u64),
     /// Leaves all spans, beginning with any, and ends the poll; or the task as well.
     EndPoll(usize, bool),
+    /// A task ends that nobody polls.
+    Abort(u64),
     Group,
     Generation,
 }
@@ -50,6 +52,7 @@ fn steps() -> impl Strategy<Value = Vec<(u32, Does)>> {
         3 => index().prop_map(Does::Drop),
         6 => (1..=TASKS).prop_map(Does::Poll),
         5 => (any::<usize>(), proptest::bool::weighted(0.1)).prop_map(|(from, ends)| Does::EndPoll(from, ends)),
+        1 => (1..=TASKS).prop_map(Does::Abort),
         1 => Just(Does::Group),
         1 => Just(Does::Generation),
     ];
@@ -124,13 +127,7 @@ impl Program {
             spans: Vec::new(),
         };
         for number in 1..=TASKS {
-            let spawn = Input::AsyncSpawn {
-                task: task(number),
-                kind: AsyncTaskKind::Future,
-                place: Location::caller(),
-                name: None,
-            };
-            program.records(0, spawn);
+            program.spawns(0, number);
         }
         program
     }
@@ -139,6 +136,21 @@ impl Program {
         self.step += 1;
         let now_ns = START_NS + self.step * STEP_NS;
         self.trial.apply(now_ns, thread, input);
+    }
+
+    fn spawns(&mut self, thread: u32, number: u64) {
+        let spawn = Input::AsyncSpawn {
+            task: task(number),
+            kind: AsyncTaskKind::Future,
+            place: Location::caller(),
+            name: None,
+        };
+        self.records(thread, spawn);
+    }
+
+    fn is_polled(&self, number: u64) -> bool {
+        let mut threads = self.threads.iter();
+        threads.any(|thread| thread.polls == Some(number))
     }
 
     fn thread(&mut self, thread: u32) -> &mut Thread {
@@ -281,13 +293,7 @@ impl Program {
         self.thread(thread).polls = None;
         if ends {
             // Another task takes its place.
-            let spawn = Input::AsyncSpawn {
-                task: task(number),
-                kind: AsyncTaskKind::Future,
-                place: Location::caller(),
-                name: None,
-            };
-            self.records(thread, spawn);
+            self.spawns(thread, number);
         }
     }
 
@@ -338,25 +344,25 @@ impl Program {
                 }
             }
             Does::Poll(number) => {
-                let is_free = self
-                    .threads
-                    .iter()
-                    .all(|thread| thread.polls != Some(number));
-                if is_free && self.thread(thread).polls.is_none() {
+                if !self.is_polled(number) && self.thread(thread).polls.is_none() {
                     self.records(thread, Input::PollBegin(task(number)));
                     self.thread(thread).polls = Some(number);
                 }
+            }
+            Does::Abort(number) if !self.is_polled(number) => {
+                self.records(thread, Input::AsyncEnd(task(number)));
+                self.spawns(thread, number);
             }
             Does::EndPoll(from, ends) => self.ends_poll(thread, from, ends),
             Does::Group => self.trial.group(),
             Does::Generation => self
                 .trial
                 .generation(START_NS + self.step * STEP_NS + STEP_NS / 2),
-            Does::Exit(_) | Does::ExitAndDrop(_) => {}
+            Does::Exit(_) | Does::ExitAndDrop(_) | Does::Abort(_) => {}
         }
     }
 
-    /// Ends all polls, leaves all spans and drops all handles.
+    /// Ends all polls, leaves all spans, drops all handles, and ends all tasks and threads.
     fn ends(&mut self) {
         for thread in 0..THREADS {
             if let Some(span) = self.thread(thread).drops.take() {
@@ -371,6 +377,12 @@ impl Program {
             while self.spans[span].handles > 0 {
                 self.drops(0, span, false);
             }
+        }
+        for number in 1..=TASKS {
+            self.records(0, Input::AsyncEnd(task(number)));
+        }
+        for thread in 0..THREADS {
+            self.records(thread, Input::ThreadEnd);
         }
     }
 
@@ -431,6 +443,13 @@ proptest! {
         }
         program.ends();
         let events = program.trial.read().remove(0);
+        let is_begin =
+            |event: &&TraceEvent| matches!(event.kind, TraceEventKind::RegionBegin { .. });
+        prop_assert_eq!(
+            regions(&events).len(),
+            events.iter().filter(is_begin).count(),
+            "each region has an end"
+        );
         let mut in_file = in_file(&events);
         for (number, lived) in program.spans.iter().enumerate() {
             let Some(first) = lived.first else {

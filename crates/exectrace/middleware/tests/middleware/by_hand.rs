@@ -154,3 +154,38 @@ fn fifty_sleepers_that_are_spawned_in_a_span_each_are_fifty_spans() {
         trace.agrees_with(&account, Tasks::Followed);
     }
 }
+
+#[test]
+fn spans_end_where_their_tasks_are_aborted_or_are_left_at_the_end_of_the_runtime() {
+    for way in WAYS {
+        let (account, trace) = record(way, || {
+            let runtime = runtime(2);
+            block_on(&runtime, async {
+                let (polled, mut all_polled) = tokio::sync::mpsc::channel(30);
+                let tasks: Vec<_> = (0..30)
+                    .map(|_| {
+                        let polled = polled.clone();
+                        let endless = async move {
+                            polled.send(()).await.unwrap();
+                            std::future::pending::<()>()
+                                .instrument(info_span!("pending"))
+                                .await;
+                        };
+                        spawn(endless.instrument(info_span!("endless")))
+                    })
+                    .collect();
+                for _ in &tasks {
+                    all_polled.recv().await.unwrap();
+                }
+                // The others are dropped with the runtime.
+                for task in tasks.into_iter().take(20) {
+                    task.abort();
+                    assert!(task.await.unwrap_err().is_cancelled());
+                }
+            });
+        });
+        assert_eq!(trace.count("endless"), 30, "{way:?}");
+        // The worker that drops a future enters its spans once more, on its own.
+        trace.agrees_with(&account, Tasks::Several);
+    }
+}
