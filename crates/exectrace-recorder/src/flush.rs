@@ -28,7 +28,7 @@ use crate::about;
 use crate::clock::{Conversion, Moment, Point, Segment};
 use crate::control::{Answer, Command, RecordingId};
 use crate::merge;
-use crate::model::{Model, ThreadIndex};
+use crate::model::{Earlier, Model, ThreadIndex};
 use crate::process::{self, Process};
 use crate::recording::{Output, Report, SinkError, StartError, StopError};
 use crate::source::Source;
@@ -75,6 +75,8 @@ pub(crate) struct Flusher {
     applied_ticks: u64,
     /// There is a model while something records.
     model: Option<Model>,
+    /// While there is none, what the last one knew.
+    earlier: Earlier,
     recordings: Vec<Active>,
     next_recording: u64,
     generation: Generation,
@@ -108,6 +110,7 @@ impl Flusher {
             now,
             applied_ticks: now.point.ticks,
             model: None,
+            earlier: Earlier::default(),
             recordings: Vec::new(),
             next_recording: 1,
             generation: Generation::first(now),
@@ -201,7 +204,8 @@ impl Flusher {
             self.skip_to_now();
             self.losses = Losses::from_now_on();
             self.thread_times = ThreadTimes::new(self.id);
-            self.model = Some(new_model(self.id));
+            let earlier = std::mem::take(&mut self.earlier);
+            self.model = Some(new_model(self.id).with_earlier(earlier));
             self.generation = Generation::first(self.now);
         }
         let events = self.write_preamble(&mut output);
@@ -271,8 +275,10 @@ impl Flusher {
     }
 
     fn drop_model_if_unused(&mut self) {
-        if self.recordings.is_empty() {
-            self.model = None;
+        if self.recordings.is_empty()
+            && let Some(model) = self.model.take()
+        {
+            self.earlier = model.into_earlier();
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use exectrace_tracing::Builder;
-use support::{Sink, Trace, Way, turn};
+use support::{Sink, Trace, WAYS, Way, record, turn};
 use tracing::info_span;
 
 const SWITCHES: usize = 40;
@@ -70,4 +70,27 @@ fn each_recording_has_every_span_from_its_start_to_its_stop() {
         done.store(true, Ordering::Relaxed);
         assert!(recorded > SWITCHES, "{recorded}");
     });
+}
+
+#[test]
+fn a_span_of_a_recording_that_has_stopped_has_its_name_and_its_user_task_in_the_next() {
+    for way in WAYS {
+        let _turn = turn();
+        let (dispatch, _handle) = way.dispatch(Builder::new());
+        tracing::dispatcher::with_default(&dispatch, || {
+            let mut made = None;
+            record(|| {
+                let request = info_span!("request");
+                let step = info_span!(parent: &request, "step");
+                made = Some((request, step));
+            });
+            let trace = record(|| {
+                let (_request, step) = made.take().unwrap();
+                step.in_scope(|| info_span!("part").in_scope(|| {}));
+            });
+            let request = trace.task("request").id;
+            assert_eq!(trace.region("step").task, request, "{way:?}");
+            assert_eq!(trace.region("part").task, request, "{way:?}");
+        });
+    }
 }

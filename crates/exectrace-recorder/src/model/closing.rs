@@ -13,14 +13,15 @@ use crate::input::SpanKey;
 
 impl Model {
     pub(super) fn span_close(&mut self, thread: ThreadIndex, key: SpanKey) {
-        if let Some(slot) = self.spans.find(key) {
-            self.end_span(thread, slot, false);
+        match self.spans.find(key) {
+            Some(slot) => self.end_span(thread, slot, false),
+            None => self.earlier.forget(key),
         }
     }
 
     pub(super) fn span_drop(&mut self, thread: ThreadIndex, key: SpanKey) {
         let Some(slot) = self.spans.find(key) else {
-            return;
+            return self.earlier.handles(key, -1);
         };
         if let Some(span) = self.spans.get_mut(slot) {
             span.handles -= 1;

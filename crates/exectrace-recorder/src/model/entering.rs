@@ -25,11 +25,14 @@ use super::{BACKGROUND_TASK, Model};
 use crate::input::SpanKey;
 
 /// How many ancestors of a span are looked at.
-const MAX_ANCESTORS: usize = 256;
+pub(super) const MAX_ANCESTORS: usize = 256;
 
 impl Model {
     pub(super) fn span_enter(&mut self, thread: ThreadIndex, key: SpanKey) {
-        let known = self.spans.find(key);
+        let mut known = self.spans.find(key);
+        if known.is_none() {
+            known = self.recall(thread, key);
+        }
         let Some(slot) = known.or_else(|| self.adopt_span(thread, key)) else {
             return;
         };

@@ -10,6 +10,7 @@
 
 mod annotations;
 mod closing;
+mod earlier;
 mod entering;
 mod files;
 mod flow;
@@ -46,6 +47,7 @@ use spans::Spans;
 use tasks::Tasks;
 use threads::Machine;
 
+pub(crate) use earlier::Earlier;
 pub(crate) use sites::Describe;
 pub(crate) use threads::ThreadIndex;
 
@@ -75,6 +77,8 @@ pub(crate) struct Model {
     machine: Machine,
     sites: Sites,
     spans: Spans,
+    /// Spans of earlier recordings.
+    earlier: Earlier,
     tasks: Tasks,
     polls: AsyncTasks,
     next_task: u64,
@@ -99,6 +103,7 @@ impl Model {
             machine,
             sites: Sites::new(describe),
             spans: Spans::default(),
+            earlier: Earlier::default(),
             tasks: Tasks::default(),
             next_task: FIRST_TASK,
             clones_ahead: FxHashMap::default(),

@@ -21,6 +21,7 @@ impl Model {
         self.run(thread);
         self.losses += 1;
         self.counts.lost += records;
+        self.earlier.forget_all();
         self.suspect_all_regions();
         let message = format!("{records} records lost: the tracer's buffers were full");
         let category = self.machine.names.intern_static("lost");
@@ -52,6 +53,7 @@ impl Model {
         }
         self.losses += 1;
         self.counts.lost += records;
+        self.earlier.forget_all();
         self.suspect_all_regions();
         let message = format!("{records} records lost: the tracer's buffers were full");
         self.note(time_ns, "lost", &message);
@@ -84,6 +86,7 @@ impl Model {
 
     /// A source of spans is gone, and with it the handles of all its spans.
     pub(super) fn door_closed(&mut self, thread: ThreadIndex, door: u16) {
+        self.earlier.door_closed(door);
         for slot in self.spans.live_where(|span| span.key.door == door) {
             self.end_span(thread, slot, true);
         }

@@ -13,6 +13,8 @@ pub(crate) struct SiteId(u32);
 /// What the model needs of a call site.
 #[derive(Debug)]
 pub(crate) struct Site {
+    /// `None` if it stands for what is unknown.
+    pub(crate) key: Option<SiteKey>,
     /// The span's name.
     pub(crate) name: NameId,
     /// Level and target: the category of its events.
@@ -110,7 +112,7 @@ impl Sites {
     #[cold]
     fn add(&mut self, key: SiteKey, names: &mut Names) -> SiteId {
         let callsite = (self.describe)(key).unwrap_or_else(|| unknown("unknown"));
-        let id = self.push(callsite, names);
+        let id = self.push(Some(key), callsite, names);
         self.by_key.insert(key, id);
         id
     }
@@ -120,12 +122,12 @@ impl Sites {
         if let Some(site) = self.unknown_span {
             return site;
         }
-        let site = self.push(unknown("(unknown span)"), names);
+        let site = self.push(None, unknown("(unknown span)"), names);
         self.unknown_span = Some(site);
         site
     }
 
-    fn push(&mut self, callsite: Callsite, names: &mut Names) -> SiteId {
+    fn push(&mut self, key: Option<SiteKey>, callsite: Callsite, names: &mut Names) -> SiteId {
         let module = callsite.module.unwrap_or(callsite.target);
         let function = match callsite.kind {
             CallsiteKind::Span | CallsiteKind::AsyncTask => format!("{module}::{}", callsite.name),
@@ -133,6 +135,7 @@ impl Sites {
         };
         let file = callsite.file.unwrap_or("unknown");
         let site = Site {
+            key,
             name: names.intern(callsite.name),
             category: names.intern(&category(callsite.level, callsite.target)),
             frame: names.frame_of(&function, file, callsite.line.unwrap_or(1)),

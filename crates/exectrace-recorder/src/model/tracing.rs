@@ -36,6 +36,8 @@ impl Model {
             return;
         }
         self.run(thread);
+        self.earlier.forget(key);
+        self.recall_parent(thread, key.door, new.parent);
         let span = self.made_span(thread, new, site);
         let (task, parent, is_task) = (span.task, span.parent, span.is_task);
         let parent_span = span.parent_span;
@@ -158,7 +160,7 @@ impl Model {
         }
         let generation = self.machine.output.generation();
         let Some(slot) = self.spans.find(key) else {
-            return;
+            return self.earlier.handles(key, 1);
         };
         if let Some(span) = self.spans.get_mut(slot) {
             span.handles += 1;
@@ -211,6 +213,7 @@ impl Model {
     ) {
         self.run(thread);
         let site_id = self.sites.meet(site_key, &mut self.machine.names);
+        self.recall_parent(thread, site_key.door, parent);
         let task = match (self.parent_of(thread, site_key.door, parent).task, parent) {
             (Some(task), _) => task,
             (None, Parent::Current(_)) => self.flow_task(thread),

@@ -28,7 +28,8 @@ impl Model {
         let [made_ns, entered_ns, left_ns, closed_ns] = times_ns;
         let must_be_found = self.spans.find_in_table(new.span).is_some()
             || (!self.clones_ahead.is_empty() && self.clones_ahead.contains_key(&new.span))
-            || self.polls.foresight.has_silent_wake(closed_ns);
+            || self.polls.foresight.has_silent_wake(closed_ns)
+            || self.earlier.is_named_by(new);
         let site_id = self.sites.meet(new.site, &mut self.machine.names);
         let site = self.sites.get(site_id);
         let (name, place) = (site.name, site.frame);

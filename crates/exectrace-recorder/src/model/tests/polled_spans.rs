@@ -262,6 +262,47 @@ fn a_span_of_a_thread_that_is_closed_where_it_is_left_needs_no_record() {
 }
 
 #[test]
+fn a_span_of_an_earlier_recording_is_taken_in_with_its_ancestors_where_it_is_named() {
+    let mut program = Program::new();
+    program.makes(4, Parent::Root).makes(1, Parent::Explicit(4)); // 3, 4
+    program
+        .makes(2, Parent::Root)
+        .makes(3, Parent::Root)
+        .drops(3); // 5, 6, 7
+    let earlier = std::mem::replace(&mut program, Program::new()).trial.model;
+    let model = std::mem::replace(&mut program.trial, Trial::new()).model;
+    program.trial.model = model.with_earlier(earlier.into_earlier());
+    program.trial.begin_file(T);
+    program.makes(5, Parent::Explicit(1)).enters(5); // 3, 4
+    program.leaves(5).drops(5).drops(1).drops(4); // 5 to 8
+    program.ends();
+    let events = program.trial.read().remove(1);
+    let tasks = tasks(&events).into_iter();
+    let tasks: Vec<_> = tasks.map(|(name, _, _, end)| (name, steps(end))).collect();
+    assert_eq!(
+        tasks,
+        [("serve".to_owned(), 8)],
+        "nothing of what is not named"
+    );
+    let of_task = events.iter().find_map(|event| match &event.kind {
+        TraceEventKind::RegionBegin { task, name } if &**name == "parse" => Some(*task),
+        _ => None,
+    });
+    let begun = events.iter().find_map(|event| match event.kind {
+        TraceEventKind::TaskBegin { task, ref name, .. } if &**name == "serve" => Some(task),
+        _ => None,
+    });
+    assert!(begun.is_some() && begun == of_task);
+    let concluded = |event: &TraceEvent| {
+        let TraceEventKind::SideData(SideRecord::Inferred { what, id, .. }) = event.kind else {
+            return false;
+        };
+        what == Inferred::TaskBegin && Some(TaskId(id)) == begun
+    };
+    assert!(events.iter().any(concluded));
+}
+
+#[test]
 fn a_root_span_of_another_door_is_a_task_of_its_own() {
     let mut program = Program::new();
     program.makes(1, Parent::Root).enters(1);
