@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 const MARGIN: Duration = Duration::from_micros(3);
 
@@ -154,6 +154,12 @@ impl<S: Subscriber> Witness<S> {
     }
 }
 
+/// Whether the tracer's default filter lets it through. A registry makes spans as well that all its layers'
+/// filters refuse, and those are in no trace.
+fn is_recorded(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= Level::INFO
+}
+
 /// The innermost span of the thread, as `tracing` counts: a span inside itself does not count.
 fn current() -> Option<usize> {
     INSIDE.with_borrow(|inside| {
@@ -164,11 +170,14 @@ fn current() -> Option<usize> {
 
 impl<S: Subscriber> Subscriber for Witness<S> {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        self.inner.register_callsite(metadata)
+        match is_recorded(metadata) {
+            true => self.inner.register_callsite(metadata),
+            false => Interest::never(),
+        }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.inner.enabled(metadata)
+        is_recorded(metadata) && self.inner.enabled(metadata)
     }
 
     fn max_level_hint(&self) -> Option<tracing::level_filters::LevelFilter> {
