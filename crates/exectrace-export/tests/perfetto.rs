@@ -356,3 +356,39 @@ fn a_span_in_stretches_and_a_concurrent_one_are_slices_and_whole() {
     };
     assert_eq!((whole("save"), whole("branch")), (160, 110));
 }
+
+/// A goroutine that begins to wait for ever inside a region, and one that goes on.
+const FOREVER: &str = r#"go 1.25
+generation 1
+batch m=0 time=1000 sync
+  frequency 1000000000
+  clock +0 mono=1000 sec=1 nsec=0
+batch m=0 time=1000 strings
+  string 1 "main.serve"
+  string 2 "main.go"
+  string 3 "request"
+  string 4 "forever"
+batch m=0 time=1000 stacks
+  stack 1 0x10:1:2:7
+batch m=7 time=1000 events
+  +0 ProcStatus proc=1 status=Running
+  +1 GoStatusStack go=1 thread=7 status=Running stack=1
+  +9 GoCreate go=2 go_stack=1 stack=1
+  +10 UserRegionBegin task=0 name=3 stack=1
+  +30 GoBlock reason=4 stack=1
+  +50 GoStart go=2 seq=1
+  +100 GoDestroy
+"#;
+
+#[test]
+fn what_waits_for_ever_is_in_no_region_any_more() {
+    let trace = text::parse(FOREVER).expect("the trace is well-formed");
+    let (bytes, _) = export(&trace);
+    let perfetto = read(&bytes);
+    let slices = nest(perfetto.edges());
+    let mut regions = slices
+        .iter()
+        .filter(|(_, event, ..)| event.category == "region");
+    let (_, _, begin, end) = regions.next().expect("the region");
+    assert_eq!(end.expect("its end") - begin, 30);
+}

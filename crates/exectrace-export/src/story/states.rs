@@ -13,6 +13,9 @@ use super::teller::Teller;
 /// The function in the stack of a wake that the recorder concluded.
 const WAKE_NOT_SEEN: &str = "(wake not seen)";
 
+/// Go's reason for the wait of a goroutine that never runs again: whatever is open in it is over.
+const FOREVER: &str = "forever";
+
 impl Teller {
     /// An async task changes its state, or the trace tells the state it has been in.
     ///
@@ -55,6 +58,9 @@ impl Teller {
                 Ok(())
             };
         };
+        if state == State::Waiting && self.scene.book.text(reason) == FOREVER {
+            self.end_regions(id, End::WithTask, sink)?;
+        }
         let is_wake =
             state == State::Runnable && matches!(from, GoState::Waiting | GoState::NotExist);
         let ready = match state {
