@@ -33,9 +33,10 @@ pub struct RegionKind {
     pub begun_before: u64,
     /// How many were open at the end.
     pub open: u64,
-    /// How many were concurrent with others of their async task. Of those the breakdown has how long they were
-    /// entered alone.
+    /// How many were concurrent with others of their async task.
     pub concurrent: u64,
+    /// How long all of them took, as far as the trace shows it.
+    pub total_ns: u64,
     /// How many regions of single flows the trace has them in.
     pub stretches: u64,
     /// How many times they were entered, as far as that is known.
@@ -46,7 +47,10 @@ pub struct RegionKind {
     pub busy: Histogram,
     /// The sum of [`RegionInstance::self_ns`], of those of which it is known; `None` if it is of none.
     pub self_ns: Option<u64>,
-    /// Where the time of all of them went; garbage collection's ranges are not told.
+    /// Of how many the trace shows where all their time went. For what concurrent spans waited it does not.
+    pub broken_down: u64,
+    /// Where the time of those went, or what is known of that of all if there are none. Without garbage
+    /// collection's ranges.
     pub breakdown: Breakdown,
     /// The slowest.
     pub slowest: Vec<RegionInstance>,
@@ -106,7 +110,10 @@ struct Kind {
     durations: Histogram,
     busy: Histogram,
     own: Option<u64>,
+    total: u64,
     sums: Sums,
+    /// Of how many all is known, and where their time went.
+    known: (u64, Sums),
     slowest: Top<RegionInstance>,
 }
 
@@ -124,7 +131,9 @@ impl Kind {
             durations: Histogram::default(),
             busy: Histogram::default(),
             own: None,
+            total: 0,
             sums: Sums::default(),
+            known: (0, Sums::default()),
             slowest: Top::new(limit),
         }
     }
@@ -164,7 +173,12 @@ impl RegionPass {
         if let Some(own) = span.own {
             add_ns(kind.own.get_or_insert(0), own);
         }
+        add_ns(&mut kind.total, duration);
         kind.sums.add(span.sums);
+        if span.sums.unknown == 0 {
+            kind.known.0 += 1;
+            kind.known.1.add(span.sums);
+        }
         if kind.slowest.wants(duration) {
             kind.slowest.push(duration, instance(world, span));
         }
@@ -204,18 +218,23 @@ impl RegionPass {
                 begun_before: kind.begun_before,
                 open: kind.open,
                 concurrent: kind.concurrent,
+                total_ns: kind.total,
                 stretches: kind.stretches,
                 entries: kind.entries,
                 durations: kind.durations,
                 busy: kind.busy,
                 self_ns: kind.own,
-                breakdown: kind.sums.named(world),
+                broken_down: kind.known.0,
+                breakdown: match kind.known {
+                    (0, _) => kind.sums.named(world),
+                    (_, known) => known.named(world),
+                },
                 slowest: kind.slowest.into_items(),
             })
             .collect();
         kinds.sort_by(|a, b| {
-            let (a_ns, b_ns) = (a.breakdown.total_ns, b.breakdown.total_ns);
-            b_ns.cmp(&a_ns)
+            b.total_ns
+                .cmp(&a.total_ns)
                 .then_with(|| (&a.name, &a.place).cmp(&(&b.name, &b.place)))
         });
         Regions { kinds }

@@ -207,6 +207,44 @@ fn concurrent() -> Analysis {
 }
 
 #[test]
+fn the_breakdown_of_a_kind_is_of_the_spans_of_which_all_is_known() {
+    let mut story = Story::default();
+    story
+        .worker(1, "service worker 0")
+        .runs(10, 1, 1, "serve")
+        .task(20, 1, 1, 0, "request")
+        .region(30, 1, 1, "branch")
+        .carrier(40, 1, (2, 1, "branch"))
+        .block(60, 1, "network", "read<serve")
+        .wake(150, 1, 1)
+        .start(160, 1, 1)
+        .task_end(170, 1, 2)
+        .region_end(190, 1, 1, "branch")
+        .end(300, 1)
+        .span(Told {
+            name: "branch",
+            from: 40,
+            to: 170,
+            busy: 20,
+            entries: 2,
+            flow: 1,
+            task: 2,
+            own_task: true,
+            carried: true,
+        });
+    let analysis = story.analyse(&everything());
+    let branch = kind(&analysis, "branch");
+    assert_eq!(
+        (branch.count, branch.concurrent, branch.broken_down),
+        (2, 1, 1)
+    );
+    assert_eq!(branch.total_ns, 160 + 130);
+    let times = &branch.breakdown;
+    assert_eq!((times.total_ns, times.unknown_ns), (160, 0));
+    assert_eq!((times.running_ns, times.waiting_ns()), (Some(60), Some(90)));
+}
+
+#[test]
 fn concurrent_spans_are_whole_and_no_operations_of_their_own() {
     let analysis = concurrent();
     let branch = kind(&analysis, "branch");

@@ -16,7 +16,7 @@ use crate::question::{Page, Question};
 /// inside, on the same async task or thread. busy: while entered, all entries together.
 /// stretches: in how many regions of single async tasks and threads the trace has them. run, delay,
 /// wait: the shares of their time in which their async task ran, waited for a worker, waited for
-/// something.
+/// something, of those spans of which the trace shows it.
 #[derive(Debug, Args)]
 pub(crate) struct RegionsCommand {
     #[command(flatten)]
@@ -104,6 +104,9 @@ pub(super) fn print_kinds(
         let breakdown = &kind.breakdown;
         let whole = breakdown.total_ns;
         let (states, delays) = aspects(kind.concurrent > 0);
+        if kind.broken_down < kind.count {
+            page.gaps.note(states);
+        }
         table.row([
             Cell::styled(names::name(&kind.name), style::NAME),
             names::place(kind.place.as_ref(), &kind.name).into(),
@@ -112,7 +115,7 @@ pub(super) fn print_kinds(
             units::quantile(&kind.durations, 0.5).into(),
             units::quantile(&kind.durations, 0.99).into(),
             units::longest(&kind.durations).into(),
-            units::duration(breakdown.total_ns).into(),
+            units::duration(kind.total_ns).into(),
             kind.self_ns.map_or_else(unknown, units::duration).into(),
             units::total(&kind.busy).into(),
             units::count(kind.entries).into(),

@@ -18,7 +18,7 @@ pub(crate) fn printable_name(text: &str) -> String {
 /// A reason to wait; statuses tell none.
 pub(crate) fn reason(reason: &str) -> &str {
     match reason {
-        "" => "not told",
+        "" => "not recorded",
         reason => reason,
     }
 }
