@@ -21,7 +21,7 @@ const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/reading.txt");
 
 /// Events of a request in [`requests`].
 const EVENTS: f64 = 8.0;
-const REQUESTS: u64 = 10_000;
+const REQUESTS: u64 = 4_000;
 
 /// What is done with a trace.
 const WAYS: [&str; 7] = [
