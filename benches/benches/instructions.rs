@@ -9,7 +9,8 @@ use std::io;
 use std::process::ExitCode;
 
 use exectrace_benches::{
-    Body, Counts, Subject, Verdicts, check, describe_run, instructions, keep, run_once, valgrind,
+    Body, Counts, Subject, Verdicts, check, conclude, describe_run, instructions, keep, run_once,
+    valgrind,
 };
 
 const USAGE: &str = "usage: cargo bench -p exectrace-benches --bench instructions \
@@ -46,13 +47,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    conclude(outcome)
 }
 
 /// What callgrind looks at.

@@ -8,7 +8,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use exectrace_analysis::{Analysis, Options};
-use exectrace_benches::{Counts, check, describe_run, instructions, keep, requests, valgrind};
+use exectrace_benches::{
+    Counts, check, conclude, describe_run, instructions, keep, requests, valgrind,
+};
 use exectrace_export::Weight;
 use exectrace_format::{CompactEvent, Reader};
 
@@ -41,13 +43,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    conclude(outcome)
 }
 
 /// What callgrind looks at.

@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use exectrace_benches::{
-    Body, FlushCost, Helper, Subject, Verdicts, answer_as_helper, describe_run, median, quartiles,
+    Body, FlushCost, Helper, Subject, Verdicts, answer_as_helper, conclude, describe_run, median,
+    quartiles,
 };
 
 const USAGE: &str = "usage: cargo bench -p exectrace-benches --bench record [-- --quick]";
@@ -59,13 +60,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    conclude(outcome)
 }
 
 fn bench(effort: Effort, arguments: &str) -> io::Result<()> {

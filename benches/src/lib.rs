@@ -7,7 +7,7 @@
 //! - `cargo bench -p exectrace-benches --bench instructions` counts instructions with callgrind;
 //! - `cargo bench -p exectrace-benches --bench reading` counts those of reading, analysing and exporting.
 //!
-//! All print a table and, at its end, each aim with what was measured. `-- --quick` takes seconds,
+//! All print a table, and the first two at its end each aim with what was measured. `-- --quick` takes seconds,
 //! and its figures are rough. `benches/peers`, a workspace of its own, takes bodies and baselines from
 //! here.
 //!
@@ -34,6 +34,9 @@ mod requests;
 mod subject;
 mod work;
 
+use std::io;
+use std::process::ExitCode;
+
 pub use baseline::{DoNothing, RecordOnly};
 pub use body::Body;
 pub use counts::{Counts, check, instructions, keep, valgrind};
@@ -43,3 +46,15 @@ pub use machine::{describe_machine, describe_run, thread_time};
 pub use requests::requests;
 pub use subject::Subject;
 pub use work::{FlushCost, run_once};
+
+/// How a bench ends: with its error, if there is one.
+#[must_use]
+pub fn conclude(outcome: io::Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

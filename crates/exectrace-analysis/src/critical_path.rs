@@ -135,6 +135,8 @@ impl CriticalPathPass {
             (self.begin, self.last, self.name) = (Some(world.now), go, name);
             // What ended before is not on the path.
             self.pieces.clear();
+            self.forget_changes();
+            self.left_out = 0;
         } else if self.family.contains(&parent.0) {
             self.family.insert(task.0);
         }
@@ -153,16 +155,26 @@ impl CriticalPathPass {
         }
         if self.changes >= MAX_PIECES {
             self.left_out += 1;
-            return;
+            if self.begin.is_some() {
+                return;
+            }
+            // The user task may begin yet.
+            self.forget_changes();
         }
         let changes = self.regions.entry(flow.id).or_default();
-        if self.begin.is_none() {
-            // Where the path begins, the last of them counts.
-            self.changes -= changes.len();
-            changes.clear();
-        }
         changes.push((now, innermost(flow)));
         self.changes += 1;
+    }
+
+    /// Forgets all changes of regions but the last of each flow that is in one.
+    fn forget_changes(&mut self) {
+        self.regions.retain(|_, changes| {
+            changes.drain(..changes.len().saturating_sub(1));
+            changes
+                .last()
+                .is_some_and(|&(_, region)| region != Text::default())
+        });
+        self.changes = self.regions.len();
     }
 
     #[inline]
@@ -198,23 +210,7 @@ impl CriticalPathPass {
         let end = self.end.unwrap_or(world.now);
         let mut steps = self.walk(world, begin, end);
         steps.reverse();
-        let mut totals: Vec<PathTotal> = Vec::new();
-        for step in &steps {
-            let is_it = |total: &&mut PathTotal| {
-                (total.state, &total.reason, &total.region)
-                    == (step.state, &step.reason, &step.region)
-            };
-            match totals.iter_mut().find(is_it) {
-                Some(total) => add_ns(&mut total.duration_ns, step.duration_ns),
-                None => totals.push(PathTotal {
-                    state: step.state,
-                    reason: step.reason.clone(),
-                    region: step.region.clone(),
-                    duration_ns: step.duration_ns,
-                }),
-            }
-        }
-        totals.sort_by_key(|total| std::cmp::Reverse(total.duration_ns));
+        let totals = totals(&steps);
         Some(CriticalPath {
             user_task: self.task,
             name: world.names.owned(self.name),
@@ -314,6 +310,32 @@ impl CriticalPathPass {
 fn innermost(flow: &Flow) -> Text {
     let region = flow.regions.last();
     region.map_or(Text::default(), |region| region.name)
+}
+
+/// The sums of the steps, the longest first.
+fn totals(steps: &[PathStep]) -> Vec<PathTotal> {
+    let mut sums: FxHashMap<(&'static str, &str, &str), u64> = FxHashMap::default();
+    for step in steps {
+        let sum = sums
+            .entry((step.state, &step.reason, &step.region))
+            .or_default();
+        add_ns(sum, step.duration_ns);
+    }
+    let totals = sums.into_iter();
+    let totals = totals.map(|((state, reason, region), duration_ns)| PathTotal {
+        state,
+        reason: reason.to_owned(),
+        region: region.to_owned(),
+        duration_ns,
+    });
+    let mut totals: Vec<PathTotal> = totals.collect();
+    totals.sort_by(|a, b| {
+        let names = |total: &PathTotal| (total.state, total.reason.clone(), total.region.clone());
+        b.duration_ns
+            .cmp(&a.duration_ns)
+            .then_with(|| names(a).cmp(&names(b)))
+    });
+    totals
 }
 
 fn unknown(world: &World, go: GoId, begin: i64, end: i64) -> PathStep {

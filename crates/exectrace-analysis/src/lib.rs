@@ -55,7 +55,7 @@ pub use findings::{Exemplar, Finding, Severity};
 pub use gc::{Gc, Pause, Utilization};
 pub use histogram::{EXACT_VALUES, Histogram};
 pub use latency::{GroupLatency, Latencies, StateLatency};
-pub use logs::{LogKind, Logs};
+pub use logs::{LogKind, Logs, MAX_LOG_KINDS};
 pub use names::Place;
 pub use options::{Options, Window};
 pub use overview::{EventCounts, InferredCount, Lost, LostByThread, Overview};

@@ -12,7 +12,12 @@ use crate::play::World;
 pub struct Logs {
     /// By category and place, the most frequent first.
     pub kinds: Vec<LogKind>,
+    /// Logs that were left out because there were more than [`MAX_LOG_KINDS`] categories and places.
+    pub left_out: u64,
 }
+
+/// So many categories and places are told apart, each with its last message: some 64 MiB.
+pub const MAX_LOG_KINDS: usize = 1 << 16;
 
 /// Logs of one category that are written at one place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -46,6 +51,7 @@ pub(crate) struct LogPass {
     kinds: Vec<Kind>,
     by_stack: FxHashMap<(Text, Stack), u32>,
     by_place: FxHashMap<(Text, Option<Frame>), u32>,
+    left_out: u64,
 }
 
 #[derive(Debug)]
@@ -68,7 +74,10 @@ impl LogPass {
         message: &str,
     ) {
         let now = event.time.0;
-        let kind = self.kind(world, category, stack, now);
+        let Some(kind) = self.kind(world, category, stack, now) else {
+            self.left_out += 1;
+            return;
+        };
         kind.count += 1;
         kind.bytes = kind.bytes.saturating_add(message.len() as u64);
         kind.last = now;
@@ -76,14 +85,20 @@ impl LogPass {
         kind.message.push_str(message);
     }
 
-    fn kind(&mut self, world: &World, category: Text, stack: Stack, now: i64) -> &mut Kind {
+    fn kind(&mut self, world: &World, category: Text, stack: Stack, now: i64) -> Option<&mut Kind> {
         let index = match self.by_stack.get(&(category, stack)) {
             Some(&index) => index,
             None => {
                 let place = world.names.frames(stack).next().copied();
                 let next = self.kinds.len() as u32;
-                let index = *self.by_place.entry((category, place)).or_insert(next);
+                let is_full = self.kinds.len() >= MAX_LOG_KINDS;
+                let index = match self.by_place.get(&(category, place)) {
+                    Some(&index) => index,
+                    None if is_full => return None,
+                    None => next,
+                };
                 if index == next {
+                    self.by_place.insert((category, place), next);
                     self.kinds.push(Kind {
                         category,
                         place,
@@ -98,7 +113,7 @@ impl LogPass {
                 index
             }
         };
-        &mut self.kinds[index as usize]
+        self.kinds.get_mut(index as usize)
     }
 
     pub(crate) fn finish(self, world: &World) -> Logs {
@@ -120,7 +135,10 @@ impl LogPass {
             let names = |kind: &LogKind| (kind.category.clone(), kind.place.clone());
             b.count.cmp(&a.count).then_with(|| names(a).cmp(&names(b)))
         });
-        Logs { kinds }
+        Logs {
+            kinds,
+            left_out: self.left_out,
+        }
     }
 }
 

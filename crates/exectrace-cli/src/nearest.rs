@@ -32,6 +32,10 @@ fn alike<'a>(known: &'a [String], wanted: &str) -> Vec<&'a str> {
 /// Says that nothing in the trace has this name, and which names are like it. `what` is what has such
 /// names, and `lister` the command that shows all.
 pub(crate) fn message(what: &str, wanted: &str, known: &[String], lister: &str) -> String {
+    if known.iter().any(|name| name == wanted) {
+        let wanted = printable(wanted);
+        return format!("no {what} is called `{wanted}`; the rest of the trace has some");
+    }
     let alike: Vec<String> = alike(known, wanted)
         .into_iter()
         .map(|name| format!("`{}`", printable(name)))

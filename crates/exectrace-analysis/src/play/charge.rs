@@ -3,6 +3,7 @@
 use crate::breakdown::{Sums, add};
 use crate::names::{Stack, Text};
 use crate::options::Clip;
+use crate::sums::add_ns;
 
 use super::flow::Flow;
 use super::stretch::{Next, State, Stretch};
@@ -63,18 +64,22 @@ impl Sums {
     pub(crate) fn charge(&mut self, stretch: &Stretch, clip: Clip) {
         let duration = stretch.inside;
         match stretch.state {
-            State::Running => self.running += duration,
+            State::Running => add_ns(&mut self.running, duration),
             State::Runnable => {
-                self.runnable += duration;
+                add_ns(&mut self.runnable, duration);
                 self.wakes_seen += u64::from(stretch.is_wake_delay());
                 self.wakes_concluded += u64::from(stretch.is_wake_concluded);
             }
             State::Waiting => add(&mut self.waiting, stretch.reason, duration),
             State::Syscall => {
-                self.syscall += clip.between(stretch.begin, stretch.blocked);
-                self.syscall_blocked += clip.between(stretch.blocked, stretch.end);
+                add_ns(
+                    &mut self.syscall,
+                    clip.between(stretch.begin, stretch.blocked),
+                );
+                let blocked = clip.between(stretch.blocked, stretch.end);
+                add_ns(&mut self.syscall_blocked, blocked);
             }
-            State::Unknown if stretch.is_own_code => self.own_code += duration,
+            State::Unknown if stretch.is_own_code => add_ns(&mut self.own_code, duration),
             State::Unknown => {}
         }
     }

@@ -69,7 +69,7 @@ impl TaskPass {
 
     #[inline]
     pub(crate) fn stretch(&mut self, world: &World, flow: &mut Flow, stretch: &Stretch) {
-        if self.narrows {
+        if self.narrows && !flow.waits_forever() {
             self.group(flow).sums.charge(stretch, world.clip);
         }
         match stretch.state {

@@ -441,6 +441,50 @@ fn logs_are_counted_by_category_and_place() {
 }
 
 #[test]
+fn the_critical_path_of_a_task_that_is_older_than_the_trace_has_its_regions() {
+    let mut story = Story::default();
+    story
+        .runs(10, 1, 1, "main")
+        .region(20, 1, 1, "parse")
+        .region_end(40, 1, 1, "parse")
+        .region(50, 1, 1, "save")
+        .task_end(100, 1, 1);
+    let options = Options {
+        critical_path: Some(1),
+        ..Options::default()
+    };
+    let path = story.analyse(&options).critical_path.expect("its end");
+    assert!(!path.is_complete);
+    let regions = path.steps.iter().map(|step| step.region.as_str());
+    let regions: Vec<_> = regions.filter(|region| !region.is_empty()).collect();
+    assert_eq!(regions, ["parse", "save"]);
+}
+
+#[test]
+fn a_filter_of_stretches_counts_no_wait_for_ever_and_no_time_past_the_greatest() {
+    let mut story = Story::default();
+    story
+        .runs(10, 1, 1, "main")
+        .block(100, 1, "forever", "select<main");
+    let most = i64::MAX.cast_unsigned() - 10_000;
+    for task in 2..5 {
+        story.runs(1_000 + task, task, task, "long");
+    }
+    for task in 2..5 {
+        story.end(most + task, task);
+    }
+    let filter = "state:waiting or state:running".parse().expect("a filter");
+    let options = Options { filter, ..tasks() };
+    let groups = story.analyse(&options).tasks.expect("asked for").groups;
+    let main = groups.iter().find(|group| group.name == "main");
+    let waited = main.expect("it ran").breakdown.waiting_ns();
+    assert_eq!(waited, Some(0));
+    let long = groups.iter().find(|group| group.name == "long");
+    let ran = long.expect("three of them").breakdown.running_ns;
+    assert_eq!(ran, Some(u64::MAX));
+}
+
+#[test]
 fn what_stands_before_the_damage_is_analysed() {
     let whole = request().bytes();
     let cut = &whole[..whole.len() - 20];

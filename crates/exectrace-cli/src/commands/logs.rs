@@ -1,7 +1,9 @@
 //! `exectrace logs`: logs by call site.
 
+use std::io::Write;
+
 use clap::Args;
-use exectrace_analysis::{LogKind, Logs, Options};
+use exectrace_analysis::{Logs, Options};
 use serde::Serialize;
 
 use crate::failure::Status;
@@ -49,14 +51,15 @@ impl LogsCommand {
             part,
             out,
             |analysis, page| match &analysis.logs {
-                Some(logs) if !logs.kinds.is_empty() => print(&logs.kinds, top, page),
+                Some(logs) if !logs.kinds.is_empty() => print(logs, top, page),
                 _ => page.nothing("logs", "events or fields of spans recorded while recording"),
             },
         )
     }
 }
 
-fn print(kinds: &[LogKind], top: usize, page: &mut Page<'_>) -> anyhow::Result<()> {
+fn print(logs: &Logs, top: usize, page: &mut Page<'_>) -> anyhow::Result<()> {
+    let kinds = &logs.kinds;
     let count: u64 = kinds.iter().map(|kind| kind.count).sum();
     let bytes = kinds
         .iter()
@@ -89,5 +92,13 @@ fn print(kinds: &[LogKind], top: usize, page: &mut Page<'_>) -> anyhow::Result<(
             kind.last.as_str().into(),
         ]);
     }
-    page.table(&table, kinds.len().saturating_sub(top))
+    page.table(&table, kinds.len().saturating_sub(top))?;
+    if logs.left_out > 0 {
+        let left_out = units::plural(logs.left_out, "log");
+        writeln!(
+            page.out,
+            "  {left_out} of further categories and places are not counted"
+        )?;
+    }
+    Ok(())
 }

@@ -13,7 +13,7 @@ use crate::question::{Page, Question};
 /// Show spans and other regions by name and place, and where their time went
 ///
 /// p50, p99, max, total: from first entry to close. self: of the total, while no other region was
-/// inside, on the same async task or thread. busy: while entered, all entries together.
+/// inside, on the same async task or thread; concurrent spans inside are not taken off. busy: while entered, all entries together.
 /// stretches: in how many regions of single async tasks and threads the trace has them. run, delay,
 /// wait: the shares of their time in which their async task ran, waited for a worker, waited for
 /// something, of those spans of which the trace shows it.

@@ -48,18 +48,23 @@ impl<W> Growing<W> {
         }
         self.next_look = self.written.saturating_add(LOOK_BYTES);
         let read = self.input.read.get().max(1);
-        // Where the size of the input is not known, what was written so far is all that is known.
-        let total = self.input.total.unwrap_or(read).max(read);
-        let estimate = u128::from(self.written) * u128::from(total) / u128::from(read);
-        let estimate = u64::try_from(estimate).unwrap_or(u64::MAX);
-        self.has_warned = estimate >= LARGE_BYTES;
+        let (bytes, says) = match self.input.total {
+            Some(total) => {
+                let total = total.max(read);
+                let estimate = u128::from(self.written) * u128::from(total) / u128::from(read);
+                let estimate = u64::try_from(estimate).unwrap_or(u64::MAX);
+                let (size, share) = (units::bytes(estimate), units::percent(read, total));
+                let says = format!("will be about {size} large, by the first {share} of the trace");
+                (estimate, says)
+            }
+            None => {
+                let size = units::bytes(self.written);
+                (self.written, format!("has {size} so far"))
+            }
+        };
+        self.has_warned = bytes >= LARGE_BYTES;
         self.has_warned.then(|| {
-            format!(
-                "this will be about {} large, by the first {} of the trace; `exectrace cut` with \
-                 --from and --to makes a shorter trace, and --without leaves rows out",
-                units::bytes(estimate),
-                units::percent(read, total)
-            )
+            format!("the output {says}; `exectrace cut` with --from and --to makes a shorter trace")
         })
     }
 }

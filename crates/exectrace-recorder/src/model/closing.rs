@@ -67,6 +67,8 @@ impl Model {
         }
         let span = self.spans.get(slot).filter(|span| !span.closed)?;
         let (task, owns_task, parent) = (span.task, span.owns_task(), span.parent_span);
+        // Of one that an earlier recording saw it is not known which handles are left.
+        let inferred = inferred || span.adopted;
         if owns_task {
             self.run(thread);
         }
