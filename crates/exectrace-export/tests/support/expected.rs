@@ -69,19 +69,32 @@ pub fn spans(trace: &[u8]) -> Vec<Span> {
     let mut spans: Vec<Span> = ended
         .map(|(go, begin, end, _)| ("running", go.0.to_string(), begin, end))
         .collect();
-    let mut regions: HashMap<Option<GoId>, Vec<i64>> = HashMap::new();
+    let mut regions: HashMap<Option<GoId>, Vec<(i64, String)>> = HashMap::new();
     let mut older: HashMap<Option<GoId>, i64> = HashMap::new();
     let mut user_tasks: HashMap<TaskId, i64> = HashMap::new();
     let begin = begin(trace);
     for event in events(trace) {
         let time = event.time.0;
         match event.kind {
-            TraceEventKind::RegionBegin { .. } => {
-                regions.entry(event.go).or_default().push(time);
+            TraceEventKind::RegionBegin { name, .. } => {
+                let open = regions.entry(event.go).or_default();
+                open.push((time, name.to_string()));
+            }
+            // Go's word for a goroutine that never runs again.
+            TraceEventKind::StateTransition {
+                change: StateChange::Go { go, to, .. },
+                reason,
+                ..
+            } if to == GoState::Waiting && &*reason == "forever" => {
+                let open = regions.remove(&Some(go)).unwrap_or_default();
+                spans.extend(
+                    open.into_iter()
+                        .map(|(begin, name)| ("region", name, begin, time)),
+                );
             }
             TraceEventKind::RegionEnd { name, .. } => {
                 let begun = regions.entry(event.go).or_default().pop();
-                let begun = begun.unwrap_or_else(|| {
+                let begun = begun.map(|(begin, _)| begin).unwrap_or_else(|| {
                     // Each that ends later is the older one.
                     let ended = older.entry(event.go).or_default();
                     *ended += 1;
