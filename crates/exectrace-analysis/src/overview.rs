@@ -336,7 +336,7 @@ impl Facts {
                 wait_ns,
             } => {
                 let counted = (*time_ns, *cpu_ns, *wait_ns);
-                self.processors.sample(thread.0, counted, clip);
+                self.processors.sample(thread.0, counted, begin, clip);
             }
             SideRecord::Inferred { what, .. } => {
                 *self.inferred.entry(inferred_name(*what)).or_default() += 1;

@@ -14,9 +14,9 @@ use crate::sight::FlowKind;
 use super::machine::Machine;
 use super::{Exemplar, Finding, MAX_EXEMPLARS, Severity, plural, shown, sum};
 
-/// A worker is told of that was blocked for this share of the trace: a twentieth.
+/// A worker is reported if it was blocked for this share of the trace: a twentieth.
 const SHARE: u64 = 20;
-/// At most so many places are told apart.
+/// At most so many places are kept.
 const MAX_PLACES: usize = 4_096;
 
 #[derive(Debug, Default)]
@@ -44,6 +44,14 @@ struct Place {
 impl Watch {
     #[inline]
     pub(super) fn run_ends(&mut self, world: &World, flow: &Flow, run: &Stretch) {
+        if flow.kind != FlowKind::Task {
+            return;
+        }
+        // Of every run: which thread has lost its worker, long gaps alone do not show.
+        let thread = self.threads.entry(run.lane).or_insert(Some(run.thread));
+        if *thread != Some(run.thread) {
+            *thread = None;
+        }
         // Short gaps are not kept.
         if let Some(gap) = flow.longest_gap.as_deref() {
             self.gap(world, flow, run, gap);
@@ -52,12 +60,8 @@ impl Watch {
 
     #[cold]
     fn gap(&mut self, world: &World, flow: &Flow, run: &Stretch, gap: &Gap) {
-        if flow.kind != FlowKind::Task || !world.facts.is_shared_lane(run.lane) {
+        if !world.facts.is_shared_lane(run.lane) {
             return;
-        }
-        let thread = self.threads.entry(run.lane).or_insert(Some(run.thread));
-        if *thread != Some(run.thread) {
-            *thread = None;
         }
         let stack = gap.region.map_or(gap.before.stack, |(_, stack)| stack);
         let key = (stack, flow.name);
@@ -86,7 +90,9 @@ impl Watch {
 
     /// How long each worker's thread was blocked while it had its worker, at least.
     fn blocked<'a>(&'a self, world: &'a World, length: u64) -> impl Iterator<Item = u64> + 'a {
-        world.lanes.all.iter().filter_map(move |lane| {
+        let lanes = world.lanes.all.iter();
+        let shared = lanes.filter(|lane| world.facts.is_shared_lane(lane.id));
+        shared.filter_map(move |lane| {
             let thread = self.threads.get(&lane.id).copied().flatten()?;
             let time: ThreadTime = world.facts.processors.of(thread)?;
             let not_held = length.saturating_sub(lane.held);

@@ -85,10 +85,12 @@ pub(crate) struct Processors {
 }
 
 impl Processors {
+    /// Of a time that began before the trace, at `begin`, only bounds are known: it is in no sum.
     pub(crate) fn sample(
         &mut self,
         thread: u64,
         (time_ns, cpu_ns, wait_ns): (u64, u64, u64),
+        begin: i64,
         clip: Clip,
     ) {
         let sample = Sample {
@@ -101,9 +103,11 @@ impl Processors {
             let goes_on =
                 last.time < sample.time && last.cpu_ns <= cpu_ns && last.wait_ns <= wait_ns;
             if goes_on {
-                let is_inside =
+                let is_in_clip =
                     clip.between(last.time, sample.time) == between(last.time, sample.time);
-                if is_inside {
+                // A cut keeps the last sample before its begin, however old: how much of what was counted
+                // since lies in the trace is not known.
+                if is_in_clip && last.time >= begin {
                     let time = last.until(&sample);
                     samples.sum.get_or_insert_default().add(time);
                 }

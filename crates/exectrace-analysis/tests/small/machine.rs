@@ -1,6 +1,6 @@
 //! What findings make of the time that threads waited for a processor.
 
-use exectrace_analysis::Severity;
+use exectrace_analysis::{Options, Severity};
 
 use crate::findings::{MS, US, find};
 use crate::story::Story;
@@ -116,6 +116,61 @@ fn late_runs_on_a_full_machine_are_no_warning() {
     };
     assert_eq!(of(24 * MS), (Severity::Warning, false));
     assert_eq!(of(25 * MS), (Severity::Info, true));
+}
+
+/// A worker of 100 ms whose thread was blocked in a poll.
+fn blocked_for_a_poll() -> Story {
+    let mut story = Story::default();
+    story
+        .worker(1, "rt worker 0")
+        .runs(10, 1, 1, "task")
+        .stop(8 * MS, 1, "yield")
+        .start(8 * MS + 100, 1, 1)
+        .block(99 * MS, 1, "sync", "recv<task")
+        .park(100 * MS, 1);
+    story
+}
+
+#[test]
+fn what_was_counted_since_before_the_trace_is_in_no_sum() {
+    let of = |since: u64| {
+        let mut story = blocked_for_a_poll();
+        // As a cut keeps it: of a time before.
+        story.sample_before(since, 1, 0, 0);
+        story.sample(10 * MS, 1, 0, 0).sample(20 * MS, 1, MS, 0);
+        let analysis = story.analyse(&Options::all());
+        let threads = analysis.workers.expect("asked for").threads;
+        threads
+            .iter()
+            .find(|thread| thread.id == 1)
+            .expect("it")
+            .time
+            .expect("two samples")
+    };
+    assert_eq!(of(0).sampled_ns, 20 * MS);
+    assert_eq!(of(1).sampled_ns, 10 * MS);
+    assert_eq!(of(1).blocked_ns, 9 * MS);
+}
+
+#[test]
+fn a_thread_that_has_lost_its_worker_is_not_blamed() {
+    let of = |other: bool| {
+        let mut story = blocked_for_a_poll();
+        if other {
+            // It goes on as the worker, in polls too short to have a place.
+            story
+                .is_ready(20, 2, 3)
+                .takes_worker(100 * MS + 10, 2, 1)
+                .start(100 * MS + 20, 2, 3);
+            story
+                .block(100 * MS + 30, 2, "sync", "recv<task")
+                .park(100 * MS + 40, 2);
+        }
+        story.sample(0, 1, 0, 0).sample(99 * MS, 1, MS, 0);
+        find(&story, "blocked_worker").is_some()
+    };
+    assert!(of(false));
+    assert!(!of(true));
 }
 
 #[test]

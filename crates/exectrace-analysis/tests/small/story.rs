@@ -127,8 +127,17 @@ impl Story {
 
     /// What the system had counted of the thread: on a processor, and waiting for one.
     pub(crate) fn sample(&mut self, time: u64, thread: u64, cpu: u64, wait: u64) -> &mut Self {
+        self.sample_at(1_000 + time, thread, (cpu, wait))
+    }
+
+    /// What it had counted so long before the trace began.
+    pub(crate) fn sample_before(&mut self, by: u64, thread: u64, cpu: u64, wait: u64) -> &mut Self {
+        self.sample_at(1_000 - by, thread, (cpu, wait))
+    }
+
+    fn sample_at(&mut self, time: u64, thread: u64, (cpu, wait): (u64, u64)) -> &mut Self {
         let mut fields = Vec::new();
-        for value in [thread, 1_000 + time, cpu, wait] {
+        for value in [thread, time, cpu, wait] {
             number(value, &mut fields);
         }
         let mut record = vec![13, fields.len() as u8];
@@ -312,6 +321,12 @@ impl Story {
             thread,
             format!("UserLog task={task} category={key} message={value} stack=0"),
         )
+    }
+
+    /// The thread gives its worker up and goes on as another, which is free; once.
+    pub(crate) fn takes_worker(&mut self, time: u64, thread: u64, worker: u64) -> &mut Self {
+        self.park(time, thread)
+            .event(time + 1, thread, format!("ProcStart proc={worker} seq=1"))
     }
 
     /// The worker goes to sleep.
