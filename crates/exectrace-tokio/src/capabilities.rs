@@ -106,8 +106,9 @@ fn tell_again() {
 const MAX_NAMED: usize = 16;
 
 /// Has written into every trace which runtimes are known, and how. Of others nothing is seen at all.
+/// To be called one at a time: a recording that runs has the text of the last call.
 pub(crate) fn tell_runtimes() {
-    set_capability("tokio.runtimes", runtimes());
+    set_capability_by("tokio.runtimes", runtimes);
 }
 
 pub(crate) fn runtimes() -> String {

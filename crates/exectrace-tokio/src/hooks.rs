@@ -19,7 +19,7 @@ pub trait BuilderExt {
     ///
     /// A builder is for one runtime: call this again before each further [`Builder::build`]. Runtimes that
     /// are built after one call share their name, their workers' lanes and their counters in the trace, which
-    /// says so under `tokio.runtimes`.
+    /// says so under `tokio.runtimes`; of current-thread runtimes, once the second has slept.
     ///
     /// Hooks that the builder is given afterwards take the place of the tracer's: give yours to
     /// [`exectrace_with`](Self::exectrace_with).
@@ -118,9 +118,10 @@ fn thread_starts(state: &'static RuntimeState) {
     counters::hold(state);
 }
 
-/// A worker has slept. It may be the first hook that runs in a current-thread runtime.
+/// A worker has slept. It may be the first hook that runs in a current-thread runtime, on whose thread no
+/// hook sees the start.
 fn thread_unparks(state: &'static RuntimeState) {
-    if state.tokio_number() == 0
+    if (state.tokio_number() == 0 || state.is_current_thread())
         && let Ok(handle) = Handle::try_current()
     {
         state.identify_in_hook(&handle);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use exectrace_recorder::{Runtime, epoch};
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::{capabilities, counters, numbers};
 
@@ -30,6 +30,8 @@ pub(crate) struct RuntimeState {
     hooked_number: AtomicU64,
     /// Hooks of several runtimes have it: their builder was used more than once.
     is_shared: AtomicBool,
+    /// A hook has run in a current-thread runtime.
+    is_current_thread: AtomicBool,
     /// For each worker the thread that runs it, by a number of ours.
     claims: [AtomicU32; MAX_CLAIMS],
     /// For each worker the epoch in which it was last seen to unpark; 0 once it parks.
@@ -45,6 +47,7 @@ impl RuntimeState {
             tokio_number: AtomicU64::new(0),
             hooked_number: AtomicU64::new(0),
             is_shared: AtomicBool::new(false),
+            is_current_thread: AtomicBool::new(false),
             claims: [const { AtomicU32::new(0) }; MAX_CLAIMS],
             busy: [const { AtomicU32::new(0) }; MAX_CLAIMS],
         }
@@ -98,13 +101,25 @@ impl RuntimeState {
         self.is_shared.load(Ordering::Relaxed)
     }
 
+    /// Whether it is known to be of a current-thread runtime.
+    pub(crate) fn is_current_thread(&self) -> bool {
+        self.is_current_thread.load(Ordering::Relaxed)
+    }
+
     /// Learns which runtime this is the state of, where a hook runs in it.
     pub(crate) fn identify_in_hook(&'static self, handle: &Handle) {
         self.identify(handle);
         let number = numbers::of_runtime(handle.id());
         let before = self.hooked_number.swap(number, Ordering::Relaxed);
-        let is_other = before != 0 && before != number;
-        if is_other && !self.is_shared.swap(true, Ordering::Relaxed) {
+        if before == number {
+            return;
+        }
+        if handle.runtime_flavor() == RuntimeFlavor::CurrentThread {
+            self.is_current_thread.store(true, Ordering::Relaxed);
+        }
+        if before != 0 && !self.is_shared.swap(true, Ordering::Relaxed) {
+            // The lock, so that no older text is said after a newer one.
+            let _one_at_a_time = COUNT.lock().unwrap_or_else(PoisonError::into_inner);
             capabilities::tell_runtimes();
         }
     }
@@ -128,7 +143,7 @@ impl RuntimeState {
 static STATES: [OnceLock<&'static RuntimeState>; MAX_RUNTIMES] =
     [const { OnceLock::new() }; MAX_RUNTIMES];
 
-/// How many of them are set; also serialises the setting.
+/// How many of them are set; also serialises the setting, and what is said of them.
 static COUNT: Mutex<usize> = Mutex::new(0);
 
 /// Where the state of a runtime is, by the low bits of its number in Tokio: its index plus one, and the
@@ -180,7 +195,7 @@ pub(crate) fn register(name: String, is_hooked: bool) -> &'static RuntimeState {
     };
     *count += 1;
     let state = place.get_or_init(|| make(name));
-    drop(count);
+    // Under the lock, so that no older text is said after a newer one.
     capabilities::tell_runtimes();
     state
 }
@@ -241,6 +256,8 @@ fn is_stale(state: &'static RuntimeState) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::runtime::Builder;
 
     use super::*;
@@ -265,6 +282,33 @@ mod tests {
         );
         assert_eq!(all().filter(|state| state.name == "twin").count(), 2);
     }
+
+    #[test]
+    fn current_thread_runtimes_of_one_builder_are_known_once_the_second_has_slept() {
+        let mut builder = Builder::new_current_thread();
+        builder.enable_time().exectrace("single");
+        let mut sleep = || {
+            let runtime = builder.build().unwrap();
+            runtime.block_on(async { tokio::time::sleep(Duration::from_millis(1)).await });
+            runtime
+        };
+        let first = sleep();
+        assert!(!of(first.handle()).is_shared());
+        let second = sleep();
+        assert!(of(second.handle()).is_shared());
+        let said = capabilities::runtimes();
+        assert!(said.contains("single (several"), "{said}");
+    }
+
+    #[test]
+    fn a_runtime_that_is_hooked_is_named() {
+        // The tests of this binary have fewer runtimes than are named.
+        register("called so".to_owned(), true);
+        let named = capabilities::runtimes();
+        assert!(named.starts_with("hooked: "), "{named}");
+        assert!(named.contains("called so"), "{named}");
+    }
+
     #[test]
     fn runtimes_of_one_builder_share_their_state_and_the_trace_says_so() {
         let shares =
@@ -280,7 +324,7 @@ mod tests {
         run(&second).unwrap();
         assert!(shares());
         assert!(std::ptr::eq(of(first.handle()), of(second.handle())));
-        // Hooks that are given anew are the next one's own.
+        // After another call the next runtime has hooks of its own.
         let third = builder.exectrace("own").build().unwrap();
         run(&third).unwrap();
         assert!(!std::ptr::eq(of(first.handle()), of(third.handle())));

@@ -560,17 +560,15 @@ fn block_in_place_is_a_region_of_its_task() {
 }
 
 #[test]
-fn a_trace_names_the_runtimes_that_are_hooked_and_claims_no_wakes_without_a_layer() {
+fn a_trace_says_what_is_hooked_and_claims_no_wakes_without_a_layer() {
     let _turn = turn();
-    let trace = record(|| drop(runtime("named in the trace", 1)));
+    let trace = record(|| drop(runtime("hooked", 1)));
     let said = |key: &str| {
         let mut of_key = trace.logs.iter().filter(|(category, _)| category == key);
         of_key.next_back().expect("a word on it").1.clone()
     };
     let runtimes = said("tokio.runtimes");
     assert!(runtimes.starts_with("hooked: "), "{runtimes}");
-    let is_named = runtimes.contains("named in the trace") || runtimes.contains(" more");
-    assert!(is_named, "{runtimes}");
     // No test of this binary sets a Layer or a Subscriber.
     assert!(said("tokio.wakes").starts_with("wrapped"));
     assert!(!exectrace_tokio::capabilities().all_wakes);

@@ -46,6 +46,12 @@ fn what_was_not_seen_of_a_task_is_no_number() {
     let analysis = record();
     let hooks = cfg!(tokio_unstable);
 
+    // This binary has one runtime: it is not among those that are counted without their names.
+    let said = &analysis.overview.capabilities;
+    let runtimes = said.iter().find(|(key, _)| key == "tokio.runtimes");
+    let runtimes = &runtimes.expect("what is hooked").1;
+    assert!(runtimes.starts_with("hooked: sight"), "{runtimes}");
+
     let wrapped = &region(&analysis, "wrapped").breakdown;
     assert!(wrapped.waiting_ns().is_some_and(|ns| ns > 0));
     assert!(wrapped.running_ns.is_some() && wrapped.runnable_ns.is_some());
