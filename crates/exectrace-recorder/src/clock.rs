@@ -119,7 +119,7 @@ pub(crate) fn counter() -> u64 {
 /// an event) has room before it.
 const ORIGIN_NS: u64 = 10_000_000;
 
-/// Trace time, as the clock of the system tells it.
+/// Trace time, by the system's clock.
 pub(crate) fn since_origin_ns() -> u64 {
     let elapsed = process::current().origin.elapsed();
     // 584 years fit.
@@ -337,7 +337,7 @@ mod tests {
         while begin.elapsed().as_millis() < 2 {}
         let elapsed_ns = begin.elapsed().as_nanos() as u64;
         conversion.add(Point::now());
-        let told_ns = conversion.last().ns - first.ns;
-        assert!(told_ns >= elapsed_ns, "{told_ns} of {elapsed_ns}");
+        let converted_ns = conversion.last().ns - first.ns;
+        assert!(converted_ns >= elapsed_ns, "{converted_ns} of {elapsed_ns}");
     }
 }

@@ -4,7 +4,7 @@
 //! tasks watch the trace while it is played (`watch`).
 //!
 //! On a machine that is full much looks like the program's mistake. What the system counted of threads' time
-//! (`machine`) tells them apart, where the trace has it; each rule that depends on it says so in its basis.
+//! (`machine`) shows which it was, where the trace has it; each rule that depends on it says so in its basis.
 //! CPU samples do not: ours have none, and a Go trace does not tell their period.
 
 mod blocked_worker;

@@ -16,13 +16,13 @@ use super::machine::Machine;
 use super::watch::Wake;
 use super::{Exemplar, Finding, MAX_EXEMPLARS, Severity, plural, shown, sum};
 
-/// So many waits at a place are told ...
+/// So many waits at a place are reported ...
 const MIN_WAITS: u64 = 100;
 /// ... if they are of so many tasks ...
 const MIN_TASKS: usize = 2;
 /// ... and take this share of the trace, all tasks together: a half.
 const SHARE: u64 = 2;
-/// At most so many tasks are told apart at a place.
+/// At most so many tasks are counted at a place.
 const MAX_TASKS: usize = 1_024;
 
 #[derive(Debug)]

@@ -54,7 +54,7 @@ pub(crate) struct Foresight {
     wakes: FxHashMap<Waker, VecDeque<(u64, WakerKind)>>,
     /// Wakes of which only the time is known, by that, and not applied yet.
     silent_wakes: BinaryHeap<Reverse<(u64, u64)>>,
-    /// Wakers that will be told the next time that their tasks are polled.
+    /// Wakers that will be recorded the next time that their tasks are polled.
     wakers: FxHashMap<WakerKey, u64>,
     /// Closures for the blocking pool that were not run yet.
     blocking: rustc_hash::FxHashSet<u64>,

@@ -294,7 +294,7 @@ impl Model {
     }
 
     /// A poll ends whose beginning was not seen. If that was before the recording, the task, which was said
-    /// to wait, is shown to run for an instant, with a wake that says why; so it is told where it waits next.
+    /// to wait, is shown to run for an instant, with a wake that says why; so the trace has where it waits next.
     fn takes_up_older_poll(&mut self, thread: ThreadIndex, key: AsyncKey) -> bool {
         let older = self.polls.tasks.get_mut(&key.task);
         let Some(task) = older.filter(|task| task.from_before) else {
@@ -302,11 +302,11 @@ impl Model {
         };
         task.from_before = false;
         let flow = task.flow;
-        let Some(told) = self.machine.flows.get(flow) else {
+        let Some(known) = self.machine.flows.get(flow) else {
             return false;
         };
-        let go = told.go.0;
-        if told.state != FlowState::Waiting {
+        let go = known.go.0;
+        if known.state != FlowState::Waiting {
             return false;
         }
         let waker = Leaf::Place(self.polls.texts.polled_before);

@@ -1,8 +1,8 @@
 //! Lanes and workers: which lane a thread holds, and when it changes.
 //!
-//! A thread takes a lane when it first needs one: one that carries its name. A worker's lane is the worker's: when another thread
-//! goes on as the same worker (Tokio's `block_in_place`), that thread takes the lane, and what still
-//! runs on the first goes on on a lane of its own.
+//! A thread takes a lane when it first needs one: one that carries its name. A worker's lane is the
+//! worker's: when another thread goes on as the same worker (Tokio's `block_in_place`), that thread takes
+//! the lane, and what still runs on the first goes on on a lane of its own.
 
 use exectrace_format::{ProcId, SideRecord};
 
