@@ -179,3 +179,15 @@ fn an_output_behind_a_link_is_written_where_the_link_points() {
     assert!(link.is_symlink());
     assert!(fs::read(&file).unwrap().len() > 3);
 }
+
+#[test]
+fn an_output_that_cannot_be_made_is_named_as_it_was_given() {
+    let traces = Traces::new();
+    let trace = traces.put("it.trace", &service());
+    let output = traces.path("no such folder/out.json");
+    let [trace, output] = [&trace, &output].map(|path| path.to_str().expect("UTF-8"));
+    let run = run(["export", "chrome", "-o", output, trace]);
+    assert_eq!(run.status, Some(1), "{run:?}");
+    assert!(run.stderr.contains(output), "{}", run.stderr);
+    assert!(!run.stderr.contains(".exectrace-"), "{}", run.stderr);
+}

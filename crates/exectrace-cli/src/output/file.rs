@@ -161,8 +161,18 @@ fn open(path: &Path) -> io::Result<Kind> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".exectrace-");
     let builder = with_usual_permissions(&mut builder);
-    let file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    let folder = folder.unwrap_or(Path::new("."));
+    let file = builder.tempfile_in(folder);
+    let file = file.map_err(|error| without_temporary_name(&error, folder))?;
     Ok(Kind::Beside(BufWriter::new(file), path.to_owned()))
+}
+
+/// Why no file could be made in a folder, without the name that the file would have had for a while.
+fn without_temporary_name(error: &io::Error, folder: &Path) -> io::Error {
+    match folder.metadata() {
+        Ok(_) => error.kind().into(),
+        Err(error) => error,
+    }
 }
 
 /// Temporary files are for their owner alone; this one becomes an ordinary file.
