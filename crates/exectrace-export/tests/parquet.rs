@@ -13,7 +13,7 @@ use arrow_array::{Array, RecordBatch};
 use exectrace_export::{ExportError, Exported, ParquetOptions, parquet};
 use exectrace_format::{Reader, TraceEvent, TraceEventKind};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use support::expected::{Counts, assert_titles, counts, events, spans};
+use support::expected::{Counts, assert_titles, counts, events, spans_with_ends};
 use support::{cases, service, traces};
 
 fn options() -> ParquetOptions {
@@ -136,7 +136,7 @@ fn rows_are_those_of_the_trace() {
                 })
                 .collect();
             told.sort();
-            let expected: Vec<_> = spans(&trace)
+            let expected: Vec<_> = spans_with_ends(&trace)
                 .into_iter()
                 .filter(|span| span.0 == kind)
                 .collect();

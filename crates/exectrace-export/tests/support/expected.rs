@@ -65,6 +65,22 @@ fn runs(trace: &[u8]) -> Vec<(GoId, i64, i64, bool)> {
 /// What lasted and ended in a trace: runs, regions and user tasks. What is older begins with the
 /// trace. In alphabetical order.
 pub fn spans(trace: &[u8]) -> Vec<Span> {
+    let (mut spans, left) = ends(trace);
+    spans.extend(left);
+    spans.sort();
+    spans
+}
+
+/// The same without what ended only as its goroutine never runs again.
+pub fn spans_with_ends(trace: &[u8]) -> Vec<Span> {
+    let (mut spans, _) = ends(trace);
+    spans.sort();
+    spans
+}
+
+/// What has an end in the trace, and what a goroutine left open that never runs again.
+fn ends(trace: &[u8]) -> (Vec<Span>, Vec<Span>) {
+    let mut left = Vec::new();
     let ended = runs(trace).into_iter().filter(|run| run.3);
     let mut spans: Vec<Span> = ended
         .map(|(go, begin, end, _)| ("running", go.0.to_string(), begin, end))
@@ -87,7 +103,7 @@ pub fn spans(trace: &[u8]) -> Vec<Span> {
                 ..
             } if to == GoState::Waiting && &*reason == "forever" => {
                 let open = regions.remove(&Some(go)).unwrap_or_default();
-                spans.extend(
+                left.extend(
                     open.into_iter()
                         .map(|(begin, name)| ("region", name, begin, time)),
                 );
@@ -112,8 +128,7 @@ pub fn spans(trace: &[u8]) -> Vec<Span> {
             _ => {}
         }
     }
-    spans.sort();
-    spans
+    (spans, left)
 }
 
 /// The same for formats in which nothing is older than the trace.
