@@ -6,9 +6,6 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// How far from what was kept counts may be.
-const ALLOWED: f64 = 0.03;
-
 /// Counts by subject and body.
 pub type Counts = BTreeMap<(String, String), f64>;
 
@@ -74,8 +71,8 @@ pub fn keep(counts: &Counts, path: &str) -> io::Result<()> {
 /// Compares with what was kept; with that of another compiler there is nothing to compare.
 ///
 /// # Errors
-/// If some count is more than 3% off, or was not counted today.
-pub fn check(counts: &Counts, path: &str) -> io::Result<()> {
+/// If some count is off by more than the `allowed` share, or was not counted today.
+pub fn check(counts: &Counts, path: &str, allowed: f64) -> io::Result<()> {
     let kept = std::fs::read_to_string(path)?;
     let mut lines = kept.lines();
     if lines.next() != Some(rustc().as_str()) {
@@ -93,17 +90,22 @@ pub fn check(counts: &Counts, path: &str) -> io::Result<()> {
             return Err(io::Error::other(format!("not a count of today's: {line}")));
         };
         // A tenth of an instruction is noise, also where there are few.
-        if (is - was).abs() > (was * ALLOWED).max(0.5) {
+        if (is - was).abs() > (was * allowed).max(0.5) {
             println!("{line}: now {is:.1}");
             differing += 1;
         }
     }
     if differing > 0 {
-        let message =
-            format!("{differing} counts are more than 3% off; if that is meant: -- --write");
+        let message = format!(
+            "{differing} counts are more than {:.0}% off; if that is meant: -- --write",
+            allowed * 100.0
+        );
         return Err(io::Error::other(message));
     }
-    println!("all counts are within 3% of those kept");
+    println!(
+        "all counts are within {:.0}% of those kept",
+        allowed * 100.0
+    );
     Ok(())
 }
 
