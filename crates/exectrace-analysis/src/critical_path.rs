@@ -330,10 +330,8 @@ fn totals(steps: &[PathStep]) -> Vec<PathTotal> {
     });
     let mut totals: Vec<PathTotal> = totals.collect();
     totals.sort_by(|a, b| {
-        let names = |total: &PathTotal| (total.state, total.reason.clone(), total.region.clone());
-        b.duration_ns
-            .cmp(&a.duration_ns)
-            .then_with(|| names(a).cmp(&names(b)))
+        let by_name = || (a.state, &a.reason, &a.region).cmp(&(b.state, &b.reason, &b.region));
+        b.duration_ns.cmp(&a.duration_ns).then_with(by_name)
     });
     totals
 }

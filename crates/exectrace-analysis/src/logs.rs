@@ -16,7 +16,7 @@ pub struct Logs {
     pub left_out: u64,
 }
 
-/// So many categories and places are told apart, each with its last message: some 64 MiB.
+/// So many categories and places are kept, each with its last message: some 64 MiB.
 pub const MAX_LOG_KINDS: usize = 1 << 16;
 
 /// Logs of one category that are written at one place.
@@ -132,8 +132,8 @@ impl LogPass {
         });
         let mut kinds: Vec<LogKind> = kinds.collect();
         kinds.sort_by(|a, b| {
-            let names = |kind: &LogKind| (kind.category.clone(), kind.place.clone());
-            b.count.cmp(&a.count).then_with(|| names(a).cmp(&names(b)))
+            let by_name = || (&a.category, &a.place).cmp(&(&b.category, &b.place));
+            b.count.cmp(&a.count).then_with(by_name)
         });
         Logs {
             kinds,
