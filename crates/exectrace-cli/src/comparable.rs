@@ -6,6 +6,7 @@
 
 use clap::ValueEnum;
 use exectrace_analysis::{Overview, Sight};
+use exectrace_format::conventions::{TOKIO_STACKS, TOKIO_TASKS, TOKIO_WAKES};
 use serde::Serialize;
 
 /// What is compared.
@@ -48,9 +49,9 @@ const UNSEEN_SHARE: f64 = 0.05;
 pub(crate) fn refusal(sort: Sort, before: &Overview, after: &Overview) -> Option<String> {
     let keys: &[&str] = match sort {
         Sort::UserTask | Sort::Region | Sort::Syscall => return None,
-        Sort::Run => &["tokio.tasks"],
-        Sort::Wake => &["tokio.tasks", "tokio.wakes"],
-        Sort::Wait => &["tokio.tasks", "tokio.wakes", "tokio.stacks"],
+        Sort::Run => &[TOKIO_TASKS],
+        Sort::Wake => &[TOKIO_TASKS, TOKIO_WAKES],
+        Sort::Wait => &[TOKIO_TASKS, TOKIO_WAKES, TOKIO_STACKS],
     };
     let differs = keys.iter().find_map(|&key| {
         let (old, new) = (capability(before, key)?, capability(after, key)?);

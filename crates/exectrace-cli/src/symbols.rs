@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use addr2line::Loader;
 use anyhow::anyhow;
 use exectrace_format::FrameRef;
+use exectrace_format::conventions::UNKNOWN_FILE;
 use rustc_hash::FxHashMap;
 
 use crate::rewrite::{Frames, Place};
@@ -117,7 +118,7 @@ impl Symbols {
                     .and_then(|name| name.demangle().ok());
                 let Some(name) = name else { continue };
                 let place = frame.location.as_ref();
-                let file = place.and_then(|place| place.file).unwrap_or("unknown");
+                let file = place.and_then(|place| place.file).unwrap_or(UNKNOWN_FILE);
                 let line = place.and_then(|place| place.line).unwrap_or(1).max(1);
                 found.push((readable(&name), file.to_owned(), u64::from(line)));
                 if found.len() >= MAX_INLINED {
@@ -128,7 +129,7 @@ impl Symbols {
         if found.is_empty() {
             let symbol = loader.find_symbol(address)?;
             let name = addr2line::demangle_auto(symbol.into(), None);
-            found.push((readable(&name), "unknown".to_owned(), 1));
+            found.push((readable(&name), UNKNOWN_FILE.to_owned(), 1));
         }
         let places = found.into_iter().map(|(function, file, line)| Place {
             pc: self.counter(&function, &file, line),

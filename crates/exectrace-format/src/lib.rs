@@ -8,6 +8,7 @@
 //! - [`Event`] and [`EventKind`] are the table of events, from which all else is derived.
 //! - [`text`] shows the bytes of a trace as lines, and makes bytes of lines again.
 //! - [`SideRecord`] is what the format has no event for, kept in a corner that other tools skip.
+//! - [`conventions`] has the texts in which the recorder writes what the format cannot say.
 //!
 //! # How to read a trace fast
 //!
@@ -96,16 +97,20 @@
 
 #![forbid(unsafe_code)]
 
+pub mod conventions;
 mod event;
 mod ids;
 mod reader;
 mod side;
 pub mod text;
 pub mod validate;
-mod wait;
 pub mod wire;
 mod writer;
 
+pub use conventions::{
+    CONCURRENT_SPAN, PART_OF_SPAN, UNKNOWN_WAIT, WOKEN_BY_BLOCKING, WOKEN_BY_DRIVER, WOKEN_BY_TASK,
+    WOKEN_BY_THREAD, WaitSource,
+};
 pub use event::{
     Argument, ArgumentType, Event, EventKind, GoStatus, MAX_ARGUMENTS, MAX_EVENT_BYTES, ProcStatus,
 };
@@ -118,13 +123,9 @@ pub use reader::{
     WireEvents,
 };
 pub use side::{
-    CONCURRENT_SPAN, Inferred, LeftOut, MAX_SIDE_RECORD_BYTES, MAX_SIDE_TEXT_BYTES, PART_OF_SPAN,
-    SIDE_DATA_MAGIC, SIDE_DATA_VERSION, SideDataError, SideRecord, SideRecords, SideText,
-    SpanRecord,
+    Inferred, LeftOut, MAX_SIDE_RECORD_BYTES, MAX_SIDE_TEXT_BYTES, SIDE_DATA_MAGIC,
+    SIDE_DATA_VERSION, SideDataError, SideRecord, SideRecords, SideText, SpanRecord,
 };
 pub use validate::{Validator, Violation};
-pub use wait::{
-    UNKNOWN_WAIT, WOKEN_BY_BLOCKING, WOKEN_BY_DRIVER, WOKEN_BY_TASK, WOKEN_BY_THREAD, WaitSource,
-};
 pub use wire::{ClockSnapshot, END_OF_GENERATION, Version};
 pub use writer::{Frame, GroupCounts, Stream, Writer};

@@ -21,7 +21,7 @@ use thiserror::Error;
 use crate::ids::{ProcId, TaskId, ThreadId};
 use crate::wire::{put_uvarint, take_uvarint};
 
-pub use span::{CONCURRENT_SPAN, PART_OF_SPAN, SpanRecord};
+pub use span::SpanRecord;
 
 /// The bytes that begin each payload of ours.
 pub const SIDE_DATA_MAGIC: &[u8; 9] = b"exectrace";

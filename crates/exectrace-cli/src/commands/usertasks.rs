@@ -7,6 +7,7 @@ use exectrace_analysis::{
     Aspect, CriticalPath, LogEntry, Options, RegionInstance, UserTaskInstance, UserTaskKind,
     UserTaskTree, UserTasks,
 };
+use exectrace_format::conventions::{BACKGROUND_NAME, TRACER_NAME};
 use serde::Serialize;
 
 use crate::failure::{Status, Usage, warn};
@@ -146,7 +147,7 @@ pub(super) fn print_kinds(
 /// Whether it is what the recorder makes of itself: its messages, and what belongs to no operation.
 /// They say nothing of the program; JSON has them.
 fn is_of_the_tracer(kind: &UserTaskKind) -> bool {
-    matches!(kind.name.as_str(), "exectrace" | "background") && kind.count == 1 && kind.open == 1
+    matches!(kind.name.as_str(), TRACER_NAME | BACKGROUND_NAME) && kind.count == 1 && kind.open == 1
 }
 
 /// Shows the slowest of all kinds.

@@ -1,6 +1,7 @@
 //! How names and places of a trace are called in tables.
 
 use exectrace_analysis::{FlowKind, Place};
+use exectrace_format::conventions::{THREAD_FILE, UNKNOWN_FILE};
 
 /// A name; what has none is called so.
 pub(crate) fn name(name: &str) -> String {
@@ -45,7 +46,7 @@ pub(crate) fn kind(kind: FlowKind) -> &'static str {
 pub(crate) fn place(place: Option<&Place>, name: &str) -> String {
     // The recorder's words for frames without a file: functions that only symbols name, and the
     // roots of threads.
-    let file = |place: &&Place| !matches!(place.file.as_str(), "" | "unknown" | "thread");
+    let file = |place: &&Place| !matches!(place.file.as_str(), "" | UNKNOWN_FILE | THREAD_FILE);
     match place.filter(file) {
         Some(place) => {
             let place = format!("{}:{}", place.file, place.line);

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use exectrace_format::conventions::{THREAD_FILE, UNKNOWN_FILE};
+
 use crate::output::printable;
 
 use super::{Frame, Phase, ShownEvent, What};
@@ -44,7 +46,7 @@ impl fmt::Display for Frame<'_> {
 impl Frame<'_> {
     /// Whether the file is known: for functions that only their symbols name, it is not.
     fn has_place(&self) -> bool {
-        !self.file.is_empty() && self.file != "unknown" && self.file != "thread"
+        !matches!(self.file, "" | UNKNOWN_FILE | THREAD_FILE)
     }
 }
 

@@ -1,5 +1,6 @@
 //! States of async tasks: who changes them, why, and who woke whom.
 
+use exectrace_format::conventions::{FOREVER, THREAD_FILE, WAKE_NOT_SEEN};
 use exectrace_format::{CompactEvent, GoId, GoState};
 
 use crate::error::ExportError;
@@ -7,14 +8,8 @@ use crate::error::ExportError;
 use super::Sink;
 use super::book::{Stack, Text};
 use super::fact::{End, Fact, Next, Ready, Wake};
-use super::task::{State, Stretch, THREAD_FILE, Task};
+use super::task::{State, Stretch, Task};
 use super::teller::Teller;
-
-/// The function in the stack of a wake that the recorder concluded.
-const WAKE_NOT_SEEN: &str = "(wake not seen)";
-
-/// Go's reason for the wait of a goroutine that never runs again: whatever is open in it is over.
-const FOREVER: &str = "forever";
 
 impl Teller {
     /// An async task changes its state, or the trace tells the state it has been in.

@@ -16,9 +16,6 @@ pub(crate) enum State {
     OwnCode,
 }
 
-/// The file in the frame that names a thread's own code.
-pub(super) const THREAD_FILE: &str = "thread";
-
 impl State {
     /// `None` for a flow that does not exist, or of which nothing is known.
     pub(crate) fn of(state: GoState) -> Option<Self> {

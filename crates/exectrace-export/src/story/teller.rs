@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use exectrace_format::conventions::TRACER_NAME;
 use exectrace_format::{
     CompactEvent, CompactKind, GoId, GoState, ProcId, SideRecord, SpanRecord, StateChange, Tables,
 };
@@ -26,9 +27,6 @@ pub(super) struct Teller {
     recorder: Option<ProcId>,
     has_begun: bool,
 }
-
-/// What the recorder's own lane is called: the first of this name, as the recorder begins with it.
-const RECORDER: &str = "exectrace";
 
 /// Whether a change on the recorder's own lane belongs to a run that the task never had. Tasks that were
 /// aborted or dropped are shown to run there for an instant, as only what runs can end.
@@ -151,7 +149,7 @@ impl Teller {
                 scene.lane(Lane::Thread(*thread)).name = name;
             }
             SideRecord::ProcName { proc, name } => {
-                if name == RECORDER && self.recorder.is_none() {
+                if name == TRACER_NAME && self.recorder.is_none() {
                     self.recorder = Some(*proc);
                 }
                 let name = scene.book.intern(name);

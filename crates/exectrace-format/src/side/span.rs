@@ -5,19 +5,6 @@ use crate::wire::{put_uvarint, take_uvarint};
 
 use super::{SideText, put_all, put_text, take_text};
 
-/// The function of the frame on the end of a region that is only a part of a span.
-///
-/// The end of each other region carries no stack: such a region is a whole span, or was opened by an
-/// annotation. So who counts regions leaves the ends with this frame out, and counts
-/// [`SpanRecord`]s instead.
-pub const PART_OF_SPAN: &str = "(part of a span)";
-
-/// The function of the root frame on the begin of a user task that carries a concurrent span.
-///
-/// Regions of one goroutine must nest and concurrent spans of one async task do not, so all but the
-/// first are written as user tasks, which may overlap. Such a user task is no request of its own.
-pub const CONCURRENT_SPAN: &str = "(concurrent span)";
-
 /// A span that is not one region by itself: it was entered more than once, or its region does not
 /// begin and end where it does, or it is carried by a user task.
 ///
