@@ -3,7 +3,7 @@
 //! On x86-64 Linux whose kernel trusts the time stamp counter, a tick is one count of it (`rdtsc`,
 //! about 9 ns in a virtual machine and less on bare metal); on AArch64 it is one count of
 //! `cntvct_el0`; elsewhere it is one nanosecond of `Instant`. Nothing is calibrated here: the
-//! flush thread takes a [`Point`] (ticks, nanoseconds) at each flush and converts between the two
+//! flush thread takes a [`ClockSample`] (ticks, nanoseconds) at each flush and converts between the two
 //! around a record, so no start-up stall is needed and drift is corrected as it happens.
 //!
 //! Counters of different cores agree within about a microsecond when read without a fence; the
@@ -128,44 +128,44 @@ pub(crate) fn since_origin_ns() -> u64 {
 
 /// One moment in both clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Point {
+pub(crate) struct ClockSample {
     pub(crate) ticks: u64,
     /// Trace time: nanoseconds of the monotonic clock since the tracer's first use.
     pub(crate) ns: u64,
 }
 
-impl Point {
-    /// Takes a point: the tightest of some brackets of the monotonic clock between two ticks.
+impl ClockSample {
+    /// Takes a sample: the tightest of some brackets of the monotonic clock between two ticks.
     ///
     /// Eight brackets are within some ten nanoseconds on a quiet machine, which is all that a
     /// region's bounds need (a bracket is about 40 ns wide).
     pub(crate) fn now() -> Self {
-        let mut best = (u64::MAX, Point { ticks: 0, ns: 0 });
+        let mut best = (u64::MAX, ClockSample { ticks: 0, ns: 0 });
         for _ in 0..8 {
             let before = ticks();
             let ns = since_origin_ns();
             let width = ticks().saturating_sub(before);
             if width < best.0 {
                 let ticks = before + width / 2;
-                best = (width, Point { ticks, ns });
+                best = (width, ClockSample { ticks, ns });
             }
         }
         best.1
     }
 }
 
-/// A point, and what the wall clock showed at it.
+/// A sample, and what the wall clock showed at it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Moment {
-    pub(crate) point: Point,
+    pub(crate) sample: ClockSample,
     /// Since 1970.
     wall: Duration,
 }
 
 impl Moment {
     pub(crate) fn now() -> Self {
-        let point = Point::now();
-        // As for the point: the tightest of some brackets, so that a thread that loses the processor
+        let sample = ClockSample::now();
+        // As for the sample: the tightest of some brackets, so that a thread that loses the processor
         // between the two clocks does not set one against the other.
         let mut best = (u64::MAX, Duration::ZERO);
         for _ in 0..4 {
@@ -176,74 +176,74 @@ impl Moment {
                 .unwrap_or_default();
             let width = since_origin_ns() - before;
             if width < best.0 {
-                let since_point = Duration::from_nanos(before + width / 2 - point.ns);
+                let since_point = Duration::from_nanos(before + width / 2 - sample.ns);
                 best = (width, wall.saturating_sub(since_point));
             }
         }
         Self {
-            point,
+            sample,
             wall: best.1,
         }
     }
 
     /// What the wall clock showed, or will show, at trace time `ns`.
     pub(crate) fn wall_at(self, ns: u64) -> Duration {
-        let after = Duration::from_nanos(ns.saturating_sub(self.point.ns));
-        let before = Duration::from_nanos(self.point.ns.saturating_sub(ns));
+        let after = Duration::from_nanos(ns.saturating_sub(self.sample.ns));
+        let before = Duration::from_nanos(self.sample.ns.saturating_sub(ns));
         (self.wall + after).saturating_sub(before)
     }
 
     /// The moment at which both clocks show so much more.
     #[cfg(test)]
     pub(crate) fn later_by(mut self, idle: Duration) -> Self {
-        self.point.ns += u64::try_from(idle.as_nanos()).unwrap_or(u64::MAX);
+        self.sample.ns += u64::try_from(idle.as_nanos()).unwrap_or(u64::MAX);
         self.wall += idle;
         self
     }
 }
 
-/// Converts ticks to trace time between the points that the flush thread took.
+/// Converts ticks to trace time between the samples that the flush thread took.
 ///
-/// Piecewise linear through the last [`Conversion::KEPT`] points, so it is continuous and never
+/// Piecewise linear through the last [`Conversion::KEPT`] samples, so it is continuous and never
 /// runs backwards.
 #[derive(Debug)]
 pub(crate) struct Conversion {
     /// Oldest first; never empty.
-    points: Vec<Point>,
-    /// Nanoseconds a tick after each point: up to the next one, or as before it for the last.
+    samples: Vec<ClockSample>,
+    /// Nanoseconds a tick after each sample: up to the next one, or as before it for the last.
     slopes: Vec<f64>,
 }
 
 impl Conversion {
     const KEPT: usize = 16;
 
-    pub(crate) fn starting_at(point: Point) -> Self {
+    pub(crate) fn starting_at(sample: ClockSample) -> Self {
         Self {
-            points: vec![point],
+            samples: vec![sample],
             slopes: vec![1.0],
         }
     }
 
-    /// Adds a point later than all others; one that is not later is left out.
-    pub(crate) fn add(&mut self, point: Point) {
+    /// Adds a sample later than all others; one that is not later is left out.
+    pub(crate) fn add(&mut self, sample: ClockSample) {
         let last = self.last();
-        if point.ticks <= last.ticks || point.ns <= last.ns {
+        if sample.ticks <= last.ticks || sample.ns <= last.ns {
             return;
         }
-        let ns_per_tick = slope(last, point);
+        let ns_per_tick = slope(last, sample);
         if let Some(last) = self.slopes.last_mut() {
             *last = ns_per_tick;
         }
-        if self.points.len() == Self::KEPT {
-            self.points.remove(0);
+        if self.samples.len() == Self::KEPT {
+            self.samples.remove(0);
             self.slopes.remove(0);
         }
-        self.points.push(point);
+        self.samples.push(sample);
         self.slopes.push(ns_per_tick);
     }
 
-    pub(crate) fn last(&self) -> Point {
-        self.points[self.points.len() - 1]
+    pub(crate) fn last(&self) -> ClockSample {
+        self.samples[self.samples.len() - 1]
     }
 
     /// Trace time of `ticks`, in nanoseconds.
@@ -253,20 +253,20 @@ impl Conversion {
 
     /// The segment that `ticks` lie in.
     pub(crate) fn segment_of(&self, ticks: u64) -> Segment {
-        let after = self.points.partition_point(|point| point.ticks <= ticks);
+        let after = self.samples.partition_point(|sample| sample.ticks <= ticks);
         let Some(index) = after.checked_sub(1) else {
             // Older than all that is kept: a thread that slept between its clock and its store.
             return Segment {
-                from: Point {
+                from: ClockSample {
                     ticks: 0,
-                    ..self.points[0]
+                    ..self.samples[0]
                 },
-                length_ticks: self.points[0].ticks,
+                length_ticks: self.samples[0].ticks,
                 ns_per_tick: 0.0,
             };
         };
-        let from = self.points[index];
-        let until = self.points.get(after);
+        let from = self.samples[index];
+        let until = self.samples.get(after);
         Segment {
             from,
             length_ticks: until.map_or(u64::MAX, |until| until.ticks) - from.ticks,
@@ -275,10 +275,10 @@ impl Conversion {
     }
 }
 
-/// A stretch of time between two points, in which the clocks' speeds are one ratio.
+/// A stretch of time between two samples, in which the clocks' speeds are one ratio.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Segment {
-    from: Point,
+    from: ClockSample,
     length_ticks: u64,
     ns_per_tick: f64,
 }
@@ -299,7 +299,7 @@ impl Segment {
     }
 }
 
-fn slope(from: Point, to: Point) -> f64 {
+fn slope(from: ClockSample, to: ClockSample) -> f64 {
     (to.ns - from.ns) as f64 / (to.ticks - from.ticks) as f64
 }
 
@@ -309,15 +309,15 @@ mod tests {
 
     #[test]
     fn ticks_between_two_points_convert_linearly_and_never_run_backwards() {
-        let mut conversion = Conversion::starting_at(Point {
+        let mut conversion = Conversion::starting_at(ClockSample {
             ticks: 1_000,
             ns: 500,
         });
-        conversion.add(Point {
+        conversion.add(ClockSample {
             ticks: 3_000,
             ns: 1_500,
         });
-        conversion.add(Point {
+        conversion.add(ClockSample {
             ticks: 4_000,
             ns: 2_500,
         });
@@ -331,12 +331,12 @@ mod tests {
 
     #[test]
     fn points_follow_the_monotonic_clock() {
-        let first = Point::now();
+        let first = ClockSample::now();
         let mut conversion = Conversion::starting_at(first);
         let begin = Instant::now();
         while begin.elapsed().as_millis() < 2 {}
         let elapsed_ns = begin.elapsed().as_nanos() as u64;
-        conversion.add(Point::now());
+        conversion.add(ClockSample::now());
         let converted_ns = conversion.last().ns - first.ns;
         assert!(converted_ns >= elapsed_ns, "{converted_ns} of {elapsed_ns}");
     }

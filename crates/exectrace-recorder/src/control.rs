@@ -13,12 +13,12 @@ use std::time::Duration;
 
 use exectrace_format::ThreadId;
 
+use crate::enabled::{self, lock};
 use crate::flush::Flusher;
 use crate::pool::Pool;
 use crate::process::{self, Process};
-use crate::recording::{Output, Report, SinkError, StartError, StopError};
+use crate::recording::{RecordingSink, Report, SinkError, StartError, StopError};
 use crate::settings::Settings;
-use crate::switch::{self, lock};
 use crate::thread::thread_number;
 use crate::{clock, local};
 
@@ -31,7 +31,7 @@ pub(crate) struct RecordingId(pub(crate) u64);
 
 /// What the flush thread is asked to do.
 pub(crate) enum Command {
-    Start(Output, Reply<Result<RecordingId, StartError>>),
+    Start(RecordingSink, Reply<Result<RecordingId, StartError>>),
     /// Without a reply nobody waits for it.
     Stop(RecordingId, Option<Reply<Result<Report, StopError>>>),
     Note(String),
@@ -91,7 +91,7 @@ pub(crate) fn can_start() -> Result<(), StartError> {
 }
 
 /// Starts a recording; returns when records are switched on.
-pub(crate) fn start(output: Output) -> Result<RecordingId, StartError> {
+pub(crate) fn start(output: RecordingSink) -> Result<RecordingId, StartError> {
     can_start()?;
     ensure_running()?;
     let reply = Reply::new();
@@ -117,14 +117,14 @@ pub(crate) fn stop(id: RecordingId) -> Result<Report, StopError> {
 /// For what a reader of the trace should know about how it was made, such as a change of a filter.
 /// Does nothing while nothing records. Takes a lock: not for the program's own messages.
 pub fn note(text: &str) {
-    if switch::is_enabled() {
+    if enabled::is_enabled() {
         send(Command::Note(text.to_owned()));
     }
 }
 
 /// Says something about the build in the recordings that run.
 pub(crate) fn note_about(key: &'static str, value: &str) {
-    if switch::is_enabled() {
+    if enabled::is_enabled() {
         send(Command::About(key, value.to_owned()));
     }
 }

@@ -16,11 +16,13 @@
 use std::panic::Location;
 
 use crate::chunk::{Chunk, Place};
-use crate::door::{FIELD_WORDS_MASK, FIELDS_CUT, Parent};
 use crate::fields::{Value, Values};
-use crate::input::{Ahead, AsyncKey, FieldValues, Input, NewSpan, SiteKey, SpanKey, WakerKey};
-use crate::record::{Kind, door_of_head, is_head_of, split_task_and_length, ticks_of_head};
+use crate::input::{
+    AsyncKey, CallsiteKey, FieldValues, Input, NewSpan, SpanKey, Upcoming, WakerKey,
+};
+use crate::record::{Kind, is_head_of, source_of_head, split_task_and_length, ticks_of_head};
 use crate::schedule::AsyncTaskKind;
+use crate::span_source::{FIELD_WORDS_MASK, FIELDS_TRUNCATED, Parent};
 
 /// Most addresses of a stack, so that its record fits a chunk whatever it says.
 pub(crate) const MAX_STACK_WORDS: usize = 128;
@@ -50,7 +52,7 @@ pub(crate) struct Peek {
 
 /// The four records of a span's whole life, one after the other.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Whole {
+pub(crate) struct LeafRecords {
     /// When it was made, entered, left and dropped.
     pub(crate) ticks: [u64; 4],
     /// Words of all four.
@@ -157,36 +159,36 @@ impl Cursor {
     pub(crate) fn span(&self, peek: &Peek) -> SpanKey {
         SpanKey {
             id: self.word(1),
-            door: door_of_head(peek.head),
+            source: source_of_head(peek.head),
         }
     }
 
     /// What the model would like to know of the record here before it is applied.
     #[inline]
-    pub(crate) fn ahead(&self, peek: &Peek) -> Option<Ahead> {
+    pub(crate) fn ahead(&self, peek: &Peek) -> Option<Upcoming> {
         let task = || AsyncKey {
             task: self.word(1),
-            runtime: door_of_head(peek.head),
+            runtime: source_of_head(peek.head),
         };
         Some(match peek.kind {
-            Kind::SpanClone => Ahead::Clone(self.span(peek)),
+            Kind::SpanClone => Upcoming::Clone(self.span(peek)),
             Kind::AsyncSpawn => {
                 let (kind, _) = split_task_and_length(self.word(4));
                 if AsyncTaskKind::of_number(kind) != AsyncTaskKind::Blocking {
                     return None;
                 }
-                Ahead::BlockingSpawn(task())
+                Upcoming::BlockingSpawn(task())
             }
-            Kind::PollBegin | Kind::PollBeginAfter => Ahead::PollBegin {
+            Kind::PollBegin | Kind::PollBeginAfter => Upcoming::PollBegin {
                 task: task(),
                 waited_ns: (peek.kind == Kind::PollBeginAfter).then(|| self.word(2)),
             },
-            Kind::PollEnd | Kind::PollEndAt => Ahead::PollEnd,
-            Kind::Park => Ahead::Park(true),
-            Kind::Unpark => Ahead::Park(false),
-            Kind::Wake => Ahead::Wake(task()),
-            Kind::WakeBy => Ahead::WakeBy(self.span(peek)),
-            Kind::WakerOf => Ahead::WakerOf {
+            Kind::PollEnd | Kind::PollEndAt => Upcoming::PollEnd,
+            Kind::Park => Upcoming::Park(true),
+            Kind::Unpark => Upcoming::Park(false),
+            Kind::Wake => Upcoming::Wake(task()),
+            Kind::WakeBy => Upcoming::WakeBy(self.span(peek)),
+            Kind::WakerOf => Upcoming::WakerOf {
                 task: task(),
                 waker: WakerKey::of_address(self.word(2)),
             },
@@ -208,22 +210,22 @@ impl Cursor {
             _ => return None,
         };
         let id = self.word(offset);
-        let door = door_of_head(peek.head);
+        let source = source_of_head(peek.head);
         // A parent of 0 is none.
-        (id != 0).then_some(SpanKey { id, door })
+        (id != 0).then_some(SpanKey { id, source })
     }
 
     /// The whole record here. Texts and fields are copied to `scratch` and borrowed from there.
     #[inline]
     pub(crate) fn read<'a>(&self, peek: &Peek, scratch: &'a mut Scratch) -> Input<'a> {
-        let door = door_of_head(peek.head);
+        let source = source_of_head(peek.head);
         let span = |offset| SpanKey {
             id: self.word(offset),
-            door,
+            source,
         };
         let task = AsyncKey {
             task: self.word(1),
-            runtime: door,
+            runtime: source,
         };
         match peek.kind {
             Kind::RegionEnd => Input::RegionEnd {
@@ -239,7 +241,7 @@ impl Cursor {
                 followed: span(2),
             },
             Kind::TaskEnd => Input::TaskEnd { task: self.word(1) },
-            Kind::DoorClosed => Input::DoorClosed { door },
+            Kind::SourceClosed => Input::SourceClosed { source },
             Kind::ThreadEnd => Input::ThreadEnd,
             Kind::Lost => Input::Lost {
                 records: self.word(1),
@@ -254,7 +256,7 @@ impl Cursor {
             Kind::Wake => Input::Wake(task),
             Kind::Park => Input::Park,
             Kind::Unpark => Input::Unpark {
-                runtime: door,
+                runtime: source,
                 worker: self.word(1),
             },
             Kind::WakerOf => Input::WakerOf {
@@ -284,7 +286,7 @@ impl Cursor {
         Input::AsyncSpawn {
             task: AsyncKey {
                 task: self.word(1),
-                runtime: door_of_head(peek.head),
+                runtime: source_of_head(peek.head),
             },
             kind: AsyncTaskKind::of_number(kind),
             place: self.location(2),
@@ -347,10 +349,10 @@ impl Cursor {
     }
 
     #[inline]
-    fn site(&self, peek: &Peek, offset: usize) -> SiteKey {
-        SiteKey {
+    fn site(&self, peek: &Peek, offset: usize) -> CallsiteKey {
+        CallsiteKey {
             address: self.word(offset),
-            door: door_of_head(peek.head),
+            source: source_of_head(peek.head),
         }
     }
 
@@ -359,7 +361,7 @@ impl Cursor {
     fn fields<'a>(&self, peek: &Peek, count: usize, scratch: &'a mut Scratch) -> FieldValues<'a> {
         FieldValues {
             values: self.values(count + 1, peek.length - count - 1, scratch),
-            cut: self.word(count) & FIELDS_CUT != 0,
+            cut: self.word(count) & FIELDS_TRUNCATED != 0,
         }
     }
 
@@ -367,7 +369,7 @@ impl Cursor {
     ///
     /// They must stand in the same chunk, and before `end` if that is in it too.
     #[inline(always)]
-    pub(crate) fn whole_span(&self, new: &Peek, end: Option<&Self>) -> Option<Whole> {
+    pub(crate) fn leaf_span(&self, new: &Peek, end: Option<&Self>) -> Option<LeafRecords> {
         // Each of the three is its head and the span.
         let at = [new.length, new.length + 2, new.length + 4];
         let length = new.length + 6;
@@ -375,9 +377,9 @@ impl Cursor {
             return None;
         }
         let heads = [self.word(at[0]), self.word(at[1]), self.word(at[2])];
-        let door = door_of_head(new.head);
+        let source = source_of_head(new.head);
         let span = self.word(1);
-        let is = |index: usize, kind| is_head_of(heads[index], kind, door);
+        let is = |index: usize, kind| is_head_of(heads[index], kind, source);
         let is_whole = is(0, Kind::SpanEnter)
             && is(1, Kind::SpanExit)
             && (is(2, Kind::SpanDrop) || is(2, Kind::SpanClose))
@@ -385,7 +387,7 @@ impl Cursor {
             && self.word(at[1] + 1) == span
             && self.word(at[2] + 1) == span;
         let ticks = |index: usize| ticks_of_head(heads[index], new.ticks);
-        is_whole.then(|| Whole {
+        is_whole.then(|| LeafRecords {
             ticks: [new.ticks, ticks(0), ticks(1), ticks(2)],
             length,
         })
@@ -400,14 +402,14 @@ impl Cursor {
         if !self.place.has_words(at + 2, end.map(|end| &end.place)) {
             return false;
         }
-        let (head, door) = (self.word(at), door_of_head(exit.head));
-        let is = |kind| is_head_of(head, kind, door);
+        let (head, source) = (self.word(at), source_of_head(exit.head));
+        let is = |kind| is_head_of(head, kind, source);
         (is(Kind::SpanDrop) || is(Kind::SpanClose)) && self.word(at + 1) == self.word(1)
     }
 
     /// Steps over all records of a span's life.
     #[inline]
-    pub(crate) fn advance_over(&mut self, whole: &Whole) {
+    pub(crate) fn advance_past_leaf(&mut self, whole: &LeafRecords) {
         self.place.advance(whole.length);
     }
 

@@ -142,7 +142,7 @@ impl Fields {
         self.number(ValueType::I64, index, value.cast_unsigned());
     }
 
-    /// A floating point number.
+    /// A floating sample number.
     #[inline]
     pub fn f64(&mut self, index: usize, value: f64) {
         self.number(ValueType::F64, index, value.to_bits());

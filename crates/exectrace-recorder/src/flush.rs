@@ -1,11 +1,11 @@
 //! The flush thread: it reads all buffers, runs the model, and feeds the recordings.
 //!
-//! Ten times a second it takes a *point* of the clock and reads what the threads have published. It
+//! Ten times a second it takes a *sample* of the clock and reads what the threads have published. It
 //! applies the records that are a tenth of a second old, so that each record has been seen together
 //! with all that came within that time after it: causes that arrive late are there before their
 //! effects are written. What the model made of them is one *group*, which goes to each recording in
 //! one write; if it is large, as the flush thread was held up, several groups, each written as soon as
-//! it is there. A start, a stop and a full pool cut at the present point instead.
+//! it is there. A start, a stop and a full pool cut at the present sample instead.
 //!
 //! It is one thread for the process. It records nothing, and it sleeps while nothing records.
 
@@ -24,17 +24,17 @@ use std::time::{Duration, Instant};
 
 use exectrace_format::{ThreadId, Writer};
 
-use crate::about;
-use crate::clock::{Conversion, Moment, Point, Segment};
+use crate::capabilities;
+use crate::clock::{ClockSample, Conversion, Moment, Segment};
 use crate::control::{Answer, Command, RecordingId};
+use crate::enabled::{self, lock};
 use crate::merge;
 use crate::model::{Earlier, Model, ThreadIndex};
 use crate::process::{self, Process};
-use crate::recording::{Output, Report, SinkError, StartError, StopError};
-use crate::source::Source;
+use crate::recording::{RecordingSink, Report, SinkError, StartError, StopError};
 use crate::stacks;
-use crate::switch::{self, lock};
-use crate::{roster, schedule};
+use crate::thread_reader::ThreadReader;
+use crate::{live_tasks, schedule};
 
 use active::{Active, Totals};
 use generation::Generation;
@@ -59,7 +59,7 @@ pub(crate) struct Flusher {
     process_number: u32,
     id: ThreadId,
     /// The threads that recorded, and who they are: two vectors of the same length.
-    sources: Vec<Source>,
+    readers: Vec<ThreadReader>,
     identities: Vec<Identity>,
     /// Indices of the model that no living thread has, and how many were given out.
     free_indices: Vec<ThreadIndex>,
@@ -98,17 +98,17 @@ impl Flusher {
             process,
             process_number: process::number(),
             id,
-            sources: Vec::new(),
+            readers: Vec::new(),
             identities: Vec::new(),
             free_indices: Vec::new(),
             // Index 0 is the tracer's own thread.
             next_index: 1,
             losses: Losses::default(),
             thread_times: ThreadTimes::new(id),
-            conversion: Conversion::starting_at(now.point),
+            conversion: Conversion::starting_at(now.sample),
             take_moment,
             now,
-            applied_ticks: now.point.ticks,
+            applied_ticks: now.sample.ticks,
             model: None,
             earlier: Earlier::default(),
             recordings: Vec::new(),
@@ -147,7 +147,7 @@ impl Flusher {
     /// Runs a step. A panic in it is a mistake of ours: it ends the recordings, not the program.
     fn guarded(&mut self, step: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| step(self))).is_err() {
-            switch::set_enabled(false);
+            enabled::set_enabled(false);
             self.model = None;
             for active in &mut self.recordings {
                 active.fail(SinkError::Internal);
@@ -165,8 +165,8 @@ impl Flusher {
             Command::Stop(id, None) => {
                 // It was dropped by a sink, whose error callback has the error.
                 let _ = self.stop(id);
-                if !switch::is_enabled() {
-                    switch::tell_listeners();
+                if !enabled::is_enabled() {
+                    enabled::call_listeners();
                 }
             }
             Command::Stop(id, Some(reply)) => {
@@ -194,7 +194,7 @@ impl Flusher {
         }
     }
 
-    fn start(&mut self, mut output: Output) -> Result<RecordingId, StartError> {
+    fn start(&mut self, mut output: RecordingSink) -> Result<RecordingId, StartError> {
         if self.model.is_some() {
             self.cut_now();
             // Those that run should not share what was lost before this one.
@@ -221,20 +221,20 @@ impl Flusher {
         self.recordings.push(active);
         // What comes later in the new file is more than this by what happens from now on.
         self.sample_threads(true);
-        switch::set_enabled(true);
+        enabled::set_enabled(true);
         Ok(id)
     }
 
     /// Begins a file, and a generation for all recordings. Returns how many events the file has.
-    fn write_preamble(&mut self, output: &mut Output) -> u64 {
+    fn write_preamble(&mut self, output: &mut RecordingSink) -> u64 {
         let Some(model) = &mut self.model else {
             return 0;
         };
-        let end_ns = self.now.point.ns.max(model.time_ns());
+        let end_ns = self.now.sample.ns.max(model.time_ns());
         self.generation.renew(end_ns, self.now);
         let number = self.generation.number();
         let mut preamble = Vec::new();
-        let mut about = about::about();
+        let mut about = capabilities::all();
         about.push((thread_times::KEY, self.thread_times.about()));
         let (events, begin_ns) = model.preamble(number - 1, end_ns, &about, &mut preamble);
         model.begin_generation(number, end_ns);
@@ -248,7 +248,7 @@ impl Flusher {
 
     fn stop(&mut self, id: RecordingId) -> Result<Report, StopError> {
         if self.recordings.len() == 1 {
-            switch::set_enabled(false);
+            enabled::set_enabled(false);
         }
         self.cut_now();
         self.report_dropped();
@@ -270,7 +270,7 @@ impl Flusher {
             losses: self.losses,
             inferred: counts.inferred,
             stacks_missed: stacks::broken_stacks(),
-            now_ns: self.now.point.ns,
+            now_ns: self.now.sample.ns,
         }
     }
 
@@ -287,8 +287,8 @@ impl Flusher {
         let Some(model) = &mut self.model else {
             return;
         };
-        for (source, identity) in self.sources.iter_mut().zip(&self.identities) {
-            model.dropped(model.time_ns(), identity.id, source.take_unreported());
+        for (reader, identity) in self.readers.iter_mut().zip(&self.identities) {
+            model.dropped(model.time_ns(), identity.id, reader.take_unreported());
         }
     }
 
@@ -303,20 +303,20 @@ impl Flusher {
         if self.model.is_some() {
             self.cut_now();
             if let Some(model) = &mut self.model {
-                model.note(self.now.point.ns, "exectrace", text);
+                model.note(self.now.sample.ns, "exectrace", text);
             }
         }
     }
 
     /// The regular step: applies what is old enough, and writes it.
     fn flush(&mut self) {
-        let before = self.now.point;
+        let before = self.now.sample;
         self.read_all();
         self.sample_threads(false);
-        self.apply_until(held_until(before, self.now.point));
+        self.apply_until(held_until(before, self.now.sample));
         if self.process.pool.get().is_some_and(|pool| pool.is_below(4)) {
             // Records that are held hold their chunks: no time for looking ahead.
-            self.apply_until(self.now.point.ticks);
+            self.apply_until(self.now.sample.ticks);
         }
         self.sample();
         self.report_losses();
@@ -326,7 +326,7 @@ impl Flusher {
     /// Asks for the counters' values.
     fn sample(&mut self) {
         if let Some(model) = &mut self.model {
-            let time_ns = self.now.point.ns;
+            let time_ns = self.now.sample.ns;
             schedule::sample(&mut |name, value| model.counter(time_ns, name, value));
         }
     }
@@ -337,8 +337,8 @@ impl Flusher {
     fn sample_threads(&mut self, all: bool) {
         if let Some(model) = &mut self.model {
             let ids = self.identities.iter().map(|identity| identity.id);
-            let sources = self.sources.iter().zip(ids);
-            self.thread_times.sample(sources, all, model);
+            let readers = self.readers.iter().zip(ids);
+            self.thread_times.sample(readers, all, model);
         }
     }
 
@@ -346,7 +346,7 @@ impl Flusher {
     fn cut_now(&mut self) {
         self.read_all();
         self.sample_threads(false);
-        self.apply_until(self.now.point.ticks);
+        self.apply_until(self.now.sample.ticks);
         self.report_losses();
         self.write_group();
     }
@@ -354,19 +354,19 @@ impl Flusher {
     /// Takes a moment and sees what all threads have published until then.
     fn read_all(&mut self) {
         self.now = (self.take_moment)();
-        self.conversion.add(self.now.point);
-        self.meet_new_threads();
+        self.conversion.add(self.now.sample);
+        self.register_new_threads();
         let Some(model) = &mut self.model else {
             return;
         };
-        for (source, identity) in self.sources.iter_mut().zip(&self.identities) {
-            source.look(self.now.point.ticks, |ticks, ahead| {
-                model.foresee(|| self.conversion.to_ns(ticks), identity.index, ahead);
+        for (reader, identity) in self.readers.iter_mut().zip(&self.identities) {
+            reader.look(self.now.sample.ticks, |ticks, ahead| {
+                model.look_ahead(|| self.conversion.to_ns(ticks), identity.index, ahead);
             });
         }
     }
 
-    fn meet_new_threads(&mut self) {
+    fn register_new_threads(&mut self) {
         while let Some(shared) = self.process.new_threads.pop() {
             let index = self.free_indices.pop().unwrap_or_else(|| {
                 self.next_index += 1;
@@ -377,7 +377,7 @@ impl Flusher {
                 id: ThreadId(shared.thread),
                 name: shared.name.clone(),
             });
-            self.sources.push(Source::new(shared));
+            self.readers.push(ThreadReader::new(shared));
         }
     }
 
@@ -409,7 +409,7 @@ impl Flusher {
             segment: Segment::default(),
             identities: &self.identities,
         };
-        merge::merge(&mut self.sources, cut, &mut sink);
+        merge::merge(&mut self.readers, cut, &mut sink);
     }
 
     /// Writes what is pending if that is enough for a group or completes the generation. All records
@@ -426,34 +426,34 @@ impl Flusher {
     /// Forgets threads that have ended and were read to their end.
     fn retire(&mut self) {
         let mut place = 0;
-        while place < self.sources.len() {
-            if !self.sources[place].is_finished() {
+        while place < self.readers.len() {
+            if !self.readers[place].is_finished() {
                 place += 1;
                 continue;
             }
-            let mut source = self.sources.swap_remove(place);
+            let mut reader = self.readers.swap_remove(place);
             let identity = self.identities.swap_remove(place);
             self.thread_times.forget(identity.id);
             if let Some(model) = &mut self.model {
-                model.thread_gone(self.now.point.ns, identity.index);
+                model.thread_gone(self.now.sample.ns, identity.index);
             }
             if let Some(model) = &mut self.model {
-                let dropped = source.take_unreported();
+                let dropped = reader.take_unreported();
                 model.dropped(model.time_ns(), identity.id, dropped);
             }
             self.free_indices.push(identity.index);
-            source.give_back_last_chunk();
+            reader.give_back_last_chunk();
         }
     }
 
     /// Before the first recording of several: skips what was left from before.
     fn skip_to_now(&mut self) {
         self.now = (self.take_moment)();
-        self.conversion = Conversion::starting_at(self.now.point);
-        self.applied_ticks = self.now.point.ticks;
-        self.meet_new_threads();
-        for source in &mut self.sources {
-            source.skip();
+        self.conversion = Conversion::starting_at(self.now.sample);
+        self.applied_ticks = self.now.sample.ticks;
+        self.register_new_threads();
+        for reader in &mut self.readers {
+            reader.skip();
         }
         self.retire();
     }
@@ -486,19 +486,21 @@ impl Flusher {
     }
 }
 
-/// The ticks before which all was recorded that is a group's length old, or older than the last point:
-/// where the flush thread is behind, the records since that point need not all wait for the next one.
-fn held_until(last: Point, now: Point) -> u64 {
+/// The ticks before which all was recorded that is a group's length old, or older than the last sample:
+/// where the flush thread is behind, the records since that sample need not all wait for the next one.
+fn held_until(last: ClockSample, now: ClockSample) -> u64 {
     let passed_ns = now.ns.saturating_sub(last.ns).max(1) as f64;
     let old_ns = passed_ns - GROUP.as_nanos() as f64;
     let passed_ticks = now.ticks.saturating_sub(last.ticks) as f64;
     last.ticks + (passed_ticks * (old_ns / passed_ns).max(0.0)) as u64
 }
 
-/// A model that knows the async tasks that are alive.
+/// A model that knows the live tasks.
 fn new_model(id: ThreadId) -> Model {
-    let describe = |site: crate::input::SiteKey| crate::doors::describe(site.door, site.address);
+    let describe = |site: crate::input::CallsiteKey| {
+        crate::span_source::numbers::describe(site.source, site.address)
+    };
     let mut model = Model::new(id, Box::new(describe));
-    roster::tell(&mut |alive| model.adopt(&alive));
+    live_tasks::for_each(&mut |live| model.adopt(&live));
     model
 }

@@ -5,15 +5,15 @@
 use std::hash::{Hash, Hasher};
 use std::panic::Location;
 
-use crate::door::Parent;
 use crate::fields::{Value, Values};
 use crate::schedule::AsyncTaskKind;
+use crate::span_source::Parent;
 
-/// A span among all spans of the process: its door and its id there.
+/// A span among all spans of the process: its span source and its id there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SpanKey {
     pub(crate) id: u64,
-    pub(crate) door: u16,
+    pub(crate) source: u16,
 }
 
 impl WakerKey {
@@ -21,7 +21,7 @@ impl WakerKey {
     pub(crate) fn of_address(address: u64) -> Self {
         Self {
             id: address,
-            door: 0,
+            source: 0,
         }
     }
 }
@@ -32,20 +32,20 @@ impl Hash for SpanKey {
     /// folded down first. (The multiplier is the golden ratio's fraction, odd and without a pattern.)
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let key = self.id ^ u64::from(self.door) << 40;
+        let key = self.id ^ u64::from(self.source) << 40;
         let wide = u128::from(key) * 0x9e37_79b9_7f4a_7c15;
         state.write_u64((wide >> 64) as u64 ^ wide as u64);
     }
 }
 
-/// A call site: its address, and the door that can describe it.
+/// A call site: its address, and the span source that can describe it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct SiteKey {
+pub(crate) struct CallsiteKey {
     pub(crate) address: u64,
-    pub(crate) door: u16,
+    pub(crate) source: u16,
 }
 
-/// What a wake names: the address that the task's wakers carry, with door 0, or the task's span.
+/// What a wake names: the address that the task's wakers carry, with span source 0, or the task's span.
 pub(crate) type WakerKey = SpanKey;
 
 /// An async task, and the runtime that runs it.
@@ -108,12 +108,12 @@ pub(crate) enum Input<'a> {
         followed: SpanKey,
     },
     Event {
-        site: SiteKey,
+        site: CallsiteKey,
         parent: Parent,
         fields: FieldValues<'a>,
     },
-    DoorClosed {
-        door: u16,
+    SourceClosed {
+        source: u16,
     },
     ThreadEnd,
     Lost {
@@ -154,14 +154,14 @@ pub(crate) enum Input<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NewSpan<'a> {
     pub(crate) span: SpanKey,
-    pub(crate) site: SiteKey,
+    pub(crate) site: CallsiteKey,
     pub(crate) parent: Parent,
     pub(crate) fields: FieldValues<'a>,
 }
 
 /// What is looked at in a record before it is applied.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Ahead {
+pub(crate) enum Upcoming {
     Clone(SpanKey),
     BlockingSpawn(AsyncKey),
     PollBegin {
@@ -198,18 +198,18 @@ mod tests {
             hashes.map(|hash| hash % 1024).collect::<HashSet<_>>().len()
         };
         let spread = [
-            places(|n| SpanKey { id: n, door: 1 }),
+            places(|n| SpanKey { id: n, source: 1 }),
             places(|n| SpanKey {
                 id: 7 | n << 51,
-                door: 1,
+                source: 1,
             }),
             places(|n| SpanKey {
                 id: 7 | n << 32,
-                door: 1,
+                source: 1,
             }),
             places(|n| SpanKey {
                 id: 7,
-                door: n as u16,
+                source: n as u16,
             }),
         ];
         // Of 64 balls in 1,024 bins some two share one.

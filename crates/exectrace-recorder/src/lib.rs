@@ -46,7 +46,7 @@
 //!
 //! # Signal handlers
 //!
-//! A handler may record logs, regions, and whatever a [`Door`] takes, on a thread that has recorded
+//! A handler may record logs, regions, and whatever a [`SpanSource`] takes, on a thread that has recorded
 //! before in this process (a thread's first record allocates). What it interrupts stays whole:
 //!
 //! - If it interrupts a record, it is the handler's records that are lost. They are counted in
@@ -64,15 +64,15 @@
 //! # Where things are
 //!
 //! The record path is `clock`, `chunk`, `pool`, `local` and `fields`; [`annotation`](Task) and
-//! [`Door`] are its two users. The flush thread is `flush`, with `merge`, `decode` and `model`
+//! [`SpanSource`] are its two users. The flush thread is `flush`, with `merge`, `decode` and `model`
 //! below it and `recording` above.
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
 #[cfg(not(loom))]
-mod about;
-#[cfg(not(loom))]
 mod annotation;
+#[cfg(not(loom))]
+mod capabilities;
 mod chunk;
 #[cfg(not(loom))]
 mod clock;
@@ -81,19 +81,19 @@ mod control;
 #[cfg(not(loom))]
 mod decode;
 #[cfg(not(loom))]
-mod door;
-#[cfg(not(loom))]
-mod doors;
+mod enabled;
 #[cfg(not(loom))]
 mod fields;
+#[cfg(not(loom))]
+mod file_lock;
 #[cfg(not(loom))]
 mod flush;
 #[cfg(not(loom))]
 mod input;
 #[cfg(not(loom))]
-mod local;
+mod live_tasks;
 #[cfg(not(loom))]
-mod locked;
+mod local;
 #[cfg(not(loom))]
 mod merge;
 #[cfg(not(loom))]
@@ -113,22 +113,20 @@ mod reservation;
 #[cfg(not(loom))]
 mod resolve;
 #[cfg(not(loom))]
-pub mod roster;
-#[cfg(not(loom))]
 mod schedule;
 #[cfg(not(loom))]
 mod settings;
 #[cfg(not(loom))]
-mod source;
+mod span_source;
 #[cfg(not(loom))]
 mod stacks;
-#[cfg(not(loom))]
-mod switch;
 mod sync;
 #[cfg(not(loom))]
 mod table;
 #[cfg(not(loom))]
 mod thread;
+#[cfg(not(loom))]
+mod thread_reader;
 #[cfg(not(loom))]
 mod waker;
 
@@ -136,20 +134,20 @@ mod waker;
 #[doc(hidden)]
 pub use chunk::{Chunk, Place};
 #[cfg(loom)]
-#[path = "roster/slot.rs"]
+#[path = "live_tasks/slot.rs"]
 mod slot;
 #[cfg(loom)]
 #[doc(hidden)]
 pub use slot::Slot;
 
 #[cfg(not(loom))]
-pub use about::{has_span_sources, set_capability, set_capability_by};
-#[cfg(not(loom))]
 pub use annotation::{Region, Task, log, log_args, region};
 #[cfg(not(loom))]
-pub use door::{Callsite, CallsiteKind, Door, Parent, TaskRule, TooManyDoors};
+pub use capabilities::{has_span_sources, set_capability, set_capability_by};
 #[cfg(not(loom))]
 pub use fields::{Fields, MAX_TEXT_BYTES};
+#[cfg(not(loom))]
+pub use span_source::{Callsite, CallsiteKind, Parent, SpanSource, TaskRule, TooManySpanSources};
 /// The clock of the record path: for benches that compare with it.
 #[cfg(not(loom))]
 #[doc(hidden)]
@@ -162,18 +160,18 @@ pub fn ticks() -> u64 {
 #[cfg(not(loom))]
 pub use control::note;
 #[cfg(not(loom))]
+pub use enabled::{epoch, is_enabled, on_enabled_change};
+#[cfg(not(loom))]
+pub use live_tasks::{keep_live_tasks, keeps_live_tasks};
+#[cfg(not(loom))]
 pub use name::name;
 #[cfg(not(loom))]
 pub use recording::{Recording, RecordingOptions, Report, SinkError, StartError, StopError, start};
 #[cfg(not(loom))]
-pub use schedule::{
-    AliveTask, AsyncTaskId, AsyncTaskKind, Runtime, Sampler, StackHash, Worker, add_sampler,
-};
+pub use schedule::{AsyncTaskId, AsyncTaskKind, Runtime, Sampler, StackHash, Worker, add_sampler};
 #[cfg(not(loom))]
 pub use settings::{Settings, SettingsError};
 #[cfg(not(loom))]
 pub use stacks::has_frame_pointers;
-#[cfg(not(loom))]
-pub use switch::{epoch, is_enabled, on_switch};
 #[cfg(not(loom))]
 pub use waker::{PollState, observe_poll};

@@ -162,7 +162,7 @@ pub(crate) fn forget() {
 /// five hundred records also a chunk change. Where the clock is not the processor's counter, all
 /// records take the slower way: the clock itself takes longer than that.
 #[inline(always)]
-pub(crate) fn record<const N: usize>(kind: Kind, door: u16, operands: [u64; N]) -> u64 {
+pub(crate) fn record<const N: usize>(kind: Kind, source: u16, operands: [u64; N]) -> u64 {
     // All that is rare is left to one call at the end, so that nothing has to be kept across it.
     if begin_record() {
         let chunk = current_chunk();
@@ -171,7 +171,7 @@ pub(crate) fn record<const N: usize>(kind: Kind, door: u16, operands: [u64; N]) 
         if at <= SOFT_END - 1 - N {
             // The state was open, so this is the clock.
             let ticks = clock::counter();
-            chunk.store(at, &[head(kind, door, ticks)]);
+            chunk.store(at, &[head(kind, source, ticks)]);
             chunk.store(at + 1, &operands);
             chunk.publish(at + 1 + N);
             end_record(State::Open);
@@ -179,7 +179,7 @@ pub(crate) fn record<const N: usize>(kind: Kind, door: u16, operands: [u64; N]) 
         }
         end_record(State::Open);
     }
-    record_slowly(kind, door, operands)
+    record_slowly(kind, source, operands)
 }
 
 // Each of these reaches for the thread's own by itself: a longer closure would become a function.
@@ -201,11 +201,11 @@ fn end_record(state: State) {
 
 #[cold]
 #[inline(never)]
-fn record_slowly<const N: usize>(kind: Kind, door: u16, operands: [u64; N]) -> u64 {
+fn record_slowly<const N: usize>(kind: Kind, source: u16, operands: [u64; N]) -> u64 {
     let outcome = LOCAL.with(|local| {
         let busy = Busy::begin(local)?;
         with_shared(busy.local, |shared| {
-            write(local, shared, kind, door, &operands)
+            write(local, shared, kind, source, &operands)
         })
         .flatten()
     });
@@ -365,7 +365,7 @@ fn register(local: &Local) -> Arc<Shared> {
 }
 
 /// Writes a record where the fast path could not: takes a chunk, or the reserve, or counts a loss.
-fn write(local: &Local, shared: &Shared, kind: Kind, door: u16, operands: &[u64]) -> Option<u64> {
+fn write(local: &Local, shared: &Shared, kind: Kind, source: u16, operands: &[u64]) -> Option<u64> {
     let limit = if kind.is_end() { CHUNK_WORDS } else { SOFT_END };
     let length = 1 + operands.len();
     let chunk = match chunk_with_room(local, shared, length, SOFT_END) {
@@ -378,7 +378,7 @@ fn write(local: &Local, shared: &Shared, kind: Kind, door: u16, operands: &[u64]
     };
     let at = chunk.position();
     let ticks = clock::ticks();
-    chunk.store(at, &[head(kind, door, ticks)]);
+    chunk.store(at, &[head(kind, source, ticks)]);
     chunk.store(at + 1, operands);
     chunk.publish(at + length);
     Some(ticks)

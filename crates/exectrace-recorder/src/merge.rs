@@ -57,7 +57,7 @@ pub(crate) trait Sink {
 
     /// Takes the next four records of thread `index`, which are a span's whole life, or none of them
     /// if it returns `false`.
-    fn apply_whole(&mut self, ticks: [u64; 4], index: usize, new: &NewSpan<'_>) -> bool;
+    fn apply_leaf_span(&mut self, ticks: [u64; 4], index: usize, new: &NewSpan<'_>) -> bool;
 }
 
 /// Gives all records up to `cut` ticks to the sink, in order.

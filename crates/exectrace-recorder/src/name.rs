@@ -1,8 +1,8 @@
 //! Names that the program makes at run time, for records that hold a name by its address.
 
+use crate::enabled::lock;
 use crate::fields::{FloorBoundary, MAX_TEXT_BYTES};
 use crate::process;
-use crate::switch::lock;
 
 /// Most names that are kept: with the longest, 16 MiB, which are never given back.
 const MAX_NAMES: usize = 1 << 14;

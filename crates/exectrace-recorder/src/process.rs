@@ -7,12 +7,12 @@
 //!
 //! # Protocol
 //!
-//! 1. The pointer is null or points to a [`Process`] that is never freed.
+//! 1. The pointer is null or samples to a [`Process`] that is never freed.
 //! 2. It is set from null only, and becomes null only in a forked child, where one thread exists.
 //! 3. The handler that runs in a child stores to atomics, and to cells of the only thread there is. It
 //!    takes no lock and allocates nothing: it may run at any moment of any other thread's life.
 //!
-//! Tables that a child goes on with, such as the doors, are behind no lock: see `table`.
+//! Tables that a child goes on with, such as the span sources, are behind no lock: see `table`.
 
 use std::collections::{HashMap, HashSet};
 use std::ptr::{self, null_mut};
@@ -24,10 +24,10 @@ use std::time::Instant;
 use crossbeam_queue::SegQueue;
 
 use crate::control::Command;
+use crate::enabled;
+use crate::live_tasks::LiveTask;
 use crate::local;
 use crate::pool::Pool;
-use crate::schedule::AliveTask;
-use crate::switch;
 use crate::thread::Shared;
 
 /// What the tracer has in one process.
@@ -48,8 +48,8 @@ pub(crate) struct Process {
     pub(crate) is_woken: AtomicBool,
     /// Names that were made at run time.
     pub(crate) names: Mutex<HashSet<&'static str>>,
-    /// Async tasks alive that found no slot.
-    pub(crate) overflow: Mutex<HashMap<u64, AliveTask>>,
+    /// Live tasks that found no slot.
+    pub(crate) overflow: Mutex<HashMap<u64, LiveTask>>,
 }
 
 static CURRENT: AtomicPtr<Process> = AtomicPtr::new(null_mut());
@@ -70,7 +70,7 @@ pub(crate) fn current() -> &'static Process {
 
 /// What the tracer has in this process, if it was of use here.
 pub(crate) fn existing() -> Option<&'static Process> {
-    // Acquire: who finds the pointer finds what it points to.
+    // Acquire: who finds the pointer finds what it samples to.
     let process = CURRENT.load(Ordering::Acquire);
     // SAFETY: rule 1; all access is through shared references.
     unsafe { process.as_ref() }
@@ -115,7 +115,7 @@ impl Process {
 fn watch_forks() {
     static IS_WATCHED: AtomicBool = AtomicBool::new(false);
     extern "C" fn in_child() {
-        switch::forget();
+        enabled::forget();
         FORKS.fetch_add(1, Ordering::Relaxed);
         CURRENT.store(null_mut(), Ordering::Release);
         local::forget();

@@ -1,11 +1,11 @@
 //! Records: the raw items that threads put in their buffers.
 //!
-//! A record is some 8-byte words. Word 0, the *head*, holds the kind, the door and the time:
+//! A record is some 8-byte words. Word 0, the *head*, holds the kind, the span source and the time:
 //!
 //! ```text
 //! 63                                    16 15        6 5       0
 //! +---------------------------------------+-----------+---------+
-//! |        ticks, low 48 bits             |   door    |  kind   |
+//! |        ticks, low 48 bits             |   span source    |  kind   |
 //! +---------------------------------------+-----------+---------+
 //! ```
 //!
@@ -24,7 +24,7 @@
 //! | `SpanRecord` | span, words of fields, *fields* |
 //! | `SpanFollows` | span, the span it follows |
 //! | `Event` | site address, parent span, parent kind and words of fields, *fields* |
-//! | `DoorClosed`, `ThreadEnd` | – (one word of zero, so that every record has two) |
+//! | `SourceClosed`, `ThreadEnd` | – (one word of zero, so that every record has two) |
 //! | `Lost` | records of the thread lost so far |
 //! | `AsyncSpawn` | async task, location address, name address, kind and name length |
 //! | `PollBegin`, `PollEnd`, `AsyncEnd`, `Wake` | async task |
@@ -32,10 +32,10 @@
 //! | `Park`, `Unpark` | worker |
 //! | `WakerOf` | async task, address that its wakers carry |
 //! | `PollBeginAfter` | async task, nanoseconds since it was woken |
-//! | `WakeBy` | address that a waker carries; where the door is not 0, span of the async task |
+//! | `WakeBy` | address that a waker carries; where the span source is not 0, span of the async task |
 //! | `StackIs` | hash of a stack, number of its addresses, addresses from leaf to root |
 //!
-//! The door of rows about async tasks and workers is the number of the runtime.
+//! The span source of rows about async tasks and workers is the number of the runtime.
 //!
 //! "Task and length" packs a task's number in the upper 48 bits and a text's length in bytes in the
 //! lower 16. *Fields* and *text* are laid out as `fields` says.
@@ -58,7 +58,7 @@ pub(crate) enum Kind {
     SpanRecord = 12,
     SpanFollows = 13,
     Event = 14,
-    DoorClosed = 15,
+    SourceClosed = 15,
     ThreadEnd = 16,
     Lost = 17,
     AsyncSpawn = 18,
@@ -91,7 +91,7 @@ impl Kind {
         Kind::SpanRecord,
         Kind::SpanFollows,
         Kind::Event,
-        Kind::DoorClosed,
+        Kind::SourceClosed,
         Kind::ThreadEnd,
         Kind::Lost,
         Kind::AsyncSpawn,
@@ -124,7 +124,7 @@ impl Kind {
                 | Kind::SpanExit
                 | Kind::SpanClose
                 | Kind::SpanDrop
-                | Kind::DoorClosed
+                | Kind::SourceClosed
                 | Kind::ThreadEnd
                 | Kind::PollEnd
                 | Kind::PollEndAt
@@ -135,30 +135,30 @@ impl Kind {
 }
 
 const KIND_MASK: u64 = 0x3f;
-const DOOR_SHIFT: u32 = 6;
-const DOOR_MASK: u64 = 0x3ff;
+const SOURCE_SHIFT: u32 = 6;
+const SOURCE_MASK: u64 = 0x3ff;
 const TICKS_SHIFT: u32 = 16;
 
-/// Doors that a head can name.
-pub(crate) const MAX_DOORS: usize = 1 << 10;
+/// Numbers that a head can name.
+pub(crate) const MAX_SOURCES: usize = 1 << 10;
 
 /// Packs a head.
 #[inline(always)]
-pub(crate) fn head(kind: Kind, door: u16, ticks: u64) -> u64 {
-    ticks << TICKS_SHIFT | u64::from(door) << DOOR_SHIFT | kind as u64
+pub(crate) fn head(kind: Kind, source: u16, ticks: u64) -> u64 {
+    ticks << TICKS_SHIFT | u64::from(source) << SOURCE_SHIFT | kind as u64
 }
 
-/// Whether a head is of this kind and door.
+/// Whether a head is of this kind and span source.
 #[inline(always)]
-pub(crate) fn is_head_of(word: u64, kind: Kind, door: u16) -> bool {
+pub(crate) fn is_head_of(word: u64, kind: Kind, source: u16) -> bool {
     // Both lie below the ticks.
-    word as u16 == head(kind, door, 0) as u16
+    word as u16 == head(kind, source, 0) as u16
 }
 
-/// The door in a head.
+/// The span source in a head.
 #[inline]
-pub(crate) fn door_of_head(head: u64) -> u16 {
-    (head >> DOOR_SHIFT & DOOR_MASK) as u16
+pub(crate) fn source_of_head(head: u64) -> u16 {
+    (head >> SOURCE_SHIFT & SOURCE_MASK) as u16
 }
 
 /// The full ticks of a head, given a moment `near` that is less than half a day of ticks away.
@@ -187,12 +187,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_gives_back_its_kind_door_and_full_ticks() {
+    fn a_head_gives_back_its_kind_source_and_full_ticks() {
         for ticks in [1_u64, (1 << 48) - 5, 1 << 48, (3 << 48) + 7] {
             for near in [ticks, ticks + 1_000_000, ticks.saturating_sub(1)] {
                 let packed = head(Kind::SpanExit, 1023, ticks);
                 assert_eq!(Kind::of_head(packed), Some(Kind::SpanExit));
-                assert_eq!(door_of_head(packed), 1023);
+                assert_eq!(source_of_head(packed), 1023);
                 assert_eq!(ticks_of_head(packed, near), ticks);
             }
         }

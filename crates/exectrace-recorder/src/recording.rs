@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use exectrace_format::Version;
 
 use crate::control::{self, RecordingId};
-use crate::locked::{self, Refused};
+use crate::enabled;
+use crate::file_lock::{self, Refused};
 use crate::process;
-use crate::switch;
 
 /// Starts a recording into a new file at `path`, which is overwritten if it exists.
 ///
@@ -86,7 +86,7 @@ impl RecordingOptions {
         // Before the file is made: it may be another recording's.
         control::can_start()?;
         let path = path.as_ref();
-        let file = locked::create(path).map_err(|refused| {
+        let file = file_lock::create(path).map_err(|refused| {
             let path = path.to_owned();
             match refused {
                 Refused::InUse => StartError::InUse { path },
@@ -113,11 +113,11 @@ impl RecordingOptions {
     }
 
     fn start_sink(self, sink: Sink) -> Result<Recording, StartError> {
-        let output = Output::new(sink, self.version, self.on_error);
+        let output = RecordingSink::new(sink, self.version, self.on_error);
         let process = process::number();
         let id = control::start(output)?;
         // Also if something recorded before: it may have stopped meanwhile.
-        switch::tell_listeners();
+        enabled::call_listeners();
         Ok(Recording {
             id: Some(id),
             process,
@@ -169,8 +169,8 @@ impl Recording {
             return Err(StopError::new(Report::default(), SinkError::Forked));
         }
         let result = control::stop(id);
-        if !switch::is_enabled() {
-            switch::tell_listeners();
+        if !enabled::is_enabled() {
+            enabled::call_listeners();
         }
         result
     }
@@ -381,7 +381,7 @@ enum Sink {
 }
 
 /// A recording's end of the flush thread.
-pub(crate) struct Output {
+pub(crate) struct RecordingSink {
     /// The number of the process that writes to it.
     process: u32,
     sink: Sink,
@@ -392,9 +392,9 @@ pub(crate) struct Output {
     error: Option<SinkError>,
 }
 
-impl fmt::Debug for Output {
+impl fmt::Debug for RecordingSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Output")
+        f.debug_struct("RecordingSink")
             .field("version", &self.version)
             .field("bytes", &self.bytes)
             .field("error", &self.error)
@@ -402,7 +402,7 @@ impl fmt::Debug for Output {
     }
 }
 
-impl Output {
+impl RecordingSink {
     fn new(sink: Sink, version: Version, on_error: Option<ErrorCallback>) -> Self {
         Self {
             process: process::number(),
@@ -484,7 +484,7 @@ impl Output {
     fn drop_sink(&mut self) {
         let sink = std::mem::replace(&mut self.sink, Sink::Gone);
         if let Sink::File { file, .. } = &sink {
-            locked::release(file);
+            file_lock::release(file);
         }
         // A writer may panic in its destructor as well; nobody could do anything about it.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(sink)));

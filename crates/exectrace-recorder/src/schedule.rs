@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::enabled::call_listeners;
 use crate::is_enabled;
+use crate::live_tasks::{self, LiveTask};
 use crate::local::{record, serial};
-use crate::record::{Kind, MAX_DOORS, task_and_length};
-use crate::switch::tell_listeners;
+use crate::record::{Kind, MAX_SOURCES, task_and_length};
 use crate::table::Table;
 
 /// An async task: a number that is to be unique among all async tasks of the process, ever.
@@ -34,6 +35,13 @@ impl AsyncTaskId {
     #[must_use]
     pub fn unique() -> Self {
         Self(serial() | OWN)
+    }
+
+    /// Whether the task was reported as [spawned](Runtime::spawned) and not as [ended](Runtime::ended); true
+    /// of every task while live tasks [are not kept](keep_live_tasks).
+    #[must_use]
+    pub fn is_live(self) -> bool {
+        live_tasks::has(self)
     }
 
     /// The task of a number that [`get`](Self::get) returned.
@@ -110,7 +118,7 @@ impl Runtime {
     pub fn register(name: impl Into<String>) -> Self {
         let name = Arc::from(name.into());
         let number = RUNTIMES.change(|names| {
-            if names.len() < MAX_DOORS - 1 {
+            if names.len() < MAX_SOURCES - 1 {
                 names.push(Arc::clone(&name));
             }
             names.len() as u16
@@ -118,7 +126,7 @@ impl Runtime {
         IS_ANY_REGISTERED.store(true, Ordering::Relaxed);
         if number == 1 && is_enabled() {
             // What was of no use before may be wanted now.
-            tell_listeners();
+            call_listeners();
         }
         Self { number }
     }
@@ -131,9 +139,11 @@ impl Runtime {
         self.number
     }
 
-    /// A task was spawned at `place` by the calling thread, in what it runs at the moment.
+    /// The calling thread has spawned a task at `place`, in what it runs at the moment.
     ///
-    /// `name` is what the program called it, if it did.
+    /// `name` is what the program called the task, if it did. The task is a live task from now on: one
+    /// that recordings show which start before it [ends](Self::ended). So this is to be called also while
+    /// nothing records, where it costs some ten nanoseconds.
     #[inline]
     pub fn spawned(
         self,
@@ -151,6 +161,17 @@ impl Runtime {
                 task_and_length(kind as u64, name.len()),
             ];
             record(Kind::AsyncSpawn, self.number, operands);
+        }
+        // After the record: whoever finds the task here records its end, which then is the later record.
+        let is_over = live_tasks::insert(&LiveTask {
+            runtime: self,
+            task,
+            kind,
+            place,
+            name,
+        });
+        if is_over {
+            self.about(Kind::AsyncEnd, task.0);
         }
     }
 
@@ -189,7 +210,18 @@ impl Runtime {
     /// runtime. May come in the middle of its last poll, or outside any.
     #[inline]
     pub fn ended(self, task: AsyncTaskId) {
+        live_tasks::remove(task);
         self.about(Kind::AsyncEnd, task.0);
+    }
+
+    /// As [`ended`](Self::ended), where ends are also reported of tasks that are not reported as
+    /// [spawned](Self::spawned), or not yet. The end of a task that is not a [live one](AsyncTaskId::is_live)
+    /// is recorded when its spawn is, if ever.
+    #[inline]
+    pub fn ended_if_spawned(self, task: AsyncTaskId) {
+        if live_tasks::remove_or_note(task) {
+            self.about(Kind::AsyncEnd, task.0);
+        }
     }
 
     /// The calling thread woke the task.
@@ -230,21 +262,6 @@ impl Runtime {
 /// A stack of return addresses, by its hash. See `stacks`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StackHash(pub(crate) u64);
-
-/// A task that was alive when a recording started.
-#[derive(Clone, Copy, Debug)]
-pub struct AliveTask {
-    /// Its runtime.
-    pub runtime: Runtime,
-    /// The task.
-    pub task: AsyncTaskId,
-    /// What it is made of.
-    pub kind: AsyncTaskKind,
-    /// Where it was spawned.
-    pub place: &'static Location<'static>,
-    /// What the program called it.
-    pub name: Option<&'static str>,
-}
 
 /// A set of numbers that the flush thread asks for ten times a second while something records.
 pub type Sampler = Box<dyn FnMut(&mut dyn FnMut(&str, i64)) + Send>;

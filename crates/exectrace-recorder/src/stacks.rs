@@ -19,7 +19,7 @@
 //!
 //! A thread knows its innermost observed poll by a pointer to a [`Watch`].
 //!
-//! 1. The pointer is null or points to a `Watch`, and so does the pointer in each `Watch` to the one
+//! 1. The pointer is null or samples to a `Watch`, and so does the pointer in each `Watch` to the one
 //!    that it is inside. All these stand, borrowed by a [`Watching`], in frames of functions that are
 //!    polling on this thread. A `Watching` is never forgotten and never leaves that frame: it is
 //!    dropped before the function returns or unwinds, and takes its `Watch` out of the chain, wherever
@@ -57,7 +57,7 @@ const MIN_ROOM_WORDS: usize = STACK_HEAD_WORDS + 8;
 /// Hashes that a thread remembers to have told.
 ///
 /// Direct-mapped: two that meet in one place are told again in turn, which costs time and nothing else.
-const TOLD_PLACES: usize = 128;
+const REPORTED_PLACES: usize = 128;
 
 thread_local! {
     static LOCAL: Local = const { Local::new() };
@@ -68,7 +68,7 @@ struct Local {
     /// The innermost observed poll, or null. See the protocol.
     innermost: Cell<*const Watch>,
     arena: [Cell<u64>; ARENA_WORDS],
-    told: [Cell<u64>; TOLD_PLACES],
+    reported: [Cell<u64>; REPORTED_PLACES],
 }
 
 impl Local {
@@ -77,14 +77,14 @@ impl Local {
             stack: Cell::new(ThreadStack::UNKNOWN),
             innermost: Cell::new(ptr::null()),
             arena: [const { Cell::new(0) }; ARENA_WORDS],
-            told: [const { Cell::new(0) }; TOLD_PLACES],
+            reported: [const { Cell::new(0) }; REPORTED_PLACES],
         }
     }
 
     /// The innermost observed poll.
     #[inline(always)]
     fn innermost(&self) -> Option<&Watch> {
-        // SAFETY: by rule 1 it is null or points to a watch that exists, and by rule 2 it does so
+        // SAFETY: by rule 1 it is null or samples to a watch that exists, and by rule 2 it does so
         // for as long as `self` is borrowed here: no caller ends an observed poll meanwhile.
         unsafe { self.innermost.get().as_ref() }
     }
@@ -263,7 +263,7 @@ impl Local {
             if ptr::eq(outer, watch) {
                 return inner.outer.set(watch.outer.get());
             }
-            // SAFETY: rule 1: it is null or points to a watch that exists, as no poll ends meanwhile.
+            // SAFETY: rule 1: it is null or samples to a watch that exists, as no poll ends meanwhile.
             next = unsafe { outer.as_ref() };
         }
     }
@@ -332,7 +332,7 @@ impl Local {
         }
         // The tag differs from that of every other epoch, and is never 0.
         let tag = hash ^ u64::from(epoch) << 32 | 1;
-        let place = &self.told[(hash >> 32) as usize % TOLD_PLACES];
+        let place = &self.reported[(hash >> 32) as usize % REPORTED_PLACES];
         if place.get() != tag && self.record(watch, hash, words, stacks).is_some() {
             place.set(tag);
         }

@@ -22,18 +22,18 @@
 //!
 //! Reading an original needs no ordering: whoever holds one of our tables got it from the thread
 //! that set the slot, by a way that orders memory (wakers are `Send`), and coherence then forbids
-//! to read the null from before. What the original points to was there before the caller had it.
+//! to read the null from before. What the original samples to was there before the caller had it.
 
 use std::mem::ManuallyDrop;
 use std::ptr::{self, null_mut};
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 
+use crate::enabled::{epoch, is_enabled};
 use crate::local::record;
 use crate::record::Kind;
 use crate::schedule::{AsyncTaskId, Runtime, StackHash};
 use crate::stacks::{self, Watch, Watching};
-use crate::switch::{epoch, is_enabled};
 
 /// Kinds of wakers that can be told apart. A program has one for each executor, and Tokio's tasks
 /// share one.
@@ -300,7 +300,7 @@ unsafe fn clone<const SLOT: usize>(data: *const ()) -> RawWaker {
 /// # Safety
 /// - `data` is that of a waker with this slot's table; it is consumed.
 unsafe fn wake<const SLOT: usize>(data: *const ()) {
-    tell_wake(data);
+    record_wake(data);
     // SAFETY: `data` is as `forward` wants, and is consumed.
     unsafe { forward::<SLOT>(data) }.wake();
 }
@@ -308,7 +308,7 @@ unsafe fn wake<const SLOT: usize>(data: *const ()) {
 /// # Safety
 /// - `data` is that of a waker with this slot's table; it is borrowed.
 unsafe fn wake_by_ref<const SLOT: usize>(data: *const ()) {
-    tell_wake(data);
+    record_wake(data);
     // SAFETY: `data` is as `forward` wants, and the waker is forgotten.
     ManuallyDrop::new(unsafe { forward::<SLOT>(data) }).wake_by_ref();
 }
@@ -322,7 +322,7 @@ unsafe fn drop_waker<const SLOT: usize>(data: *const ()) {
 
 /// Records the wake, before it happens: the poll that it leads to must come later.
 #[inline(always)]
-fn tell_wake(data: *const ()) {
+fn record_wake(data: *const ()) {
     if is_enabled() {
         record(Kind::WakeBy, 0, [data.addr() as u64]);
     }

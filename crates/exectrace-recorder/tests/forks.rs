@@ -12,7 +12,7 @@ use std::thread;
 
 use common::{count_regions, read};
 use exectrace_recorder::{
-    Callsite, CallsiteKind, Door, Parent, Recording, RecordingOptions, Runtime, SinkError,
+    Callsite, CallsiteKind, Parent, Recording, RecordingOptions, Runtime, SinkError, SpanSource,
     TaskRule, is_enabled, region,
 };
 
@@ -152,7 +152,7 @@ fn under_load(folder: &Path, recording: Recording) {
             other.unwrap().stop().unwrap();
         }),
         keep_doing(|| {
-            let door = Door::open(|_: &'static u8| Callsite {
+            let source = SpanSource::register(|_: &'static u8| Callsite {
                 name: "load",
                 target: "load",
                 level: "INFO",
@@ -163,14 +163,14 @@ fn under_load(folder: &Path, recording: Recording) {
                 kind: CallsiteKind::Span,
                 task: TaskRule::Roots,
             });
-            let door = door.unwrap();
-            door.new_span_without_fields(1, &SITE, Parent::Root);
-            door.close(1);
+            let source = source.unwrap();
+            source.new_span_without_fields(1, &SITE, Parent::Root);
+            source.close(1);
         }),
         keep_doing(|| {
             exectrace_recorder::note("load");
             exectrace_recorder::set_capability("load", "much");
-            exectrace_recorder::on_switch(|| ());
+            exectrace_recorder::on_enabled_change(|| ());
             let _ = Runtime::register("load");
         }),
         keep_doing(|| drop(thread::spawn(|| drop(region("of the parent"))).join())),

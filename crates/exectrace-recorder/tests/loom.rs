@@ -117,7 +117,7 @@ fn the_last_records_of_a_thread_are_seen_after_its_end_is() {
                 ended.store(true, Ordering::Release);
             })
         };
-        // As `Source::look` does: the end first, then the records.
+        // As `ThreadReader::look` does: the end first, then the records.
         let was_ended = ended.load(Ordering::Acquire);
         let mut place = Place::at_start_of(first);
         let mut seen = Vec::new();

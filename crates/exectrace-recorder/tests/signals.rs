@@ -11,7 +11,7 @@ use std::thread;
 
 use common::{count_regions, messages, read, turn};
 use exectrace_recorder::{
-    Callsite, CallsiteKind, Door, Parent, Report, Task, TaskRule, log_args, region,
+    Callsite, CallsiteKind, Parent, Report, SpanSource, Task, TaskRule, log_args, region,
 };
 
 /// Signals that interrupt a recording thread.
@@ -20,7 +20,7 @@ const SIGNALS: u64 = 10_000;
 const ROUNDS: u64 = 5;
 
 static SITE: u8 = 0;
-static DOOR: OnceLock<Door<u8>> = OnceLock::new();
+static DOOR: OnceLock<SpanSource<u8>> = OnceLock::new();
 
 /// What the handlers have recorded, or tried to.
 static HANDLED: AtomicU64 = AtomicU64::new(0);
@@ -40,13 +40,13 @@ extern "C" fn handle(_: libc::c_int) {
     HANDLED.fetch_add(1, Ordering::Relaxed);
     exectrace_recorder::log("handler", "an event");
     drop(region("of a handler"));
-    if let Some(door) = DOOR.get() {
-        door.enter(1);
-        door.event(&SITE, Parent::Current(1), |fields| {
+    if let Some(source) = DOOR.get() {
+        source.enter(1);
+        source.event(&SITE, Parent::Current(1), |fields| {
             fields.u64(0, 7);
             fields.str(1, "longer than a word");
         });
-        door.exit(1);
+        source.exit(1);
     }
 }
 
@@ -63,7 +63,7 @@ fn install() {
             kind: CallsiteKind::Event,
             task: TaskRule::Roots,
         };
-        Door::open(describe).unwrap()
+        SpanSource::register(describe).unwrap()
     });
     // SAFETY: zero is a valid value of every field.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };

@@ -2,7 +2,9 @@
 
 use std::sync::Once;
 
-use exectrace_recorder::{has_frame_pointers, has_span_sources, set_capability, set_capability_by};
+use exectrace_recorder::{
+    has_frame_pointers, has_span_sources, keeps_live_tasks, set_capability, set_capability_by,
+};
 
 use crate::runtimes::{self, RuntimeState};
 
@@ -82,7 +84,7 @@ pub fn capabilities() -> Capabilities {
         frame_pointers: has_frame_pointers(),
         all_wakes: WAKES_BY_TRACING && has_span_sources(),
         wake_times: cfg!(all(tokio_unstable, feature = "schedule-latency")),
-        live_tasks: crate::alive::is_kept(),
+        live_tasks: keeps_live_tasks(),
     }
 }
 
@@ -145,6 +147,6 @@ fn called(state: &RuntimeState) -> String {
 /// The registry costs some 40 ns a task, also while nothing records, and some 130 bytes a task alive.
 /// Without it, a recording shows the tasks that were alive at its start from their first poll on.
 pub fn keep_live_tasks(keep: bool) {
-    crate::alive::set_kept(keep);
+    exectrace_recorder::keep_live_tasks(keep);
     tell_again();
 }

@@ -7,7 +7,7 @@
 
 use std::sync::{Mutex, MutexGuard, Once, PoisonError, TryLockError};
 
-use exectrace_recorder::{add_sampler, is_enabled, on_switch};
+use exectrace_recorder::{add_sampler, is_enabled, on_enabled_change};
 use tokio::runtime::{Handle, RuntimeMetrics};
 
 use crate::runtimes::{self, RuntimeState};
@@ -28,7 +28,7 @@ pub(crate) fn answer_sampler() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         add_sampler(Box::new(sample));
-        on_switch(|| {
+        on_enabled_change(|| {
             if !is_enabled() {
                 release_all();
             }

@@ -136,13 +136,13 @@ fn thread_unparks(state: &'static RuntimeState) {
 mod on_tasks {
     //! The hooks on tasks, which Tokio has with `--cfg tokio_unstable`.
 
-    use exectrace_recorder::{AliveTask, AsyncTaskId, AsyncTaskKind, is_enabled, roster};
+    use exectrace_recorder::{AsyncTaskId, AsyncTaskKind, is_enabled};
     use tokio::runtime::{Builder, TaskMeta};
 
     use crate::current::{self, HookedEnd, spawns};
+    use crate::numbers;
     use crate::options::TaskHook;
     use crate::runtimes::RuntimeState;
-    use crate::{alive, numbers};
 
     pub(super) fn install(
         builder: &mut Builder,
@@ -187,20 +187,7 @@ mod on_tasks {
         spawns::set_last(number);
         let task = AsyncTaskId::of_runtime(number);
         let (kind, place) = (AsyncTaskKind::Future, meta.spawned_at());
-        // Told before it is registered: its end is told after it was found there.
         state.runtime.spawned(task, kind, place, name);
-        alive::insert(&AliveTask {
-            runtime: state.runtime,
-            task,
-            kind,
-            place,
-            name,
-        });
-        if roster::is_noted(task) {
-            // Spawned into a runtime that shuts down: it has ended already.
-            roster::leave(task);
-            state.runtime.ended(task);
-        }
     }
 
     #[inline]
@@ -234,12 +221,11 @@ mod on_tasks {
     }
 
     /// Also called for tasks of the blocking pool, workers' own loops among them, which no hook has
-    /// seen spawned. Those are not registered, and left to the wrapper.
+    /// seen spawned. Those are left to the wrapper.
     fn ended(state: &'static RuntimeState, meta: &TaskMeta<'_>) {
         let number = numbers::of_task(meta.id());
-        let task = AsyncTaskId::of_runtime(number);
-        if roster::leave_or_note(task) || !alive::is_kept() {
-            state.runtime.ended(task);
-        }
+        state
+            .runtime
+            .ended_if_spawned(AsyncTaskId::of_runtime(number));
     }
 }

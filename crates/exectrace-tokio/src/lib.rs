@@ -107,7 +107,6 @@
 
 #![forbid(unsafe_code)]
 
-mod alive;
 mod blocking;
 mod capabilities;
 mod counters;

@@ -2,10 +2,10 @@
 
 use std::panic::Location;
 
-use exectrace_recorder::{AliveTask, AsyncTaskId, AsyncTaskKind, StackHash, roster};
+use exectrace_recorder::{AsyncTaskId, AsyncTaskKind, StackHash};
 
+use crate::current;
 use crate::runtimes::RuntimeState;
-use crate::{alive, current};
 
 /// A task that is told of from its spawn to its end, which is when this is dropped at the latest.
 #[derive(Debug)]
@@ -26,13 +26,6 @@ impl ToldTask {
         place: &'static Location<'static>,
         name: Option<&'static str>,
     ) -> Self {
-        alive::insert(&AliveTask {
-            runtime: state.runtime,
-            task,
-            kind,
-            place,
-            name,
-        });
         state.runtime.spawned(task, kind, place, name);
         Self { state, task }
     }
@@ -40,7 +33,6 @@ impl ToldTask {
     /// The task is at its end.
     pub(crate) fn end(&mut self) {
         if self.task != ENDED {
-            roster::leave(self.task);
             self.state.runtime.ended(self.task);
             self.task = ENDED;
         }

@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 
 use crate::runtimes::{self, RuntimeState};
 use crate::told::ToldTask;
-use crate::{alive, current, numbers};
+use crate::{current, numbers};
 
 pin_project! {
     /// A future that tells the tracer of its polls and wakes: what is made a task of.
@@ -378,7 +378,7 @@ impl Watch {
             0 => (AsyncTaskId::unique(), AsyncTaskKind::Root),
             _ => (AsyncTaskId::of_runtime(number), AsyncTaskKind::Future),
         };
-        if number != 0 && state.has_task_hooks() && alive::is_told(task) {
+        if number != 0 && state.has_task_hooks() && task.is_live() {
             return SeenBy::Hooks(state);
         }
         SeenBy::Wrapper(ToldTask::spawned(state, task, kind, place, None))

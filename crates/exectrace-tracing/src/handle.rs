@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use exectrace_recorder::{
-    Recording, RecordingOptions, Report, StartError, StopError, TooManyDoors, note,
+    Recording, RecordingOptions, Report, StartError, StopError, TooManySpanSources, note,
 };
 
 use crate::control::Control;
@@ -26,7 +26,7 @@ pub struct Handle {
     control: Arc<Control>,
     /// Only handles hold it: when the last is gone the recording stops.
     recording: Arc<Mutex<Option<Recording>>>,
-    failure: Option<TooManyDoors>,
+    failure: Option<TooManySpanSources>,
 }
 
 /// Why a [`Handle`] could not start or stop.
@@ -41,7 +41,7 @@ pub enum HandleError {
     NotRecording,
     /// There were too many Layers and Subscribers when this one was made, so it records nothing.
     #[error("the layer or subscriber of this handle records nothing: {0}")]
-    TooManySources(TooManyDoors),
+    TooManySources(TooManySpanSources),
     /// The recording did not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -51,7 +51,7 @@ pub enum HandleError {
 }
 
 impl Handle {
-    pub(crate) fn new(control: Arc<Control>, failure: Option<TooManyDoors>) -> Self {
+    pub(crate) fn new(control: Arc<Control>, failure: Option<TooManySpanSources>) -> Self {
         Self {
             control,
             recording: Arc::default(),

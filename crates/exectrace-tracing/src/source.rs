@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use exectrace_recorder::{Door, Parent, TooManyDoors, on_switch};
+use exectrace_recorder::{Parent, SpanSource, TooManySpanSources, on_enabled_change};
 use tracing_core::span::{Attributes, Record};
 use tracing_core::{Event, Metadata};
 
@@ -17,7 +17,7 @@ use crate::{interest, stack, tokio};
 #[derive(Debug)]
 pub(crate) struct Source {
     /// `None` when there were too many: then nothing is recorded, and the handle says so.
-    door: Option<Door<Metadata<'static>>>,
+    door: Option<SpanSource<Metadata<'static>>>,
     /// Its number in the threads' stacks. Not used again, unlike a door's.
     number: u64,
     control: Arc<Control>,
@@ -28,9 +28,9 @@ impl Source {
     pub(crate) fn new(control: Arc<Control>) -> Self {
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
         callsites::mark(&control.redaction);
-        on_switch(interest::rebuild);
+        on_enabled_change(interest::rebuild);
         let describing = Arc::clone(&control);
-        let door = Door::open(move |metadata| describing.describe(metadata));
+        let door = SpanSource::register(move |metadata| describing.describe(metadata));
         Self {
             door: door.ok(),
             // Relaxed: only uniqueness matters.
@@ -45,8 +45,8 @@ impl Source {
     }
 
     /// Why it records nothing, if so.
-    pub(crate) fn failure(&self) -> Option<TooManyDoors> {
-        self.door.is_none().then_some(TooManyDoors)
+    pub(crate) fn failure(&self) -> Option<TooManySpanSources> {
+        self.door.is_none().then_some(TooManySpanSources)
     }
 
     #[inline]

@@ -171,7 +171,8 @@ pub mod runtime {
 /// For those who feed the tracer from a source of spans of their own.
 pub mod source {
     pub use exectrace_recorder::{
-        Callsite, CallsiteKind, Door, Fields, Parent, TaskRule, TooManyDoors, on_switch,
+        Callsite, CallsiteKind, Fields, Parent, SpanSource, TaskRule, TooManySpanSources,
+        on_enabled_change,
     };
 }
 

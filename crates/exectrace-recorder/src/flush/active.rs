@@ -6,9 +6,9 @@ use exectrace_format::{SideRecord, Writer};
 
 use super::generation::Generation;
 use super::losses::Losses;
-use crate::about;
+use crate::capabilities;
 use crate::control::RecordingId;
-use crate::recording::{Output, Report, SinkError, StopError};
+use crate::recording::{RecordingSink, Report, SinkError, StopError};
 
 /// What the tracer has counted since some recording started, whichever is the first.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,7 +24,7 @@ pub(super) struct Totals {
 #[derive(Debug)]
 pub(super) struct Active {
     pub(super) id: RecordingId,
-    output: Output,
+    output: RecordingSink,
     /// What is in the file. After the sink has failed it does not change.
     written: Report,
     /// The totals when it started.
@@ -38,7 +38,7 @@ impl Active {
     /// `generation`.
     pub(super) fn new(
         id: RecordingId,
-        output: Output,
+        output: RecordingSink,
         events: u64,
         generation: u64,
         totals: Totals,
@@ -107,14 +107,14 @@ impl Active {
         if written.records > 0 || written.records_dropped > 0 || self.output.error().is_some() {
             return;
         }
-        let cause = about::why_nothing();
+        let cause = capabilities::why_nothing();
         self.written.nothing = Some(cause);
         // For this file alone: others may have recorded something. Side data needs no tables, so it
         // can be added to the generation that was written last.
         let mut writer = Writer::new();
         writer.begin_generation(self.generation, self.before.now_ns);
         let text = format!("nothing: {cause}");
-        let pairs = vec![(about::RECORDED.into(), text.into())];
+        let pairs = vec![(capabilities::RECORDED.into(), text.into())];
         writer.side_record(&SideRecord::Capabilities { pairs });
         let mut bytes = Vec::new();
         writer.finish_group(&mut bytes);

@@ -26,8 +26,8 @@ impl Generation {
         // Number 1 is the first recording's preamble.
         Self {
             number: 2,
-            begin_ns: moment.point.ns,
-            wall: moment.wall_at(moment.point.ns),
+            begin_ns: moment.sample.ns,
+            wall: moment.wall_at(moment.sample.ns),
             bytes: 0,
         }
     }

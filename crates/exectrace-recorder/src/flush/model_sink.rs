@@ -7,7 +7,7 @@ use crate::input::{Input, NewSpan, SpanKey};
 use crate::merge::Sink;
 use crate::model::{Model, ThreadIndex};
 
-/// Who a source's thread is.
+/// Who a reader's thread is.
 #[derive(Debug)]
 pub(super) struct Identity {
     /// The model's name for it.
@@ -36,13 +36,13 @@ impl Sink for ModelSink<'_> {
         let time_ns = self.time_ns(ticks);
         let thread = self.identities[index].index;
         if !self.model.has_thread(thread) {
-            self.meet(time_ns, index);
+            self.register(time_ns, index);
         }
         self.model.apply(time_ns, thread, input);
     }
 
     #[inline(always)]
-    fn apply_whole(&mut self, ticks: [u64; 4], index: usize, new: &NewSpan<'_>) -> bool {
+    fn apply_leaf_span(&mut self, ticks: [u64; 4], index: usize, new: &NewSpan<'_>) -> bool {
         let [made, entered, left, closed] = ticks;
         let times_ns = [
             self.time_ns(made),
@@ -51,7 +51,7 @@ impl Sink for ModelSink<'_> {
             self.time_ns(closed),
         ];
         let thread = self.identities[index].index;
-        self.model.has_thread(thread) && self.model.apply_whole(times_ns, thread, new)
+        self.model.has_thread(thread) && self.model.apply_leaf_span(times_ns, thread, new)
     }
 }
 
@@ -65,8 +65,9 @@ impl ModelSink<'_> {
     }
 
     #[cold]
-    fn meet(&mut self, time_ns: u64, index: usize) {
+    fn register(&mut self, time_ns: u64, index: usize) {
         let Identity { index, id, name } = &self.identities[index];
-        self.model.meet(time_ns, *index, *id, name.as_deref());
+        self.model
+            .register_thread(time_ns, *index, *id, name.as_deref());
     }
 }

@@ -124,7 +124,7 @@ impl Driven {
     fn start(&mut self, version: Version) {
         if self.running.len() < 4 {
             let bytes = Bytes::default();
-            let output = Output::of_writer(bytes.clone(), version);
+            let output = RecordingSink::of_writer(bytes.clone(), version);
             let id = self.flusher.start(output).expect("a start");
             self.running.push((id, bytes));
         }

@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 
 use crate::clock::since_origin_ns;
 use crate::model::Model;
-use crate::source::Source;
+use crate::thread_reader::ThreadReader;
 
 /// So many threads are sampled at a time, in the order in which they were met: less than a millisecond at
 /// each flush.
@@ -69,7 +69,7 @@ impl ThreadTimes {
     /// Writes what has changed for the threads that recorded since the last look, or for `all`.
     pub(super) fn sample<'a>(
         &mut self,
-        sources: impl Iterator<Item = (&'a Source, ThreadId)>,
+        readers: impl Iterator<Item = (&'a ThreadReader, ThreadId)>,
         all: bool,
         model: &mut Model,
     ) {
@@ -77,8 +77,8 @@ impl ThreadTimes {
             return;
         }
         let mut is_own_wanted = all;
-        for (source, thread) in sources {
-            if !all && !source.has_news() {
+        for (reader, thread) in readers {
+            if !all && !reader.has_news() {
                 continue;
             }
             let known = self.written.get(&thread.0).copied();
@@ -87,7 +87,7 @@ impl ThreadTimes {
                 continue;
             }
             is_own_wanted = true;
-            if let Some((time_ns, counted)) = look(thread.0, || !source.has_said_it_ends())
+            if let Some((time_ns, counted)) = look(thread.0, || !reader.has_said_it_ends())
                 && (all || known != Some(counted))
             {
                 self.written.insert(thread.0, counted);

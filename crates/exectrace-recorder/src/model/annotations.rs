@@ -16,7 +16,7 @@ impl Model {
     /// The trace's id of a task of the annotation API; 0, or one that is not known, is the task of
     /// the innermost open region.
     pub(super) fn task_of(&mut self, thread: ThreadIndex, number: u64) -> TaskId {
-        let generation = self.machine.output.generation();
+        let generation = self.machine.emitter.generation();
         if number != 0
             && let Some(task) = self.tasks.name(number, generation)
         {
@@ -36,12 +36,12 @@ impl Model {
         self.run(thread);
         let region = OpenRegion {
             key: RegionKey::Annotation(began),
-            door: None,
+            source: None,
             task: self.task_of(thread, task),
             name: self.machine.names.intern_static(name),
             place: Leaf::Place(self.machine.names.frame_of_location(place)),
             suspect: false,
-            generation: self.machine.output.generation(),
+            generation: self.machine.emitter.generation(),
             stay: Stay::default(),
             over: false,
             cut: false,
@@ -51,11 +51,11 @@ impl Model {
 
     /// Opens a region on the thread's flow. Returns `false` if it has too many.
     pub(super) fn open_region(&mut self, thread: ThreadIndex, region: OpenRegion) -> bool {
-        let Some((flow, stream, names, output)) = self.machine.running(thread) else {
+        let Some((flow, stream, names, emitter)) = self.machine.running(thread) else {
             return false;
         };
         flow.stays.just_left = None;
-        let opened = flow.open(region, stream, names, output);
+        let opened = flow.open(region, stream, names, emitter);
         if !opened {
             self.counts.untracked += 1;
         }
@@ -98,13 +98,13 @@ impl Model {
     /// Closes a region of the flow that runs on the thread. `whole` says that it is a whole span.
     pub(super) fn close_region(&mut self, thread: ThreadIndex, position: usize, whole: bool) {
         self.run(thread);
-        let Some((flow, stream, names, output)) = self.machine.running(thread) else {
+        let Some((flow, stream, names, emitter)) = self.machine.running(thread) else {
             return;
         };
         let key = flow.regions[position].key;
         flow.stays.just_left = None;
         flow.settle_region(position);
-        let whole = flow.close(position, whole, stream, names, output);
+        let whole = flow.close(position, whole, stream, names, emitter);
         if let RegionKey::Span(slot) = key
             && let Some(span) = self.spans.get_mut(slot)
         {
@@ -131,7 +131,7 @@ impl Model {
         place: &'static Location<'static>,
     ) {
         self.run(thread);
-        let generation = self.machine.output.generation();
+        let generation = self.machine.emitter.generation();
         let parent = self
             .tasks
             .name(parent, generation)
@@ -140,19 +140,19 @@ impl Model {
             task: self.new_task(),
             parent,
             name: self.machine.names.intern_static(name),
-            began_ns: self.machine.output.time_ns(),
+            began_ns: self.machine.emitter.time_ns(),
             losses: self.losses,
             named: generation,
         };
         if self.tasks.begin(number, open) {
             let place = Leaf::Place(self.machine.names.frame_of_location(place));
-            self.tell_task_begin(thread, open.task, parent, open.name, place);
+            self.write_task_begin(thread, open.task, parent, open.name, place);
         } else {
             self.counts.untracked += 1;
         }
     }
 
-    pub(super) fn tell_task_begin(
+    pub(super) fn write_task_begin(
         &mut self,
         thread: ThreadIndex,
         task: TaskId,
@@ -174,11 +174,11 @@ impl Model {
     pub(super) fn task_end(&mut self, thread: ThreadIndex, number: u64) {
         if let Some(open) = self.tasks.end(number) {
             self.run(thread);
-            self.tell_task_end(thread, open.task);
+            self.write_task_end(thread, open.task);
         }
     }
 
-    pub(super) fn tell_task_end(&mut self, thread: ThreadIndex, task: TaskId) {
+    pub(super) fn write_task_end(&mut self, thread: ThreadIndex, task: TaskId) {
         let stack = StackId::NONE;
         self.machine
             .event(thread, Event::UserTaskEnd { task, stack });
@@ -199,11 +199,11 @@ impl Model {
         let mut text = std::mem::take(&mut self.text);
         text.clear();
         text::write_plain(message, &mut text);
-        self.tell_log(thread, task, category, &text, place);
+        self.write_log_event(thread, task, category, &text, place);
         self.text = text;
     }
 
-    pub(super) fn tell_log(
+    pub(super) fn write_log_event(
         &mut self,
         thread: ThreadIndex,
         task: TaskId,
@@ -214,7 +214,7 @@ impl Model {
         let category = self.machine.string(category);
         let message = self
             .machine
-            .output
+            .emitter
             .writer()
             .message(&text::within_limit(text));
         let stack = self.machine.stack(thread, place);

@@ -72,16 +72,16 @@ impl Model {
         if owns_task {
             self.run(thread);
         }
-        let end_ns = self.machine.output.time_ns();
+        let end_ns = self.machine.emitter.time_ns();
         self.end_left_stays(slot);
         if owns_task {
-            self.tell_task_end(thread, task);
+            self.write_task_end(thread, task);
             if inferred {
                 self.infer(Inferred::TaskEnd, task.0);
             }
         }
         self.write_record(thread, slot, end_ns, inferred);
-        let time_ns = self.machine.output.time_ns();
+        let time_ns = self.machine.emitter.time_ns();
         self.spans.close(slot, time_ns);
         parent
     }
@@ -128,7 +128,7 @@ impl Model {
 
     /// Writes the truth of a span that is not one region by itself.
     fn write_record(&mut self, thread: ThreadIndex, slot: SpanSlot, end_ns: u64, inferred: bool) {
-        let now_ns = self.machine.output.now_ns();
+        let now_ns = self.machine.emitter.now_ns();
         let losses = self.losses;
         let Some(span) = self.spans.get_mut(slot) else {
             return;
@@ -155,9 +155,9 @@ impl Model {
         };
         record.parent_ns = self.entered_ancestor_ns(slot);
         if !is_shown {
-            self.tell_closed(thread, site, &record);
+            self.write_close_log(thread, site, &record);
         }
-        self.machine.output.side(&SideRecord::Span(record));
+        self.machine.emitter.side(&SideRecord::Span(record));
     }
 
     /// When the nearest ancestor that was entered was so first; 0 if there is none.
@@ -168,7 +168,12 @@ impl Model {
     }
 
     /// Writes a log at the close of a span of which Go's tools show stretches only.
-    fn tell_closed(&mut self, thread: ThreadIndex, site: super::sites::SiteId, span: &SpanRecord) {
+    fn write_close_log(
+        &mut self,
+        thread: ThreadIndex,
+        site: super::sites::SiteId,
+        span: &SpanRecord,
+    ) {
         self.run(thread);
         let whole = Duration::from_nanos(span.end_ns - span.first_ns);
         let busy = Duration::from_nanos(span.busy_ns);
@@ -178,6 +183,6 @@ impl Model {
         );
         let site = self.sites.get(site);
         let (name, place) = (site.name, Leaf::Place(site.frame));
-        self.tell_log(thread, span.task, name, &message, place);
+        self.write_log_event(thread, span.task, name, &message, place);
     }
 }

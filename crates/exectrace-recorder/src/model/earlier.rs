@@ -13,8 +13,8 @@ use super::names::Leaf;
 use super::spans::{Span, SpanSlot};
 use super::threads::ThreadIndex;
 use super::{BACKGROUND_TASK, Model};
-use crate::door::Parent;
-use crate::input::{NewSpan, SiteKey, SpanKey};
+use crate::input::{CallsiteKey, NewSpan, SpanKey};
+use crate::span_source::Parent;
 
 /// At most so many are kept, those of the last recording first; others are unknown where they are named.
 const MAX_EARLIER: usize = 1 << 16;
@@ -22,7 +22,7 @@ const MAX_EARLIER: usize = 1 << 16;
 /// How a span was made.
 #[derive(Clone, Copy, Debug)]
 struct Made {
-    site: SiteKey,
+    site: CallsiteKey,
     parent: Option<SpanKey>,
     is_task: bool,
     /// Handles that there were when the recording ended.
@@ -43,11 +43,11 @@ impl Earlier {
     /// Whether the making of a span concerns one of these.
     #[inline]
     pub(super) fn is_named_by(&self, new: &NewSpan<'_>) -> bool {
-        let door = new.span.door;
+        let source = new.span.source;
         !self.is_empty()
             && match new.parent {
                 Parent::Explicit(id) | Parent::Current(id)
-                    if self.spans.contains_key(&SpanKey { id, door }) =>
+                    if self.spans.contains_key(&SpanKey { id, source }) =>
                 {
                     true
                 }
@@ -75,8 +75,8 @@ impl Earlier {
         self.spans.clear();
     }
 
-    pub(super) fn door_closed(&mut self, door: u16) {
-        self.spans.retain(|key, _| key.door != door);
+    pub(super) fn source_closed(&mut self, source: u16) {
+        self.spans.retain(|key, _| key.source != source);
     }
 }
 
@@ -112,12 +112,12 @@ impl Model {
 
     /// Takes in the parent that a record names, if it was made earlier.
     #[inline]
-    pub(super) fn recall_parent(&mut self, thread: ThreadIndex, door: u16, parent: Parent) {
+    pub(super) fn recall_parent(&mut self, thread: ThreadIndex, source: u16, parent: Parent) {
         if self.earlier.is_empty() {
             return;
         }
         if let Parent::Explicit(id) | Parent::Current(id) = parent {
-            self.recall(thread, SpanKey { id, door });
+            self.recall(thread, SpanKey { id, source });
         }
     }
 
@@ -150,15 +150,15 @@ impl Model {
         made: Made,
         parent: Option<SpanSlot>,
     ) -> Option<SpanSlot> {
-        let site = self.sites.meet(made.site, &mut self.machine.names);
+        let site = self.sites.id_of(made.site, &mut self.machine.names);
         let parent_span = parent.and_then(|slot| self.spans.get(slot));
         let parent_span = parent_span.filter(|span| !span.closed);
         let mut span = Span::new(key, site);
         span.parent_span = parent.filter(|_| parent_span.is_some());
         span.task = parent_span.map_or(BACKGROUND_TASK, |parent| parent.task);
         span.handles = made.handles;
-        span.began_ns = self.machine.output.time_ns();
-        span.named = self.machine.output.generation();
+        span.began_ns = self.machine.emitter.time_ns();
+        span.named = self.machine.emitter.generation();
         span.losses = self.losses;
         span.adopted = true;
         if made.is_task {
@@ -180,7 +180,7 @@ impl Model {
         if made.is_task {
             let site = self.sites.get(site);
             let (name, place) = (site.name, Leaf::Place(site.frame));
-            self.tell_task_begin(thread, task, of, name, place);
+            self.write_task_begin(thread, task, of, name, place);
             self.infer(Inferred::TaskBegin, task.0);
         }
         Some(slot)

@@ -61,7 +61,7 @@ impl Model {
         let site = self.sites.unknown_span(&mut self.machine.names);
         let mut span = Span::new(key, site);
         span.task = self.flow_task(thread);
-        span.began_ns = self.machine.output.time_ns();
+        span.began_ns = self.machine.emitter.time_ns();
         span.losses = self.losses;
         span.adopted = true;
         let task = span.task;
@@ -74,15 +74,15 @@ impl Model {
     }
 
     fn count_entry(&mut self, thread: ThreadIndex, slot: SpanSlot) {
-        let now_ns = self.machine.output.now_ns();
-        let generation = self.machine.output.generation();
+        let now_ns = self.machine.emitter.now_ns();
+        let generation = self.machine.emitter.generation();
         if let Some(span) = self.spans.get_mut(slot) {
             span.entries.enter(now_ns);
             span.named = generation;
             if span.carried
                 && let Some(flow) = self.machine.current_mut(thread)
             {
-                flow.carry_again(slot, span.task, span.key.door);
+                flow.carry_again(slot, span.task, span.key.source);
             }
         }
     }
@@ -106,7 +106,7 @@ impl Model {
         let Some(region) = self.region_of(slot) else {
             return;
         };
-        let first_ns = self.machine.output.time_ns();
+        let first_ns = self.machine.emitter.time_ns();
         if self.open_region(thread, region) {
             self.has_entered(thread, slot, first_ns);
             if let Some(span) = self.spans.get_mut(slot)
@@ -125,12 +125,12 @@ impl Model {
         let site = self.sites.get(span.site);
         Some(OpenRegion {
             key: RegionKey::Span(slot),
-            door: Some(span.key.door),
+            source: Some(span.key.source),
             task: span.task,
             name: site.name,
             place: Leaf::Place(site.frame),
             suspect: false,
-            generation: self.machine.output.generation(),
+            generation: self.machine.emitter.generation(),
             stay: Stay::default(),
             over: false,
             cut: false,
@@ -139,8 +139,8 @@ impl Model {
 
     /// A span is entered on this thread by a flow that had not entered it.
     fn has_entered(&mut self, thread: ThreadIndex, slot: SpanSlot, first_ns: u64) {
-        let now_ns = self.machine.output.now_ns();
-        let generation = self.machine.output.generation();
+        let now_ns = self.machine.emitter.now_ns();
+        let generation = self.machine.emitter.generation();
         let current = self
             .machine
             .thread(thread)
@@ -195,16 +195,16 @@ impl Model {
             self.counts.untracked += 1;
             return;
         }
-        let first_ns = self.machine.output.time_ns();
+        let first_ns = self.machine.emitter.time_ns();
         if self.spans.get(slot).is_some_and(|span| !span.owns_task()) {
             self.begin_carrier(thread, slot);
         }
         let Some(span) = self.spans.get(slot) else {
             return;
         };
-        let (task, door) = (span.task, span.key.door);
+        let (task, source) = (span.task, span.key.source);
         if let Some(flow) = self.machine.current_mut(thread) {
-            flow.carry(slot, task, door);
+            flow.carry(slot, task, source);
         }
         self.has_entered(thread, slot, first_ns);
     }
@@ -218,13 +218,13 @@ impl Model {
         let parent = std::mem::replace(&mut span.task, task);
         span.parent = parent;
         span.carried = true;
-        span.began_ns = self.machine.output.time_ns();
+        span.began_ns = self.machine.emitter.time_ns();
         let site = self.sites.get(span.site);
         let name = self.machine.string(site.name);
         let machine = &mut self.machine;
         let leaf = Leaf::Place(site.frame);
         let stack = machine
-            .output
+            .emitter
             .stack(&mut machine.names, leaf, self.concurrent_span);
         let event = Event::UserTaskBegin {
             task,
@@ -255,7 +255,7 @@ impl Model {
             return;
         }
         let is_polled = flow.is_polled();
-        let now_ns = self.machine.output.now_ns();
+        let now_ns = self.machine.emitter.now_ns();
         let is_ahead = last && self.has_clone_ahead(key);
         let Some(span) = self.spans.get_mut(slot) else {
             return;

@@ -2,8 +2,8 @@
 
 use exectrace_format::{Event, GoId, StackId, Stream, TaskId};
 
+use super::emitter::Emitter;
 use super::names::{FrameId, Leaf, NameId, Names};
-use super::output::Output;
 use super::spans::SpanSlot;
 use super::stays::{Stay, Stays};
 use super::threads::ThreadIndex;
@@ -39,8 +39,8 @@ pub(crate) enum RegionKey {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OpenRegion {
     pub(crate) key: RegionKey,
-    /// The door of the span; `None` for the annotation API.
-    pub(crate) door: Option<u16>,
+    /// The span source of the span; `None` for the annotation API.
+    pub(crate) source: Option<u16>,
     pub(crate) task: TaskId,
     pub(crate) name: NameId,
     pub(crate) place: Leaf,
@@ -117,7 +117,7 @@ impl Flow {
 
     /// Marks its state as told in this generation. Returns `false` if it was already.
     #[inline]
-    pub(crate) fn mark_told(&mut self, generation: u64) -> bool {
+    pub(crate) fn mark_announced(&mut self, generation: u64) -> bool {
         if self.told == generation {
             return false;
         }
@@ -133,7 +133,7 @@ impl Flow {
 
     /// Whether a region can begin and end here with nothing else to be done.
     #[inline]
-    pub(crate) fn can_take_whole(&self) -> bool {
+    pub(crate) fn can_take_leaf(&self) -> bool {
         self.stays.left == 0
             && self.regions.len() < MAX_OPEN_REGIONS
             && self.regions.last().is_none_or(|region| !region.over)
@@ -159,45 +159,45 @@ impl Flow {
         region: OpenRegion,
         stream: Stream,
         names: &mut Names,
-        output: &mut Output,
+        emitter: &mut Emitter,
     ) -> bool {
         if self.regions.len() == MAX_OPEN_REGIONS {
             return false;
         }
-        self.tell_begin(&region, stream, names, output);
+        self.write_begin(&region, stream, names, emitter);
         self.regions.push(region);
         true
     }
 
-    fn tell_begin(
+    fn write_begin(
         &self,
         region: &OpenRegion,
         stream: Stream,
         names: &mut Names,
-        output: &mut Output,
+        emitter: &mut Emitter,
     ) {
-        let name = output.name(names, region.name);
+        let name = emitter.name(names, region.name);
         let (leaf, root) = region.stack(self.root);
-        let stack = output.stack(names, leaf, root);
+        let stack = emitter.stack(names, leaf, root);
         let task = region.task;
-        output.event(stream, Event::UserRegionBegin { task, name, stack });
+        emitter.event(stream, Event::UserRegionBegin { task, name, stack });
     }
 
     /// `whole` says that the region is a whole span by itself.
-    fn tell_end(
+    fn write_end(
         region: &OpenRegion,
         whole: bool,
         stream: Stream,
         names: &mut Names,
-        output: &mut Output,
+        emitter: &mut Emitter,
     ) {
-        let name = output.name(names, region.name);
+        let name = emitter.name(names, region.name);
         let task = region.task;
         let stack = match region.key {
-            RegionKey::Span(_) if !whole => output.part_of_span(names),
+            RegionKey::Span(_) if !whole => emitter.part_of_span(names),
             _ => StackId::NONE,
         };
-        output.event(stream, Event::UserRegionEnd { task, name, stack });
+        emitter.event(stream, Event::UserRegionEnd { task, name, stack });
     }
 
     /// Closes the region at `position`. The flow must be running on the thread of `stream`.
@@ -214,7 +214,7 @@ impl Flow {
         whole: bool,
         stream: Stream,
         names: &mut Names,
-        output: &mut Output,
+        emitter: &mut Emitter,
     ) -> bool {
         let is_polled = self.is_polled();
         let is_innermost = position + 1 == self.regions.len();
@@ -222,34 +222,34 @@ impl Flow {
         let whole = whole && !region.cut;
         if is_innermost {
             if let Some(region) = self.regions.pop() {
-                Self::tell_end(&region, whole, stream, names, output);
+                Self::write_end(&region, whole, stream, names, emitter);
             }
         } else if is_polled && matches!(region.key, RegionKey::Span(_)) {
             region.over = true;
             return false;
         } else {
-            self.close_below_the_top(position, whole, stream, names, output);
+            self.close_below_the_top(position, whole, stream, names, emitter);
         }
-        self.close_ended(stream, names, output);
+        self.close_ended(stream, names, emitter);
         whole
     }
 
     /// Closes the regions whose end came while they could not end. After a loss, others may be cut for
     /// it: else those below a region that never ends would be kept for ever.
-    pub(crate) fn close_over(&mut self, stream: Stream, names: &mut Names, output: &mut Output) {
-        self.close_ended(stream, names, output);
+    pub(crate) fn close_over(&mut self, stream: Stream, names: &mut Names, emitter: &mut Emitter) {
+        self.close_ended(stream, names, emitter);
         let is_lost = |region: &OpenRegion| region.over && region.suspect;
         while let Some(position) = self.regions.iter().rposition(is_lost) {
-            self.close_below_the_top(position, false, stream, names, output);
-            self.close_ended(stream, names, output);
+            self.close_below_the_top(position, false, stream, names, emitter);
+            self.close_ended(stream, names, emitter);
         }
     }
 
     /// Closes the innermost regions whose end has come.
     #[inline]
-    pub(crate) fn close_ended(&mut self, stream: Stream, names: &mut Names, output: &mut Output) {
+    pub(crate) fn close_ended(&mut self, stream: Stream, names: &mut Names, emitter: &mut Emitter) {
         while let Some(region) = self.regions.pop_if(|region| region.over) {
-            Self::tell_end(&region, false, stream, names, output);
+            Self::write_end(&region, false, stream, names, emitter);
         }
     }
 
@@ -260,19 +260,19 @@ impl Flow {
         whole: bool,
         stream: Stream,
         names: &mut Names,
-        output: &mut Output,
+        emitter: &mut Emitter,
     ) {
         let mut above = self.regions.split_off(position + 1);
         for region in above.iter_mut().rev() {
             region.cut = true;
-            Self::tell_end(region, false, stream, names, output);
+            Self::write_end(region, false, stream, names, emitter);
         }
         if let Some(region) = self.regions.pop() {
-            Self::tell_end(&region, whole, stream, names, output);
+            Self::write_end(&region, whole, stream, names, emitter);
         }
         for region in above {
             if !region.suspect && !region.over {
-                self.tell_begin(&region, stream, names, output);
+                self.write_begin(&region, stream, names, emitter);
                 self.regions.push(region);
             } else if let RegionKey::Span(slot) = region.key {
                 self.stays.settle(slot, region.stay);

@@ -9,8 +9,8 @@ use std::collections::BinaryHeap;
 use exectrace_format::{Event, ProcId, ProcStatus, Stream};
 use rustc_hash::FxHashMap;
 
+use super::emitter::Emitter;
 use super::names::NameId;
-use super::output::Output;
 
 /// How many lanes are kept for threads of one name. A program that starts thread after thread, each with
 /// a name of its own, has so many rows in a timeline, and then no more than it has threads at once.
@@ -84,29 +84,29 @@ impl Lanes {
     }
 
     /// What a reader is told of the number of lanes: one more than the largest number.
-    pub(crate) fn count_to_tell(&self) -> u64 {
+    pub(crate) fn reader_count(&self) -> u64 {
         self.lanes.len() as u64 + 1
     }
 
     /// Starts an idle lane on a thread.
-    pub(crate) fn start(&mut self, lane: ProcId, stream: Stream, output: &mut Output) {
-        self.tell(lane, stream, output);
+    pub(crate) fn start(&mut self, lane: ProcId, stream: Stream, emitter: &mut Emitter) {
+        self.tell(lane, stream, emitter);
         let entry = self.entry(lane);
         entry.seq += 1;
         entry.busy = true;
         let seq = entry.seq;
-        output.event(stream, Event::ProcStart { proc: lane, seq });
+        emitter.event(stream, Event::ProcStart { proc: lane, seq });
     }
 
     /// Stops the lane of a thread.
-    pub(crate) fn stop(&mut self, lane: ProcId, stream: Stream, output: &mut Output) {
+    pub(crate) fn stop(&mut self, lane: ProcId, stream: Stream, emitter: &mut Emitter) {
         self.entry(lane).busy = false;
-        output.event(stream, Event::ProcStop);
+        emitter.event(stream, Event::ProcStop);
     }
 
     /// Tells the lane's state, if this generation does not know it.
-    pub(crate) fn tell(&mut self, lane: ProcId, stream: Stream, output: &mut Output) {
-        let generation = output.generation();
+    pub(crate) fn tell(&mut self, lane: ProcId, stream: Stream, emitter: &mut Emitter) {
+        let generation = emitter.generation();
         let entry = self.entry(lane);
         if entry.told == generation {
             return;
@@ -114,7 +114,7 @@ impl Lanes {
         entry.told = generation;
         entry.seq = 0;
         let status = status(entry);
-        output.event(stream, Event::ProcStatus { proc: lane, status });
+        emitter.event(stream, Event::ProcStatus { proc: lane, status });
     }
 
     /// Each lane that no thread holds.

@@ -11,16 +11,17 @@
 mod annotations;
 mod closing;
 mod earlier;
+mod emitter;
 mod entering;
 mod files;
 mod flow;
-mod foresight;
 mod lanes;
+mod leaf_span;
+mod lookahead;
+mod loss_recovery;
 mod names;
-mod output;
 mod polls;
 mod preamble;
-mod repair;
 mod sites;
 mod spans;
 mod stays;
@@ -31,15 +32,14 @@ mod text;
 mod threads;
 mod tracing;
 mod wakes;
-mod whole;
 mod workers;
 
 use exectrace_format::{CONCURRENT_SPAN, GroupCounts, Inferred, SideRecord, TaskId, ThreadId};
 use rustc_hash::FxHashMap;
 
-use crate::input::{Ahead, Input, SpanKey};
+use crate::input::{Input, SpanKey, Upcoming};
 
-use foresight::Waker;
+use lookahead::Waker;
 use names::{FrameId, Leaf};
 use polls::AsyncTasks;
 use sites::Sites;
@@ -115,23 +115,23 @@ impl Model {
 
     /// Begins generation `number` at `time_ns`. What is pending must have been taken.
     pub(crate) fn begin_generation(&mut self, number: u64, time_ns: u64) {
-        self.machine.output.begin_generation(number, time_ns);
+        self.machine.emitter.begin_generation(number, time_ns);
         self.end_what_losses_left_open();
     }
 
     /// Takes the events since the last call as one group.
     pub(crate) fn finish_group(&mut self, out: &mut Vec<u8>) -> GroupCounts {
-        self.machine.output.writer().finish_group(out)
+        self.machine.emitter.writer().finish_group(out)
     }
 
     /// Events since the last group.
     pub(crate) fn pending_events(&mut self) -> u64 {
-        self.machine.output.writer().pending_events()
+        self.machine.emitter.writer().pending_events()
     }
 
     /// The earliest time that the next event can have.
     pub(crate) fn time_ns(&self) -> u64 {
-        self.machine.output.time_ns()
+        self.machine.emitter.time_ns()
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -142,27 +142,27 @@ impl Model {
     ///
     /// Each thread's records come here in their order, before any of them is applied.
     #[inline]
-    pub(crate) fn foresee(
+    pub(crate) fn look_ahead(
         &mut self,
         time_ns: impl FnOnce() -> u64,
         thread: ThreadIndex,
-        ahead: &Ahead,
+        ahead: &Upcoming,
     ) {
-        let foresight = &mut self.polls.foresight;
+        let lookahead = &mut self.polls.lookahead;
         match *ahead {
-            Ahead::Clone(span) => *self.clones_ahead.entry(span).or_default() += 1,
-            Ahead::BlockingSpawn(task) => foresight.blocking_spawned(task),
-            Ahead::PollBegin { task, waited_ns } => {
-                foresight.poll_begins(thread, task);
+            Upcoming::Clone(span) => *self.clones_ahead.entry(span).or_default() += 1,
+            Upcoming::BlockingSpawn(task) => lookahead.blocking_spawned(task),
+            Upcoming::PollBegin { task, waited_ns } => {
+                lookahead.poll_begins(thread, task);
                 if let Some(waited_ns) = waited_ns {
-                    foresight.woken_at(time_ns().saturating_sub(waited_ns), task);
+                    lookahead.woken_at(time_ns().saturating_sub(waited_ns), task);
                 }
             }
-            Ahead::PollEnd => foresight.poll_ends(thread),
-            Ahead::Park(parks) => foresight.parks(thread, parks),
-            Ahead::Wake(task) => foresight.wake(thread, time_ns(), Waker::Task(task.task)),
-            Ahead::WakeBy(waker) => foresight.wake(thread, time_ns(), Waker::Known(waker)),
-            Ahead::WakerOf { task, waker } => foresight.waker_of(waker, task),
+            Upcoming::PollEnd => lookahead.poll_ends(thread),
+            Upcoming::Park(parks) => lookahead.parks(thread, parks),
+            Upcoming::Wake(task) => lookahead.wake(thread, time_ns(), Waker::Task(task.task)),
+            Upcoming::WakeBy(waker) => lookahead.wake(thread, time_ns(), Waker::Known(waker)),
+            Upcoming::WakerOf { task, waker } => lookahead.waker_of(waker, task),
         }
     }
 
@@ -177,8 +177,8 @@ impl Model {
     /// Inlined, so that it is a plain call of the handler where the kind is known.
     #[inline(always)]
     pub(crate) fn apply(&mut self, time_ns: u64, thread: ThreadIndex, input: Input<'_>) {
-        self.tell_wakes_until(time_ns);
-        self.machine.output.advance(time_ns);
+        self.apply_timed_wakes(time_ns);
+        self.machine.emitter.advance(time_ns);
         self.spans.forget_before(time_ns);
         self.counts.records += 1;
         match input {
@@ -216,7 +216,7 @@ impl Model {
                 parent,
                 fields,
             } => self.event(thread, site, parent, fields),
-            Input::DoorClosed { door } => self.door_closed(thread, door),
+            Input::SourceClosed { source } => self.source_closed(thread, source),
             Input::ThreadEnd => self.thread_end(thread),
             Input::Lost { records } => self.lost(thread, records),
             Input::AsyncSpawn {
@@ -238,15 +238,15 @@ impl Model {
     }
 
     /// Makes a thread known before its first record.
-    pub(crate) fn meet(
+    pub(crate) fn register_thread(
         &mut self,
         time_ns: u64,
         index: ThreadIndex,
         id: ThreadId,
         name: Option<&str>,
     ) {
-        self.machine.output.advance(time_ns);
-        self.machine.meet(index, id, name);
+        self.machine.emitter.advance(time_ns);
+        self.machine.register_thread(index, id, name);
     }
 
     /// Whether the thread is known and has not ended.
@@ -258,7 +258,7 @@ impl Model {
     /// The thread is gone, and its own record of that was lost.
     pub(crate) fn thread_gone(&mut self, time_ns: u64, index: ThreadIndex) {
         if self.has_thread(index) {
-            self.machine.output.advance(time_ns);
+            self.machine.emitter.advance(time_ns);
             self.thread_end(index);
             self.infer(Inferred::State, u64::from(index.0));
         }
@@ -270,15 +270,15 @@ impl Model {
         }
         let flow = self.machine.end_thread(thread);
         self.leave_all(flow);
-        self.polls.foresight.thread_gone(thread);
+        self.polls.lookahead.thread_gone(thread);
     }
 
     /// Writes a message of the tracer's own, on its own flow.
     pub(crate) fn note(&mut self, time_ns: u64, category: &'static str, message: &str) {
-        self.machine.output.advance(time_ns);
+        self.machine.emitter.advance(time_ns);
         let category = self.machine.names.intern_static(category);
         self.machine.run(ThreadIndex::TRACER);
-        self.tell_log(
+        self.write_log_event(
             ThreadIndex::TRACER,
             TRACER_TASK,
             category,
@@ -293,14 +293,14 @@ impl Model {
         self.note(time_ns, key, value);
         let pairs = vec![(key.into(), value.to_owned().into())];
         self.machine
-            .output
+            .emitter
             .side(&SideRecord::Capabilities { pairs });
     }
 
     /// The value of a counter, read at this time.
     pub(crate) fn counter(&mut self, time_ns: u64, name: &str, value: i64) {
         let name = name.to_owned().into();
-        self.machine.output.side(&SideRecord::Counter {
+        self.machine.emitter.side(&SideRecord::Counter {
             name,
             time_ns,
             value,
@@ -315,7 +315,7 @@ impl Model {
         cpu_ns: u64,
         wait_ns: u64,
     ) {
-        self.machine.output.side(&SideRecord::ThreadTime {
+        self.machine.emitter.side(&SideRecord::ThreadTime {
             thread,
             time_ns,
             cpu_ns,
@@ -344,9 +344,9 @@ impl Model {
     /// Notes in the side data that something was concluded, not seen.
     fn infer(&mut self, what: Inferred, id: u64) {
         self.counts.inferred += 1;
-        let time_ns = self.machine.output.time_ns();
+        let time_ns = self.machine.emitter.time_ns();
         self.machine
-            .output
+            .emitter
             .side(&SideRecord::Inferred { time_ns, what, id });
     }
 }

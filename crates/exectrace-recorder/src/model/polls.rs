@@ -13,14 +13,15 @@ use exectrace_format::{
 use rustc_hash::FxHashMap;
 
 use super::flow::{Flow, FlowId, FlowState, RegionKey};
-use super::foresight::{Foresight, WakerKind};
+use super::lookahead::{Lookahead, WakerKind};
 use super::names::{ChainId, FrameId, Leaf, NameId, Names};
 use super::threads::{ThreadIndex, WorkerKey};
 use super::wakes::Wakers;
 use super::{Model, files};
 use crate::input::{AsyncKey, WakerKey};
+use crate::live_tasks::LiveTask;
 use crate::resolve::{JOIN, Resolver};
-use crate::schedule::{AliveTask, AsyncTaskKind};
+use crate::schedule::AsyncTaskKind;
 
 /// Most async tasks that may live at once, some 200 bytes each. Those beyond are counted and left out.
 const MAX_ASYNC_TASKS: usize = 1 << 20;
@@ -63,7 +64,7 @@ pub(crate) struct AsyncTasks {
     places: FxHashMap<u64, WaitPlace>,
     /// Who ended all waits so far of tasks of this root at this stack; `None` once they differed.
     learned: FxHashMap<(ChainId, FrameId), Option<WakerKind>>,
-    pub(crate) foresight: Foresight,
+    pub(crate) lookahead: Lookahead,
     resolver: Resolver,
     pub(super) texts: Texts,
     next_poll: u64,
@@ -105,7 +106,7 @@ impl AsyncTasks {
             wakers: Wakers::default(),
             places: FxHashMap::default(),
             learned: FxHashMap::default(),
-            foresight: Foresight::default(),
+            lookahead: Lookahead::default(),
             resolver: Resolver::new(),
             texts,
             next_poll: 1,
@@ -134,14 +135,14 @@ impl AsyncTasks {
 
 impl Model {
     /// Takes in a task that is alive when a recording starts, before anything else is known of it.
-    pub(crate) fn adopt(&mut self, alive: &AliveTask) {
-        let number = alive.task.get();
+    pub(crate) fn adopt(&mut self, live: &LiveTask) {
+        let number = live.task.get();
         if self.polls.tasks.contains_key(&number) || self.polls.tasks.len() >= MAX_ASYNC_TASKS {
             return;
         }
-        let root = self.task_root(alive.name, alive.place, None);
+        let root = self.task_root(live.name, live.place, None);
         let flow = self.machine.adopt(root);
-        self.insert_task(number, flow, alive.kind);
+        self.insert_task(number, flow, live.kind);
         if let Some(task) = self.polls.tasks.get_mut(&number) {
             task.from_before = true;
         }
@@ -194,8 +195,8 @@ impl Model {
             self.counts.untracked += 1;
             return;
         }
-        let told_name = self.polls.wakers.name_of(key.task);
-        let root = self.task_root(name, place, told_name);
+        let announced_name = self.polls.wakers.name_of(key.task);
+        let root = self.task_root(name, place, announced_name);
         let is_idle_worker = self
             .machine
             .thread(thread)
@@ -329,9 +330,9 @@ impl Model {
         if let Some(reason) = seen.filter(|_| !joins) {
             return reason;
         }
-        let now = self.machine.output.now_ns();
+        let now = self.machine.emitter.now_ns();
         let known = [waker, self.polls.wakers.span_of(key.task)];
-        let next = self.polls.foresight.next_wake(key.task, known, now);
+        let next = self.polls.lookahead.next_wake(key.task, known, now);
         if let Some(reason) = seen {
             // A stack does not say on which pool runs what it joins; who wakes does.
             let blocking = next == Some(WakerKind::Blocking);
@@ -388,7 +389,7 @@ impl Model {
 
     /// The flow that runs on the thread ends now, and with it what it has open.
     pub(super) fn end_all_regions(&mut self, thread: ThreadIndex) {
-        let now_ns = self.machine.output.now_ns();
+        let now_ns = self.machine.emitter.now_ns();
         while let Some(region) = self
             .machine
             .current(thread)
@@ -412,7 +413,7 @@ impl Model {
     /// The flow is gone: its spans are entered there no more.
     pub(super) fn leave_all(&mut self, flow: Option<Flow>) {
         let Some(flow) = flow else { return };
-        let now_ns = self.machine.output.now_ns();
+        let now_ns = self.machine.emitter.now_ns();
         let regions = flow.regions.iter().filter(|region| !region.over);
         let of_regions = regions.filter_map(|region| match region.key {
             RegionKey::Span(slot) => Some((slot, region.stay.left_in.is_none())),

@@ -15,7 +15,7 @@ use super::threads::{TRACER_NAME, Thread, ThreadIndex};
 use super::{Model, TRACER_TASK};
 
 /// An open user task, as a preamble tells it.
-struct TaskToTell {
+struct OpenUserTask {
     task: TaskId,
     parent: TaskId,
     name: NameId,
@@ -25,7 +25,7 @@ struct TaskToTell {
 }
 
 /// Writes events that end, one nanosecond apart, at the time when the shared generation begins.
-struct Telling<'a> {
+struct PreambleWriter<'a> {
     model: &'a Model,
     writer: &'a mut Writer,
     next_ns: u64,
@@ -44,23 +44,23 @@ impl Model {
         about: &[(&'static str, String)],
         out: &mut Vec<u8>,
     ) -> (u64, u64) {
-        let tasks = self.tasks_to_tell();
+        let tasks = self.open_user_tasks();
         let most_events = self.preamble_events(tasks.len());
         let begin_ns = end_ns.saturating_sub(most_events).max(1);
         let mut writer = Writer::new();
         writer.begin_generation(number, begin_ns);
-        let mut telling = Telling {
+        let mut preamble = PreambleWriter {
             model: self,
             writer: &mut writer,
             next_ns: begin_ns,
             end_ns,
         };
-        telling.tracer(&tasks, about);
+        preamble.tracer(&tasks, about);
         for (_, thread) in self.machine.threads().skip(1) {
-            telling.thread(thread);
+            preamble.thread(thread);
         }
-        telling.idle_flows();
-        telling.idle_lanes();
+        preamble.idle_flows();
+        preamble.idle_lanes();
         (writer.finish_group(out).events, begin_ns)
     }
 
@@ -69,21 +69,21 @@ impl Model {
         let flows = self.machine.flows.iter();
         // A lane's and a flow's status, its regions, its wait.
         let for_flows: usize = flows.map(|(_, flow)| 3 + flow.regions.len()).sum();
-        let lanes = self.machine.lanes.count_to_tell() as usize;
+        let lanes = self.machine.lanes.reader_count() as usize;
         (32 + tasks + for_flows + lanes) as u64
     }
 
     /// Open tasks of the program, parents before their children: ids are given out in that order.
-    fn tasks_to_tell(&self) -> Vec<TaskToTell> {
+    fn open_user_tasks(&self) -> Vec<OpenUserTask> {
         let of_spans = self.spans.live().filter(|(_, span)| span.owns_task());
-        let of_spans = of_spans.map(|(_, span)| TaskToTell {
+        let of_spans = of_spans.map(|(_, span)| OpenUserTask {
             task: span.task,
             parent: span.parent,
             name: self.sites.get(span.site).name,
             began_ns: span.began_ns,
             carries: span.carried.then(|| self.sites.get(span.site).frame),
         });
-        let annotated = self.tasks.iter().map(|(_, open)| TaskToTell {
+        let annotated = self.tasks.iter().map(|(_, open)| OpenUserTask {
             task: open.task,
             parent: open.parent,
             name: open.name,
@@ -96,7 +96,7 @@ impl Model {
     }
 }
 
-impl Telling<'_> {
+impl PreambleWriter<'_> {
     fn event(&mut self, stream: Stream, event: Event) {
         self.writer.event(stream, self.next_ns, event);
         self.next_ns = (self.next_ns + 1).min(self.end_ns);
@@ -119,7 +119,7 @@ impl Telling<'_> {
 
     /// The tracer's flow tells the tasks, and what the tracer says of itself. Then, on its lane, each
     /// flow that has open regions and does not run is shown running, for its regions.
-    fn tracer(&mut self, tasks: &[TaskToTell], about: &[(&'static str, String)]) {
+    fn tracer(&mut self, tasks: &[OpenUserTask], about: &[(&'static str, String)]) {
         let machine = &self.model.machine;
         let Some((tracer, flow, lane)) = machine.thread(ThreadIndex::TRACER).and_then(|tracer| {
             let flow = machine.flows.get(tracer.own?)?;
@@ -133,7 +133,7 @@ impl Telling<'_> {
         let status = ProcStatus::Running;
         self.event(stream, Event::ProcStatus { proc: lane, status });
         self.running(stream, tracer.id, flow, stack);
-        let procs = machine.lanes.count_to_tell();
+        let procs = machine.lanes.reader_count();
         self.event(stream, Event::ProcsChange { procs, stack });
         for (task, name) in Model::OWN_TASKS {
             let name = self.writer.string(name);
@@ -267,7 +267,7 @@ impl Telling<'_> {
 
     /// Flows that do not run and have no open regions.
     fn idle_flows(&mut self) {
-        let nobody = self.writer.stream(ThreadId::NONE);
+        let no_thread = self.writer.stream(ThreadId::NONE);
         for (_, flow) in self.model.machine.flows.iter() {
             let is_tracer = flow.go == exectrace_format::GoId(1);
             let status = match flow.state {
@@ -283,20 +283,20 @@ impl Telling<'_> {
                 status,
                 stack,
             };
-            self.event(nobody, event);
+            self.event(no_thread, event);
         }
     }
 
     /// Lanes that no thread holds, and the names of all.
     fn idle_lanes(&mut self) {
-        let nobody = self.writer.stream(ThreadId::NONE);
+        let no_thread = self.writer.stream(ThreadId::NONE);
         let machine = &self.model.machine;
         let tracer = machine
             .thread(ThreadIndex::TRACER)
             .and_then(|tracer| tracer.lane);
         for proc in machine.lanes.idle().filter(|&lane| Some(lane) != tracer) {
             let status = ProcStatus::Idle;
-            self.event(nobody, Event::ProcStatus { proc, status });
+            self.event(no_thread, Event::ProcStatus { proc, status });
         }
         for (proc, name) in machine.lane_names() {
             let name = machine.names.text(name).to_owned().into();

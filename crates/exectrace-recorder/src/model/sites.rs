@@ -3,8 +3,8 @@
 use rustc_hash::FxHashMap;
 
 use super::names::{FrameId, NameId, Names};
-use crate::door::{Callsite, CallsiteKind, TaskRule};
-use crate::input::SiteKey;
+use crate::input::CallsiteKey;
+use crate::span_source::{Callsite, CallsiteKind, TaskRule};
 
 /// A call site that the model knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(crate) struct SiteId(u32);
 #[derive(Debug)]
 pub(crate) struct Site {
     /// `None` if it stands for what is unknown.
-    pub(crate) key: Option<SiteKey>,
+    pub(crate) key: Option<CallsiteKey>,
     /// The span's name.
     pub(crate) name: NameId,
     /// Level and target: the category of its events.
@@ -73,14 +73,14 @@ fn role(name: &str, kind: CallsiteKind) -> FieldRole {
     }
 }
 
-/// Asks a door what stands at an address.
-pub(crate) type Describe = Box<dyn Fn(SiteKey) -> Option<Callsite> + Send>;
+/// Asks a span source what stands at an address.
+pub(crate) type Describe = Box<dyn Fn(CallsiteKey) -> Option<Callsite> + Send>;
 
 /// The call sites that were seen.
 pub(crate) struct Sites {
     describe: Describe,
     sites: Vec<Site>,
-    by_key: FxHashMap<SiteKey, SiteId>,
+    by_key: FxHashMap<CallsiteKey, SiteId>,
     unknown_span: Option<SiteId>,
 }
 
@@ -102,7 +102,7 @@ impl Sites {
 
     /// The call site of a key, which is described when it is met first.
     #[inline]
-    pub(crate) fn meet(&mut self, key: SiteKey, names: &mut Names) -> SiteId {
+    pub(crate) fn id_of(&mut self, key: CallsiteKey, names: &mut Names) -> SiteId {
         match self.by_key.get(&key) {
             Some(&site) => site,
             None => self.add(key, names),
@@ -110,7 +110,7 @@ impl Sites {
     }
 
     #[cold]
-    fn add(&mut self, key: SiteKey, names: &mut Names) -> SiteId {
+    fn add(&mut self, key: CallsiteKey, names: &mut Names) -> SiteId {
         let callsite = (self.describe)(key).unwrap_or_else(|| unknown("unknown"));
         let id = self.push(Some(key), callsite, names);
         self.by_key.insert(key, id);
@@ -127,7 +127,7 @@ impl Sites {
         site
     }
 
-    fn push(&mut self, key: Option<SiteKey>, callsite: Callsite, names: &mut Names) -> SiteId {
+    fn push(&mut self, key: Option<CallsiteKey>, callsite: Callsite, names: &mut Names) -> SiteId {
         let module = callsite.module.unwrap_or(callsite.target);
         let function = match callsite.kind {
             CallsiteKind::Span | CallsiteKind::AsyncTask => format!("{module}::{}", callsite.name),

@@ -23,10 +23,10 @@ const REMEMBERED_NS: u64 = 20_000;
 
 /// Spans that were told whole and are remembered: more than a thread can make in the microsecond by
 /// which counters disagree.
-const TOLD_SPANS: usize = 64;
+const REMEMBERED_LEAVES: usize = 64;
 
 /// Set in the index of a slot that is none of the table's, but of the spans told whole.
-const TOLD: u32 = 1 << 31;
+const LEAF: u32 = 1 << 31;
 
 /// Where a span is kept. Carries a serial, so that it cannot be taken for the next one there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,7 +47,7 @@ pub(crate) struct Span {
     /// The task's parent, if it is one.
     pub(crate) parent: TaskId,
     pub(crate) began_ns: u64,
-    /// Handles that exist, for doors that leave the counting to us.
+    /// Handles that exist, for span sources that leave the counting to us.
     pub(crate) handles: i64,
     /// Its parent, if it has one.
     pub(crate) parent_span: Option<SpanSlot>,
@@ -129,9 +129,9 @@ pub(crate) struct Spans {
     /// When the first of them is to be forgotten. (0 while there was none yet.)
     forget_from_ns: u64,
     /// The last spans that were told whole, which were never in the table, and the times of their
-    /// ends. The next one goes to `told_next`.
-    told: Vec<(u64, Span)>,
-    told_next: usize,
+    /// ends. The next one goes to `next_leaf`.
+    leaves: Vec<(u64, Span)>,
+    next_leaf: usize,
     /// The latest time that the table heard of.
     latest_ns: u64,
 }
@@ -152,7 +152,7 @@ impl Spans {
     }
 
     fn look_up(&self, key: SpanKey) -> Option<SpanSlot> {
-        self.find_in_table(key).or_else(|| self.find_told(key))
+        self.find_in_table(key).or_else(|| self.find_leaf(key))
     }
 
     /// Finds a span that was not told whole.
@@ -165,15 +165,15 @@ impl Spans {
 
     /// Finds a span that was told whole a moment ago.
     #[cold]
-    fn find_told(&self, key: SpanKey) -> Option<SpanSlot> {
-        let next = self.told_next;
-        let newest_first = (0..next).rev().chain((next..self.told.len()).rev());
-        let is_remembered = |&index: &usize| self.told[index].0 + REMEMBERED_NS > self.latest_ns;
+    fn find_leaf(&self, key: SpanKey) -> Option<SpanSlot> {
+        let next = self.next_leaf;
+        let newest_first = (0..next).rev().chain((next..self.leaves.len()).rev());
+        let is_remembered = |&index: &usize| self.leaves[index].0 + REMEMBERED_NS > self.latest_ns;
         let mut remembered = newest_first.take_while(is_remembered);
-        let index = remembered.find(|&index| self.told[index].1.key == key)?;
+        let index = remembered.find(|&index| self.leaves[index].1.key == key)?;
         Some(SpanSlot {
-            index: TOLD | index as u32,
-            serial: self.told[index].1.serial,
+            index: LEAF | index as u32,
+            serial: self.leaves[index].1.serial,
         })
     }
 
@@ -182,7 +182,7 @@ impl Spans {
     pub(crate) fn get(&self, slot: SpanSlot) -> Option<&Span> {
         let span = match self.slots.get(slot.index as usize) {
             Some(span) => span.as_ref()?,
-            None => &self.told.get((slot.index & !TOLD) as usize)?.1,
+            None => &self.leaves.get((slot.index & !LEAF) as usize)?.1,
         };
         (span.serial == slot.serial).then_some(span)
     }
@@ -192,7 +192,7 @@ impl Spans {
     pub(crate) fn get_mut(&mut self, slot: SpanSlot) -> Option<&mut Span> {
         let span = match self.slots.get_mut(slot.index as usize) {
             Some(span) => span.as_mut()?,
-            None => &mut self.told.get_mut((slot.index & !TOLD) as usize)?.1,
+            None => &mut self.leaves.get_mut((slot.index & !LEAF) as usize)?.1,
         };
         (span.serial == slot.serial).then_some(span)
     }
@@ -228,16 +228,16 @@ impl Spans {
     }
 
     /// Remembers for a little a span that was told whole.
-    pub(crate) fn remember_told(&mut self, mut span: Span, ended_ns: u64) {
+    pub(crate) fn remember_leaf(&mut self, mut span: Span, ended_ns: u64) {
         self.next_serial = self.next_serial.wrapping_add(1);
         span.serial = self.next_serial;
         span.handles = 0;
         span.closed = true;
-        match self.told.get_mut(self.told_next) {
+        match self.leaves.get_mut(self.next_leaf) {
             Some(oldest) => *oldest = (ended_ns, span),
-            None => self.told.push((ended_ns, span)),
+            None => self.leaves.push((ended_ns, span)),
         }
-        self.told_next = (self.told_next + 1) % TOLD_SPANS;
+        self.next_leaf = (self.next_leaf + 1) % REMEMBERED_LEAVES;
     }
 
     /// Marks a span as ended; it is forgotten a little later.

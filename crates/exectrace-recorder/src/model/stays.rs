@@ -26,7 +26,7 @@ pub(crate) struct Stay {
 struct Carried {
     slot: SpanSlot,
     task: TaskId,
-    door: u16,
+    source: u16,
 }
 
 /// See the module.
@@ -121,16 +121,20 @@ impl Flow {
     }
 
     /// Adds a span that a user task carries.
-    pub(crate) fn carry(&mut self, slot: SpanSlot, task: TaskId, door: u16) {
+    pub(crate) fn carry(&mut self, slot: SpanSlot, task: TaskId, source: u16) {
         self.stays.just_left = None;
         self.stays.carried.insert(slot, Stay::default());
-        self.stays.carried_inside.push(Carried { slot, task, door });
+        self.stays
+            .carried_inside
+            .push(Carried { slot, task, source });
     }
 
     /// Adds a carried span, which was left, to those that the flow is in.
-    pub(crate) fn carry_again(&mut self, slot: SpanSlot, task: TaskId, door: u16) {
+    pub(crate) fn carry_again(&mut self, slot: SpanSlot, task: TaskId, source: u16) {
         if self.stays.carried.contains_key(&slot) {
-            self.stays.carried_inside.push(Carried { slot, task, door });
+            self.stays
+                .carried_inside
+                .push(Carried { slot, task, source });
         }
     }
 
@@ -185,16 +189,16 @@ impl Flow {
     }
 
     /// The task of the innermost span or region that the flow is in; of the spans only those of this
-    /// door, if one is named.
-    pub(crate) fn task(&self, door: Option<u16>) -> Option<TaskId> {
-        let is_wanted = |of: Option<u16>| door.is_none() || of.is_none() || of == door;
+    /// span source, if one is named.
+    pub(crate) fn task(&self, source: Option<u16>) -> Option<TaskId> {
+        let is_wanted = |of: Option<u16>| source.is_none() || of.is_none() || of == source;
         let mut carried = self.stays.carried_inside.iter().rev();
-        if let Some(inside) = carried.find(|inside| is_wanted(Some(inside.door))) {
+        if let Some(inside) = carried.find(|inside| is_wanted(Some(inside.source))) {
             return Some(inside.task);
         }
         let mut inside = self.regions.iter().rev();
         let innermost = inside.find(|region| {
-            region.stay.left_in.is_none() && !region.over && is_wanted(region.door)
+            region.stay.left_in.is_none() && !region.over && is_wanted(region.source)
         })?;
         Some(innermost.task)
     }

@@ -7,12 +7,12 @@
 use exectrace_format::{Event, GoId, GoStatus, ProcId, SideRecord, StackId, Stream, ThreadId};
 use rustc_hash::FxHashMap;
 
+use super::emitter::Emitter;
 use super::flow::{Flow, FlowId, FlowState, Flows};
 use super::lanes::Lanes;
 use super::names::{FrameId, Leaf, NameId, Names};
-use super::output::Output;
 
-/// A thread among those that recorded, by the order in which they were met.
+/// A thread among those that recorded, by the order in which they first recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ThreadIndex(pub(crate) u32);
 
@@ -57,7 +57,7 @@ pub(crate) struct Thread {
 /// Threads, lanes and flows.
 #[derive(Debug)]
 pub(crate) struct Machine {
-    pub(crate) output: Output,
+    pub(crate) emitter: Emitter,
     pub(crate) names: Names,
     pub(crate) lanes: Lanes,
     pub(crate) flows: Flows,
@@ -95,7 +95,7 @@ impl Machine {
     /// A machine that knows the tracer's thread only, which has lane 1 and flow 1 and waits.
     pub(crate) fn new(tracer: ThreadId) -> Self {
         let mut names = Names::default();
-        let mut output = Output::new(&mut names);
+        let mut emitter = Emitter::new(&mut names);
         let mut lanes = Lanes::default();
         let mut flows = Flows::default();
         let reasons = Reasons {
@@ -117,10 +117,10 @@ impl Machine {
         let thread = Thread {
             lane: Some(lane),
             own: Some(own),
-            ..Thread::new(tracer, name, root, output.writer().stream(tracer))
+            ..Thread::new(tracer, name, root, emitter.writer().stream(tracer))
         };
         Self {
-            output,
+            emitter,
             names,
             lanes,
             flows,
@@ -135,7 +135,7 @@ impl Machine {
     }
 
     /// Makes a thread known before its first record.
-    pub(crate) fn meet(&mut self, index: ThreadIndex, id: ThreadId, name: Option<&str>) {
+    pub(crate) fn register_thread(&mut self, index: ThreadIndex, id: ThreadId, name: Option<&str>) {
         let place = index.0 as usize;
         if self.threads.len() <= place {
             self.threads.resize_with(place + 1, || None);
@@ -143,9 +143,9 @@ impl Machine {
         let name = name.unwrap_or(UNNAMED);
         let root = self.names.frame_of(name, FLOW_FILE, 1);
         let name = self.names.intern(name);
-        let stream = self.output.writer().stream(id);
+        let stream = self.emitter.writer().stream(id);
         let told = self.names.text(name).to_owned().into();
-        self.output.side(&SideRecord::ThreadName {
+        self.emitter.side(&SideRecord::ThreadName {
             thread: id,
             name: told,
         });
@@ -185,19 +185,19 @@ impl Machine {
     pub(crate) fn running(
         &mut self,
         index: ThreadIndex,
-    ) -> Option<(&mut Flow, Stream, &mut Names, &mut Output)> {
+    ) -> Option<(&mut Flow, Stream, &mut Names, &mut Emitter)> {
         let thread = self.thread(index)?;
         let (current, stream) = (thread.current?, thread.stream);
         let flow = self.flows.get_mut(current)?;
-        Some((flow, stream, &mut self.names, &mut self.output))
+        Some((flow, stream, &mut self.names, &mut self.emitter))
     }
 
     /// Ends the regions of what runs on a thread whose end came while it did not run.
     pub(super) fn close_regions_that_are_over(&mut self, index: ThreadIndex) {
-        if let Some((flow, stream, names, output)) = self.running(index)
+        if let Some((flow, stream, names, emitter)) = self.running(index)
             && flow.has_regions_that_are_over()
         {
-            flow.close_over(stream, names, output);
+            flow.close_over(stream, names, emitter);
         }
     }
 
@@ -215,20 +215,20 @@ impl Machine {
             (None, Some(thread)) => thread.root,
             (None, None) => return StackId::NONE,
         };
-        self.output.stack(&mut self.names, leaf, root)
+        self.emitter.stack(&mut self.names, leaf, root)
     }
 
     /// The id of a name in this generation.
     #[inline]
     pub(crate) fn string(&mut self, name: NameId) -> exectrace_format::StringId {
-        self.output.name(&mut self.names, name)
+        self.emitter.name(&mut self.names, name)
     }
 
     /// Writes an event on a thread.
     #[inline(always)]
     pub(crate) fn event(&mut self, index: ThreadIndex, event: Event) {
         if let Some(stream) = self.stream(index) {
-            self.output.event(stream, event);
+            self.emitter.event(stream, event);
         }
     }
 
@@ -243,11 +243,11 @@ impl Machine {
         };
         match thread.current {
             Some(current) => {
-                let generation = self.output.generation();
+                let generation = self.emitter.generation();
                 let untold = self.flows.get_mut(current);
-                if untold.is_some_and(|flow| flow.mark_told(generation)) {
+                if untold.is_some_and(|flow| flow.mark_announced(generation)) {
                     self.hold_lane(index);
-                    self.tell_status(index, current, GoStatus::Running);
+                    self.write_status(index, current, GoStatus::Running);
                 }
             }
             None => self.run_own(index),
@@ -270,12 +270,12 @@ impl Machine {
         self.close_regions_that_are_over(index);
     }
 
-    fn tell_status(&mut self, index: ThreadIndex, id: FlowId, status: GoStatus) {
+    fn write_status(&mut self, index: ThreadIndex, id: FlowId, status: GoStatus) {
         let (Some(stream), Some(flow)) = (self.stream(index), self.flows.get(id)) else {
             return;
         };
         let (go, root) = (flow.go, flow.root);
-        let stack = self.output.stack(&mut self.names, Leaf::None, root);
+        let stack = self.emitter.stack(&mut self.names, Leaf::None, root);
         let thread = match status {
             GoStatus::Running => self.thread(index).map_or(ThreadId(0), |thread| thread.id),
             _ => ThreadId(0),
@@ -287,24 +287,24 @@ impl Machine {
             stack,
         };
         match status {
-            GoStatus::Running => self.output.event(stream, event),
+            GoStatus::Running => self.emitter.event(stream, event),
             // Not on the thread's stream, where it could stand before the lane's status.
-            _ => self.output.event_of_nobody(event),
+            _ => self.emitter.event_of_no_thread(event),
         }
     }
 
     /// Tells the state of a flow that does not run, if this generation does not know it.
-    fn tell_flow(&mut self, index: ThreadIndex, id: FlowId) {
-        let generation = self.output.generation();
+    fn announce_flow(&mut self, index: ThreadIndex, id: FlowId) {
+        let generation = self.emitter.generation();
         let Some(flow) = self.flows.get_mut(id) else {
             return;
         };
-        if flow.mark_told(generation) {
+        if flow.mark_announced(generation) {
             let status = match flow.state {
                 FlowState::Runnable => GoStatus::Runnable,
                 _ => GoStatus::Waiting,
             };
-            self.tell_status(index, id, status);
+            self.write_status(index, id, status);
         }
     }
 
@@ -312,14 +312,14 @@ impl Machine {
     pub(crate) fn create(&mut self, index: ThreadIndex, root: FrameId, stack: StackId) -> FlowId {
         let go = GoId(self.next_go);
         self.next_go += 1;
-        let go_stack = self.output.stack(&mut self.names, Leaf::None, root);
+        let go_stack = self.emitter.stack(&mut self.names, Leaf::None, root);
         let event = Event::GoCreate {
             go,
             go_stack,
             stack,
         };
         self.event(index, event);
-        let generation = self.output.generation();
+        let generation = self.emitter.generation();
         let wait = self.reasons.unknown;
         let flow = Flow::new(go, root, FlowState::Runnable, wait, generation);
         self.flows.insert(flow)
@@ -343,7 +343,7 @@ impl Machine {
         if !waits {
             return false;
         }
-        self.tell_flow(index, id);
+        self.announce_flow(index, id);
         let stack = self.stack(index, leaf);
         if let Some(flow) = self.flows.get_mut(id) {
             flow.state = FlowState::Runnable;
@@ -354,14 +354,14 @@ impl Machine {
     }
 
     /// As [`unblock`](Self::unblock), where nobody knows from which thread.
-    pub(crate) fn unblock_by_nobody(&mut self, id: FlowId, leaf: Leaf) {
-        self.tell_flow(ThreadIndex::TRACER, id);
+    pub(crate) fn unblock_by_unknown(&mut self, id: FlowId, leaf: Leaf) {
+        self.announce_flow(ThreadIndex::TRACER, id);
         let stack = self.stack(ThreadIndex::TRACER, leaf);
         if let Some(flow) = self.flows.get_mut(id) {
             flow.state = FlowState::Runnable;
             let (go, seq) = (flow.go, flow.next_seq());
-            self.output
-                .event_of_nobody(Event::GoUnblock { go, seq, stack });
+            self.emitter
+                .event_of_no_thread(Event::GoUnblock { go, seq, stack });
         }
     }
 
@@ -380,7 +380,7 @@ impl Machine {
             self.stop(elsewhere, self.reasons.lost, Leaf::None);
         }
         self.unblock(index, id, waker);
-        self.tell_flow(index, id);
+        self.announce_flow(index, id);
         if let Some(flow) = self.flows.get_mut(id) {
             flow.state = FlowState::Running(index);
             let (go, seq) = (flow.go, flow.next_seq());
@@ -389,14 +389,14 @@ impl Machine {
                 thread.current = Some(id);
             }
         }
-        self.tell_lanes(index);
+        self.write_lane_count(index);
     }
 
     /// Tells how many lanes there are, if that has changed: it takes a running flow to do so.
-    fn tell_lanes(&mut self, index: ThreadIndex) {
-        if self.output.take_lanes_grew() {
+    fn write_lane_count(&mut self, index: ThreadIndex) {
+        if self.emitter.take_lanes_grew() {
             let stack = self.stack(index, Leaf::None);
-            let procs = self.lanes.count_to_tell();
+            let procs = self.lanes.reader_count();
             self.event(index, Event::ProcsChange { procs, stack });
         }
     }
@@ -539,7 +539,7 @@ impl Machine {
         self.free_worker(index);
         self.give_up_lane(index);
         let thread = self.threads.get_mut(index.0 as usize)?.take()?;
-        self.output.writer().release(thread.stream);
+        self.emitter.writer().release(thread.stream);
         ended
     }
 

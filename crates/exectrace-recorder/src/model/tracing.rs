@@ -10,9 +10,9 @@ use super::sites::SiteId;
 use super::spans::{Span, SpanSlot};
 use super::threads::ThreadIndex;
 use super::{BACKGROUND_TASK, Model, text};
-use crate::door::{CallsiteKind, Parent, TaskRule};
 use crate::fields::Value;
-use crate::input::{FieldValues, NewSpan, SiteKey, SpanKey};
+use crate::input::{CallsiteKey, FieldValues, NewSpan, SpanKey};
+use crate::span_source::{CallsiteKind, Parent, TaskRule};
 
 /// What is found of the parent of a span or an event.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,13 +31,13 @@ impl Model {
         if let Some(open) = self.spans.find_in_table(key) {
             self.end_span(thread, open, true);
         }
-        let site = self.sites.meet(new.site, &mut self.machine.names);
+        let site = self.sites.id_of(new.site, &mut self.machine.names);
         if self.is_task_span(key, site, fields) {
             return;
         }
         self.run(thread);
         self.earlier.forget(key);
-        self.recall_parent(thread, key.door, new.parent);
+        self.recall_parent(thread, key.source, new.parent);
         let span = self.made_span(thread, new, site);
         let (task, parent, is_task) = (span.task, span.parent, span.is_task);
         let parent_span = span.parent_span;
@@ -50,10 +50,10 @@ impl Model {
         }
         if is_task {
             let (name, place) = (self.sites.get(site).name, self.sites.get(site).frame);
-            self.tell_task_begin(thread, task, parent, name, Leaf::Place(place));
+            self.write_task_begin(thread, task, parent, name, Leaf::Place(place));
         }
         if !fields.values.is_empty() {
-            self.tell_fields(thread, site, task, fields);
+            self.write_fields(thread, site, task, fields);
         }
     }
 
@@ -65,10 +65,10 @@ impl Model {
         site: SiteId,
     ) -> Span {
         let mut span = Span::new(new.span, site);
-        span.began_ns = self.machine.output.time_ns();
+        span.began_ns = self.machine.emitter.time_ns();
         span.losses = self.losses;
-        span.named = self.machine.output.generation();
-        let found = self.parent_of(thread, new.span.door, new.parent);
+        span.named = self.machine.emitter.generation();
+        let found = self.parent_of(thread, new.span.source, new.parent);
         let (parent_task, has_parent) = (found.task, found.exists);
         span.parent_span = found.span;
         span.is_task = self.is_task(site, new.fields, has_parent);
@@ -83,9 +83,14 @@ impl Model {
 
     /// The parent of a new span or an event, and the task it gives.
     ///
-    /// Without a span of its own door, it belongs to the region of the annotation API that the
-    /// thread's flow is in, or to none: another door's spans are another tree.
-    pub(super) fn parent_of(&self, thread: ThreadIndex, door: u16, parent: Parent) -> FoundParent {
+    /// Without a span of its own span source, it belongs to the region of the annotation API that the
+    /// thread's flow is in, or to none: another span source's spans are another tree.
+    pub(super) fn parent_of(
+        &self,
+        thread: ThreadIndex,
+        source: u16,
+        parent: Parent,
+    ) -> FoundParent {
         let (id, is_current) = match parent {
             Parent::Root => return FoundParent::default(),
             Parent::Explicit(id) => (id, false),
@@ -95,7 +100,7 @@ impl Model {
         let slot = if id == 0 {
             None
         } else {
-            self.spans.find(SpanKey { id, door })
+            self.spans.find(SpanKey { id, source })
         };
         let span = slot.and_then(|slot| self.spans.get(slot));
         if span.is_some_and(|span| span.hidden) {
@@ -111,7 +116,7 @@ impl Model {
             found.task = self
                 .machine
                 .current(thread)
-                .and_then(|flow| flow.task(Some(door)));
+                .and_then(|flow| flow.task(Some(source)));
             found.exists = found.task.is_some() || id != 0;
         }
         found
@@ -134,7 +139,7 @@ impl Model {
     }
 
     /// Tells fields as a log of the span's task, under the span's name.
-    pub(super) fn tell_fields(
+    pub(super) fn write_fields(
         &mut self,
         thread: ThreadIndex,
         site: SiteId,
@@ -146,7 +151,7 @@ impl Model {
         let mut text = std::mem::take(&mut self.text);
         text::write_fields(site, fields, &mut text);
         if !text.is_empty() {
-            self.tell_log(thread, task, name, &text, Leaf::Place(place));
+            self.write_log_event(thread, task, name, &text, Leaf::Place(place));
         }
         self.text = text;
     }
@@ -158,7 +163,7 @@ impl Model {
                 self.clones_ahead.remove(&key);
             }
         }
-        let generation = self.machine.output.generation();
+        let generation = self.machine.emitter.generation();
         let Some(slot) = self.spans.find(key) else {
             return self.earlier.handles(key, 1);
         };
@@ -176,14 +181,14 @@ impl Model {
         key: SpanKey,
         fields: FieldValues<'_>,
     ) {
-        let generation = self.machine.output.generation();
+        let generation = self.machine.emitter.generation();
         let Some(span) = self.span_mut(key) else {
             return;
         };
         span.named = generation;
         let (site, task) = (span.site, span.task);
         self.run(thread);
-        self.tell_fields(thread, site, task, fields);
+        self.write_fields(thread, site, task, fields);
     }
 
     pub(super) fn span_follows(&mut self, thread: ThreadIndex, key: SpanKey, followed: SpanKey) {
@@ -197,24 +202,24 @@ impl Model {
         let message = format!("{name} (task {})", from.0);
         self.run(thread);
         let category = self.machine.names.intern_static("follows_from");
-        self.tell_log(thread, to, category, &message, Leaf::Place(place));
-        let time_ns = self.machine.output.time_ns();
+        self.write_log_event(thread, to, category, &message, Leaf::Place(place));
+        let time_ns = self.machine.emitter.time_ns();
         self.machine
-            .output
+            .emitter
             .side(&SideRecord::Link { time_ns, from, to });
     }
 
     pub(super) fn event(
         &mut self,
         thread: ThreadIndex,
-        site_key: SiteKey,
+        site_key: CallsiteKey,
         parent: Parent,
         fields: FieldValues<'_>,
     ) {
         self.run(thread);
-        let site_id = self.sites.meet(site_key, &mut self.machine.names);
-        self.recall_parent(thread, site_key.door, parent);
-        let task = match (self.parent_of(thread, site_key.door, parent).task, parent) {
+        let site_id = self.sites.id_of(site_key, &mut self.machine.names);
+        self.recall_parent(thread, site_key.source, parent);
+        let task = match (self.parent_of(thread, site_key.source, parent).task, parent) {
             (Some(task), _) => task,
             (None, Parent::Current(_)) => self.flow_task(thread),
             (None, _) => BACKGROUND_TASK,
@@ -229,7 +234,7 @@ impl Model {
             category = self.machine.names.intern(&origin.category);
             place = origin.place(&mut self.machine.names);
         }
-        self.tell_log(thread, task, category, &text, Leaf::Place(place));
+        self.write_log_event(thread, task, category, &text, Leaf::Place(place));
         self.text = text;
     }
 

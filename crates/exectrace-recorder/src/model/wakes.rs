@@ -7,14 +7,14 @@ use rustc_hash::FxHashMap;
 
 use super::Model;
 use super::flow::FlowState;
-use super::foresight::{Waker, WakerKind};
+use super::lookahead::{Waker, WakerKind};
 use super::names::{Leaf, NameId};
 use super::sites::SiteId;
 use super::spans::{Span, SpanSlot};
 use super::threads::ThreadIndex;
-use crate::door::CallsiteKind;
 use crate::fields::Value;
 use crate::input::{AsyncKey, FieldValues, SpanKey, WakerKey};
+use crate::span_source::CallsiteKind;
 
 /// Most wakers that are remembered, some 50 bytes each.
 const MAX_WAKERS: usize = 1 << 21;
@@ -122,14 +122,14 @@ impl Model {
             return true;
         }
         self.polls.wakers.forget_span(key);
-        let time_ns = self.machine.output.time_ns();
+        let time_ns = self.machine.emitter.time_ns();
         self.spans.close(slot, time_ns);
         true
     }
 
     pub(super) fn waker_of(&mut self, key: AsyncKey, address: u64) {
         let waker = WakerKey::of_address(address);
-        self.polls.foresight.waker_applied(waker);
+        self.polls.lookahead.waker_applied(waker);
         if let Some(task) = self.polls.tasks.get_mut(&key.task) {
             task.waker = Some(waker);
             self.polls.wakers.insert(waker, key.task);
@@ -137,16 +137,16 @@ impl Model {
     }
 
     pub(super) fn wake_by(&mut self, thread: ThreadIndex, waker: WakerKey) {
-        let kind = self.polls.foresight.wake_applied(Waker::Known(waker));
+        let kind = self.polls.lookahead.wake_applied(Waker::Known(waker));
         let known = self.polls.wakers.tasks.get(&waker).copied();
         // A task that was polled before the recording says only at its next poll what its wakers carry.
-        if let Some(task) = known.or_else(|| self.polls.foresight.task_of(waker)) {
+        if let Some(task) = known.or_else(|| self.polls.lookahead.task_of(waker)) {
             self.woken(thread, task, kind);
         }
     }
 
     pub(super) fn wake(&mut self, thread: ThreadIndex, key: AsyncKey) {
-        let kind = self.polls.foresight.wake_applied(Waker::Task(key.task));
+        let kind = self.polls.lookahead.wake_applied(Waker::Task(key.task));
         self.woken(thread, key.task, kind);
     }
 
@@ -177,14 +177,14 @@ impl Model {
 
     /// Tells wakes up to this time of which only the time is known.
     #[inline]
-    pub(super) fn tell_wakes_until(&mut self, until_ns: u64) {
-        while let Some((time_ns, task)) = self.polls.foresight.take_silent_wake(until_ns) {
-            self.woken_by_nobody(time_ns, task);
+    pub(super) fn apply_timed_wakes(&mut self, until_ns: u64) {
+        while let Some((time_ns, task)) = self.polls.lookahead.take_timed_wake(until_ns) {
+            self.woken_by_unknown(time_ns, task);
         }
     }
 
     #[inline(never)]
-    fn woken_by_nobody(&mut self, time_ns: u64, number: u64) {
+    fn woken_by_unknown(&mut self, time_ns: u64, number: u64) {
         let Some(task) = self.polls.tasks.get_mut(&number) else {
             return;
         };
@@ -192,10 +192,10 @@ impl Model {
             Some(FlowState::Running(_)) => task.woken = true,
             Some(FlowState::Waiting) => {
                 let flow = task.flow;
-                self.machine.output.advance(time_ns);
+                self.machine.emitter.advance(time_ns);
                 self.counts.inferred += 1;
                 let waker = Leaf::Place(self.polls.texts.wake_not_seen);
-                self.machine.unblock_by_nobody(flow, waker);
+                self.machine.unblock_by_unknown(flow, waker);
             }
             _ => {}
         }

@@ -18,9 +18,9 @@ impl Machine {
         };
         let (stream, holds, lane, name) = (thread.stream, thread.holds, thread.lane, thread.name);
         match lane {
-            Some(lane) if holds => self.lanes.tell(lane, stream, &mut self.output),
+            Some(lane) if holds => self.lanes.tell(lane, stream, &mut self.emitter),
             Some(lane) => {
-                self.lanes.start(lane, stream, &mut self.output);
+                self.lanes.start(lane, stream, &mut self.emitter);
                 self.set_lane(index, Some(lane), true);
             }
             None => {
@@ -29,12 +29,12 @@ impl Machine {
                     is_new,
                     is_shared,
                 } = self.lanes.take(name);
-                self.lanes.start(lane, stream, &mut self.output);
+                self.lanes.start(lane, stream, &mut self.emitter);
                 self.set_lane(index, Some(lane), true);
                 let name = if is_shared { self.shared_lane } else { name };
                 self.name_lane(lane, name);
                 if is_new {
-                    self.output.lanes_grew();
+                    self.emitter.lanes_grew();
                 }
             }
         }
@@ -53,7 +53,8 @@ impl Machine {
             return;
         }
         let name = self.names.text(name).to_owned().into();
-        self.output.side(&SideRecord::ProcName { proc: lane, name });
+        self.emitter
+            .side(&SideRecord::ProcName { proc: lane, name });
     }
 
     /// What each lane is called.
@@ -67,8 +68,8 @@ impl Machine {
             && let (true, Some(lane)) = (thread.holds, thread.lane)
         {
             let stream = thread.stream;
-            self.lanes.tell(lane, stream, &mut self.output);
-            self.lanes.stop(lane, stream, &mut self.output);
+            self.lanes.tell(lane, stream, &mut self.emitter);
+            self.lanes.stop(lane, stream, &mut self.emitter);
             self.set_lane(index, Some(lane), false);
         }
     }

@@ -2,9 +2,9 @@
 //! unsafe code of its own. One file a subject.
 #![forbid(unsafe_code)]
 
-mod alive;
 #[path = "../common/mod.rs"]
 mod common;
-mod doors;
 mod fields;
+mod live_tasks;
 mod own_thread;
+mod span_sources;

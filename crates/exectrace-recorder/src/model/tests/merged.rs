@@ -41,7 +41,7 @@ impl Queue {
 
 impl Queue {
     /// The next four published records, if they are a span's whole life up to `until`.
-    fn whole_span(&self, until: u64) -> Option<(NewSpan<'static>, [u64; 4])> {
+    fn leaf_span(&self, until: u64) -> Option<(NewSpan<'static>, [u64; 4])> {
         let next: Vec<_> = self.records.iter().take(self.published.min(4)).collect();
         let [new, enter, exit, drop] = next[..] else {
             return None;
@@ -69,8 +69,8 @@ impl Stream for Queue {
     }
 
     fn take(&mut self, head: Self::Head, until: u64, index: usize, sink: &mut impl Sink) {
-        if let Some((new, times)) = self.whole_span(until)
-            && sink.apply_whole(times, index, &new)
+        if let Some((new, times)) = self.leaf_span(until)
+            && sink.apply_leaf_span(times, index, &new)
         {
             self.records.drain(..times.len());
             self.published -= times.len();
@@ -110,8 +110,8 @@ impl Sink for Trial {
         Trial::apply(self, ticks, index as u32, input);
     }
 
-    fn apply_whole(&mut self, ticks: [u64; 4], index: usize, new: &NewSpan<'_>) -> bool {
-        Trial::apply_whole(self, ticks, index as u32, new)
+    fn apply_leaf_span(&mut self, ticks: [u64; 4], index: usize, new: &NewSpan<'_>) -> bool {
+        Trial::apply_leaf_span(self, ticks, index as u32, new)
     }
 }
 
@@ -193,7 +193,7 @@ fn play(queues: &mut [Queue]) -> Trial {
             queue.look(now, |span| {
                 trial
                     .model
-                    .foresee(|| now, ThreadIndex(1), &Ahead::Clone(span));
+                    .look_ahead(|| now, ThreadIndex(1), &Upcoming::Clone(span));
             });
         }
         merge(queues, cut, &mut trial);

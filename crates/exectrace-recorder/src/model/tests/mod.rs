@@ -10,9 +10,9 @@ mod true_spans;
 use exectrace_format::{ClockSnapshot, Reader, TraceEvent, TraceEventKind, Version, Writer};
 
 use super::*;
-use crate::door::{CallsiteKind, Parent, TaskRule};
 use crate::fields::{Value, Values};
-use crate::input::{AsyncKey, FieldValues, NewSpan, SiteKey};
+use crate::input::{AsyncKey, CallsiteKey, FieldValues, NewSpan};
+use crate::span_source::{CallsiteKind, Parent, TaskRule};
 
 /// A model, and the files that are made of it.
 pub(super) struct Trial {
@@ -39,23 +39,28 @@ impl Trial {
     }
 
     pub(super) fn apply(&mut self, time_ns: u64, thread: u32, input: Input<'_>) {
-        let index = self.meet(time_ns, thread);
+        let index = self.register(time_ns, thread);
         self.model.apply(time_ns, index, input);
     }
 
     /// Applies the records of a span's life at once, if the model will.
-    pub(super) fn apply_whole(&mut self, times: [u64; 4], thread: u32, new: &NewSpan<'_>) -> bool {
-        let index = self.meet(times[0], thread);
-        self.model.apply_whole(times, index, new)
+    pub(super) fn apply_leaf_span(
+        &mut self,
+        times: [u64; 4],
+        thread: u32,
+        new: &NewSpan<'_>,
+    ) -> bool {
+        let index = self.register(times[0], thread);
+        self.model.apply_leaf_span(times, index, new)
     }
 
-    fn meet(&mut self, time_ns: u64, thread: u32) -> ThreadIndex {
+    fn register(&mut self, time_ns: u64, thread: u32) -> ThreadIndex {
         // Index 0 is the tracer's.
         let index = ThreadIndex(thread + 1);
         if !self.model.has_thread(index) {
             let name = format!("worker {thread}");
             let id = ThreadId(u64::from(thread) + 100);
-            self.model.meet(time_ns, index, id, Some(&name));
+            self.model.register_thread(time_ns, index, id, Some(&name));
         }
         index
     }
@@ -127,7 +132,7 @@ pub(super) fn read(file: &[u8]) -> Vec<TraceEvent> {
 }
 
 /// Call sites of the trials: the address is the number of the site.
-fn describe(site: SiteKey) -> Option<crate::Callsite> {
+fn describe(site: CallsiteKey) -> Option<crate::Callsite> {
     const NAMES: [&str; 4] = ["serve", "parse", "query", "reply"];
     Some(crate::Callsite {
         name: NAMES[site.address as usize % NAMES.len()],
@@ -147,11 +152,11 @@ fn describe(site: SiteKey) -> Option<crate::Callsite> {
 }
 
 pub(super) fn span(id: u64) -> SpanKey {
-    SpanKey { id, door: 1 }
+    SpanKey { id, source: 1 }
 }
 
-pub(super) fn site(address: u64) -> SiteKey {
-    SiteKey { address, door: 1 }
+pub(super) fn site(address: u64) -> CallsiteKey {
+    CallsiteKey { address, source: 1 }
 }
 
 pub(super) fn no_fields() -> FieldValues<'static> {

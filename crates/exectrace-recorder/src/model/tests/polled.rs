@@ -6,7 +6,8 @@ use exectrace_format::{GoState, Inferred, ProcState, SideRecord, StateChange};
 
 use super::*;
 use crate::input::WakerKey;
-use crate::schedule::{AliveTask, AsyncTaskId, AsyncTaskKind, Runtime};
+use crate::live_tasks::LiveTask;
+use crate::schedule::{AsyncTaskId, AsyncTaskKind, Runtime};
 
 const T: u64 = START_NS;
 
@@ -69,22 +70,22 @@ fn play(trial: &mut Trial, records: &[(u64, u32, Input<'static>)]) {
     for &(at, thread, input) in records {
         let index = ThreadIndex(thread + 1);
         let ahead = match input {
-            Input::PollBegin(task) => Ahead::PollBegin {
+            Input::PollBegin(task) => Upcoming::PollBegin {
                 task,
                 waited_ns: None,
             },
-            Input::PollEnd { .. } => Ahead::PollEnd,
-            Input::Wake(task) => Ahead::Wake(task),
-            Input::WakeBy(waker) => Ahead::WakeBy(waker),
-            Input::WakerOf { task, address } => Ahead::WakerOf {
+            Input::PollEnd { .. } => Upcoming::PollEnd,
+            Input::Wake(task) => Upcoming::Wake(task),
+            Input::WakeBy(waker) => Upcoming::WakeBy(waker),
+            Input::WakerOf { task, address } => Upcoming::WakerOf {
                 task,
                 waker: WakerKey::of_address(address),
             },
-            Input::Park => Ahead::Park(true),
-            Input::Unpark { .. } => Ahead::Park(false),
+            Input::Park => Upcoming::Park(true),
+            Input::Unpark { .. } => Upcoming::Park(false),
             _ => continue,
         };
-        trial.model.foresee(|| T + at, index, &ahead);
+        trial.model.look_ahead(|| T + at, index, &ahead);
     }
     for &(at, thread, input) in records {
         trial.apply(T + at, thread, input);
@@ -244,7 +245,7 @@ fn a_wait_is_unknown_if_nobody_ends_it_or_a_worker_does_between_its_polls() {
 /// A trial whose file begins with a task alive, which waits.
 fn with_alive(number: u64, name: &'static str) -> Trial {
     let mut trial = Trial::new();
-    trial.model.adopt(&AliveTask {
+    trial.model.adopt(&LiveTask {
         runtime: Runtime::of_number(1),
         task: AsyncTaskId::of_runtime(number),
         kind: AsyncTaskKind::Future,

@@ -303,11 +303,11 @@ fn a_span_of_an_earlier_recording_is_taken_in_with_its_ancestors_where_it_is_nam
 }
 
 #[test]
-fn a_root_span_of_another_door_is_a_task_of_its_own() {
+fn a_root_span_of_another_source_is_a_task_of_its_own() {
     let mut program = Program::new();
     program.makes(1, Parent::Root).enters(1);
     let mut other = new_span(7, 2, Parent::Current(0));
-    other.span.door = 2;
+    other.span.source = 2;
     program.does(Input::SpanNew(other));
     program.does(Input::SpanDrop(other.span));
     let events = program.ends();

@@ -33,7 +33,7 @@ enum Action {
     TaskBegin(u64, u64),
     TaskEnd(u64),
     Log(u64),
-    DoorClosed,
+    SourceClosed,
     ThreadEnd,
     Lost(u64),
     Spawn(u64, bool),
@@ -44,7 +44,7 @@ enum Action {
     Park,
     Unpark(u64),
     /// The whole life of a span with some of [`FIELDS`].
-    Whole(u64, u64, Parent, usize),
+    LeafRecords(u64, u64, Parent, usize),
     /// A clone was published.
     CloneAhead(u64),
     Group,
@@ -103,7 +103,7 @@ fn action() -> impl Strategy<Value = Action> {
         3 => (id(), 0..6u64).prop_map(|(task, parent)| Action::TaskBegin(task, parent)),
         3 => id().prop_map(Action::TaskEnd),
         2 => (0..6u64).prop_map(Action::Log),
-        1 => Just(Action::DoorClosed),
+        1 => Just(Action::SourceClosed),
         2 => Just(Action::ThreadEnd),
         2 => (1..1000u64).prop_map(Action::Lost),
         4 => (id(), any::<bool>()).prop_map(|(id, root)| Action::Spawn(id, root)),
@@ -114,7 +114,7 @@ fn action() -> impl Strategy<Value = Action> {
         3 => Just(Action::Park),
         4 => (0..3u64).prop_map(Action::Unpark),
         6 => (WHOLES, 0..4u64, parent(), 0..FIELDS.len())
-            .prop_map(|(id, site, parent, fields)| Action::Whole(id, site, parent, fields)),
+            .prop_map(|(id, site, parent, fields)| Action::LeafRecords(id, site, parent, fields)),
         1 => id().prop_map(Action::CloneAhead),
         3 => Just(Action::Group),
         3 => Just(Action::Generation),
@@ -174,7 +174,7 @@ fn input(action: &Action) -> Option<Input<'static>> {
             message: Value::Text("message"),
             place,
         },
-        Action::DoorClosed => Input::DoorClosed { door: 1 },
+        Action::SourceClosed => Input::SourceClosed { source: 1 },
         Action::ThreadEnd => Input::ThreadEnd,
         Action::Lost(records) => Input::Lost { records },
         Action::Spawn(id, is_root) => Input::AsyncSpawn {
@@ -196,7 +196,7 @@ fn input(action: &Action) -> Option<Input<'static>> {
         Action::Wake(id) => Input::Wake(task(id)),
         Action::Park => Input::Park,
         Action::Unpark(worker) => Input::Unpark { runtime: 1, worker },
-        Action::Whole(..)
+        Action::LeafRecords(..)
         | Action::CloneAhead(_)
         | Action::Group
         | Action::Generation
@@ -220,10 +220,10 @@ fn play(steps: &[Step], wholes: Wholes) -> Trial {
             (_, Some(input)) => trial.apply(now_ns, step.thread, input),
             (&Action::CloneAhead(id), _) => {
                 let index = ThreadIndex(step.thread + 1);
-                let ahead = Ahead::Clone(span(id));
-                trial.model.foresee(|| now_ns, index, &ahead);
+                let ahead = Upcoming::Clone(span(id));
+                trial.model.look_ahead(|| now_ns, index, &ahead);
             }
-            (&Action::Whole(id, name, parent, fields), _) => {
+            (&Action::LeafRecords(id, name, parent, fields), _) => {
                 let mut new = new_span(id, name, parent);
                 new.fields.values = Values::of(FIELDS[fields].as_flattened());
                 let times = [now_ns, now_ns + 10, now_ns + 300, now_ns + 310];
@@ -239,7 +239,7 @@ fn play(steps: &[Step], wholes: Wholes) -> Trial {
 }
 
 fn live(trial: &mut Trial, times: [u64; 4], thread: u32, new: NewSpan<'static>, wholes: Wholes) {
-    if wholes == Wholes::AtOnce && trial.apply_whole(times, thread, &new) {
+    if wholes == Wholes::AtOnce && trial.apply_leaf_span(times, thread, &new) {
         return;
     }
     let records = [

@@ -250,7 +250,7 @@ impl Program {
         let parent = Parent::Current(of.map_or(0, id));
         let number = self.spans.len();
         let made = new_span(id(number), number as u64 % 4, parent);
-        if self.trial.apply_whole(times, thread, &made) {
+        if self.trial.apply_leaf_span(times, thread, &made) {
             self.spans.push(Lived {
                 parent: of,
                 first: Some(self.step + 2),

@@ -1,7 +1,7 @@
 //! What the tracer says of itself at the begin of each trace: what it can see and what not.
 
 use crate::control::note_about;
-use crate::doors;
+use crate::span_source::numbers;
 use crate::table::Table;
 
 /// What was said beside the defaults: by key, in the order in which keys came.
@@ -51,11 +51,11 @@ fn say(key: &'static str, said: Said) {
 /// Whether a source of spans was opened since the process began, by a Layer or Subscriber.
 #[must_use]
 pub fn has_span_sources() -> bool {
-    doors::was_any_opened()
+    numbers::was_any_registered()
 }
 
 /// The first source of spans was opened: what was said may have changed.
-pub(crate) fn sources_opened() {
+pub(crate) fn first_source_registered() {
     for (key, said) in CAPABILITIES.read().iter() {
         if matches!(said, Said::By(_)) {
             note_about(key, &said.value());
@@ -64,7 +64,7 @@ pub(crate) fn sources_opened() {
 }
 
 /// Key and value of all there is to say.
-pub(crate) fn about() -> Vec<(&'static str, String)> {
+pub(crate) fn all() -> Vec<(&'static str, String)> {
     let version = format!("exectrace {}", env!("CARGO_PKG_VERSION"));
     let mut about = vec![
         ("version", version),
@@ -80,7 +80,7 @@ pub(crate) const RECORDED: &str = "recorded";
 
 /// The likely cause if a recording holds nothing of the program's.
 pub(crate) fn why_nothing() -> &'static str {
-    let sources = doors::was_any_opened();
+    let sources = numbers::was_any_registered();
     let hooks = CAPABILITIES
         .read()
         .iter()

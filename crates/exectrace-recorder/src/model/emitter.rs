@@ -12,7 +12,7 @@ use super::names::{FrameId, Leaf, NameId, Names};
 /// With strictly growing times over all threads, a reader that merges the threads by time plays
 /// exactly the order in which the model decided.
 #[derive(Debug)]
-pub(crate) struct Output {
+pub(crate) struct Emitter {
     writer: Writer,
     /// Time of the record that is being processed.
     now_ns: u64,
@@ -24,7 +24,7 @@ pub(crate) struct Output {
     /// The frame that marks the end of a region that is a part of a span.
     part_of_span: FrameId,
     /// The stream of events that belong to no thread.
-    nobody: Stream,
+    no_thread: Stream,
     /// Stacks of this generation by their leaf and root.
     stacks: FxHashMap<(Leaf, FrameId), StackId>,
     /// The stack that each frame was asked for last as a leaf, or alone as a root: most events of a
@@ -48,13 +48,13 @@ impl RecentStack {
     };
 }
 
-impl Output {
+impl Emitter {
     pub(crate) fn new(names: &mut Names) -> Self {
         let mut writer = Writer::new();
-        let nobody = writer.stream(ThreadId::NONE);
+        let no_thread = writer.stream(ThreadId::NONE);
         Self {
             writer,
-            nobody,
+            no_thread,
             part_of_span: names.frame_of(PART_OF_SPAN, "unknown", 1),
             lanes_grew: false,
             now_ns: 1,
@@ -106,8 +106,8 @@ impl Output {
     }
 
     /// Writes an event that belongs to no thread.
-    pub(crate) fn event_of_nobody(&mut self, event: Event) {
-        self.event(self.nobody, event);
+    pub(crate) fn event_of_no_thread(&mut self, event: Event) {
+        self.event(self.no_thread, event);
     }
 
     /// Remembers that the number of lanes is to be told.

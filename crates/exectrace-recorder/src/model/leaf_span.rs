@@ -11,15 +11,15 @@ use exectrace_format::{Event, StackId};
 use super::Model;
 use super::names::Leaf;
 use super::threads::{Machine, ThreadIndex};
-use crate::door::CallsiteKind;
 use crate::input::NewSpan;
+use crate::span_source::CallsiteKind;
 
 impl Model {
     /// Applies the four records of a span's life, made at these times, if nothing stands against it.
     ///
     /// Returns `false`, having told nothing of the span, if they must be applied one by one.
     #[inline]
-    pub(crate) fn apply_whole(
+    pub(crate) fn apply_leaf_span(
         &mut self,
         times_ns: [u64; 4],
         thread: ThreadIndex,
@@ -28,22 +28,22 @@ impl Model {
         let [made_ns, entered_ns, left_ns, closed_ns] = times_ns;
         let must_be_found = self.spans.find_in_table(new.span).is_some()
             || (!self.clones_ahead.is_empty() && self.clones_ahead.contains_key(&new.span))
-            || self.polls.foresight.has_silent_wake(closed_ns)
+            || self.polls.lookahead.has_timed_wake(closed_ns)
             || self.earlier.is_named_by(new);
-        let site_id = self.sites.meet(new.site, &mut self.machine.names);
+        let site_id = self.sites.id_of(new.site, &mut self.machine.names);
         let site = self.sites.get(site_id);
         let (name, place) = (site.name, site.frame);
         if must_be_found || site.callsite.kind != CallsiteKind::Span {
             return false;
         }
-        self.machine.output.advance(made_ns);
+        self.machine.emitter.advance(made_ns);
         self.run(thread);
         let Some(stream) = self.machine.stream(thread) else {
             return false;
         };
         match self.machine.current_mut(thread) {
             // Where some span may be entered again, this one could be concurrent with it.
-            Some(flow) if flow.can_take_whole() => {
+            Some(flow) if flow.can_take_leaf() => {
                 flow.stays.just_left = None;
             }
             _ => return false,
@@ -54,27 +54,27 @@ impl Model {
         let mut span = self.made_span(thread, new, site_id);
         let (task, is_task) = (span.task, span.is_task);
         if is_task {
-            self.tell_task_begin(thread, task, span.parent, name, Leaf::Place(place));
+            self.write_task_begin(thread, task, span.parent, name, Leaf::Place(place));
         }
         if !new.fields.values.is_empty() {
-            self.tell_fields(thread, site_id, task, new.fields);
+            self.write_fields(thread, site_id, task, new.fields);
         }
 
-        let Machine { output, names, .. } = &mut self.machine;
-        let name = output.name(names, name);
+        let Machine { emitter, names, .. } = &mut self.machine;
+        let name = emitter.name(names, name);
         // As `OpenRegion::stack` has it.
-        let stack = output.stack(names, Leaf::None, place);
-        output.advance(entered_ns);
-        span.entries.first_ns = output.time_ns();
-        output.event(stream, Event::UserRegionBegin { task, name, stack });
+        let stack = emitter.stack(names, Leaf::None, place);
+        emitter.advance(entered_ns);
+        span.entries.first_ns = emitter.time_ns();
+        emitter.event(stream, Event::UserRegionBegin { task, name, stack });
         let stack = StackId::NONE;
-        output.advance(left_ns);
-        output.event(stream, Event::UserRegionEnd { task, name, stack });
-        output.advance(closed_ns);
+        emitter.advance(left_ns);
+        emitter.event(stream, Event::UserRegionEnd { task, name, stack });
+        emitter.advance(closed_ns);
         if is_task {
-            output.event(stream, Event::UserTaskEnd { task, stack });
+            emitter.event(stream, Event::UserTaskEnd { task, stack });
         }
-        self.spans.remember_told(span, output.time_ns());
+        self.spans.remember_leaf(span, emitter.time_ns());
         self.spans.forget_before(closed_ns);
         true
     }

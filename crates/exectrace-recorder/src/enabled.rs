@@ -39,7 +39,7 @@ static LISTENERS: Table<Vec<fn()>> = Table::new();
 ///
 /// A listener is kept for the life of the process; the same function is kept once. This is how
 /// `tracing` call sites learn that they are wanted. A listener must not start or stop recordings.
-pub fn on_switch(listener: fn()) {
+pub fn on_enabled_change(listener: fn()) {
     LISTENERS.change(|listeners| {
         let is_it = |&known: &fn()| std::ptr::fn_addr_eq(known, listener);
         if !listeners.iter().any(is_it) {
@@ -48,7 +48,7 @@ pub fn on_switch(listener: fn()) {
     });
 }
 
-/// Sets the switch; the listeners are for [`tell_listeners`]. Only the flush thread does.
+/// Sets the switch; the listeners are for [`call_listeners`]. Only the flush thread does.
 pub(crate) fn set_enabled(enabled: bool) {
     static LAST: AtomicU32 = AtomicU32::new(0);
     if !enabled {
@@ -68,7 +68,7 @@ pub(crate) fn forget() {
 }
 
 /// Calls the listeners.
-pub(crate) fn tell_listeners() {
+pub(crate) fn call_listeners() {
     for listener in LISTENERS.read().iter() {
         listener();
     }

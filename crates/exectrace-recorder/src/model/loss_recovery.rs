@@ -25,12 +25,12 @@ impl Model {
         self.suspect_all_regions();
         let message = format!("{records} records lost: the tracer's buffers were full");
         let category = self.machine.names.intern_static("lost");
-        self.tell_log(thread, super::TRACER_TASK, category, &message, Leaf::None);
+        self.write_log_event(thread, super::TRACER_TASK, category, &message, Leaf::None);
         let Some(thread) = self.machine.thread(thread).map(|thread| thread.id) else {
             return;
         };
-        let time_ns = self.machine.output.time_ns();
-        self.machine.output.side(&SideRecord::Lost {
+        let time_ns = self.machine.emitter.time_ns();
+        self.machine.emitter.side(&SideRecord::Lost {
             time_ns,
             thread,
             records,
@@ -57,8 +57,8 @@ impl Model {
         self.suspect_all_regions();
         let message = format!("{records} records lost: the tracer's buffers were full");
         self.note(time_ns, "lost", &message);
-        let time_ns = self.machine.output.time_ns();
-        self.machine.output.side(&SideRecord::Lost {
+        let time_ns = self.machine.emitter.time_ns();
+        self.machine.emitter.side(&SideRecord::Lost {
             time_ns,
             thread,
             records,
@@ -76,8 +76,8 @@ impl Model {
         }
         let message = format!("{count} {}", cause.text());
         self.note(self.time_ns(), "lost", &message);
-        let time_ns = self.machine.output.time_ns();
-        self.machine.output.side(&SideRecord::LeftOut {
+        let time_ns = self.machine.emitter.time_ns();
+        self.machine.emitter.side(&SideRecord::LeftOut {
             time_ns,
             cause,
             count,
@@ -85,9 +85,9 @@ impl Model {
     }
 
     /// A source of spans is gone, and with it the handles of all its spans.
-    pub(super) fn door_closed(&mut self, thread: ThreadIndex, door: u16) {
-        self.earlier.door_closed(door);
-        for slot in self.spans.live_where(|span| span.key.door == door) {
+    pub(super) fn source_closed(&mut self, thread: ThreadIndex, source: u16) {
+        self.earlier.source_closed(source);
+        for slot in self.spans.live_where(|span| span.key.source == source) {
             self.end_span(thread, slot, true);
         }
     }
@@ -103,14 +103,14 @@ impl Model {
     }
 
     fn is_silent(&self, named: u64) -> bool {
-        named + SILENT_GENERATIONS <= self.machine.output.generation()
+        named + SILENT_GENERATIONS <= self.machine.emitter.generation()
     }
 
     /// Ends suspect regions that began long ago, where their flow runs; else when it runs next.
     fn end_silent_regions(&mut self) {
         let silent_before = self
             .machine
-            .output
+            .emitter
             .generation()
             .saturating_sub(SILENT_GENERATIONS);
         let mut running = Vec::new();
@@ -140,11 +140,11 @@ impl Model {
                 RegionKey::Span(slot) => self
                     .spans
                     .get(slot)
-                    .map(|span| (span.key.door, span.key.id)),
+                    .map(|span| (span.key.source, span.key.id)),
                 RegionKey::Annotation(_) => None,
             });
         let entered: FxHashSet<_> = keys.collect();
-        let is_entered = |span: &Span| entered.contains(&(span.key.door, span.key.id));
+        let is_entered = |span: &Span| entered.contains(&(span.key.source, span.key.id));
         let silent = self.spans.live_where(|span| {
             span.losses < self.losses && self.is_silent(span.named) && !is_entered(span)
         });
@@ -176,7 +176,7 @@ impl Model {
     /// Ends a task where no thread of the program can be said to have ended it.
     fn end_task_on_tracer(&mut self, task: exectrace_format::TaskId) {
         self.machine.run(ThreadIndex::TRACER);
-        self.tell_task_end(ThreadIndex::TRACER, task);
+        self.write_task_end(ThreadIndex::TRACER, task);
         self.machine.rest_tracer();
         self.infer(Inferred::TaskEnd, task.0);
     }

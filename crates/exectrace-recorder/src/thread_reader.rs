@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use crate::chunk::Chunk;
 use crate::decode::{Cursor, Peek, Scratch};
-use crate::input::{Ahead, Input, SpanKey};
+use crate::input::{Input, SpanKey, Upcoming};
 use crate::merge::{Sink, Stream};
 use crate::process;
 use crate::record::Kind;
@@ -16,7 +16,7 @@ use crate::thread::Shared;
 /// Two cursors walk its chunks. The *looking* one goes first, to all that is published; the *taking*
 /// one gives records to the model, up to where the other has looked and no further.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct ThreadReader {
     shared: Arc<Shared>,
     /// `None` until the thread has its first chunk.
     cursors: Option<Cursors>,
@@ -37,7 +37,7 @@ struct Cursors {
     looking: Cursor,
 }
 
-impl Source {
+impl ThreadReader {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self {
             shared,
@@ -59,7 +59,7 @@ impl Source {
     }
 
     /// Looks at all that the thread has published by `now`; `ahead` is told of it with its ticks.
-    pub(crate) fn look(&mut self, now: u64, mut ahead: impl FnMut(u64, &Ahead)) {
+    pub(crate) fn look(&mut self, now: u64, mut ahead: impl FnMut(u64, &Upcoming)) {
         self.near = now;
         // Acquire, and before looking: what an ended thread wrote last is seen then.
         self.ended = self.shared.ended.load(Ordering::Acquire);
@@ -77,7 +77,7 @@ impl Source {
         self.shared.ended.load(Ordering::Acquire)
     }
 
-    fn look_at_all(&mut self, now: u64, ahead: &mut impl FnMut(u64, &Ahead)) -> bool {
+    fn look_at_all(&mut self, now: u64, ahead: &mut impl FnMut(u64, &Upcoming)) -> bool {
         let mut has_news = false;
         let Some(cursors) = self.open() else {
             return false;
@@ -90,9 +90,9 @@ impl Source {
                     ahead(peek.ticks, &seen);
                 }
                 if peek.kind == Kind::SpanNew
-                    && let Some(whole) = looking.whole_span(&peek, None)
+                    && let Some(whole) = looking.leaf_span(&peek, None)
                 {
-                    looking.advance_over(&whole);
+                    looking.advance_past_leaf(&whole);
                 } else {
                     looking.advance(&peek);
                 }
@@ -165,7 +165,7 @@ fn give_back(chunk: &'static Chunk) {
     }
 }
 
-impl Stream for Source {
+impl Stream for ThreadReader {
     type Head = Peek;
 
     #[inline(always)]
@@ -207,11 +207,11 @@ impl Stream for Source {
             }
             Kind::SpanNew => {
                 let span = taking.read_span(&head, &mut self.scratch);
-                if let Some(whole) = taking.whole_span(&head, Some(looking))
+                if let Some(whole) = taking.leaf_span(&head, Some(looking))
                     && whole.ticks[3] <= until
-                    && sink.apply_whole(whole.ticks, index, &span)
+                    && sink.apply_leaf_span(whole.ticks, index, &span)
                 {
-                    return taking.advance_over(&whole);
+                    return taking.advance_past_leaf(&whole);
                 }
                 sink.apply(ticks, index, Input::SpanNew(span));
             }
@@ -271,7 +271,7 @@ mod tests {
             self.0.push(1);
         }
 
-        fn apply_whole(&mut self, ticks: [u64; 4], _: usize, _: &NewSpan<'_>) -> bool {
+        fn apply_leaf_span(&mut self, ticks: [u64; 4], _: usize, _: &NewSpan<'_>) -> bool {
             assert!(ticks.is_sorted());
             self.0.push(4);
             true
@@ -280,13 +280,13 @@ mod tests {
 
     const SPAN: u64 = 77;
 
-    /// The four records of a span's life, from `ticks` on, the third by way of `door`.
-    fn life(ticks: u64, door: u16) -> Vec<Vec<u64>> {
-        let about = |kind, door, after| vec![head(kind, door, ticks + after), SPAN];
+    /// The four records of a span's life, from `ticks` on, the third by way of `span source`.
+    fn life(ticks: u64, source: u16) -> Vec<Vec<u64>> {
+        let about = |kind, source, after| vec![head(kind, source, ticks + after), SPAN];
         vec![
             vec![head(Kind::SpanNew, 1, ticks), SPAN, 0, 0, 0],
             about(Kind::SpanEnter, 1, 1),
-            about(Kind::SpanExit, door, 2),
+            about(Kind::SpanExit, source, 2),
             about(Kind::SpanDrop, 1, 3),
         ]
     }
@@ -299,8 +299,8 @@ mod tests {
         }
     }
 
-    fn source_of(chunk: &'static Chunk) -> Source {
-        Source::new(Arc::new(Shared {
+    fn reader_of(chunk: &'static Chunk) -> ThreadReader {
+        ThreadReader::new(Arc::new(Shared {
             thread: 1,
             name: None,
             first: OnceLock::from(chunk),
@@ -310,49 +310,50 @@ mod tests {
     }
 
     /// Takes what was looked at, up to `until`.
-    fn take(source: &mut Source, until: u64) -> Vec<usize> {
+    fn take(reader: &mut ThreadReader, until: u64) -> Vec<usize> {
         let mut taken = Taken::default();
-        while let Some((ticks, head)) = source.head() {
+        while let Some((ticks, head)) = reader.head() {
             if ticks > until {
                 break;
             }
-            source.take(head, until, 0, &mut taken);
+            reader.take(head, until, 0, &mut taken);
         }
         taken.0
     }
 
     #[test]
-    fn a_spans_four_records_are_one_only_if_all_were_looked_at_in_one_chunk_of_one_door_in_time() {
+    fn a_spans_four_records_are_one_only_if_all_were_looked_at_in_one_chunk_of_one_source_in_time()
+    {
         let pool = Pool::with_memory(0).expect("a megabyte");
         let next_chunk = || pool.take().expect("a chunk");
 
         let chunk = next_chunk();
-        let mut source = source_of(chunk);
+        let mut reader = reader_of(chunk);
         write(chunk, &life(10, 1));
-        source.look(100, |_, _| ());
-        assert_eq!(take(&mut source, 100), [4]);
-        // The third is of another door.
+        reader.look(100, |_, _| ());
+        assert_eq!(take(&mut reader, 100), [4]);
+        // The third is of another span source.
         write(chunk, &life(20, 2));
-        source.look(100, |_, _| ());
-        assert_eq!(take(&mut source, 100), [1, 1, 1, 1]);
+        reader.look(100, |_, _| ());
+        assert_eq!(take(&mut reader, 100), [1, 1, 1, 1]);
         // Others have records between the third and the fourth.
         write(chunk, &life(30, 1));
-        source.look(100, |_, _| ());
-        assert_eq!(take(&mut source, 32), [1, 1, 1]);
-        assert_eq!(take(&mut source, 100), [1]);
+        reader.look(100, |_, _| ());
+        assert_eq!(take(&mut reader, 32), [1, 1, 1]);
+        assert_eq!(take(&mut reader, 100), [1]);
         // The fourth was published after the look.
         write(chunk, &life(40, 1)[..3]);
-        source.look(100, |_, _| ());
+        reader.look(100, |_, _| ());
         write(chunk, &life(40, 1)[3..]);
-        assert_eq!(take(&mut source, 100), [1, 1, 1]);
-        source.look(100, |_, _| ());
-        assert_eq!(take(&mut source, 100), [1]);
+        assert_eq!(take(&mut reader, 100), [1, 1, 1]);
+        reader.look(100, |_, _| ());
+        assert_eq!(take(&mut reader, 100), [1]);
         // The fourth stands in the next chunk.
         write(chunk, &life(50, 1)[..3]);
         let second = next_chunk();
         chunk.seal(second);
         write(second, &life(50, 1)[3..]);
-        source.look(100, |_, _| ());
-        assert_eq!(take(&mut source, 100), [1, 1, 1, 1]);
+        reader.look(100, |_, _| ());
+        assert_eq!(take(&mut reader, 100), [1, 1, 1, 1]);
     }
 }

@@ -36,7 +36,7 @@ pub(crate) enum Waker {
 
 /// What a thread does, as far as it was looked at.
 #[derive(Clone, Copy, Debug, Default)]
-struct Looked {
+struct ThreadView {
     parked: bool,
     polls: Option<u64>,
     /// It has parked or polled a future: a runtime runs on it.
@@ -47,13 +47,13 @@ struct Looked {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Foresight {
+pub(crate) struct Lookahead {
     /// By the threads' indices.
-    threads: Vec<Looked>,
+    threads: Vec<ThreadView>,
     /// Wakes that were not applied yet: when, and by whom.
     wakes: FxHashMap<Waker, VecDeque<(u64, WakerKind)>>,
     /// Wakes of which only the time is known, by that, and not applied yet.
-    silent_wakes: BinaryHeap<Reverse<(u64, u64)>>,
+    timed_wakes: BinaryHeap<Reverse<(u64, u64)>>,
     /// Wakers that will be recorded the next time that their tasks are polled.
     wakers: FxHashMap<WakerKey, u64>,
     /// Closures for the blocking pool that were not run yet.
@@ -63,13 +63,13 @@ pub(crate) struct Foresight {
 /// Most closures that are kept until they run.
 const MAX_CLOSURES: usize = 1 << 16;
 
-impl Foresight {
+impl Lookahead {
     /// What a thread does; nothing yet, if it was not seen before.
     #[inline]
-    fn looked(&mut self, thread: ThreadIndex) -> &mut Looked {
+    fn looked(&mut self, thread: ThreadIndex) -> &mut ThreadView {
         let index = thread.0 as usize;
         if index >= self.threads.len() {
-            self.threads.resize(index + 1, Looked::default());
+            self.threads.resize(index + 1, ThreadView::default());
         }
         &mut self.threads[index]
     }
@@ -108,10 +108,10 @@ impl Foresight {
             .copied()
             .unwrap_or_default();
         let kind = match looked {
-            Looked { parked: true, .. } => WakerKind::Driver,
-            Looked { blocking: true, .. } => WakerKind::Blocking,
-            Looked { polls: Some(_), .. } => WakerKind::Task,
-            Looked {
+            ThreadView { parked: true, .. } => WakerKind::Driver,
+            ThreadView { blocking: true, .. } => WakerKind::Blocking,
+            ThreadView { polls: Some(_), .. } => WakerKind::Task,
+            ThreadView {
                 is_worker: true, ..
             } => WakerKind::BetweenPolls,
             _ => WakerKind::Outside,
@@ -139,23 +139,23 @@ impl Foresight {
 
     /// The runtime says that it was woken then; nobody may have told of that wake.
     pub(crate) fn woken_at(&mut self, time_ns: u64, task: AsyncKey) {
-        self.silent_wakes.push(Reverse((time_ns, task.task)));
+        self.timed_wakes.push(Reverse((time_ns, task.task)));
     }
 
     /// The next wake, up to this time, of which only the time is known.
     #[inline]
-    pub(crate) fn take_silent_wake(&mut self, until_ns: u64) -> Option<(u64, u64)> {
-        let Reverse((time_ns, _)) = *self.silent_wakes.peek()?;
+    pub(crate) fn take_timed_wake(&mut self, until_ns: u64) -> Option<(u64, u64)> {
+        let Reverse((time_ns, _)) = *self.timed_wakes.peek()?;
         if time_ns > until_ns {
             return None;
         }
-        self.silent_wakes.pop().map(|Reverse(wake)| wake)
+        self.timed_wakes.pop().map(|Reverse(wake)| wake)
     }
 
     /// Whether there is such a wake.
     #[inline]
-    pub(crate) fn has_silent_wake(&self, until_ns: u64) -> bool {
-        let next = self.silent_wakes.peek();
+    pub(crate) fn has_timed_wake(&self, until_ns: u64) -> bool {
+        let next = self.timed_wakes.peek();
         next.is_some_and(|Reverse((time_ns, _))| *time_ns <= until_ns)
     }
 
@@ -189,7 +189,7 @@ impl Foresight {
     /// Forgets a thread.
     pub(crate) fn thread_gone(&mut self, thread: ThreadIndex) {
         if let Some(looked) = self.threads.get_mut(thread.0 as usize) {
-            *looked = Looked::default();
+            *looked = ThreadView::default();
         }
     }
 }

@@ -1,17 +1,19 @@
-//! A door: the way in for a source of spans and events, such as a `tracing` subscriber.
+//! A span source: the way in for a source of spans and events, such as a `tracing` subscriber.
 //!
 //! A source has its own space of span ids and its own type of static call-site data. Records carry
-//! the door's number, the span's id and the call site's address; what the address means is asked
-//! once per call site, off the record path, through the door's `describe` function.
+//! the span source's number, the span's id and the call site's address; what the address means is asked
+//! once per call site, off the record path, through the span source's `describe` function.
+
+pub(crate) mod numbers;
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use crate::fields::Fields;
+use crate::is_enabled;
 use crate::local::record;
-use crate::record::{Kind, MAX_DOORS, head};
+use crate::record::{Kind, MAX_SOURCES, head};
 use crate::reservation::Reservation;
-use crate::{doors, is_enabled};
 
 /// What a call site of spans or events says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +49,7 @@ pub enum CallsiteKind {
     /// `log.target`, `log.module_path`, `log.file` and `log.line`.
     Log,
     /// Spans that an async runtime makes around its tasks. They are not shown: their field `task.id`
-    /// says which task [`woken`](Door::woken) is about, and `task.name` names it.
+    /// says which task [`woken`](SpanSource::woken) is about, and `task.name` names it.
     AsyncTask,
 }
 
@@ -98,49 +100,49 @@ impl Parent {
 
 const PARENT_SHIFT: u32 = 32;
 /// Set in the packed word when some fields did not fit.
-pub(crate) const FIELDS_CUT: u64 = 1 << 40;
+pub(crate) const FIELDS_TRUNCATED: u64 = 1 << 40;
 /// Words of fields, in the packed word.
 pub(crate) const FIELD_WORDS_MASK: u64 = 0xffff_ffff;
 
-/// There are as many doors as a record can name.
+/// There are as many span sources as a record can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "all {} numbers of sources of spans are taken, and no more sources can be told apart; \
     drop one of the same type of call sites first",
-    MAX_DOORS - 1
+    MAX_SOURCES - 1
 )]
-pub struct TooManyDoors;
+pub struct TooManySpanSources;
 
 /// A source of spans and events whose call sites are described by `&'static T`.
 ///
 /// Each method first looks at the switch and then writes one record. A span's id is any number but 0
-/// that is unique among the open spans of this door; it may be used again after the span's end.
-pub struct Door<T: 'static> {
+/// that is unique among the open spans of this span source; it may be used again after the span's end.
+pub struct SpanSource<T: 'static> {
     number: u16,
     sites: PhantomData<fn(&'static T)>,
 }
 
-impl<T> fmt::Debug for Door<T> {
+impl<T> fmt::Debug for SpanSource<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Door")
+        f.debug_struct("SpanSource")
             .field("number", &self.number)
             .finish()
     }
 }
 
-impl<T: Sync + 'static> Door<T> {
-    /// Opens a door. `describe` is called on the flush thread, once for each call site; it must not
+impl<T: Sync + 'static> SpanSource<T> {
+    /// Opens a span source. `describe` is called on the flush thread, once for each call site; it must not
     /// panic.
     ///
-    /// There are 1,023 numbers of doors. A number that a door had is used again by doors of the same
+    /// There are 1,023 numbers of span sources. A number that a span source had is used again by span sources of the same
     /// `T` only, and only when there are no others left.
     ///
     /// # Errors
-    /// [`TooManyDoors`] when all numbers are in use or were those of doors of other types.
-    pub fn open(
+    /// [`TooManySpanSources`] when all numbers are in use or were those of span sources of other types.
+    pub fn register(
         describe: impl Fn(&'static T) -> Callsite + Send + Sync + 'static,
-    ) -> Result<Self, TooManyDoors> {
-        let number = doors::open(describe)?;
+    ) -> Result<Self, TooManySpanSources> {
+        let number = numbers::take(describe)?;
         Ok(Self {
             number,
             sites: PhantomData,
@@ -260,7 +262,11 @@ impl<T: Sync + 'static> Door<T> {
         let fits = reservation.push_all(words);
         let mut writer = Fields::new(reservation);
         fields(&mut writer);
-        let cut = if writer.is_full() { FIELDS_CUT } else { 0 };
+        let cut = if writer.is_full() {
+            FIELDS_TRUNCATED
+        } else {
+            0
+        };
         let mut reservation = writer.into_reservation();
         if fits {
             let field_words = (reservation.length() - N) as u64;
@@ -274,11 +280,11 @@ fn address<T>(site: &'static T) -> u64 {
     std::ptr::from_ref(site).expose_provenance() as u64
 }
 
-impl<T: 'static> Drop for Door<T> {
+impl<T: 'static> Drop for SpanSource<T> {
     fn drop(&mut self) {
         if is_enabled() {
-            record(Kind::DoorClosed, self.number, [0]);
+            record(Kind::SourceClosed, self.number, [0]);
         }
-        doors::close(self.number);
+        numbers::give_back(self.number);
     }
 }

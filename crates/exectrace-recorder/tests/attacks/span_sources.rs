@@ -1,15 +1,15 @@
-//! Doors that come and go, while records of closed ones still wait to be read.
+//! Numbers that come and go, while records of closed ones still wait to be read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 
-use exectrace_recorder::{Callsite, CallsiteKind, Door, Parent, RecordingOptions, TaskRule};
+use exectrace_recorder::{Callsite, CallsiteKind, Parent, RecordingOptions, SpanSource, TaskRule};
 
 use crate::common::{Shared, messages, read, turn};
 
-/// Doors that can be open at once.
+/// Numbers that can be open at once.
 const MOST: usize = 1023;
 
 /// Call sites of two types: read as the other, either would be an address made of a number.
@@ -35,14 +35,16 @@ pub(crate) fn callsite(target: &'static str, kind: CallsiteKind) -> Callsite {
     }
 }
 
-pub(crate) fn of_numbers() -> Result<Door<Numbers>, exectrace_recorder::TooManyDoors> {
-    Door::open(|_| callsite("numbers", CallsiteKind::Event))
+pub(crate) fn of_numbers() -> Result<SpanSource<Numbers>, exectrace_recorder::TooManySpanSources> {
+    SpanSource::register(|_| callsite("numbers", CallsiteKind::Event))
 }
 
-/// A door that counts the call sites it is asked about that are not of its type.
-fn of_names(strangers: &Arc<AtomicUsize>) -> Result<Door<Names>, exectrace_recorder::TooManyDoors> {
+/// A span source that counts the call sites it is asked about that are not of its type.
+fn of_names(
+    strangers: &Arc<AtomicUsize>,
+) -> Result<SpanSource<Names>, exectrace_recorder::TooManySpanSources> {
     let strangers = Arc::clone(strangers);
-    Door::open(move |site| {
+    SpanSource::register(move |site| {
         if !std::ptr::eq(site, &NAMES) {
             // Reading it would be the end.
             strangers.fetch_add(1, Ordering::Relaxed);
@@ -53,7 +55,7 @@ fn of_names(strangers: &Arc<AtomicUsize>) -> Result<Door<Names>, exectrace_recor
 }
 
 #[test]
-fn records_of_closed_doors_are_never_read_as_of_another_type_however_many_doors_are_opened() {
+fn records_of_closed_sources_are_never_read_as_of_another_type_however_many_sources_are_opened() {
     let _turn = turn();
     let sink = Shared::default();
     let recording = RecordingOptions::new().start_writer(sink.clone()).unwrap();
@@ -67,10 +69,10 @@ fn records_of_closed_doors_are_never_read_as_of_another_type_however_many_doors_
             releases.push(release);
             let written = written.clone();
             scope.spawn(move || {
-                // Each holds a chunk with records of a door that is gone, until the end.
-                let door = of_numbers().unwrap();
-                door.event(&NUMBERS, Parent::Root, |fields| fields.str(0, "old"));
-                drop(door);
+                // Each holds a chunk with records of a span source that is gone, until the end.
+                let source = of_numbers().unwrap();
+                source.event(&NUMBERS, Parent::Root, |fields| fields.str(0, "old"));
+                drop(source);
                 written.send(()).unwrap();
                 let _ = released.recv();
             });
@@ -80,9 +82,9 @@ fn records_of_closed_doors_are_never_read_as_of_another_type_however_many_doors_
         }
         // Every number there is goes to the other type, as far as it can be had.
         let mut open = Vec::new();
-        while let Ok(door) = of_names(&strangers) {
-            door.event(&NAMES, Parent::Root, |fields| fields.str(0, "new"));
-            open.push(door);
+        while let Ok(source) = of_names(&strangers) {
+            source.event(&NAMES, Parent::Root, |fields| fields.str(0, "new"));
+            open.push(source);
         }
         assert!((MOST / 2..MOST).contains(&open.len()), "{}", open.len());
         // As often as one likes, as long as the type stays the same.

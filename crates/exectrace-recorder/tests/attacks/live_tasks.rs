@@ -4,13 +4,11 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use exectrace_recorder::{
-    AliveTask, AsyncTaskId, AsyncTaskKind, RecordingOptions, Runtime, roster,
-};
+use exectrace_recorder::{AsyncTaskId, AsyncTaskKind, RecordingOptions, Runtime};
 
 use crate::common::{Shared, read, turn};
 
-/// Starts of recordings, each of which reads all tasks alive.
+/// Starts of recordings, each of which reads all live tasks.
 const STARTS: usize = 20;
 
 #[test]
@@ -28,14 +26,13 @@ fn tasks_of_executors_that_share_their_numbers_keep_whole_names() {
                 while !is_over.load(Ordering::Relaxed) {
                     for number in 1..8 {
                         let task = AsyncTaskId::of_runtime(number);
-                        roster::enter(&AliveTask {
-                            runtime,
+                        runtime.spawned(
                             task,
-                            kind: AsyncTaskKind::Future,
-                            place: Location::caller(),
-                            name: Some(name),
-                        });
-                        roster::leave(task);
+                            AsyncTaskKind::Future,
+                            Location::caller(),
+                            Some(name),
+                        );
+                        runtime.ended(task);
                     }
                 }
             });
