@@ -168,7 +168,7 @@ impl Survey {
                     last_generation = reader.generation();
                     self.generations += u64::from(last_generation != 0);
                 }
-                CompactKind::SideData => self.note(reader.side_record()),
+                CompactKind::SideData(()) => self.note(reader.side_record()),
                 _ => {}
             }
         }

@@ -5,9 +5,9 @@ mod support;
 use std::path::Path;
 
 use exectrace_format::{
-    ClockSnapshot, CompactKind, Event, GoId, GoState, GoStatus, ProcId, ProcStatus, Reader,
-    SideRecord, SpanRecord, StackId, StateChange, TaskId, ThreadId, TraceEvent, TraceEventKind,
-    Version, Writer,
+    ClockSnapshot, CompactEvent, CompactKind, Event, GoId, GoState, GoStatus, ProcId, ProcStatus,
+    Reader, SideRecord, SpanRecord, StackId, StateChange, TaskId, ThreadId, TraceEvent,
+    TraceEventKind, Version, Writer,
 };
 
 use support::{Traces, answer, cases, run, service};
@@ -157,6 +157,7 @@ fn a_cut_tells_what_was_open_at_its_begin() {
             change,
             reason,
             stack,
+            ..
         } => match change {
             StateChange::Go {
                 to: GoState::Waiting,
@@ -426,7 +427,8 @@ fn places_without_names_get_them_from_a_file_with_symbols() {
     assert_eq!(profile, "app::serve;main 1000\n");
     let mut before = Reader::new(text_bytes(&text)).expect("a trace");
     let mut count = 0;
-    while let Some(event) = before.next_compact().expect("valid") {
+    let mut event = CompactEvent::default();
+    while before.next_into(&mut event).expect("valid") {
         count += usize::from(!matches!(event.kind, CompactKind::Sync { .. }));
     }
     assert_eq!(told(&events(&named)).len(), count, "nothing else changes");

@@ -84,7 +84,6 @@
 //! |---|---|---|---|
 //! | [`Batches`] | events as they stand in the file | 87 | 3 |
 //! | [`Reader::next_into`] | ordered, checked, plain numbers | 31 | 4 |
-//! | [`Reader::next_compact`] | the same, by value | 19 | 3 |
 //! | the iterator of [`Reader`] | ordered, checked, with names | 14 | 4 |
 //! | Go's `internal/trace/raw` | events as they stand in the file | 12 | 15 |
 //! | Go's `internal/trace` | ordered, checked, with names | 7.1 | 700 |
@@ -100,12 +99,12 @@
 pub mod conventions;
 mod event;
 mod ids;
-mod reader;
+mod read;
 mod side;
 pub mod text;
 pub mod validate;
 pub mod wire;
-mod writer;
+mod write;
 
 pub use conventions::{
     CONCURRENT_SPAN, PART_OF_SPAN, UNKNOWN_WAIT, WOKEN_BY_BLOCKING, WOKEN_BY_DRIVER, WOKEN_BY_TASK,
@@ -115,12 +114,12 @@ pub use event::{
     Argument, ArgumentType, Event, EventKind, GoStatus, MAX_ARGUMENTS, MAX_EVENT_BYTES, ProcStatus,
 };
 pub use ids::{GoId, ProcId, StackId, StringId, TaskId, ThreadId};
-pub use reader::{
-    Batch, BatchKind, Batches, CompactEvent, CompactKind, EventError, FrameRef, FramingError,
-    Frontier, GoState, MAX_GENERATION_BYTES, MAX_STATE_BYTES, MAX_V1_BYTES, Metric, OrderError,
-    ProcState, RangeName, RangeScope, ReadCause, ReadError, Reader, StackFrame, StateChange,
-    SyncClock, TableError, Tables, TraceEvent, TraceEventKind, TraceTime, V1Error, WireEvent,
-    WireEvents,
+pub use read::{
+    Batch, BatchKind, Batches, ById, CompactEvent, CompactKind, EventError, FrameRef, FramingError,
+    Frontier, GoState, MAX_GENERATION_BYTES, MAX_STATE_BYTES, MAX_V1_BYTES, Metric, Naming,
+    OrderError, Owned, ProcState, RangeName, RangeScope, ReadCause, ReadError, Reader, StackFrame,
+    StateChange, SyncClock, TableError, Tables, TraceEvent, TraceEventKind, TraceTime, V1Error,
+    WireEvent, WireEvents,
 };
 pub use side::{
     Inferred, LeftOut, MAX_SIDE_RECORD_BYTES, MAX_SIDE_TEXT_BYTES, SIDE_DATA_MAGIC,
@@ -128,4 +127,4 @@ pub use side::{
 };
 pub use validate::{Validator, Violation};
 pub use wire::{ClockSnapshot, END_OF_GENERATION, Version};
-pub use writer::{Frame, GroupCounts, Stream, Writer};
+pub use write::{Frame, GroupCounts, Stream, Writer};

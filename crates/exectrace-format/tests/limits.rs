@@ -6,8 +6,8 @@ use std::io::{self, Read};
 
 use allocation_counter::measure;
 use exectrace_format::{
-    ClockSnapshot, Event, GoId, GoStatus, OrderError, ProcId, ProcStatus, ReadCause, Reader,
-    ThreadId, Version, Writer,
+    ClockSnapshot, CompactEvent, Event, GoId, GoStatus, OrderError, ProcId, ProcStatus, ReadCause,
+    Reader, ThreadId, Version, Writer,
 };
 
 const FLOWS: u64 = 100_000;
@@ -38,14 +38,11 @@ fn many_flows() -> Vec<u8> {
 /// Reads a trace with this limit.
 fn read(file: &[u8], limit: u64) -> Result<u64, ReadCause> {
     let mut reader = Reader::new(file).unwrap().with_max_state_bytes(limit);
-    let mut events = 0;
-    loop {
-        match reader.next_compact() {
-            Ok(Some(_)) => events += 1,
-            Ok(None) => return Ok(events),
-            Err(error) => return Err(error.cause),
-        }
+    let (mut event, mut events) = (CompactEvent::default(), 0);
+    while reader.next_into(&mut event).map_err(|error| error.cause)? {
+        events += 1;
     }
+    Ok(events)
 }
 
 /// The smallest limit under which the trace is read.
@@ -106,7 +103,7 @@ fn a_hole_behind_the_header_of_an_old_trace_is_not_read_whole() {
         read: 0,
     };
     let mut reader = Reader::new(&mut hole).unwrap();
-    let error = reader.next_compact().unwrap_err();
+    let error = reader.next_into(&mut CompactEvent::default()).unwrap_err();
     assert_eq!(error.offset, 16);
     drop(reader);
     assert!(hole.read < 4 << 20, "{} bytes were read", hole.read);

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use exectrace_format::{CompactKind, Reader, TraceEventKind, Version};
+use exectrace_format::{CompactEvent, CompactKind, Reader, TraceEventKind, Version};
 use exectrace_referee::Referee;
 
 use support::v1_referee::{agree, agree_bytes};
@@ -145,7 +145,8 @@ fn the_whole_trace_is_one_generation_between_two_syncs() {
     assert_eq!(reader.generation(), 0);
     let (mut syncs, mut names) = (Vec::new(), Vec::new());
     let mut events = 0;
-    while let Some(event) = reader.next_compact().expect("a good trace") {
+    let mut event = CompactEvent::default();
+    while reader.next_into(&mut event).expect("a good trace") {
         assert_eq!(reader.generation(), 1);
         match event.kind {
             CompactKind::Sync { number, clock } => syncs.push((events, number, clock)),

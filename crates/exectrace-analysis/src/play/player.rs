@@ -160,6 +160,7 @@ impl Player {
                 change: StateChange::Go { go, from, to },
                 reason,
                 stack,
+                ..
             } => {
                 self.world.facts.overview.events.count_transition();
                 if from != to {
@@ -279,7 +280,7 @@ impl Player {
                 }
                 self.world.facts.overview.generations = number.saturating_sub(1);
             }
-            CompactKind::SideData => {
+            CompactKind::SideData(()) => {
                 if let Some(record) = side {
                     let begin = self.world.begin;
                     let clip = self.world.clip;

@@ -124,12 +124,13 @@ impl Events {
             None => None,
         };
         let mut left = self.limit.unwrap_or(u64::MAX);
+        let mut event = CompactEvent::default();
         while left > 0 {
-            let event = match reader.next_compact() {
-                Ok(Some(event)) => event,
-                Ok(None) => break,
+            match reader.next_into(&mut event) {
+                Ok(true) => {}
+                Ok(false) => break,
                 Err(error) => return reading::damaged(error, &origin, out),
-            };
+            }
             let begin_ns = *begin_ns.get_or_insert(event.time.0);
             let since_ns = event.time.0.saturating_sub(begin_ns).max(0) as u64;
             if since_ns >= window.end_ns() {

@@ -6,7 +6,8 @@ use std::io::{Cursor, Read, Write};
 use clap::Args;
 use exectrace_format::wire::HEADER_BYTES;
 use exectrace_format::{
-    Batch, BatchKind, Batches, CompactKind, EventKind, ReadError, SideRecord, SideRecords,
+    Batch, BatchKind, Batches, CompactEvent, CompactKind, EventKind, ReadError, SideRecord,
+    SideRecords,
 };
 use serde::Serialize;
 
@@ -212,7 +213,8 @@ impl Amounts {
     fn count_events<R: Read>(&mut self, input: R) -> Result<(), ReadError> {
         let mut reader = exectrace_format::Reader::new(input)?;
         self.generations = 1;
-        while let Some(event) = reader.next_compact()? {
+        let mut event = CompactEvent::default();
+        while reader.next_into(&mut event)? {
             let kind = match event.kind {
                 CompactKind::StateTransition { change, .. } => match change {
                     exectrace_format::StateChange::Go { .. } => "changes of flows",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use exectrace_format::Reader;
+use exectrace_format::{CompactEvent, Reader};
 use same_file::Handle;
 use tempfile::NamedTempFile;
 
@@ -198,7 +198,8 @@ fn check_trace(file: &mut File) -> anyhow::Result<()> {
     file.rewind()?;
     let mut read = || -> Result<(), exectrace_format::ReadError> {
         let mut reader = Reader::new(&mut *file)?;
-        while reader.next_compact()?.is_some() {}
+        let mut event = CompactEvent::default();
+        while reader.next_into(&mut event)? {}
         Ok(())
     };
     // Not as a cause, for which there would be a remedy: this trace is not the person's.

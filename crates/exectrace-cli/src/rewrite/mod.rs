@@ -54,14 +54,15 @@ pub(crate) fn rewrite<R: Read, W: Write, F: Frames>(
     frames: F,
 ) -> io::Result<Rewritten<F>> {
     let mut rewriting = Rewriting::new(version_like(reader.version()), out, window, frames);
+    let mut event = CompactEvent::default();
     let damage = loop {
-        match reader.next_compact() {
-            Ok(Some(event)) => {
+        match reader.next_into(&mut event) {
+            Ok(true) => {
                 if !rewriting.take(&event, &reader)? {
                     break None;
                 }
             }
-            Ok(None) => break None,
+            Ok(false) => break None,
             Err(error) => break Some(error),
         }
     };
@@ -147,7 +148,7 @@ impl<W: Write, F: Frames> Rewriting<W, F> {
                 self.sync = Some((event.time.0, clock));
                 self.end_generation()?;
             }
-            CompactKind::SideData => {
+            CompactKind::SideData(()) => {
                 if let Some(record) = reader.side_record() {
                     self.take_side(record);
                 }

@@ -218,6 +218,7 @@ fn transition(at: &CompactEvent, change: StateChange) -> CompactEvent {
         stack: StackId::NONE,
         kind: CompactKind::StateTransition {
             change,
+            is_status: false,
             reason: StringId::EMPTY,
             stack: StackId::NONE,
         },

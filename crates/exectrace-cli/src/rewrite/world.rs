@@ -90,6 +90,7 @@ impl World {
                 change: StateChange::Go { go, from, to },
                 reason,
                 stack,
+                ..
             } => {
                 let stack = texts.stack(stack, tables);
                 let wait = (from == GoState::Running && to == GoState::Waiting)

@@ -196,6 +196,7 @@ fn what<'a>(event: &CompactEvent, tables: &'a Tables, record: Option<&SideRecord
             change: StateChange::Go { go, from, to },
             reason,
             stack,
+            ..
         } => What::Flow {
             of_flow: go.0,
             from: go_state(from),
@@ -219,7 +220,7 @@ fn what<'a>(event: &CompactEvent, tables: &'a Tables, record: Option<&SideRecord
             name: kind.name(),
             arguments: arguments[..kind.arguments().len().min(arguments.len())].to_vec(),
         },
-        K::SideData => What::Side {
+        K::SideData(()) => What::Side {
             record: record.map_or_else(String::new, |record| format!("{record:?}")),
         },
         K::UnreadableSideData(error) => What::Side {

@@ -94,7 +94,7 @@ fn told<'a>(event: &CompactEvent, tables: &'a Tables) -> Told<'a> {
         CompactKind::StateTransition { change, reason, .. } => {
             transition_told(change, tables.text(reason))
         }
-        CompactKind::SideData | CompactKind::UnreadableSideData(_) => Told::bare("side_data"),
+        CompactKind::SideData(()) | CompactKind::UnreadableSideData(_) => Told::bare("side_data"),
         _ => Told::bare("other"),
     }
 }

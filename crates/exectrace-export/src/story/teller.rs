@@ -106,6 +106,7 @@ impl Teller {
                 change,
                 reason,
                 stack,
+                ..
             } => match change {
                 StateChange::Go { go, from, to }
                     if Some(event.proc) == self.recorder
@@ -124,7 +125,7 @@ impl Teller {
                     self.worker_changes(event, (proc, from, to), sink)
                 }
             },
-            CompactKind::SideData => match side {
+            CompactKind::SideData(()) => match side {
                 Some(record) => self.side_data(record, sink),
                 None => Ok(()),
             },

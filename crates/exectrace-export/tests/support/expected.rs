@@ -197,12 +197,12 @@ pub fn counts(trace: &[u8]) -> Counts {
                 0 => counts.regions += 1,
                 open => *open -= 1,
             },
-            TraceEventKind::RangeBegin { name, scope }
-            | TraceEventKind::RangeActive { name, scope } => {
-                counts.ranges += usize::from(ranges.insert((scope, name.to_string())));
+            TraceEventKind::RangeBegin { range, scope }
+            | TraceEventKind::RangeActive { range, scope } => {
+                counts.ranges += usize::from(ranges.insert((scope, range.to_string())));
             }
-            TraceEventKind::RangeEnd { name, scope, .. } => {
-                counts.ranges += usize::from(!ranges.remove(&(scope, name.to_string())));
+            TraceEventKind::RangeEnd { range, scope, .. } => {
+                counts.ranges += usize::from(!ranges.remove(&(scope, range.to_string())));
             }
             TraceEventKind::Log { .. } => counts.logs += 1,
             TraceEventKind::StackSample => counts.samples += 1,

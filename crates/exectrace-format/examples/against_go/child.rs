@@ -9,10 +9,9 @@ use exectrace_format::{Batches, CompactEvent, Reader, WireEvent};
 use super::Error;
 
 /// The ways that `--child` knows, with what they are called.
-pub(crate) const WAYS: [(&str, &str); 4] = [
+pub(crate) const WAYS: [(&str, &str); 3] = [
     ("wire", "Batches, wire order"),
     ("into", "Reader, next_into"),
-    ("compact", "Reader, next_compact"),
     ("owned", "Reader, iterator"),
 ];
 
@@ -43,7 +42,6 @@ pub(crate) fn run(way: &str, file: &Path) -> Result<(), Error> {
     let events = match way {
         "wire" => wire(file)?,
         "into" => into(file)?,
-        "compact" => compact(file)?,
         _ => owned(file)?,
     };
     println!("{events} {} {}", cpu_seconds()?, peak_bytes()?);
@@ -69,16 +67,6 @@ fn into(file: &Path) -> Result<u64, Error> {
     let mut event = CompactEvent::default();
     let mut count = 0;
     while reader.next_into(&mut event)? {
-        black_box(&event);
-        count += 1;
-    }
-    Ok(count)
-}
-
-fn compact(file: &Path) -> Result<u64, Error> {
-    let mut reader = Reader::open(file)?;
-    let mut count = 0;
-    while let Some(event) = reader.next_compact()? {
         black_box(&event);
         count += 1;
     }

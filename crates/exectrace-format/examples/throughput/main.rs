@@ -4,7 +4,7 @@ mod program;
 
 use std::time::Instant;
 
-use exectrace_format::Reader;
+use exectrace_format::{CompactEvent, Reader};
 
 use program::Program;
 
@@ -28,7 +28,8 @@ fn main() {
     let began = Instant::now();
     let mut read = 0u64;
     let mut reader = Reader::new(file.as_slice()).expect("our own header");
-    while let Some(event) = reader.next_compact().expect("a good trace") {
+    let mut event = CompactEvent::default();
+    while reader.next_into(&mut event).expect("a good trace") {
         std::hint::black_box(&event);
         read += 1;
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::event::{ArgumentType, EventKind, GoStatus, ProcStatus};
-use crate::reader::framing::{BatchHead, Framing, Item};
+use crate::read::framing::{BatchHead, Framing, Item};
 use crate::wire::{self, put_uvarint, take_uvarint};
 
 use super::Payload;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::hash::Hash;
 
 use crate::ids::{GoId, ProcId, ThreadId};
-use crate::reader::{GoState, ProcState};
+use crate::read::{GoState, ProcState};
 
 use super::violation::Rule;
 

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::io::Read;
 
 use crate::ids::{StackId, StringId, TaskId};
-use crate::reader::{
+use crate::read::{
     CompactEvent, CompactKind, GoState, RangeName, RangeScope, Reader, StateChange, SyncClock,
     Tables, TraceTime,
 };
@@ -120,7 +120,7 @@ impl Validator {
     ) {
         if matches!(
             event.kind,
-            CompactKind::SideData | CompactKind::UnreadableSideData(_)
+            CompactKind::SideData(()) | CompactKind::UnreadableSideData(_)
         ) {
             return;
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::ids::{GoId, ProcId, TaskId, ThreadId};
-use crate::reader::{GoState, ProcState, TraceTime};
+use crate::read::{GoState, ProcState, TraceTime};
 
 /// A rule of valid traces is broken: where, and which.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -66,10 +66,11 @@ fn put_kind(event: &TraceEvent, out: &mut String) -> bool {
                 None => Ok(()),
             }
         }
-        K::Metric { name, value } => {
+        K::Metric { metric, value } => {
             write!(
                 out,
-                "Metric Time={time} Name={name:?} Value=Value{{Uint64({value})}}"
+                "Metric Time={time} Name={:?} Value=Value{{Uint64({value})}}",
+                metric.name()
             )
         }
         K::Label { go, label } => {
@@ -80,24 +81,31 @@ fn put_kind(event: &TraceEvent, out: &mut String) -> bool {
             )
         }
         K::StackSample => write!(out, "StackSample Time={time}"),
-        K::RangeBegin { name, scope } => {
+        K::RangeBegin { range, scope } => {
             write!(
                 out,
-                "RangeBegin Time={time} Name={name:?} Scope={}",
+                "RangeBegin Time={time} Name={:?} Scope={}",
+                range.to_string(),
                 scope_text(*scope)
             )
         }
-        K::RangeActive { name, scope } => {
+        K::RangeActive { range, scope } => {
             write!(
                 out,
-                "RangeActive Time={time} Name={name:?} Scope={}",
+                "RangeActive Time={time} Name={:?} Scope={}",
+                range.to_string(),
                 scope_text(*scope)
             )
         }
-        K::RangeEnd { name, scope, swept } => {
+        K::RangeEnd {
+            range,
+            scope,
+            swept,
+        } => {
             let _ = write!(
                 out,
-                "RangeEnd Time={time} Name={name:?} Scope={}",
+                "RangeEnd Time={time} Name={:?} Scope={}",
+                range.to_string(),
                 scope_text(*scope)
             );
             match swept {

@@ -177,6 +177,7 @@ impl Trace {
                     change: StateChange::Go { go, from, to },
                     reason,
                     stack,
+                    ..
                 } => {
                     let flow = trace.flows.entry(go.0).or_default();
                     let functions = |stack: &[exectrace_format::StackFrame]| {

@@ -62,6 +62,7 @@ impl Encoder {
                 change: StateChange::Go { go, from, to },
                 reason,
                 stack: go_stack,
+                ..
             } => {
                 let reason = text(reason);
                 let own = texts.stack(go_stack, tables);

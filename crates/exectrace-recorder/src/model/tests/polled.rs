@@ -44,6 +44,7 @@ fn states(events: &[TraceEvent], name: &str) -> Vec<(u64, GoState, String)> {
             change: StateChange::Go { go, to, .. },
             reason,
             stack,
+            ..
         } = &event.kind
         {
             let root = stack.as_ref().and_then(|stack| stack.last());

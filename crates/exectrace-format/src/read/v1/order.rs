@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-use crate::reader::id_map::Seed;
+use crate::read::id_map::Seed;
 
 use super::batch::Batches;
 use super::error::V1Error;

@@ -13,10 +13,11 @@ use crate::wire::{
 };
 
 use super::error::TableError;
+use super::event::SyncClock;
 use super::framing::BatchHead;
 use super::id_map::IdMap;
 use super::tables::Tables;
-use super::trace_event::{SyncClock, TraceTime};
+use super::time::TraceTime;
 
 /// Converts units of a file's clock to nanoseconds, as Go's reader does it.
 #[derive(Clone, Copy, Debug)]

@@ -3,10 +3,10 @@
 use crate::event::EventKind;
 use crate::ids::{GoId, ProcId, StackId, StringId};
 
-use super::super::compact::{CompactKind, RangeName};
 use super::super::error::OrderError;
 use super::super::hindrance::Hindrance;
-use super::super::trace_event::RangeScope;
+use super::super::kind::{CompactKind, RangeName};
+use super::super::state::RangeScope;
 use super::names::NameId;
 use super::{Change, ITEM_BYTES, May, Must, Order, Outcome, Turn, Wait};
 

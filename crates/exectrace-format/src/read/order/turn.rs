@@ -2,11 +2,12 @@
 
 use crate::ids::{GoId, ProcId, StackId, StringId};
 
-use super::super::compact::{CompactEvent, CompactKind};
 use super::super::decode::WireEvent;
 use super::super::error::{EventError, OrderError};
+use super::super::event::CompactEvent;
+use super::super::kind::CompactKind;
+use super::super::state::{GoState, ProcState, StateChange};
 use super::super::tables::Tables;
-use super::super::trace_event::{GoState, ProcState, StateChange};
 use super::NONE;
 use Need::{Must, MustNot};
 
@@ -91,6 +92,7 @@ pub(super) fn go_change(go: u64, from: GoState, to: GoState) -> CompactKind {
     let go = GoId(go);
     CompactKind::StateTransition {
         change: StateChange::Go { go, from, to },
+        is_status: false,
         reason: StringId::EMPTY,
         stack: StackId::NONE,
     }
@@ -101,6 +103,18 @@ pub(super) fn proc_change(proc: u64, from: ProcState, to: ProcState) -> CompactK
     let proc = ProcId(proc);
     CompactKind::StateTransition {
         change: StateChange::Proc { proc, from, to },
+        is_status: false,
+        reason: StringId::EMPTY,
+        stack: StackId::NONE,
+    }
+}
+
+/// How the status of a lane is shown.
+pub(super) fn status_of_proc(proc: u64, from: ProcState, to: ProcState) -> CompactKind {
+    let proc = ProcId(proc);
+    CompactKind::StateTransition {
+        change: StateChange::Proc { proc, from, to },
+        is_status: true,
         reason: StringId::EMPTY,
         stack: StackId::NONE,
     }

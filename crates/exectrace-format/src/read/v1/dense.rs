@@ -1,7 +1,7 @@
 //! Small consecutive indices in place of the numbers of flows and lanes, so that what is known of
 //! them can be kept in plain arrays.
 
-use crate::reader::id_map::IdIndex;
+use crate::read::id_map::IdIndex;
 
 /// Numbers and their indices, in the order in which they were first seen.
 #[derive(Debug, Default)]

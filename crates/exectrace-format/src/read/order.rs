@@ -19,20 +19,21 @@ use std::collections::VecDeque;
 use crate::event::EventKind;
 use crate::ids::{GoId, ProcId, StackId, ThreadId};
 
-use super::compact::{CompactEvent, CompactKind, Metric};
 use super::decode::WireEvent;
 use super::error::OrderError;
+use super::event::CompactEvent;
 use super::hindrance::Hindrance;
 use super::id_map::IdMap;
 use super::id_slab::IdSlab;
+use super::kind::{CompactKind, Metric};
 use super::tables::Tables;
-use super::trace_event::TraceTime;
+use super::time::TraceTime;
 
 use names::{NameId, Names};
 use ranges::Collector;
 use state::{Go, Proc, Seq, Task, Thread, go_status, proc_status};
 use turn::Need::{self, May, Must, MustNot};
-use turn::{Context, Turn, go_change, proc_change};
+use turn::{Context, Turn, go_change, proc_change, status_of_proc};
 
 /// Most bytes of state that may be open at once across generations, unless
 /// [`Reader::with_max_state_bytes`](super::Reader::with_max_state_bytes) sets another limit: flows, lanes,

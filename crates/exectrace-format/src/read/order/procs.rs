@@ -3,11 +3,11 @@
 use crate::ids::{ProcId, StackId, ThreadId};
 
 use super::super::error::OrderError;
-use super::super::trace_event::ProcState;
+use super::super::state::ProcState;
 use super::proc_status::{ABANDONED, IDLE, LAST, RUNNING, SYSCALL};
 use super::{
     Change, Context, ENTRY_BYTES, May, Must, MustNot, NONE, Order, Outcome, Proc, Thread, Turn,
-    Wait, proc_change,
+    Wait, proc_change, status_of_proc,
 };
 
 impl Order {
@@ -160,6 +160,6 @@ impl Order {
             turn.after_proc = id;
         }
         self.proc_changed(id);
-        self.emit(turn, StackId::NONE, proc_change(id, from, to))
+        self.emit(turn, StackId::NONE, status_of_proc(id, from, to))
     }
 }

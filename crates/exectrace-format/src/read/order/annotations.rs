@@ -2,8 +2,8 @@
 
 use crate::ids::{GoId, StackId, StringId, TaskId};
 
-use super::super::compact::CompactKind;
 use super::super::error::OrderError;
+use super::super::kind::CompactKind;
 use super::{ENTRY_BYTES, Must, Order, Outcome, Task, Turn};
 
 impl Order {

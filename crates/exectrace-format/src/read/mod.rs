@@ -20,52 +20,54 @@
 //! A generation is read whole, then played: its tables may stand at its end. The rules are those of Go's validating reader: what
 //! it accepts is accepted, what it refuses is refused.
 
-mod compact;
+mod advance;
 mod decode;
 pub(crate) mod error;
+mod event;
 pub(crate) mod framing;
 mod generation;
 mod generations;
 mod hindrance;
 mod id_map;
 mod id_slab;
+mod kind;
 mod merge;
 mod order;
 mod owned;
 mod raw;
+mod side_cursor;
+mod state;
 mod tables;
-mod trace_event;
+mod time;
 mod v1;
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::ids::GoId;
-use crate::side::{SideDataError, SideRecord, SideRecords};
+use crate::side::SideRecord;
 use crate::wire::Version;
 
-pub use compact::{CompactEvent, CompactKind, Metric, RangeName};
 pub use decode::WireEvent;
 pub use error::{EventError, FramingError, Frontier, OrderError, ReadCause, ReadError, TableError};
+pub use event::{CompactEvent, StackFrame, SyncClock, TraceEvent};
 pub use generations::MAX_GENERATION_BYTES;
+pub use kind::{ById, CompactKind, Metric, Naming, Owned, RangeName, TraceEventKind};
 pub use order::MAX_STATE_BYTES;
 pub use raw::{Batch, BatchKind, Batches, WireEvents};
+pub use state::{GoState, ProcState, RangeScope, StateChange};
 pub use tables::{FrameRef, Tables};
-pub use trace_event::{
-    GoState, ProcState, RangeScope, StackFrame, StateChange, SyncClock, TraceEvent, TraceEventKind,
-    TraceTime,
-};
+pub use time::TraceTime;
 pub use v1::MAX_V1_BYTES;
 pub use v1::error::V1Error;
 
-use compact::bare;
 use generation::Generation;
-use generations::{Generations, Next};
-use merge::{Merge, Played};
+use generations::Generations;
+use merge::Merge;
 use order::Order;
 use owned::Shared;
-use v1::{Scan, V1};
+use side_cursor::SideCursor;
+use v1::V1;
 
 /// Reads a trace, event by event, in their true order.
 ///
@@ -76,8 +78,8 @@ use v1::{Scan, V1};
 /// [`MAX_STATE_BYTES`]); by [`open`](Self::open), of the payload only a batch of each thread. Time
 /// is linear in the file, but for a logarithm of the number of threads.
 ///
-/// The iterator yields events that own what they tell. [`next_into`](Self::next_into) and
-/// [`next_compact`](Self::next_compact) are faster; the front page of the crate shows how.
+/// The iterator yields events that own their texts and stacks. [`next_into`](Self::next_into) is faster; the
+/// front page of the crate shows how.
 ///
 /// Traces of Go 1.11 to 1.21 (headers 11, 19, 21) are converted: they tell what the newer format
 /// would, as one generation with a sync in front and one at the end, without clocks. Their clock's
@@ -114,14 +116,6 @@ pub struct Reader<R> {
     syncs: u64,
     shared: Shared,
     record: Option<SideRecord>,
-}
-
-/// The records of side data that are still to be yielded.
-#[derive(Debug, Default)]
-struct SideCursor {
-    batch: usize,
-    /// Where in the batch the next record begins; 0 before its head is checked.
-    position: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -241,29 +235,14 @@ impl<R: Read> Reader<R> {
         self.record.as_ref()
     }
 
-    /// The next event as plain numbers, or `None` at the end. Does not allocate.
+    /// Writes the next event, as plain numbers, to `event`; false at the end. Does not allocate.
     ///
     /// The events are those of the iterator, which may be mixed with this.
     ///
     /// # Errors
     ///
-    /// Where and how the trace is damaged. From then on `None`.
-    #[inline]
-    pub fn next_compact(&mut self) -> Result<Option<CompactEvent>, ReadError> {
-        let mut event = CompactEvent::default();
-        match self.advance(&mut event) {
-            Ok(true) => Ok(Some(event)),
-            Ok(false) => Ok(None),
-            Err(error) => Err(self.end(error)),
-        }
-    }
-
-    /// Like [`next_compact`](Self::next_compact), but writes the event to `event`; false at the end.
-    /// Without copies of the event it takes about two thirds of the time.
-    ///
-    /// # Errors
-    ///
-    /// As there. What stands in `event` then, or at the end, has no meaning.
+    /// Where and how the trace is damaged. From then on false. What stands in `event` then, or at the end,
+    /// has no meaning.
     #[inline]
     pub fn next_into(&mut self, event: &mut CompactEvent) -> Result<bool, ReadError> {
         match self.advance(event) {
@@ -279,182 +258,6 @@ impl<R: Read> Reader<R> {
         self.order.more.clear();
         self.damage = None;
         *error
-    }
-
-    /// Writes the next event to `out`; false at the end.
-    fn advance(&mut self, out: &mut CompactEvent) -> Result<bool, Box<ReadError>> {
-        loop {
-            if self.stage != Stage::Playing || !self.order.more.is_empty() {
-                if let Some(there_is_one) = self.advance_seldom(out)? {
-                    return Ok(there_is_one);
-                }
-                continue;
-            }
-            let (merge, order) = (&mut self.merge, &mut self.order);
-            match merge.step(&mut self.generation, order, out)? {
-                Played::Event => return Ok(true),
-                Played::Sample(index) => {
-                    *out = self.sample(index)?;
-                    return Ok(true);
-                }
-                Played::End => self.stage = Stage::Between,
-            }
-        }
-    }
-
-    /// The next event while no events are played, or a part of the last; `None` if that is over.
-    #[cold]
-    fn advance_seldom(&mut self, out: &mut CompactEvent) -> Result<Option<bool>, Box<ReadError>> {
-        if let Some(event) = self.order.more.pop_front() {
-            *out = self.timed(event);
-            return Ok(Some(true));
-        }
-        if let Some(damage) = self.damage.take() {
-            return Err(damage.into());
-        }
-        let event = match self.stage {
-            Stage::Playing => return Ok(None),
-            Stage::Done => None,
-            Stage::Between => Some(self.next_generation()?),
-            Stage::Side => match self.next_side_data() {
-                Some(event) => Some(event),
-                None => {
-                    self.stage = Stage::Playing;
-                    return Ok(None);
-                }
-            },
-            Stage::V1 => self.next_v1()?,
-        };
-        if let Some(event) = event {
-            *out = event;
-        }
-        Ok(Some(event.is_some()))
-    }
-
-    /// Reads a generation, or finds the end; either is a sync.
-    fn next_generation(&mut self) -> Result<CompactEvent, Box<ReadError>> {
-        if let Some(trailing) = self.trailing.take() {
-            self.generation.reset();
-            return Ok(self.last_sync(Some(trailing)));
-        }
-        match self.source.next(&mut self.generation) {
-            Next::Generation(trailing) => {
-                self.trailing = trailing;
-                let generation = &mut *self.generation;
-                self.order.begin_generation(generation.number);
-                self.merge.begin(generation, &mut self.order)?;
-                let (time, clock) = (
-                    generation.rate.nanoseconds(generation.min_time),
-                    generation.clock,
-                );
-                self.side = SideCursor::default();
-                self.stage = Stage::Side;
-                Ok(self.sync(time, clock))
-            }
-            Next::End => Ok(self.last_sync(None)),
-            Next::Damaged(damage) => Ok(self.last_sync(Some(damage))),
-        }
-    }
-
-    /// The next event of a trace of Go 1.21 or earlier, which is read whole before the first.
-    fn next_v1(&mut self) -> Result<Option<CompactEvent>, Box<ReadError>> {
-        let tables = &mut self.generation.tables;
-        let v1 = match &mut self.v1 {
-            Some(v1) => v1,
-            None => {
-                let version = self.source.version();
-                let mut scan = Scan::new(version);
-                let bytes = self
-                    .source
-                    .rest(MAX_V1_BYTES + 1, |bytes| scan.goes_on(bytes))?;
-                let v1 = V1::read(bytes, version, tables)?;
-                self.generation.number = v1::GENERATION;
-                self.v1.insert(Box::new(v1))
-            }
-        };
-        Ok(v1.next(tables)?)
-    }
-
-    /// The sync at the end of what can be read, which is before the damage.
-    fn last_sync(&mut self, damage: Option<ReadError>) -> CompactEvent {
-        self.damage = damage;
-        self.stage = Stage::Done;
-        self.sync(self.order.last_time().0, None)
-    }
-
-    /// What the user sees of a CPU sample.
-    fn sample(&mut self, index: usize) -> Result<CompactEvent, ReadError> {
-        let sample = self.generation.samples[index];
-        let Some(stack) = self.generation.tables.stack_id(sample.stack.0) else {
-            return Err(ReadError {
-                offset: sample.offset,
-                generation: self.generation.number,
-                cause: TableError::SampleStack(sample.stack).into(),
-            });
-        };
-        Ok(self.timed(CompactEvent {
-            time: TraceTime(sample.time),
-            thread: sample.thread,
-            proc: sample.proc,
-            // Samples say 0 for no flow.
-            go: if sample.go.0 == 0 {
-                GoId::NONE
-            } else {
-                sample.go
-            },
-            stack,
-            kind: CompactKind::StackSample,
-        }))
-    }
-
-    /// The event at its time, but later than the last in any case.
-    fn timed(&mut self, event: CompactEvent) -> CompactEvent {
-        CompactEvent {
-            time: self.order.show_at(event.time.0),
-            ..event
-        }
-    }
-
-    fn sync(&mut self, time_ns: i64, clock: Option<SyncClock>) -> CompactEvent {
-        self.syncs += 1;
-        let number = self.syncs;
-        let kind = CompactKind::Sync { number, clock };
-        self.timed(bare(TraceTime(time_ns), kind))
-    }
-
-    /// The next record of side data of this generation, which have the time of its sync.
-    fn next_side_data(&mut self) -> Option<CompactEvent> {
-        self.record = None;
-        let generation = &self.generation;
-        let time = self.order.last_time();
-        while let Some(payload) = generation.side.get(self.side.batch) {
-            let records = SideRecords::new_at(payload, self.side.position);
-            let next = match records {
-                Ok(mut records) => {
-                    let next = records.next();
-                    self.side.position = records.position();
-                    next
-                }
-                // Another program's, as Go's own allocation experiment.
-                Err(SideDataError::Foreign) => None,
-                Err(error) => {
-                    self.side.position = payload.len();
-                    Some(Err(error))
-                }
-            };
-            if let Some(Ok(record)) = next {
-                self.record = Some(record);
-                return Some(bare(time, CompactKind::SideData));
-            }
-            self.side = SideCursor {
-                batch: self.side.batch + 1,
-                position: 0,
-            };
-            if let Some(Err(error)) = next {
-                return Some(bare(time, CompactKind::UnreadableSideData(error)));
-            }
-        }
-        None
     }
 }
 

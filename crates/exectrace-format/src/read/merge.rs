@@ -13,9 +13,9 @@ use std::collections::HashMap;
 use crate::ids::ThreadId;
 use crate::wire::CLOCK_SNAPSHOT;
 
-use super::compact::CompactEvent;
 use super::decode::{Found, WireEvent, decode};
 use super::error::{EventError, Frontier, OrderError, ReadCause, ReadError};
+use super::event::CompactEvent;
 use super::generation::Generation;
 use super::hindrance::Hindrance;
 use super::id_map::Seed;

@@ -1,13 +1,13 @@
-//! From compact events to [`TraceEvent`]s, which own what they tell.
+//! From compact events to [`TraceEvent`]s, which own their texts and stacks.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use crate::ids::{GoId, ProcId, StackId, StringId, ThreadId};
 use crate::side::SideRecord;
 
-use super::compact::{CompactEvent, CompactKind, RangeName};
+use super::event::{CompactEvent, StackFrame, TraceEvent};
+use super::kind::{CompactKind, TraceEventKind};
 use super::tables::Tables;
-use super::trace_event::{StackFrame, TraceEvent, TraceEventKind};
 
 /// The texts and stacks of a generation that were asked for, as shared values.
 #[derive(Debug, Default)]
@@ -16,13 +16,8 @@ pub(super) struct Shared {
     stacks: Vec<Option<Arc<[StackFrame]>>>,
 }
 
-/// The names of ranges, as Go calls them.
-static RANGE_NAMES: LazyLock<[Arc<str>; 3]> = LazyLock::new(|| {
-    [RangeName::Mark, RangeName::Sweep, RangeName::Assist].map(|range| range.name().into())
-});
-
 impl Shared {
-    /// The event with its names; `record` is the side data that it tells.
+    /// The event with its names; `record` is the side record that it stands for.
     pub(super) fn own(
         &mut self,
         event: &CompactEvent,
@@ -57,21 +52,18 @@ impl Shared {
         let mut text = |id| self.text(id, tables);
         match *kind {
             C::Sync { number, clock } => T::Sync { number, clock },
-            C::Metric { metric, value } => T::Metric {
-                name: metric.name(),
-                value,
-            },
+            C::Metric { metric, value } => T::Metric { metric, value },
             C::Label { go, label } => T::Label {
                 go,
                 label: text(label),
             },
             C::StackSample => T::StackSample,
             C::RangeBegin { range, scope } => T::RangeBegin {
-                name: range_name(range, tables),
+                range: range.map(text),
                 scope,
             },
             C::RangeActive { range, scope } => T::RangeActive {
-                name: range_name(range, tables),
+                range: range.map(text),
                 scope,
             },
             C::RangeEnd {
@@ -79,7 +71,7 @@ impl Shared {
                 scope,
                 swept,
             } => T::RangeEnd {
-                name: range_name(range, tables),
+                range: range.map(text),
                 scope,
                 swept,
             },
@@ -112,15 +104,17 @@ impl Shared {
             },
             C::StateTransition {
                 change,
+                is_status,
                 reason,
                 stack,
             } => T::StateTransition {
                 change,
+                is_status,
                 reason: text(reason),
                 stack: self.stack(stack, tables),
             },
             C::Experimental { kind, arguments } => T::Experimental { kind, arguments },
-            C::SideData => T::SideData(record.unwrap_or(SideRecord::Unknown {
+            C::SideData(()) => T::SideData(record.unwrap_or(SideRecord::Unknown {
                 kind: 0,
                 bytes: Vec::new(),
             })),
@@ -152,23 +146,11 @@ impl Shared {
     }
 }
 
-/// The place of an id, which is one of [`Tables`] and so no larger than their memory.
+/// The entry of an id, which is one of [`Tables`] and so no larger than their memory.
 fn slot<T: Clone>(slots: &mut Vec<Option<T>>, id: u64) -> &mut Option<T> {
     let index = id as usize;
     if index >= slots.len() {
         slots.resize(index + 1, None);
     }
     &mut slots[index]
-}
-
-fn range_name(range: RangeName, tables: &Tables) -> Arc<str> {
-    let [mark, sweep, assist] = &*RANGE_NAMES;
-    match range {
-        RangeName::Mark => mark.clone(),
-        RangeName::Sweep => sweep.clone(),
-        RangeName::Assist => assist.clone(),
-        RangeName::StopTheWorld(reason) => {
-            format!("{} ({})", range.name(), tables.text(reason)).into()
-        }
-    }
 }

@@ -3,7 +3,7 @@
 //! This is also where some events get the lane on which the old viewer showed them.
 
 use crate::ids::{GoId, StringId, TaskId};
-use crate::reader::id_map::IdMap;
+use crate::read::id_map::IdMap;
 
 use super::dense::Dense;
 use super::error::V1Error;

@@ -25,13 +25,15 @@ mod wire;
 
 use crate::wire::{HEADER_BYTES, Version};
 
-use super::compact::{CompactEvent, CompactKind};
 use super::error::{ReadCause, ReadError};
+use super::event::CompactEvent;
+use super::kind::CompactKind;
 use super::tables::Tables;
+use super::time::TraceTime;
 
 use batch::Batches;
 use check::Check;
-use convert::{Converter, Source, bare};
+use convert::{Converter, Source};
 use dense::Dense;
 use error::V1Error;
 use event::{Event, FIXED_GOES, FIXED_LANES};
@@ -149,7 +151,7 @@ impl V1 {
             number: self.syncs,
             clock: None,
         };
-        bare(ns, kind)
+        CompactEvent::bare(TraceTime(ns), kind)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use crate::ids::{GoId, StackId, StringId, ThreadId};
 
-use super::super::compact::CompactKind;
 use super::super::error::OrderError;
-use super::super::trace_event::{GoState, ProcState, StateChange};
+use super::super::kind::CompactKind;
+use super::super::state::{GoState, ProcState, StateChange};
 use super::go_status::{LAST, RUNNABLE, RUNNING, SYSCALL, WAITING};
 use super::{
     Context, Go, May, Must, MustNot, NONE, Order, Outcome, Proc, Turn, Wait, go_change,
@@ -26,6 +26,7 @@ impl Order {
         let (go, from, to) = (GoId(id), GoState::NotExist, GoState::of_status(status));
         let kind = CompactKind::StateTransition {
             change: StateChange::Go { go, from, to },
+            is_status: false,
             reason: StringId::EMPTY,
             stack: turn.stack(1)?,
         };
@@ -88,6 +89,7 @@ impl Order {
         };
         let kind = CompactKind::StateTransition {
             change,
+            is_status: false,
             reason,
             stack,
         };
@@ -218,6 +220,7 @@ impl Order {
         let reason = StringId::EMPTY;
         let kind = CompactKind::StateTransition {
             change,
+            is_status: false,
             reason,
             stack,
         };
@@ -327,6 +330,7 @@ impl Order {
         let (go, to) = (GoId(id), GoState::of_status(status));
         let kind = CompactKind::StateTransition {
             change: StateChange::Go { go, from, to },
+            is_status: true,
             reason: StringId::EMPTY,
             stack,
         };

@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 
 use crate::ids::{StackId, StringId};
-use crate::reader::error::TableError;
-use crate::reader::id_map::IdMap;
-use crate::reader::tables::Tables;
+use crate::read::error::TableError;
+use crate::read::id_map::IdMap;
+use crate::read::tables::Tables;
 use crate::wire::Version;
 
 use super::error::V1Error;

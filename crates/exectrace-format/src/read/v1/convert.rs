@@ -8,11 +8,13 @@ use std::collections::{BTreeSet, btree_set};
 
 use crate::event::EventKind;
 use crate::ids::{GoId, ProcId, StackId, StringId, TaskId, ThreadId};
-use crate::reader::compact::{CompactEvent, CompactKind, Metric, RangeName};
-use crate::reader::error::{EventError, ReadCause};
-use crate::reader::id_map::IdMap;
-use crate::reader::tables::Tables;
-use crate::reader::trace_event::{GoState, ProcState, RangeScope, StateChange, TraceTime};
+use crate::read::error::{EventError, ReadCause};
+use crate::read::event::CompactEvent;
+use crate::read::id_map::IdMap;
+use crate::read::kind::{CompactKind, Metric, RangeName};
+use crate::read::state::{GoState, ProcState, RangeScope, StateChange};
+use crate::read::tables::Tables;
+use crate::read::time::TraceTime;
 use crate::wire::Version;
 
 use super::dense::Dense;
@@ -109,8 +111,8 @@ impl Converter {
             return Some(self.at(ns, event));
         }
         let go = GoId(self.runnable.next()?);
-        let kind = go_change(go, GoState::Undetermined, GoState::Runnable);
-        Some(self.at(self.ns, bare(0, kind)))
+        let kind = status(go, GoState::Runnable);
+        Some(self.at(self.ns, CompactEvent::bare(TraceTime(0), kind)))
     }
 
     /// Converts an event; `None` if nothing stands for it.
@@ -314,7 +316,7 @@ impl Converter {
         if let Some(existing) = &mut self.existing {
             existing.remove(&go);
         }
-        go_change(GoId(go), GoState::Undetermined, state)
+        status(GoId(go), state)
     }
 
     fn annotation(
@@ -411,18 +413,6 @@ fn mark_blocking_calls(events: &mut [Event], goes: usize) {
     }
 }
 
-/// An event without context.
-pub(super) fn bare(ns: i64, kind: CompactKind) -> CompactEvent {
-    CompactEvent {
-        time: TraceTime(ns),
-        thread: ThreadId::NONE,
-        proc: ProcId::NONE,
-        go: GoId::NONE,
-        stack: StackId::NONE,
-        kind,
-    }
-}
-
 /// Our id of a string that an event shows.
 fn text(tables: &Tables, id: u64, kind: EventKind) -> Result<StringId, EventError> {
     tables.string_id(id).ok_or(EventError::UnknownString {
@@ -447,9 +437,21 @@ fn go_change(go: GoId, from: GoState, to: GoState) -> CompactKind {
     transition(StateChange::Go { go, from, to })
 }
 
+/// The state of a goroutine at the beginning of the trace.
+fn status(go: GoId, to: GoState) -> CompactKind {
+    let from = GoState::Undetermined;
+    CompactKind::StateTransition {
+        change: StateChange::Go { go, from, to },
+        is_status: true,
+        reason: StringId::EMPTY,
+        stack: StackId::NONE,
+    }
+}
+
 fn transition(change: StateChange) -> CompactKind {
     CompactKind::StateTransition {
         change,
+        is_status: false,
         reason: StringId::EMPTY,
         stack: StackId::NONE,
     }
@@ -458,8 +460,11 @@ fn transition(change: StateChange) -> CompactKind {
 /// A transition with the stack of the flow concerned.
 fn with_stack(kind: CompactKind, reason: StringId, stack: StackId) -> CompactKind {
     match kind {
-        CompactKind::StateTransition { change, .. } => CompactKind::StateTransition {
+        CompactKind::StateTransition {
+            change, is_status, ..
+        } => CompactKind::StateTransition {
             change,
+            is_status,
             reason,
             stack,
         },
