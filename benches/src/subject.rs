@@ -25,16 +25,12 @@ pub enum Subject {
     DoNothingFilteredLayer,
     /// Our `subscriber()`, recording.
     Subscriber,
-    /// Our `layer_unfiltered()` on a `Registry`, recording.
-    LayerUnfiltered,
     /// Our `layer()` on a `Registry`, recording.
     Layer,
     /// Our annotation API with no subscriber, recording.
     Annotations,
     /// Our `subscriber()`, after a recording has ended.
     SubscriberOff,
-    /// Our `layer_unfiltered()`, after a recording has ended.
-    LayerUnfilteredOff,
     /// Our `layer()`, after a recording has ended.
     LayerOff,
     /// Our annotation API, after a recording has ended.
@@ -43,18 +39,16 @@ pub enum Subject {
 
 impl Subject {
     /// All of them, in the order of the tables.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 11] = [
         Self::Floor,
         Self::NoSubscriber,
         Self::RecordOnly,
         Self::DoNothingLayer,
         Self::DoNothingFilteredLayer,
         Self::Subscriber,
-        Self::LayerUnfiltered,
         Self::Layer,
         Self::Annotations,
         Self::SubscriberOff,
-        Self::LayerUnfilteredOff,
         Self::LayerOff,
         Self::AnnotationsOff,
     ];
@@ -69,11 +63,9 @@ impl Subject {
             Self::DoNothingLayer => "Registry + do-nothing layer",
             Self::DoNothingFilteredLayer => "Registry + do-nothing filtered layer",
             Self::Subscriber => "exectrace subscriber()",
-            Self::LayerUnfiltered => "exectrace layer_unfiltered()",
             Self::Layer => "exectrace layer()",
             Self::Annotations => "exectrace region()",
             Self::SubscriberOff => "exectrace subscriber(), off",
-            Self::LayerUnfilteredOff => "exectrace layer_unfiltered(), off",
             Self::LayerOff => "exectrace layer(), off",
             Self::AnnotationsOff => "exectrace region(), off",
         }
@@ -95,11 +87,8 @@ impl Subject {
             | Self::DoNothingFilteredLayer
             | Self::Annotations => Some(Self::Floor),
             Self::Subscriber => Some(Self::RecordOnly),
-            Self::LayerUnfiltered => Some(Self::DoNothingLayer),
             Self::Layer => Some(Self::DoNothingFilteredLayer),
-            Self::SubscriberOff | Self::LayerUnfilteredOff | Self::LayerOff => {
-                Some(Self::NoSubscriber)
-            }
+            Self::SubscriberOff | Self::LayerOff => Some(Self::NoSubscriber),
         }
     }
 
@@ -116,10 +105,7 @@ impl Subject {
     /// Whether it makes recordings.
     #[must_use]
     pub fn records(self) -> bool {
-        matches!(
-            self,
-            Self::Subscriber | Self::LayerUnfiltered | Self::Layer | Self::Annotations
-        )
+        matches!(self, Self::Subscriber | Self::Layer | Self::Annotations)
     }
 
     /// Whether an operation takes a few nanoseconds, so that more of them make a measurement.
@@ -127,11 +113,7 @@ impl Subject {
     pub fn is_off(self) -> bool {
         matches!(
             self,
-            Self::NoSubscriber
-                | Self::SubscriberOff
-                | Self::LayerUnfilteredOff
-                | Self::LayerOff
-                | Self::AnnotationsOff
+            Self::NoSubscriber | Self::SubscriberOff | Self::LayerOff | Self::AnnotationsOff
         )
     }
 
@@ -156,9 +138,6 @@ impl Subject {
             }
             Self::Subscriber | Self::SubscriberOff => {
                 set_global_default(exectrace_tracing::subscriber().0)
-            }
-            Self::LayerUnfiltered | Self::LayerUnfilteredOff => {
-                set_global_default(registry.with(exectrace_tracing::layer_unfiltered().0))
             }
             Self::Layer | Self::LayerOff => {
                 set_global_default(registry.with(exectrace_tracing::layer().0))

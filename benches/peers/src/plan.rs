@@ -71,7 +71,6 @@ pub(crate) const SUBJECTS: &[Subject] = &[
     ),
     subject("exectrace region", OURS, Side::Ours, Scope::Hot),
     subject("exectrace subscriber", OURS, Side::Ours, Scope::All),
-    subject("exectrace layer_unfiltered", OURS, Side::Ours, Scope::Hot),
     subject("exectrace layer", OURS, Side::Ours, Scope::Hot),
     subject("exectrace hooks", OURS, Side::Ours, Scope::Tasks),
     subject("exectrace hooks + wrapper", OURS, Side::Ours, Scope::Tasks),
@@ -83,12 +82,6 @@ pub(crate) const SUBJECTS: &[Subject] = &[
     ),
     subject("exectrace region, off", OURS, Side::Ours, Scope::Hot),
     subject("exectrace subscriber, off", OURS, Side::Ours, Scope::Hot),
-    subject(
-        "exectrace layer_unfiltered, off",
-        OURS,
-        Side::Ours,
-        Scope::Hot,
-    ),
     subject("exectrace layer, off", OURS, Side::Ours, Scope::Hot),
     subject("exectrace hooks, off", OURS, Side::Ours, Scope::Tasks),
     subject(

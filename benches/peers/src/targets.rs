@@ -59,7 +59,7 @@ impl Verdicts {
 /// Judges all targets, and prints the table and its last line.
 pub(crate) fn print(results: &Results, extras: &Extras) {
     let mut verdicts = Verdicts::default();
-    doors(&mut verdicts, results);
+    recording(&mut verdicts, results);
     off(&mut verdicts, results, extras);
     bytes_and_flush(&mut verdicts, results, extras);
     tasks(&mut verdicts, results);
@@ -78,7 +78,7 @@ pub(crate) fn print(results: &Results, extras: &Extras) {
 }
 
 /// 1 to 3: what recording costs the thread that records.
-fn doors(verdicts: &mut Verdicts, results: &Results) {
+fn recording(verdicts: &mut Verdicts, results: &Results) {
     let span = Measure::Hot(SPAN, 1);
     let region = Measure::Hot(REGION, 1);
     let ratio = results.ratio("exectrace region", region);
@@ -107,14 +107,10 @@ fn doors(verdicts: &mut Verdicts, results: &Results) {
     }
 
     let more = |own: &Turn, other: &Turn| own.own - other.own;
-    for (own, other) in [
-        ("exectrace layer_unfiltered", "Registry + do-nothing layer"),
-        ("exectrace layer", "Registry + do-nothing filtered layer"),
-    ] {
-        let more = results.beside(own, other, span, more);
-        let what = format!("{own}, span, more than {other}");
-        verdicts.at_most(3, &what, more, 45.0, " ns");
-    }
+    let (own, other) = ("exectrace layer", "Registry + do-nothing filtered layer");
+    let more = results.beside(own, other, span, more);
+    let what = format!("{own}, span, more than {other}");
+    verdicts.at_most(3, &what, more, 45.0, " ns");
     let of = |threads| results.ratio("exectrace subscriber", Measure::Hot(SPAN, threads));
     let ratio = of(2).zip(of(1)).map(|(two, one)| two / one);
     let what = "subscriber, span, 2 threads beside 1, each over the floor there (5% for noise)";
@@ -123,17 +119,13 @@ fn doors(verdicts: &mut Verdicts, results: &Results) {
 
 /// 4: what it costs while nothing records.
 fn off(verdicts: &mut Verdicts, results: &Results, extras: &Extras) {
-    for door in [
-        "exectrace subscriber, off",
-        "exectrace layer_unfiltered, off",
-        "exectrace layer, off",
-    ] {
+    for entrance in ["exectrace subscriber, off", "exectrace layer, off"] {
         for body in [SPAN, FIELDS, EVENT] {
             let of = |subject| extras.instructions.get(&(subject, body, 1));
-            let more = of(door).zip(of("no subscriber"));
+            let more = of(entrance).zip(of("no subscriber"));
             let more = more.map(|(own, none)| own - none);
             let measure = Measure::Hot(body, 1);
-            let what = format!("{door}, {measure}, more than no subscriber");
+            let what = format!("{entrance}, {measure}, more than no subscriber");
             verdicts.at_most(4, &what, more, 5.0, " instructions");
         }
     }

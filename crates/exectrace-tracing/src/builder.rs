@@ -1,24 +1,25 @@
-//! Sets a Layer or Subscriber up.
+//! The settings of a Layer or Subscriber.
 
+use std::fmt;
 use std::sync::Arc;
 
 use exectrace_recorder::MAX_TEXT_BYTES;
 use tracing_core::Subscriber as AnySubscriber;
-use tracing_subscriber::filter::Filtered;
+use tracing_subscriber::layer::Layer;
+use tracing_subscriber::registry::LookupSpan;
 
+use crate::callbacks::Callbacks;
 use crate::control::Control;
 use crate::filter::Filter;
 use crate::handle::Handle;
-use crate::layer::{FilteredLayer, RecordFilter, RecordLayer, UnfilteredLayer};
+use crate::layer::{RecordFilter, RecordLayer};
 use crate::redaction::Redaction;
-use crate::source::Source;
 use crate::subscriber::Subscriber;
-use crate::tasks::TaskFilter;
+use crate::user_tasks::UserTaskFilter;
 
-/// Sets a Layer or Subscriber up.
+/// Configures a Layer or Subscriber, and makes it.
 ///
-/// The filter can be changed later, through the [`Handle`]; which spans are user tasks and which
-/// fields are hidden cannot.
+/// The filter can be changed later through the [`Handle`]. The other settings are fixed.
 ///
 /// ```
 /// use exectrace_tracing::Builder;
@@ -28,12 +29,12 @@ use crate::tasks::TaskFilter;
 ///     .redact(["iban", "ssn"])
 ///     .subscriber();
 /// # drop((subscriber, handle));
-/// # Ok::<_, tracing_subscriber::filter::ParseError>(())
+/// # Ok::<_, exectrace_tracing::ParseFilterError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Builder {
     filter: Filter,
-    tasks: TaskFilter,
+    user_tasks: UserTaskFilter,
     redaction: Redaction,
     max_formatted_bytes: usize,
 }
@@ -42,7 +43,7 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             filter: Filter::default(),
-            tasks: TaskFilter::default(),
+            user_tasks: UserTaskFilter::default(),
             redaction: Redaction::default(),
             max_formatted_bytes: MAX_TEXT_BYTES,
         }
@@ -50,96 +51,95 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Spans and events of level `INFO` and above are recorded, root spans are user tasks, and fields
-    /// named in [`REDACTED_BY_DEFAULT`](crate::REDACTED_BY_DEFAULT) are hidden. Texts are cut at 1,024 bytes.
+    /// The default settings: spans and events of level `INFO` and above are recorded, spans without a parent
+    /// are user tasks, fields named in [`REDACTED_BY_DEFAULT`](crate::REDACTED_BY_DEFAULT) are hidden, and
+    /// texts are cut at 1,024 bytes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Which spans and events are recorded: a level, or a [`Filter`].
+    /// Sets which spans and events are recorded: a level, or a [`Filter`].
     #[must_use]
     pub fn filter(mut self, filter: impl Into<Filter>) -> Self {
         self.filter = filter.into();
         self
     }
 
-    /// Which spans are user tasks.
+    /// Sets which spans are user tasks.
     #[must_use]
-    pub fn tasks(mut self, tasks: TaskFilter) -> Self {
-        self.tasks = tasks;
+    pub fn user_tasks(mut self, user_tasks: UserTaskFilter) -> Self {
+        self.user_tasks = user_tasks;
         self
     }
 
-    /// Hides the values of fields with these names too.
+    /// Also hides the values of fields with these names.
     ///
-    /// A hidden value is neither formatted nor copied; the trace has a mark in its place. Names are
-    /// compared as a whole, in any case, with the last segment of a field's name, so `token` hides
-    /// `session.token` and not `tokens`.
+    /// A hidden value is neither formatted nor copied; the trace has a mark in its place. A field is hidden
+    /// if the last segment of its name equals one of these names, ignoring case: `token` hides
+    /// `session.token`, but not `tokens`.
     #[must_use]
     pub fn redact<N: AsRef<str>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.redaction.add(names);
         self
     }
 
-    /// Hides the values of fields with these names and no others. None at all if there are none.
+    /// Hides the values of fields with these names only, in place of the default names. Without names, no field
+    /// is hidden.
     #[must_use]
     pub fn redact_only<N: AsRef<str>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.redaction = Redaction::of(names);
         self
     }
 
-    /// Cuts what is formatted, that is values as in `?value` and `%value` and messages, at so many bytes; 1,024
-    /// at most, which is the default. Strings that are given as they are have the limit of 1,024.
+    /// Cuts formatted values (`?value`, `%value`) and messages at this many bytes. The default, and the
+    /// maximum, is 1,024. Values that are strings are not formatted, and are cut at 1,024 bytes.
     ///
-    /// A `Debug` of a request or a query can be most of a trace, and of what tracing costs: its formatting
-    /// ends where it is cut, and the value in the trace ends in `…`.
+    /// The `Debug` output of a request or a query can be most of a trace, and most of the cost of tracing.
+    /// Formatting stops where the value is cut, and the value in the trace ends in `…`.
     #[must_use]
     pub fn max_formatted_bytes(mut self, bytes: usize) -> Self {
         self.max_formatted_bytes = bytes.min(MAX_TEXT_BYTES);
         self
     }
 
-    /// A Layer to put beside others: see [`layer`](crate::layer()).
+    /// Makes a Layer to combine with others. See [`layer`](crate::layer()).
     #[must_use]
-    pub fn layer<S: AnySubscriber>(self) -> (FilteredLayer<S>, Handle) {
+    pub fn layer<S>(self) -> (impl Layer<S> + fmt::Debug + Send + Sync + 'static, Handle)
+    where
+        S: AnySubscriber + for<'span> LookupSpan<'span>,
+    {
         let (layer, filter, handle) = self.layer_parts();
-        (Filtered::new(layer, filter), handle)
+        (layer.with_filter(filter), handle)
     }
 
-    /// The Layer and its filter apart, for those who combine or wrap them themselves.
+    /// Makes a Layer and its filter separately, for programs that wrap the filter or combine it with another
+    /// one.
     ///
-    /// So the filter can be put into a `tracing_subscriber::reload::Layer`, or joined with another
-    /// by `FilterExt::and`. A `reload` takes a read lock in each callback, which the [`Handle`]
-    /// spares; and it should hold the *filter*: with a whole Layer inside, the subscriber cannot see
-    /// that there is a per-layer filter, and takes our "nothing while nothing records" for the
-    /// answer of all its layers.
+    /// For example, the filter can be put into a `tracing_subscriber::reload::Layer`, or combined with
+    /// `FilterExt::and`. Note that a `reload::Layer` takes a read lock in each callback; changing the filter
+    /// through the [`Handle`] does not. Put only the *filter* into it: with the whole Layer inside, the
+    /// subscriber cannot see that there is a per-layer filter. While nothing records it would then disable
+    /// all call sites for its other layers too.
     #[must_use]
     pub fn layer_parts(self) -> (RecordLayer, RecordFilter, Handle) {
-        let (source, handle) = self.open();
-        let filter = RecordFilter::new(Arc::clone(source.control()));
-        (RecordLayer::new(source), filter, handle)
+        let (callbacks, handle) = self.callbacks();
+        let filter = RecordFilter::new(Arc::clone(callbacks.control()));
+        (RecordLayer::new(callbacks), filter, handle)
     }
 
-    /// A Layer for a `Registry` with no other: see [`layer_unfiltered`](crate::layer_unfiltered).
-    #[must_use]
-    pub fn layer_unfiltered(self) -> (UnfilteredLayer, Handle) {
-        let (source, handle) = self.open();
-        (UnfilteredLayer::new(source), handle)
-    }
-
-    /// A Subscriber: see [`subscriber`](crate::subscriber()).
+    /// Makes a Subscriber. See [`subscriber`](crate::subscriber()).
     #[must_use]
     pub fn subscriber(self) -> (Subscriber, Handle) {
-        let (source, handle) = self.open();
-        (Subscriber::new(source), handle)
+        let (callbacks, handle) = self.callbacks();
+        (Subscriber::new(callbacks), handle)
     }
 
-    fn open(self) -> (Source, Handle) {
+    fn callbacks(self) -> (Callbacks, Handle) {
         let max_bytes = self.max_formatted_bytes;
-        let control = Control::new(self.filter, self.redaction, max_bytes, self.tasks);
-        let source = Source::new(Arc::new(control));
-        let handle = Handle::new(Arc::clone(source.control()), source.failure());
-        (source, handle)
+        let control = Control::new(self.filter, self.redaction, max_bytes, self.user_tasks);
+        let callbacks = Callbacks::new(Arc::new(control));
+        let handle = Handle::new(Arc::clone(callbacks.control()), callbacks.failure());
+        (callbacks, handle)
     }
 }

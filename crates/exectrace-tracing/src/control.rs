@@ -8,20 +8,20 @@ use tracing_core::{Interest, LevelFilter, Metadata};
 
 use crate::filter::Filter;
 use crate::redaction::Redaction;
-use crate::tasks::TaskFilter;
-use crate::tokio::{self, Part};
+use crate::tokio::{self, Subject};
+use crate::user_tasks::UserTaskFilter;
 
 /// The settings of one Layer or Subscriber.
 #[derive(Debug)]
 pub(crate) struct Control {
-    /// Swapped as a whole, so that no callback takes a lock.
+    /// Replaced as a whole, so that no callback takes a lock.
     filter: ArcSwap<Filter>,
-    /// Held by who changes the filter.
+    /// Held while the filter is changed.
     changing: Mutex<()>,
     pub(crate) redaction: Redaction,
-    /// Where values that are formatted are cut.
+    /// Formatted values are cut at this length.
     pub(crate) max_formatted_bytes: usize,
-    tasks: TaskFilter,
+    user_tasks: UserTaskFilter,
 }
 
 impl Control {
@@ -29,14 +29,14 @@ impl Control {
         filter: Filter,
         redaction: Redaction,
         max_formatted_bytes: usize,
-        tasks: TaskFilter,
+        user_tasks: UserTaskFilter,
     ) -> Self {
         Self {
             filter: ArcSwap::from_pointee(filter),
             changing: Mutex::new(()),
             redaction,
             max_formatted_bytes,
-            tasks,
+            user_tasks,
         }
     }
 
@@ -46,7 +46,7 @@ impl Control {
 
     /// Changes the filter and returns the new one.
     pub(crate) fn change_filter(&self, change: impl FnOnce(&mut Filter)) -> Filter {
-        // Two changes one after the other: the second must start from what the first made.
+        // One change at a time: the second of two must start from the result of the first.
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut filter = self.filter();
         change(&mut filter);
@@ -54,18 +54,18 @@ impl Control {
         filter
     }
 
-    /// Whether spans and events of this call site are to be recorded now.
+    /// Whether spans and events of this call site are recorded now.
     #[inline]
     pub(crate) fn is_wanted(&self, metadata: &Metadata<'_>) -> bool {
         is_enabled()
-            && match tokio::part(metadata) {
+            && match tokio::subject(metadata) {
                 None => self.filter.load().records_metadata(metadata),
-                Some(Part::Task | Part::Waker) => Runtime::is_any_registered(),
-                Some(Part::Resource) => false,
+                Some(Subject::Task | Subject::Waker) => Runtime::is_any_registered(),
+                Some(Subject::Resource) => false,
             }
     }
 
-    /// The same, as an answer for `tracing` to remember.
+    /// The same as the answer that `tracing` caches.
     pub(crate) fn interest(&self, metadata: &'static Metadata<'static>) -> Interest {
         if self.is_wanted(metadata) {
             Interest::always()
@@ -79,18 +79,18 @@ impl Control {
         if !is_enabled() {
             LevelFilter::OFF
         } else if cfg!(tokio_unstable) && Runtime::is_any_registered() {
-            // Tokio's call sites, which it has with that flag only, are of the most verbose level.
+            // With this flag Tokio has call sites of its own, which are at `TRACE`.
             LevelFilter::TRACE
         } else {
             self.filter.load().max_level()
         }
     }
 
-    /// Describes a call site to the recorder. Runs on its flush thread.
+    /// Describes a call site for the recorder, which calls this on its flush thread.
     pub(crate) fn describe(&self, metadata: &'static Metadata<'static>) -> Callsite {
         let kind = kind(metadata);
         let task = match kind {
-            CallsiteKind::Span => self.tasks.rule(metadata),
+            CallsiteKind::Span => self.user_tasks.rule(metadata),
             _ => TaskRule::Never,
         };
         Callsite {
@@ -108,12 +108,12 @@ impl Control {
 }
 
 fn kind(metadata: &Metadata<'_>) -> CallsiteKind {
-    if tokio::part(metadata) == Some(Part::Task) {
+    if tokio::subject(metadata) == Some(Subject::Task) {
         CallsiteKind::AsyncTask
     } else if metadata.is_span() {
         CallsiteKind::Span
     } else if metadata.target() == "log" && metadata.fields().field("log.target").is_some() {
-        // The call sites, one a level, through which `tracing-log` sends the records of `log`.
+        // `tracing-log` has one call site for each level, and sends all records of `log` through these.
         CallsiteKind::Log
     } else {
         CallsiteKind::Event

@@ -1,4 +1,4 @@
-//! Which spans and events are recorded: by target and level.
+//! Which spans and events are recorded, by target and level.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,29 +8,29 @@ use tracing_subscriber::filter::{ParseError, Targets};
 
 /// Which spans and events are recorded, by target and level.
 ///
-/// The default is `INFO` for all targets. Libraries are wordy below that: a query to a DNS server makes
-/// fourteen events at `DEBUG` and `TRACE`, which are nine tenths of the trace's bytes. A level is a filter,
-/// and so is a text with a level for each target:
+/// The default is `INFO` for all targets. At `DEBUG` and `TRACE` libraries emit much more: a single DNS query
+/// emits fourteen events, nine tenths of the bytes of its trace. A filter can be made from a level, or
+/// parsed from text with a level for each target:
 ///
 /// ```
 /// use exectrace_tracing::Filter;
 /// use tracing_core::Level;
 ///
-/// // The syntax of `tracing_subscriber::filter::Targets`.
+/// // The syntax is that of `tracing_subscriber::filter::Targets`.
 /// let filter: Filter = "info,my_crate=trace,h2=off".parse()?;
 /// assert!(filter.records("my_crate::server", Level::TRACE));
 /// assert!(filter.records("hyper", Level::INFO));
 /// assert!(!filter.records("hyper", Level::DEBUG));
 /// assert!(!filter.records("h2", Level::ERROR));
 ///
-/// // The same level for all; `Filter::everything()` is `Level::TRACE.into()`.
+/// // The same level for all targets. `Filter::everything()` is the same as `Level::TRACE.into()`.
 /// let filter = Filter::from(Level::DEBUG);
 /// assert!(filter.records("hyper", Level::DEBUG));
-/// # Ok::<(), tracing_subscriber::filter::ParseError>(())
+/// # Ok::<(), exectrace_tracing::ParseFilterError>(())
 /// ```
 ///
-/// A target with no directive of its own, where no default level is set, is not recorded; the most
-/// specific directive decides. exectrace's own crates are never recorded.
+/// If several directives match a target, the most specific one decides. A target that no directive matches
+/// has the default level, and is not recorded if there is none. exectrace's own crates are never recorded.
 #[derive(Clone, Debug)]
 pub struct Filter {
     targets: Targets,
@@ -38,7 +38,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Records everything.
+    /// Records all levels of all targets.
     #[must_use]
     pub fn everything() -> Self {
         LevelFilter::TRACE.into()
@@ -51,7 +51,7 @@ impl Filter {
         self
     }
 
-    /// Sets the level for targets that no directive names.
+    /// Sets the default level, for targets that no directive matches.
     #[must_use]
     pub fn with_default(mut self, level: impl Into<LevelFilter>) -> Self {
         self.set_default(level);
@@ -64,9 +64,9 @@ impl Filter {
         self.max_level = max_level(&self.targets);
     }
 
-    /// Sets the level for targets that no directive names, in place.
+    /// Sets the default level in place.
     pub fn set_default(&mut self, level: impl Into<LevelFilter>) {
-        *self = std::mem::take(&mut self.targets).with_default(level).into();
+        *self = Self::of_targets(std::mem::take(&mut self.targets).with_default(level));
     }
 
     /// Whether spans and events of this target and level are recorded while a recording runs.
@@ -75,18 +75,23 @@ impl Filter {
         level <= self.max_level && !is_ours(target) && self.targets.would_enable(target, &level)
     }
 
+    fn of_targets(targets: Targets) -> Self {
+        let max_level = max_level(&targets);
+        Self { targets, max_level }
+    }
+
     pub(crate) fn records_metadata(&self, metadata: &Metadata<'_>) -> bool {
         self.records(metadata.target(), *metadata.level())
     }
 
-    /// The most verbose level that some target has.
+    /// The most verbose level of any target.
     #[must_use]
     pub fn max_level(&self) -> LevelFilter {
         self.max_level
     }
 }
 
-/// The tracer never records itself.
+/// Whether the target is one of the tracer's own crates.
 fn is_ours(target: &str) -> bool {
     let Some(rest) = target.strip_prefix("exectrace") else {
         return false;
@@ -96,7 +101,7 @@ fn is_ours(target: &str) -> bool {
 }
 
 fn max_level(targets: &Targets) -> LevelFilter {
-    // `iter` leaves the default out.
+    // `iter` does not yield the default level.
     let named = targets.iter().map(|(_, level)| level);
     named
         .chain(targets.default_level())
@@ -111,17 +116,10 @@ impl Default for Filter {
     }
 }
 
-impl From<Targets> for Filter {
-    fn from(targets: Targets) -> Self {
-        let max_level = max_level(&targets);
-        Self { targets, max_level }
-    }
-}
-
 impl From<LevelFilter> for Filter {
     /// The same level for all targets.
     fn from(level: LevelFilter) -> Self {
-        Targets::new().with_default(level).into()
+        Self::of_targets(Targets::new().with_default(level))
     }
 }
 
@@ -133,12 +131,27 @@ impl From<Level> for Filter {
 }
 
 impl FromStr for Filter {
-    type Err = ParseError;
+    type Err = ParseFilterError;
 
-    /// Reads directives `target=level`, `target` or `level`, separated by commas.
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        text.parse::<Targets>().map(Self::from)
+    /// Parses directives `target=level`, `target` or `level`, separated by commas.
+    fn from_str(text: &str) -> Result<Self, ParseFilterError> {
+        let parsed = text.parse::<Targets>();
+        parsed
+            .map(Self::of_targets)
+            .map_err(|cause| ParseFilterError {
+                text: text.into(),
+                cause,
+            })
     }
+}
+
+/// The error of parsing a [`Filter`] from text that is not one.
+#[derive(Debug, thiserror::Error)]
+#[error("invalid filter {text:?}: {cause}")]
+pub struct ParseFilterError {
+    text: Box<str>,
+    // Not the `source()`, as the message has it.
+    cause: ParseError,
 }
 
 impl fmt::Display for Filter {
@@ -189,5 +202,16 @@ mod tests {
         assert!(!filter.records("c", Level::ERROR));
         let text = filter.to_string();
         assert_eq!(text.parse::<Filter>().unwrap().to_string(), text);
+    }
+
+    #[test]
+    fn the_error_of_an_invalid_filter_quotes_it_and_says_what_is_wrong() {
+        let error = "info,a=loud".parse::<Filter>().unwrap_err();
+        let message = error.to_string();
+        assert!(
+            message.starts_with(r#"invalid filter "info,a=loud": "#),
+            "{message}"
+        );
+        assert!(message.contains("level"), "{message}");
     }
 }

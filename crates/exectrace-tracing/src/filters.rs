@@ -1,4 +1,4 @@
-//! Writes into each trace which filters it is recorded with.
+//! Writes into each trace the filters that it is recorded with.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,11 +9,11 @@ use crate::control::Control;
 /// The settings of the Layers and Subscribers that exist, in the order of their making.
 static CONTROLS: Mutex<Vec<Arc<Control>>> = Mutex::new(Vec::new());
 
-/// Keeps the filter of a Layer or Subscriber among those that traces name.
+/// Has traces name the filter of a Layer or Subscriber, for as long as this exists.
 #[derive(Debug)]
-pub(crate) struct Named(Arc<Control>);
+pub(crate) struct NamedFilter(Arc<Control>);
 
-impl Named {
+impl NamedFilter {
     pub(crate) fn new(control: Arc<Control>) -> Self {
         let mut controls = lock();
         controls.push(Arc::clone(&control));
@@ -22,7 +22,7 @@ impl Named {
     }
 }
 
-impl Drop for Named {
+impl Drop for NamedFilter {
     fn drop(&mut self) {
         let mut controls = lock();
         controls.retain(|control| !Arc::ptr_eq(control, &self.0));
@@ -30,8 +30,8 @@ impl Drop for Named {
     }
 }
 
-/// Writes the filters again, after one was changed.
-pub(crate) fn describe() {
+/// Writes the filters again, after one has changed.
+pub(crate) fn update() {
     write(&lock());
 }
 
@@ -44,6 +44,6 @@ fn write(controls: &[Arc<Control>]) {
 }
 
 fn lock() -> MutexGuard<'static, Vec<Arc<Control>>> {
-    // A panic while it was locked came from formatting a filter; the list is whole.
+    // If a thread panicked while it held the lock, it did so while formatting a filter. The list is complete.
     CONTROLS.lock().unwrap_or_else(PoisonError::into_inner)
 }

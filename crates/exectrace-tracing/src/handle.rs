@@ -1,4 +1,4 @@
-//! The handle that starts, stops and changes the filter at run time.
+//! The handle that starts and stops recordings and changes the filter at run time.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,40 +12,39 @@ use crate::filter::Filter;
 use crate::filters;
 use crate::interest;
 
-/// Starts and stops recordings and changes the filter of one Layer or Subscriber, at any time and
+/// Starts and stops recordings, and changes the filter of one Layer or Subscriber, at any time and
 /// from any thread.
 ///
-/// Clones are the same handle. None of its methods makes the threads that record take a lock.
+/// All clones refer to the same recording and filter. No method blocks the threads that record.
 ///
-/// A handle has at most one recording at a time; it stops when the last clone is dropped, its errors
-/// unseen unless its options have a callback. Recordings that
-/// [`exectrace_recorder::start`] or another handle started hold the same records; they run and stop
-/// for themselves.
+/// A handle has at most one recording at a time. The recording stops when the last clone is dropped; its
+/// errors are then lost, unless its options have a callback for them. Recordings that were started otherwise
+/// (by another handle, or by [`exectrace_recorder::start`]) contain the same records, and are independent.
 #[derive(Clone, Debug)]
 pub struct Handle {
     control: Arc<Control>,
-    /// Only handles hold it: when the last is gone the recording stops.
+    /// Held by handles only, so that the recording stops when the last one is dropped.
     recording: Arc<Mutex<Option<Recording>>>,
     failure: Option<TooManySpanSources>,
 }
 
-/// Why a [`Handle`] could not start or stop.
+/// The error of starting or stopping a recording through a [`Handle`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HandleError {
-    /// `start` while the handle's recording runs.
+    /// `start` was called while the handle's recording runs.
     #[error("this handle is recording already")]
     AlreadyRecording,
-    /// `stop` while it does not.
+    /// `stop` was called while the handle has no recording.
     #[error("this handle is not recording")]
     NotRecording,
-    /// There were too many Layers and Subscribers when this one was made, so it records nothing.
+    /// The Layer or Subscriber records nothing, because too many existed when it was made.
     #[error("the layer or subscriber of this handle records nothing: {0}")]
     TooManySources(TooManySpanSources),
     /// The recording did not start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The recording stopped, and not all of it reached its destination.
+    /// The recording was stopped, but not all of it reached its destination.
     #[error(transparent)]
     Stop(#[from] StopError),
 }
@@ -59,7 +58,7 @@ impl Handle {
         }
     }
 
-    /// Starts recording into a new file at `path`, replacing one that is there.
+    /// Starts recording into a file at `path`. A file that exists there is replaced.
     ///
     /// # Errors
     /// [`HandleError::AlreadyRecording`]; [`HandleError::TooManySources`];
@@ -68,7 +67,7 @@ impl Handle {
         self.start_with(|| RecordingOptions::new().start_file(path))
     }
 
-    /// Starts the recording that `start` starts, with any options and any destination:
+    /// Starts the recording that the closure starts, with any options and destination:
     ///
     /// ```
     /// use exectrace_recorder::RecordingOptions;
@@ -95,7 +94,7 @@ impl Handle {
             return Err(HandleError::TooManySources(failure));
         }
         let mut recording = self.recording();
-        // In a forked child: it is the parent's.
+        // In a forked child the recording is the parent's.
         drop(recording.take_if(|recording| recording.is_of_parent()));
         if recording.is_some() {
             return Err(HandleError::AlreadyRecording);
@@ -104,13 +103,13 @@ impl Handle {
         Ok(())
     }
 
-    /// Stops the recording, and returns when all of it is written.
+    /// Stops the recording. Returns after all of it has been written.
     ///
     /// # Errors
-    /// [`HandleError::NotRecording`]; [`HandleError::Stop`] if something could not be written, with
-    /// the report of what was.
+    /// [`HandleError::NotRecording`]; [`HandleError::Stop`] if not all could be written. That error has the
+    /// report of what was written.
     pub fn stop(&self) -> Result<Report, HandleError> {
-        // The lock is not held while the recording stops, which takes as long as its sink does.
+        // The lock is not held while the recording stops, which takes as long as its sink takes.
         let recording = self.recording().take();
         let recording = recording.ok_or(HandleError::NotRecording)?;
         Ok(recording.stop()?)
@@ -125,37 +124,38 @@ impl Handle {
             .is_some_and(|recording| !recording.is_of_parent())
     }
 
-    /// The filter that holds now.
+    /// The current filter.
     #[must_use]
     pub fn filter(&self) -> Filter {
         self.control.filter()
     }
 
-    /// Replaces the filter. It holds for all spans and events made after this returns; spans that
-    /// are recorded already stay so. Running recordings get a log that says so.
+    /// Replaces the filter, for all spans and events created after this returns. A span that is being
+    /// recorded remains so. Running recordings get a log of the change.
     ///
     /// ```
     /// let (_subscriber, handle) = exectrace_tracing::subscriber();
     /// handle.reload("my_crate=debug".parse::<exectrace_tracing::Filter>()?);
     /// handle.modify(|filter| filter.set_target("my_crate::noisy", tracing_core::Level::WARN));
     /// assert!(!handle.filter().records("my_crate::noisy", tracing_core::Level::INFO));
-    /// # Ok::<_, tracing_subscriber::filter::ParseError>(())
+    /// # Ok::<_, exectrace_tracing::ParseFilterError>(())
     /// ```
     pub fn reload(&self, filter: impl Into<Filter>) {
         let filter = filter.into();
         self.modify(|current| *current = filter);
     }
 
-    /// Changes the filter, as [`reload`](Self::reload) does. Of two changes at once, both happen.
+    /// Changes the filter in place, otherwise as [`reload`](Self::reload). If two threads change it at once,
+    /// both changes take effect.
     pub fn modify(&self, change: impl FnOnce(&mut Filter)) {
         let filter = self.control.change_filter(change);
         note(&format!("filter changed to {filter}"));
-        filters::describe();
+        filters::update();
         interest::rebuild();
     }
 
     fn recording(&self) -> std::sync::MutexGuard<'_, Option<Recording>> {
-        // A panic while it was locked came from `start`, before anything was stored.
+        // If a thread panicked while it held the lock, it did so in `start`, before anything was stored.
         self.recording
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -1,13 +1,13 @@
-//! Tells `tracing` when our answer about its call sites has changed.
+//! Has `tracing` ask again which call sites are enabled.
 //!
-//! `tracing` asks every subscriber once whether it is interested in a call site and remembers the
-//! answer; that is what makes a call site of a switched-off tracer free. So after each switch, and
-//! after each change of a filter, it must ask again.
+//! `tracing` asks every subscriber once whether it is interested in a call site and caches the
+//! answer. That is why a call site of a tracer that is off costs nothing. After the tracer is switched on or
+//! off, and after a filter has changed, `tracing` must ask again.
 //!
-//! Two things about that are not plain. While only one subscriber was ever made, `tracing` asks only
-//! the one that is the default *of the calling thread*; where that is none, as it is outside of a
-//! scoped default and inside its callbacks, all call sites would fall silent. And of two threads
-//! that have it ask at once, the one that got its answers first may store them last.
+//! Two details matter. As long as only one subscriber was ever made, `tracing` asks only the default
+//! subscriber *of the calling thread*. If that thread has none, as outside of a scoped default and inside
+//! callbacks, all call sites would be disabled. And if two threads have `tracing` ask at the same time, the
+//! thread that got its answers first may store them last.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -15,15 +15,15 @@ use tracing_core::callsite::rebuild_interest_cache;
 use tracing_core::dispatcher::{self, Dispatch};
 use tracing_core::subscriber::NoSubscriber;
 
-/// Held while call sites are asked, so that the last answers stored are the latest.
+/// Held while `tracing` asks, so that the answers stored last are the newest.
 static REBUILDING: Mutex<()> = Mutex::new(());
 
-/// Has all call sites asked again, of all subscribers.
+/// Has `tracing` ask all subscribers about all call sites again.
 pub(crate) fn rebuild() {
     let _rebuilding = REBUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     let has_default = dispatcher::get_default(|current| !current.is::<NoSubscriber>());
     if !has_default {
-        // A second subscriber, if for a moment only, has `tracing` go through the list of them.
+        // Once a second subscriber has existed, if only for a moment, `tracing` asks all in its list.
         drop(Dispatch::new(NoSubscriber::new()));
     }
     rebuild_interest_cache();

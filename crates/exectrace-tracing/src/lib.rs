@@ -1,6 +1,6 @@
 //! Records the spans and events of `tracing` into a Go execution trace.
 //!
-//! - [Three doors](#three-doors)
+//! - [Layer or Subscriber](#layer-or-subscriber)
 //! - [What becomes of spans and events](#what-becomes-of-spans-and-events)
 //! - [What is recorded](#what-is-recorded)
 //! - [Switching on and off](#switching-on-and-off)
@@ -9,18 +9,17 @@
 //! - [What it costs](#what-it-costs)
 //! - [What it does not do](#what-it-does-not-do)
 //!
-//! # Three doors
+//! # Layer or Subscriber
 //!
 //! | | for | a span costs |
 //! |---|---|---|
-//! | [`layer()`] | a `Registry` with other layers (a log, OpenTelemetry) | what the `Registry` costs, and some 45 ns |
-//! | [`layer_unfiltered()`] | a `Registry` with no other layer | a little less |
-//! | [`subscriber()`] | programs whose spans go nowhere else | some 50 ns in all |
+//! | [`layer()`] | programs with other layers on a `Registry` (a log, OpenTelemetry) | what the `Registry` costs, and some 45 ns |
+//! | [`subscriber()`] | programs whose spans and events go nowhere else | some 50 ns in all |
 //!
 //! ```
 //! use tracing_subscriber::layer::SubscriberExt;
 //!
-//! // Beside a layer that prints:
+//! // With a layer that prints:
 //! let (layer, handle) = exectrace_tracing::layer();
 //! let printing = tracing_subscriber::fmt::layer();
 //! let subscriber = tracing_subscriber::registry().with(layer).with(printing);
@@ -31,26 +30,25 @@
 //! # drop((subscriber, handle));
 //! ```
 //!
-//! Any number of them may exist at once; all write into the same recordings, and spans of one are
-//! never taken for spans of another.
+//! Several of them may exist at once. All of them write into the same recordings, and each has its own spans.
 //!
 //! # What becomes of spans and events
 //!
-//! - A span without a parent is a **user task** (Go's word for one logical operation, such as a
-//!   request), and a **region** where it is entered. Which spans are user tasks is a setting:
-//!   [`TaskFilter`].
-//! - Any other span is a region of the user task it belongs to, once for each stretch between an
-//!   enter and its exit.
-//! - An event is a **log** of the user task it belongs to: its category is its level and target.
-//! - Fields of a span, and values recorded later, are logs at the time they became known.
+//! - A span without a parent is a **user task** (Go's term for one logical operation, such as a
+//!   request), and a **region** in each thread or async task that enters it. [`UserTaskFilter`] changes which
+//!   spans are user tasks.
+//! - Any other span is a region of the user task that it belongs to, for each time it is entered.
+//! - An event is a **log** of the user task that it belongs to. The log's category is the event's level and
+//!   target.
+//! - The fields of a span are logs at the time at which they are recorded.
 //! - `follows_from` is a log that names the other span.
 //!
-//! The parent of a contextual span or event is the innermost recorded span that its thread is in.
+//! A contextual span or event has as its parent the innermost recorded span that its thread has entered.
 //!
 //! # What is recorded
 //!
-//! Spans and events of level `INFO` and above. [`Handle::reload`] changes that at any time, and each
-//! trace says which filter it was recorded with (`tracing.filter`):
+//! Spans and events of level `INFO` and above. [`Handle::reload`] changes the filter at any time. Each trace
+//! names the filter that it was recorded with (`tracing.filter`).
 //!
 //! ```
 //! let (_subscriber, handle) = exectrace_tracing::subscriber();
@@ -60,47 +58,50 @@
 //!
 //! # Switching on and off
 //!
-//! While nothing records, each call site is told that nobody wants it, and costs what it costs with
-//! no subscriber at all. [`Handle`] starts and stops recordings and changes the [`Filter`] at run
-//! time; [`exectrace_recorder::start`] does as well as the handle's own `start`. A span made while
-//! nothing records, or while the filter leaves it out, is not recorded later either.
+//! While nothing records, all call sites are disabled, and cost what they cost with no subscriber. [`Handle`]
+//! starts and stops recordings and changes the [`Filter`] at run time. [`exectrace_recorder::start`] may be used
+//! in place of the handle's `start`. A span that was created while nothing was recorded, or while the filter
+//! excluded it, is not recorded later either.
 //!
 //! # Field values
 //!
-//! Numbers, booleans and strings are copied as they are and formatted off the program's threads.
-//! `Debug` and `Display` values, and errors with their causes, are formatted straight into the
-//! buffer. Texts are cut at 1,024 bytes, at a character boundary.
+//! Numbers, booleans and strings are copied, and formatted later by a background thread.
+//! `Debug` and `Display` values, and errors with their causes, are formatted directly into the
+//! buffer. Text is cut at 1,024 bytes, at a character boundary.
 //!
-//! An event that such a formatting emits is left out and counted in
-//! [`Report::records_dropped`](exectrace_recorder::Report::records_dropped); if a formatting panics,
-//! the record it was for is left out, and the panic goes on as it would have.
+//! If formatting a value emits an event, that event is dropped and counted in
+//! [`Report::records_dropped`]. If it panics, the record that has the value is dropped and the panic continues.
 //!
-//! Fields named like a secret ([`REDACTED_BY_DEFAULT`]; [`Builder::redact`]) show as `<redacted>`;
-//! their values are neither formatted nor copied.
+//! A field that is named like a secret ([`REDACTED_BY_DEFAULT`], [`Builder::redact`]) shows as `<redacted>`.
+//! Its value is neither formatted nor copied.
 //!
 //! # Records of the `log` crate
 //!
-//! Install `tracing_log::LogTracer`; its events keep the target, module, file and line of the
+//! Install `tracing_log::LogTracer`. Its events keep the target, module, file and line of the
 //! original record.
 //!
 //! # What it costs
 //!
-//! Making, entering, leaving and ending a span is one record each: a clock read and a few stores, some
-//! 10 ns. No callback takes a lock or looks a span up. None allocates, but at the first sight of a
-//! call site, in a thread's first record, and where a thread is in more than 32 spans at once. A
-//! field adds a few nanoseconds, or what its own formatting costs.
+//! Creating, entering, leaving and dropping a span are one record each. A record is a clock read and a few
+//! stores, some 10 ns. No callback takes a lock or looks up a span. A callback allocates only when a call site
+//! is used for the first time, in the first record of a thread, and when a thread has entered more than 32 spans
+//! at once. A field adds a few nanoseconds, or the cost of its formatting.
 //!
 //! # What it does not do
 //!
-//! - It writes no log for people to read: put a `fmt` layer beside it.
-//! - The [`Subscriber`] takes no layers that need a `Registry`.
-//! - Call sites past the first 12,288 of a process work, but `Span::current()` does not know their
-//!   spans under the [`Subscriber`].
-//! - It records what `tracing` tells. Polls, wakes and blocking calls need the runtime's help.
+//! - It prints nothing. Add a `fmt` layer for that.
+//! - The [`Subscriber`] [never reports that a span has closed](Subscriber#it-is-a-fast-path-without-layers-above-it),
+//!   and takes no layers that need a `Registry`.
+//! - At most 1,023 Layers and Subscribers can exist at once. A further one records nothing, and its
+//!   [`Handle::start`] returns [`HandleError::TooManySources`].
+//! - Of the call sites of a process, the first 12,288 have all features. Under the [`Subscriber`],
+//!   `Span::current()` does not return spans of any further ones.
+//! - It records what `tracing` reports. For polls, wakes and blocking calls see `exectrace-tokio`.
 
 #![forbid(unsafe_code)]
 
 mod builder;
+mod callbacks;
 mod callsites;
 mod control;
 mod filter;
@@ -109,26 +110,36 @@ mod handle;
 mod interest;
 mod layer;
 mod redaction;
-mod source;
 mod stack;
 mod subscriber;
-mod tasks;
 mod tokio;
+mod user_tasks;
 mod visitor;
 
+use std::fmt;
+
+use tracing_subscriber::layer::Layer;
+use tracing_subscriber::registry::LookupSpan;
+
 pub use builder::Builder;
-pub use filter::Filter;
+/// What [`Handle`] takes and returns.
+pub use exectrace_recorder::{
+    Recording, RecordingOptions, Report, StartError, StopError, TooManySpanSources,
+};
+pub use filter::{Filter, ParseFilterError};
 pub use handle::{Handle, HandleError};
-pub use layer::{FilteredLayer, RecordFilter, RecordLayer, UnfilteredLayer};
+pub use layer::{RecordFilter, RecordLayer};
 pub use redaction::REDACTED_BY_DEFAULT;
 pub use subscriber::Subscriber;
-pub use tasks::TaskFilter;
+pub use user_tasks::UserTaskFilter;
 
-/// Makes a Layer to put beside others on a `Registry`, and its handle. It records spans and events of
-/// level `INFO` and above; for others see [`Handle::reload`] and [`Builder::filter`].
+/// Makes a Layer to combine with others on a `Registry`, and its handle.
 ///
-/// It carries a per-layer filter of its own, so that what it wants and does not want is nobody
-/// else's matter. To set it up, use [`Builder::layer`].
+/// It records spans and events of level `INFO` and above; [`Handle::reload`] and [`Builder::filter`] change
+/// that. It has a per-layer filter, so what it leaves out still reaches other layers. [`Builder::layer`] makes
+/// one with other settings.
+///
+/// The type of the Layer has no name. To keep it in a struct, box it: `layer.boxed()`.
 ///
 /// ```
 /// use tracing_subscriber::prelude::*;
@@ -139,7 +150,7 @@ pub use tasks::TaskFilter;
 ///     .with(layer);
 /// tracing::subscriber::with_default(subscriber, || {
 ///     handle.start_with(|| {
-///         exectrace_recorder::RecordingOptions::new().start_writer(std::io::sink())
+///         exectrace_tracing::RecordingOptions::new().start_writer(std::io::sink())
 ///     })?;
 ///     tracing::info_span!("request").in_scope(|| tracing::info!("printed and recorded"));
 ///     let report = handle.stop()?;
@@ -148,28 +159,17 @@ pub use tasks::TaskFilter;
 /// })?;
 /// # Ok::<_, exectrace_tracing::HandleError>(())
 /// ```
-///
-/// # Too many
-/// Not more than 1,023 Layers and Subscribers can exist at once. One past that records nothing, and
-/// its [`Handle::start`] says so.
 #[must_use]
-pub fn layer<S: tracing_core::Subscriber>() -> (FilteredLayer<S>, Handle) {
+pub fn layer<S>() -> (impl Layer<S> + fmt::Debug + Send + Sync + 'static, Handle)
+where
+    S: tracing_core::Subscriber + for<'span> LookupSpan<'span>,
+{
     Builder::new().layer()
 }
 
-/// Makes a Layer for a `Registry` with no other layer, and its handle. It records what
-/// [`layer()`] records.
+/// Makes a [`Subscriber`], for programs whose spans and events go nowhere else, and its handle.
 ///
-/// It has no per-layer filter, which saves a look-up of the span in most callbacks. But what it does
-/// not want, *nobody gets*: while nothing records, all call sites are off, for other layers too. With
-/// other layers use [`layer()`]; with none, consider [`subscriber()`], which costs a fifth.
-#[must_use]
-pub fn layer_unfiltered() -> (UnfilteredLayer, Handle) {
-    Builder::new().layer_unfiltered()
-}
-
-/// Makes a [`Subscriber`], for programs whose spans and events go nowhere else, and its handle. It
-/// records what [`layer()`] records.
+/// It records what [`layer()`] records. [`Builder::subscriber`] makes one with other settings.
 ///
 /// ```
 /// let (subscriber, handle) = exectrace_tracing::subscriber();

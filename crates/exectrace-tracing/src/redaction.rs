@@ -1,10 +1,10 @@
-//! Which fields are hidden: by name, before their values reach a buffer.
+//! Fields that are hidden, by name, before their values reach a buffer.
 
 use std::collections::BTreeSet;
 
-/// Field names whose values are hidden unless a [`Builder`](crate::Builder) says otherwise.
+/// Names of the fields whose values are hidden by default. See [`Builder::redact`](crate::Builder::redact).
 ///
-/// A field is hidden if the last segment of its name (`user.password` has `password`) is one of
+/// A field is hidden if the last segment of its name (that of `user.password` is `password`) is one of
 /// these, in upper or lower case.
 pub const REDACTED_BY_DEFAULT: &[&str] = &[
     "access_token",
@@ -31,8 +31,8 @@ pub const REDACTED_BY_DEFAULT: &[&str] = &[
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Redaction {
     names: BTreeSet<Box<str>>,
-    /// A bit for each length that some name has, the highest for all from 63 on: most fields are
-    /// known to be harmless by their length.
+    /// A bit for each length of a name; bit 63 stands for length 63 and above. Most fields can be ruled out by
+    /// the length of their names.
     lengths: u64,
 }
 
@@ -79,7 +79,7 @@ fn length_mark(name: &str) -> u64 {
     1 << name.len().min(63)
 }
 
-/// What follows the last dot.
+/// The part of a field's name after the last dot.
 pub(crate) fn last_segment(field: &str) -> &str {
     match field.rfind('.') {
         Some(dot) => &field[dot + 1..],

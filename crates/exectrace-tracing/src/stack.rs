@@ -1,26 +1,26 @@
-//! The spans that a thread is in: what a contextual parent is taken from.
+//! The spans that a thread has entered, from which contextual parents are taken.
 //!
-//! Each thread keeps one stack for all sources (Layers and Subscribers) together, so it needs no
-//! destructor and reaching it is one addition to the thread pointer. An entry is the source's number
-//! and the span's id. Pushes and pops nearly always meet at the top; a pop of anything else takes out
-//! the uppermost entry that matches.
+//! Each thread has one stack for all Layers and Subscribers. It needs no destructor, and its address is a
+//! constant offset from the thread pointer. An entry is the number of the Layer or Subscriber and the id of
+//! the span. Nearly always the span that is left is the top entry; otherwise the uppermost entry that matches
+//! is removed.
 //!
-//! It is kept also while nothing records: a span may be entered before a recording starts and be the
-//! parent of others in it.
+//! The stack is also kept while nothing records, because a span may be entered before a recording starts and
+//! become the parent of spans in it.
 //!
-//! Entries past [`SHALLOW`] go to a vector, whose growth is the only allocation here.
+//! Entries past [`SHALLOW`] go to a vector. Nothing else here allocates.
 //!
-//! A signal handler may interrupt any of this. It leaves the spans that it enters, so it leaves the depth
-//! as it was; what it finds of a change that is under way is an entry of before. Where it interrupts the
-//! use of the vector it does without it.
+//! A signal handler may interrupt any of these functions. It leaves the spans that it enters, so it restores
+//! the depth. During a change it may see an entry from before the change. If it interrupts a use of the
+//! vector, it does not use the vector.
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{Ordering, compiler_fence};
 
-/// Entries kept in place: deeper than programs nest spans, apart from recursion.
+/// Entries that are kept in the thread-local itself. Apart from recursion, programs do not nest spans deeper.
 const SHALLOW: usize = 32;
 
-/// (source, span)
+/// (number of the Layer or Subscriber, id of the span)
 type Entry = (u64, u64);
 
 struct Stack {
@@ -35,15 +35,15 @@ thread_local! {
     static DEEP: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The calling thread entered `span` of `source`. `false`, with nothing done, if it takes
-/// [`push_deep`].
+/// The calling thread has entered `span` of `source`. Returns `false` and does nothing if the caller has to
+/// use [`push_deep`].
 #[inline(always)]
 pub(crate) fn push_shallow(source: u64, span: u64) -> bool {
     STACK.with(|stack| {
         let depth = stack.depth.get();
         let place = stack.shallow.get(depth);
         if let Some(place) = place {
-            // The place is taken before it is filled: a signal handler in between uses the next one.
+            // The depth is increased before the entry is stored: a signal handler in between uses the next entry.
             stack.depth.set(depth + 1);
             compiler_fence(Ordering::SeqCst);
             place.set((source, span));
@@ -52,13 +52,13 @@ pub(crate) fn push_shallow(source: u64, span: u64) -> bool {
     })
 }
 
-/// The calling thread, which is in many spans, entered `span` of `source`.
+/// The calling thread, which has entered many spans, has entered `span` of `source`.
 pub(crate) fn push_deep(source: u64, span: u64) {
     STACK.with(|stack| stack.push_deep((source, span)));
 }
 
-/// The calling thread left `span` of `source`, which it entered last. `false`, with nothing done, if
-/// it takes [`remove`].
+/// The calling thread has left `span` of `source`, if that is the top entry. Returns `false` and does nothing
+/// if the caller has to use [`remove`].
 #[inline(always)]
 pub(crate) fn pop_top(source: u64, span: u64) -> bool {
     STACK.with(|stack| {
@@ -72,12 +72,12 @@ pub(crate) fn pop_top(source: u64, span: u64) -> bool {
     })
 }
 
-/// The calling thread left `span` of `source`. Does nothing if it was not in it.
+/// The calling thread has left `span` of `source`. Does nothing if it had not entered it.
 pub(crate) fn remove(source: u64, span: u64) {
     STACK.with(|stack| stack.remove((source, span)));
 }
 
-/// The span of `source` that the calling thread entered last and has not left, or 0.
+/// Returns the span of `source` that the calling thread entered last and has not left, or 0.
 #[inline]
 pub(crate) fn current(source: u64) -> u64 {
     STACK.with(|stack| {
@@ -93,7 +93,7 @@ pub(crate) fn current(source: u64) -> u64 {
 impl Stack {
     #[cold]
     fn push_deep(&self, entry: Entry) {
-        // A thread that is past its end has no vector any more; what it enters now has no children.
+        // A thread whose thread-locals are destroyed has no vector. Spans entered then get no children.
         let pushed = DEEP.try_with(|deep| {
             let deep = deep.try_borrow_mut();
             deep.map(|mut deep| deep.push(entry)).is_ok()
@@ -130,7 +130,7 @@ impl Stack {
             pair[0].set(pair[1].get());
         }
         if depth > SHALLOW {
-            // The lowest of the deep ones takes the place that became free.
+            // The first entry of the vector moves to the entry that became free.
             let lowest = DEEP.try_with(|deep| {
                 let mut deep = deep.try_borrow_mut().ok()?;
                 (!deep.is_empty()).then(|| deep.remove(0))
@@ -215,8 +215,7 @@ mod tests {
         });
     }
 
-    /// What a signal handler does that comes while an entry is pushed: the steps of a push, with the
-    /// handler's own push and pop after each.
+    /// Runs the steps of a push one by one, and after each of them what a signal handler would do.
     #[test]
     fn a_handler_that_enters_and_leaves_a_span_in_the_middle_of_a_push_changes_nothing() {
         on_a_new_thread(|| {

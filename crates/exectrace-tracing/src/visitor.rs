@@ -1,4 +1,4 @@
-//! Takes the values of `tracing` fields over into a record.
+//! Writes the values of `tracing` fields into a record.
 
 use std::error::Error;
 use std::fmt;
@@ -9,28 +9,30 @@ use tracing_core::field::{Field, Visit};
 use crate::callsites::mark_of;
 use crate::control::Control;
 
-/// Writes each value it visits as it is, or as formatted, or as a mark that it is hidden.
+/// Writes each value that it visits: as it is, formatted, or as a mark that it is hidden.
 pub(crate) struct FieldVisitor<'a> {
     fields: &'a mut Fields,
-    /// Fields whose names must be looked at (see [`Site::named`](crate::callsites::Site::named)).
-    named: u32,
+    /// Fields whose names have to be compared, as in
+    /// [`CallsiteEntry::hidden`](crate::callsites::CallsiteEntry::hidden).
+    hidden: u32,
     control: &'a Control,
 }
 
 impl<'a> FieldVisitor<'a> {
-    pub(crate) fn new(fields: &'a mut Fields, named: u32, control: &'a Control) -> Self {
+    pub(crate) fn new(fields: &'a mut Fields, hidden: u32, control: &'a Control) -> Self {
         Self {
             fields,
-            named,
+            hidden,
             control,
         }
     }
 
-    /// The index to write the value under; `None`, with the mark written, if it is hidden.
+    /// Returns the index under which to write the value. If the field is hidden, writes the mark and returns
+    /// `None`.
     #[inline]
     fn shown(&mut self, field: &Field) -> Option<usize> {
         let index = field.index();
-        if self.named & mark_of(index) != 0 && self.control.redaction.hides(field.name()) {
+        if self.hidden & mark_of(index) != 0 && self.control.redaction.hides(field.name()) {
             self.fields.redacted(index);
             return None;
         }
@@ -95,7 +97,7 @@ impl Visit for FieldVisitor<'_> {
     }
 }
 
-/// An error and what caused it, outermost first.
+/// An error followed by its causes, outermost first.
 struct Causes<'a>(&'a (dyn Error + 'static));
 
 impl fmt::Display for Causes<'_> {

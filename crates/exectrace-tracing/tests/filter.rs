@@ -9,7 +9,8 @@ use exectrace_recorder::{RecordingOptions, is_enabled};
 use exectrace_tracing::{Builder, Filter, HandleError};
 use support::{Sink, WAYS, Way, record, record_each_way, turn};
 use tracing::level_filters::LevelFilter;
-use tracing::{Level, Subscriber, debug, enabled, info, info_span, trace, warn};
+use tracing::span::{Attributes, Id};
+use tracing::{Dispatch, Level, Subscriber, debug, enabled, info, info_span, trace, warn};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{EnvFilter, reload};
@@ -266,6 +267,47 @@ fn an_env_filter_can_stand_above_the_subscriber() {
         assert!(trace.tasks("unwanted").is_empty());
         trace.log("kept");
     });
+}
+
+/// Counts the spans that a layer sees created and closed.
+#[derive(Clone, Default)]
+struct SpanCounts(Arc<Mutex<(usize, usize)>>);
+
+impl<S: Subscriber> Layer<S> for SpanCounts {
+    fn on_new_span(&self, _: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        self.0.lock().unwrap().0 += 1;
+    }
+
+    fn on_close(&self, _: Id, _: Context<'_, S>) {
+        self.0.lock().unwrap().1 += 1;
+    }
+}
+
+/// As the documentation of `Subscriber` says: an `EnvFilter` with directives for spans grows above it, and
+/// does not on a `Registry` with `layer()`.
+#[test]
+fn a_layer_above_the_subscriber_sees_no_span_close_and_one_on_a_registry_sees_all() {
+    fn spans_and_closes(make: impl FnOnce(SpanCounts) -> Dispatch) -> (usize, usize) {
+        let counts = SpanCounts::default();
+        tracing::dispatcher::with_default(&make(counts.clone()), || {
+            record(|| {
+                for _ in 0..100 {
+                    let span = info_span!("span");
+                    drop(span.clone());
+                    span.in_scope(|| ());
+                }
+            });
+        });
+        *counts.0.lock().unwrap()
+    }
+    let _turn = turn();
+    let (subscriber, _handle) = exectrace_tracing::subscriber();
+    let above_subscriber = spans_and_closes(|counts| subscriber.with(counts).into());
+    assert_eq!(above_subscriber, (100, 0));
+    let (layer, _handle) = exectrace_tracing::layer();
+    let registry = tracing_subscriber::registry().with(layer);
+    let on_registry = spans_and_closes(|counts| registry.with(counts).into());
+    assert_eq!(on_registry, (100, 100));
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod support;
 use std::sync::mpsc;
 use std::thread;
 
-use exectrace_tracing::{Builder, Filter, TaskFilter};
+use exectrace_tracing::{Builder, Filter, UserTaskFilter};
 use support::{WAYS, Way, record_each_way, record_with};
 use tracing::field::Empty;
 use tracing::{Span, error_span, info, info_span};
@@ -313,11 +313,11 @@ fn an_event_outside_any_span_belongs_to_the_tracers_own_user_task() {
 
 #[test]
 fn which_spans_are_user_tasks_is_a_setting_and_a_field() {
-    let tasks = TaskFilter::none()
+    let user_tasks = UserTaskFilter::none()
         .with_span("spans", "request")
         .without_span("spans", "other");
     for way in WAYS {
-        let trace = record_with(way, Builder::new().tasks(tasks.clone()), || {
+        let trace = record_with(way, Builder::new().user_tasks(user_tasks.clone()), || {
             let _main = info_span!("main").entered();
             let _request = info_span!("request").entered();
             let _other = info_span!("other").entered();

@@ -12,7 +12,16 @@ use tracing::info_span;
 
 const SWITCHES: usize = 40;
 
-/// Makes spans that are numbered without a gap, until told to stop.
+/// Ends the workers, also if the test fails.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Creates spans with consecutive numbers until `done` is set.
 fn work(worker: u64, done: &AtomicBool) {
     let mut number = 0_u64;
     while !done.load(Ordering::Relaxed) {
@@ -52,6 +61,7 @@ fn each_recording_has_every_span_from_its_start_to_its_stop() {
                 tracing::dispatcher::with_default(&dispatch, || work(worker, done));
             });
         }
+        let _done = Done(&done);
         let mut recorded = 0;
         for _ in 0..SWITCHES {
             let sink = Sink::default();
@@ -67,7 +77,6 @@ fn each_recording_has_every_span_from_its_start_to_its_stop() {
                 recorded += numbers.len();
             }
         }
-        done.store(true, Ordering::Relaxed);
         assert!(recorded > SWITCHES, "{recorded}");
     });
 }

@@ -1,12 +1,11 @@
 //! An execution tracer for Rust: see what a program did, thread by thread and request by request.
 //!
 //! exectrace records the spans and events of a program that uses `tracing`, and writes them in the
-//! format of Go's execution tracer. Everything that reads Go traces opens them: `go tool trace` first
-//! of all.
+//! format of Go's execution tracer. `go tool trace`, and everything else that reads Go traces, opens the files.
 //!
 //! - [Five minutes](#five-minutes)
 //! - [A service with every task in it](#a-service-with-every-task-in-it)
-//! - [Beside a log](#beside-a-log)
+//! - [With other layers](#with-other-layers)
 //! - [Without `tracing`](#without-tracing)
 //! - [On and off at run time](#on-and-off-at-run-time)
 //! - [Reading a trace](#reading-a-trace)
@@ -16,7 +15,7 @@
 //!
 //! # Five minutes
 //!
-//! In a program that uses `tracing`, add this crate, and three lines:
+//! Add this crate to a program that uses `tracing`, and three lines to its `main`:
 //!
 #![cfg_attr(feature = "tracing", doc = "```")]
 #![cfg_attr(not(feature = "tracing"), doc = "```ignore")]
@@ -37,22 +36,21 @@
 //! }
 //! ```
 //!
-//! Then `go tool trace trace.out`, and look at *User-defined tasks* and *User-defined regions*. Each
-//! span without a parent is a user task; spans are regions of it where they are entered; events are
-//! its logs.
+//! Then run `go tool trace trace.out`, and look at *User-defined tasks* and *User-defined regions*. Each
+//! span without a parent is a user task. The spans below it are its regions, and events are its logs.
 //!
 //! # A service with every task in it
 //!
 #![cfg_attr(feature = "tokio", doc = include_str!("../RECIPE.md"))]
 #![cfg_attr(
     not(feature = "tokio"),
-    doc = "The documentation of a build with the feature `tokio` has the whole recipe."
+    doc = "With the feature `tokio`, this documentation has the whole recipe."
 )]
 //!
-//! # Beside a log
+//! # With other layers
 //!
-//! `init` sets a subscriber that does nothing but record. A program that also prints its events, or
-//! sends them elsewhere, adds a layer instead:
+//! `init` installs a subscriber that only records. A program that also prints its events, or
+//! sends them elsewhere, adds a layer to its `Registry` instead:
 //!
 #![cfg_attr(feature = "tracing", doc = "```")]
 #![cfg_attr(not(feature = "tracing"), doc = "```ignore")]
@@ -75,13 +73,13 @@
 //! # }
 //! ```
 //!
-//! The layer carries a filter of its own, and `tracing_subscriber::reload` panics when it is handed such a
-//! layer: do not put it, or an `Option` of it, into a `reload::Layer` later. `Handle` switches it on and
-//! off and changes its filter; `Builder::layer_parts` has the filter apart, for programs that wrap it.
+//! `Handle` switches the layer on and off and changes its filter. Do not put the layer, or an `Option` of it,
+//! into a `reload::Layer` later: it has a per-layer filter, and `tracing_subscriber::reload` panics when it is
+//! given such a layer. Programs that want to wrap the filter get it from `Builder::layer_parts`.
 //!
 //! # Without `tracing`
 //!
-//! [`Task`], [`Region`] and [`log()`] are what Go's `runtime/trace` package has. They may be mixed with
+//! [`Task`], [`Region`] and [`log()`] correspond to Go's package `runtime/trace`. They can be combined with
 //! spans.
 //!
 //! ```
@@ -101,53 +99,52 @@
 //!
 //! # On and off at run time
 //!
-//! A recording may be started and stopped at any moment, by any thread, any number of times, and
-//! several may run at once. With the feature `tracing`, `Handle` also changes the filter while the
-//! program runs. There are two ways to hold a recording:
+//! A recording can be started and stopped at any time, by any thread, any number of times, and
+//! several can run at once. With the feature `tracing`, `Handle` also changes the filter while the
+//! program runs. A recording is owned in one of two ways:
 //!
-//! | | who holds it | ends | for |
+//! | | owner | ends | for |
 //! |---|---|---|---|
-//! | [`start`], [`RecordingOptions`] | the [`Recording`] that is returned | by `stop`, or when it is dropped | a `main`, a test, a function that records its own span of time |
-//! | `Handle::start`, `Handle::start_with` | the handle, one at a time | by `Handle::stop`, or with the last clone of the handle | a switch: an admin endpoint, a signal, a button |
+//! | [`start`], [`RecordingOptions`] | the [`Recording`] that is returned | by `stop`, or when it is dropped | a `main`, a test, a function that records itself |
+//! | `Handle::start`, `Handle::start_with` | the handle, which has one at a time | by `Handle::stop`, or when the last clone of the handle is dropped | a switch: an admin endpoint, a signal, a button |
 //!
-//! Both hold the same records, and both may run at once.
+//! Both contain the same records.
 //!
 //! # Reading a trace
 //!
-//! Go's tools read the files: `go tool trace FILE`, of Go 1.25 or newer (or
-//! [`RecordingOptions::compatible_with_go_1_23`]). A thread of the program shows as a goroutine.
+//! Go's tools read the files: `go tool trace FILE`, of Go 1.25 or newer (or of Go 1.23, with
+//! [`RecordingOptions::compatible_with_go_1_23`]). Go's tools show each thread of the program as a goroutine.
 //!
 //! # What it costs
 //!
-//! While nothing records: at a `tracing` call site, what it costs with no subscriber; for the
-//! functions of this crate, one load and a branch.
+//! While nothing records, a `tracing` call site costs what it costs with no subscriber, and a function of this
+//! crate costs one load and a branch.
 //!
-//! While a recording runs: a clock read and a few stores for each record, some 10 ns, and four records
-//! a span. No lock, no allocation, no waiting; a background thread encodes and writes. The memory is
-//! bounded by [`Settings`]; when it is used up, records are dropped and counted, and the program goes
-//! on.
+//! While a recording runs, a record is a clock read and a few stores, some 10 ns, and a span has four records.
+//! The threads of the program take no lock, allocate nothing and wait for nothing; a background thread encodes
+//! and writes. [`Settings`] bounds the memory. When it is used up, records are dropped and counted, and the
+//! program goes on.
 //!
 //! # What it does not do
 //!
-//! - It does not follow async tasks without the feature `tokio`: of a future it then sees the spans that
-//!   are entered while it is polled.
-//! - It takes no samples: what has no span, region or log is not seen inside a poll or a thread. The one
-//!   kind of stack that it takes is where an async task waits (feature `tokio`, with frame pointers).
-//! - It does not tell tests apart: a recording holds what the whole process does while it runs, other
-//!   tests of the same binary included. A test that reads its trace runs in a process of its own
-//!   (`cargo nextest`), or takes turns with the others.
-//! - It sends nothing anywhere. A recording is a file, or what a
-//!   [`Write`](std::io::Write) makes of it.
+//! - Without the feature `tokio` it does not follow async tasks. Of a future it then sees the spans that
+//!   are entered while the future is polled.
+//! - It does not sample. It sees only spans, regions and logs of what happens inside a poll or a thread. The
+//!   only stacks that it takes are those of waiting async tasks (feature `tokio`, with frame pointers).
+//! - It does not separate tests. A recording contains what the whole process does while it runs, including other
+//!   tests of the same binary. A test that reads its trace needs a process of its own (`cargo nextest`), or a
+//!   lock that all tests of the binary take.
+//! - It sends nothing anywhere. A recording goes to a file, or to a [`Write`](std::io::Write).
 //!
 //! # Features
 //!
-//! - `tracing` (default): the Layer, the Subscriber, `init`. Without it, this crate is the recorder
+//! - `tracing` (default): the Layer, the Subscriber and `init`. Without it, this crate is the recorder
 //!   and its annotations.
 //! - `tokio`: the module `runtime`, which records when each async task runs, waits and is woken.
-//! - `tokio-tracing`: with `--cfg tokio_unstable`, Tokio's own spans and events say who wakes the tasks
-//!   that are spawned by others. 40 to 60 ns a poll while nothing records.
-//! - `tokio-schedule-latency`: with `--cfg tokio_unstable`, when such tasks are woken, in runtimes whose
-//!   builder was told to `track_task_schedule_latency()`. 50 ns a poll.
+//! - `tokio-tracing`: with `--cfg tokio_unstable`, records who wakes async tasks that were spawned by other
+//!   crates, from Tokio's own spans and events. Costs 40 to 60 ns a poll while nothing records.
+//! - `tokio-schedule-latency`: with `--cfg tokio_unstable`, records when such tasks are woken, in runtimes whose
+//!   builder has `track_task_schedule_latency()`. Costs 50 ns a poll.
 
 #![forbid(unsafe_code)]
 
@@ -159,16 +156,20 @@ pub use exectrace_recorder::{
     SinkError, StartError, StopError, Task, is_enabled, log, log_args, name, note, region, start,
 };
 
-/// The schedule of Tokio's runtimes: one method on a runtime's builder, and functions that spawn.
+/// The schedule of Tokio's runtimes: a method on a runtime's builder, and functions that spawn.
 ///
-/// Everything of the crate `exectrace-tokio`, whose documentation says what each build sees.
-// Not `tokio`: after `use exectrace::*` that would stand in the place of Tokio itself.
+/// This is the crate `exectrace-tokio`. Its documentation says what each kind of build records.
+// Not named `tokio`, so that it cannot be confused with Tokio itself.
 #[cfg(feature = "tokio")]
 pub mod runtime {
-    pub use exectrace_tokio::*;
+    pub use exectrace_tokio::{
+        BuilderExt, Capabilities, JoinSetExt, Options, Traced, TracedExt, block_in_place, block_on,
+        block_on_handle, capabilities, keep_live_tasks, reasons, root, spawn, spawn_blocking,
+        spawn_blocking_on, spawn_local, spawn_local_on, spawn_named, spawn_on,
+    };
 }
 
-/// For those who feed the tracer from a source of spans of their own.
+/// For programs that have spans from another source than `tracing`.
 pub mod source {
     pub use exectrace_recorder::{
         Callsite, CallsiteKind, Fields, Parent, SpanSource, TaskRule, TooManySpanSources,
@@ -179,8 +180,8 @@ pub mod source {
 #[cfg(feature = "tracing")]
 pub use {
     exectrace_tracing::{
-        Builder, Filter, FilteredLayer, Handle, HandleError, REDACTED_BY_DEFAULT, RecordFilter,
-        RecordLayer, Subscriber, TaskFilter, UnfilteredLayer, layer, layer_unfiltered, subscriber,
+        Builder, Filter, Handle, HandleError, ParseFilterError, REDACTED_BY_DEFAULT, RecordFilter,
+        RecordLayer, Subscriber, UserTaskFilter, layer, subscriber,
     },
     init::{InitError, init},
 };

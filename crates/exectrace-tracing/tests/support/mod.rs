@@ -24,21 +24,16 @@ pub fn turn() -> MutexGuard<'static, ()> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     Layer,
-    LayerUnfiltered,
     Subscriber,
 }
 
-pub const WAYS: [Way; 3] = [Way::Layer, Way::LayerUnfiltered, Way::Subscriber];
+pub const WAYS: [Way; 2] = [Way::Layer, Way::Subscriber];
 
 impl Way {
     pub fn dispatch(self, builder: Builder) -> (Dispatch, Handle) {
         match self {
             Way::Layer => {
                 let (layer, handle) = builder.layer();
-                (tracing_subscriber::registry().with(layer).into(), handle)
-            }
-            Way::LayerUnfiltered => {
-                let (layer, handle) = builder.layer_unfiltered();
                 (tracing_subscriber::registry().with(layer).into(), handle)
             }
             Way::Subscriber => {

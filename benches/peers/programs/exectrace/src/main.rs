@@ -1,9 +1,9 @@
-//! exectrace, each of its doors on and off, and the baselines that it is compared with.
+//! exectrace, each of its sources of records on and off, and the baselines that it is compared with.
 
 #![forbid(unsafe_code)]
 
 mod baselines;
-mod doors;
+mod sources;
 mod tasks;
 
 use std::process::ExitCode;
@@ -20,33 +20,25 @@ fn main() -> ExitCode {
             "Registry + do-nothing filtered layer",
             serve::<baselines::IdleFilteredLayer>,
         ),
-        ("exectrace region", serve::<doors::Annotations>),
-        ("exectrace subscriber", serve::<doors::Subscriber>),
-        (
-            "exectrace layer_unfiltered",
-            serve::<doors::LayerUnfiltered>,
-        ),
-        ("exectrace layer", serve::<doors::Layer>),
+        ("exectrace region", serve::<sources::Annotations>),
+        ("exectrace subscriber", serve::<sources::Subscriber>),
+        ("exectrace layer", serve::<sources::Layer>),
         (
             "exectrace region, off",
-            serve::<doors::Off<doors::Annotations>>,
+            serve::<sources::Off<sources::Annotations>>,
         ),
         (
             "exectrace subscriber, off",
-            serve::<doors::Off<doors::Subscriber>>,
+            serve::<sources::Off<sources::Subscriber>>,
         ),
-        (
-            "exectrace layer_unfiltered, off",
-            serve::<doors::Off<doors::LayerUnfiltered>>,
-        ),
-        ("exectrace layer, off", serve::<doors::Off<doors::Layer>>),
+        ("exectrace layer, off", serve::<sources::Off<sources::Layer>>),
         ("exectrace hooks", serve::<tasks::Hooks>),
         ("exectrace hooks + wrapper", serve::<tasks::Wrapper>),
         ("exectrace hooks + subscriber", serve::<tasks::Whole>),
-        ("exectrace hooks, off", serve::<doors::Off<tasks::Hooks>>),
+        ("exectrace hooks, off", serve::<sources::Off<tasks::Hooks>>),
         (
             "exectrace hooks + wrapper, off",
-            serve::<doors::Off<tasks::Wrapper>>,
+            serve::<sources::Off<tasks::Wrapper>>,
         ),
     ])
 }

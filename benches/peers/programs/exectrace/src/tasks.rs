@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tracing::subscriber::set_global_default;
 
-use crate::doors::Recorder;
+use crate::sources::Recorder;
 
 /// Defines a way of using it: how tasks are spawned, and how spans and events are done.
 macro_rules! way {

@@ -1,4 +1,4 @@
-//! exectrace's doors: the annotation API, the Subscriber, the layers.
+//! exectrace's own sources of records: the annotation API, the Subscriber, the Layer.
 
 use std::fs;
 use std::ops::Range;
@@ -68,8 +68,8 @@ impl Peer for Annotations {
     }
 }
 
-/// Defines a door that is a subscriber.
-macro_rules! door {
+/// Defines a source that is a subscriber.
+macro_rules! source {
     ($(#[$documentation:meta])* $name:ident, $subscriber:expr) => {
         $(#[$documentation])*
         pub(crate) struct $name(Recorder);
@@ -97,38 +97,33 @@ macro_rules! door {
     };
 }
 
-door!(
+source!(
     /// `subscriber()`.
     Subscriber,
     exectrace_tracing::subscriber().0
 );
-door!(
-    /// `layer_unfiltered()` on a Registry.
-    LayerUnfiltered,
-    registry().with(exectrace_tracing::layer_unfiltered().0)
-);
-door!(
+source!(
     /// `layer()` on a Registry.
     Layer,
     registry().with(exectrace_tracing::layer().0)
 );
 
-/// A door while nothing is recorded: after a recording that has ended.
+/// A source while nothing is recorded: after a recording that has ended.
 pub(crate) struct Off<P>(P);
 
 impl<P: Peer> Peer for Off<P> {
     type Tasks = P::Tasks;
 
     fn install(folder: &Path) -> Outcome<Self> {
-        let mut door = P::install(folder)?;
-        door.begin()?;
+        let mut source = P::install(folder)?;
+        source.begin()?;
         for body in Body::ALL {
             if let Some(run) = P::body(body) {
                 run(0..100);
             }
         }
-        door.end()?;
-        Ok(Self(door))
+        source.end()?;
+        Ok(Self(source))
     }
 
     fn body(body: Body) -> Option<fn(Range<u64>)> {
