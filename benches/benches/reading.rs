@@ -7,11 +7,10 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use exectrace_analysis::{Analysis, Options};
+use exectrace_analysis::{Analysis, Options, ProfileKind};
 use exectrace_benches::{
     Counts, check, conclude, describe_run, instructions, keep, requests, valgrind,
 };
-use exectrace_export::Weight;
 use exectrace_format::{CompactEvent, Reader};
 
 const USAGE: &str =
@@ -82,7 +81,15 @@ fn run(way: &str, path: &Path) -> io::Result<()> {
         "perfetto" => exectrace_export::perfetto(reader, out, &options),
         "chrome" => exectrace_export::chrome(reader, out, &options),
         "firefox" => exectrace_export::firefox(reader, out, &options),
-        "folded" => exectrace_export::folded(reader, out, Weight::Wait),
+        "folded" => {
+            let options = Options {
+                profiles: vec![ProfileKind::WaitByReason],
+                ..Options::default()
+            };
+            let analysis = Analysis::read(&mut reader, &options);
+            let written = exectrace_export::folded(&analysis.profiles[0], out);
+            return written.map(drop).map_err(io::Error::other);
+        }
         _ => return Err(io::ErrorKind::InvalidInput.into()),
     };
     exported.map(drop).map_err(io::Error::other)

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use support::{Traces, answer, cases, json};
@@ -158,6 +160,56 @@ fn a_profile_is_by_stack_in_every_format() {
     let text = read(&["profile", "--kind", "network"]);
     assert!(text.contains("100.0%  1.00µs"), "{text}");
     assert!(text.contains("app::read (src/read.rs:3)"), "{text}");
+}
+
+/// The weight of each stack of folded lines, without the reason that waits have at their leaf.
+fn weights(folded: &str) -> BTreeMap<String, u64> {
+    let mut weights = BTreeMap::new();
+    for line in folded.lines() {
+        let (stack, weight) = line.rsplit_once(' ').expect("a weight");
+        let weight: u64 = weight.parse().expect("a number");
+        let (stack, _) = stack.split_once(";[").unwrap_or((stack, ""));
+        let stack = if stack.starts_with('[') {
+            "(no stack)"
+        } else {
+            stack
+        };
+        *weights.entry(stack.to_owned()).or_default() += weight;
+    }
+    weights.retain(|_, weight| *weight > 0);
+    weights
+}
+
+#[test]
+fn a_flame_graph_and_a_profile_give_each_stack_the_same_time() {
+    let folder = Traces::new();
+    let good = cases().into_iter().filter(|(.., is_good)| *is_good);
+    let good = good.map(|(name, bytes, _)| folder.put(&name, &bytes));
+    let traces: Vec<_> = good.chain([folder.service()]).collect();
+    let mut seen = 0;
+    for trace in &traces {
+        let trace = trace.to_str().expect("UTF-8");
+        for (kind, weight) in [
+            ("wait", "wait"),
+            ("scheduler", "sched"),
+            ("syscall", "syscall"),
+            ("cpu", "samples"),
+            ("run", "run"),
+        ] {
+            let profile = answer(["profile", trace, "--format", "folded", "--kind", kind]);
+            let graph = answer(["export", "folded", trace, "-o", "-", "--weight", weight]);
+            let (mut profile, mut graph) = (weights(&profile), weights(&graph));
+            if kind == "run" {
+                // The one by the place where a run ended, the other by that of the spawn.
+                let sum = |weights: BTreeMap<_, u64>| weights.into_values().sum();
+                profile = BTreeMap::from([(String::new(), sum(profile))]);
+                graph = BTreeMap::from([(String::new(), sum(graph))]);
+            }
+            assert_eq!(profile, graph, "{kind} of {trace}");
+            seen += profile.len();
+        }
+    }
+    assert!(seen > traces.len(), "only {seen} stacks");
 }
 
 #[test]

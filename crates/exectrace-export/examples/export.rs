@@ -1,6 +1,6 @@
 //! Exports a trace: `cargo run --example export FORMAT TRACE OUTPUT`.
 //!
-//! FORMAT is `perfetto`, `chrome`, `firefox`, `folded:WEIGHT` or `speedscope:WEIGHT`; with the
+//! FORMAT is `perfetto`, `chrome`, `firefox`, `folded` or `speedscope` (of waits); with the
 //! feature `parquet` also `parquet`, where OUTPUT is the folder of the data set and the name of the
 //! trace its id.
 
@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
+use exectrace_analysis::{Analysis, ProfileKind};
 use exectrace_export::{Options, chrome, firefox, folded, perfetto, speedscope};
 use exectrace_format::Reader;
 
@@ -17,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [format, trace, output] = arguments.as_slice() else {
         return Err("usage: export FORMAT TRACE OUTPUT".into());
     };
-    let reader = Reader::new(BufReader::new(File::open(trace)?))?;
+    let mut reader = Reader::new(BufReader::new(File::open(trace)?))?;
     let name = Path::new(trace).file_stem().unwrap_or_default();
     let process_name = name.to_string_lossy().into_owned();
     #[cfg(feature = "parquet")]
@@ -37,13 +38,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..Options::default()
     };
     let out = File::create(output)?;
-    let (format, weight) = format.split_once(':').unwrap_or((format, "run"));
-    let exported = match format {
+    if matches!(format.as_str(), "folded" | "speedscope") {
+        let options = exectrace_analysis::Options {
+            profiles: vec![ProfileKind::WaitByReason],
+            ..exectrace_analysis::Options::default()
+        };
+        let waits = &Analysis::read(&mut reader, &options).profiles[0];
+        let stacks = match format.as_str() {
+            "folded" => folded(waits, out)?,
+            _ => speedscope(waits, "waits", out)?,
+        };
+        println!("{stacks} stacks");
+        return Ok(());
+    }
+    let exported = match format.as_str() {
         "perfetto" => perfetto(reader, out, &options)?,
         "chrome" => chrome(reader, out, &options)?,
         "firefox" => firefox(reader, out, &options)?,
-        "folded" => folded(reader, out, weight.parse()?)?,
-        "speedscope" => speedscope(reader, out, weight.parse()?)?,
         _ => return Err(format!("no such format: {format}").into()),
     };
     println!("{exported:?}");

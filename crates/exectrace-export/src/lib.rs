@@ -5,10 +5,12 @@
 //! | [`perfetto`] | ui.perfetto.dev, its trace processor and SQL |
 //! | [`chrome`] | older viewers of Chrome's JSON |
 //! | [`firefox`] | profiler.firefox.com |
-//! | [`folded`], [`speedscope`] | flame graphs |
+//! | [`folded`], [`speedscope`] | flame graphs, of a profile |
 //! | `parquet`, with the feature of that name | many traces as one data set: DuckDB, Spark |
 //!
-//! Each reads a trace once, from any [`Read`](std::io::Read), and writes as it goes.
+//! Flame graphs are written of a [`Profile`](exectrace_analysis::Profile), which
+//! [`Analysis::read`](exectrace_analysis::Analysis::read) makes. All others read a trace once, from any
+//! [`Read`](std::io::Read), and write as they go.
 
 #![forbid(unsafe_code)]
 
@@ -27,9 +29,9 @@ pub use chrome::chrome;
 pub use error::{ExportError, Exported};
 pub use firefox::firefox;
 pub use flame::{folded, speedscope};
+pub use options::Options;
 #[cfg(feature = "parquet")]
 pub use options::ParquetOptions;
-pub use options::{Options, UnknownWeight, Weight};
 #[cfg(feature = "parquet")]
 pub use parquet::parquet;
 pub use perfetto::perfetto;

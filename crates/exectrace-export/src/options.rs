@@ -1,10 +1,5 @@
 //! What an export is asked for.
 
-use std::fmt;
-use std::str::FromStr;
-
-use thiserror::Error;
-
 /// Which rows a timeline (Perfetto, Chrome, Firefox) has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -34,75 +29,6 @@ impl Default for Options {
             user_tasks: true,
             firefox_tasks_max: 200,
         }
-    }
-}
-
-/// What the stacks of a flame graph are weighed by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Weight {
-    /// Nanoseconds run, by the place at which the async task was created.
-    Run,
-    /// Nanoseconds waited, by the stack that waits; the reason stands above the leaf.
-    Wait,
-    /// Nanoseconds between being woken and running, by the stack of the waker.
-    SchedulerDelay,
-    /// Nanoseconds in system calls, by the stack that called.
-    Syscall,
-    /// CPU samples, by their stack.
-    Samples,
-}
-
-impl Weight {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::Run,
-        Self::Wait,
-        Self::SchedulerDelay,
-        Self::Syscall,
-        Self::Samples,
-    ];
-
-    /// The word for it on a command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Run => "run",
-            Self::Wait => "wait",
-            Self::SchedulerDelay => "sched",
-            Self::Syscall => "syscall",
-            Self::Samples => "samples",
-        }
-    }
-}
-
-impl fmt::Display for Weight {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// There is no [`Weight`] of this name.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("no such weight: {0:?}; there are run, wait, sched, syscall and samples")]
-pub struct UnknownWeight(
-    /// The name.
-    pub String,
-);
-
-impl FromStr for Weight {
-    type Err = UnknownWeight;
-
-    /// ```
-    /// use exectrace_export::Weight;
-    ///
-    /// assert_eq!("sched".parse(), Ok(Weight::SchedulerDelay));
-    /// assert!("time".parse::<Weight>().is_err());
-    /// ```
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|weight| weight.name() == name)
-            .ok_or_else(|| UnknownWeight(name.to_owned()))
     }
 }
 

@@ -11,8 +11,16 @@ pub(crate) use pass::ProfilePass;
 pub use pprof::PprofError;
 
 /// What a profile counts.
+///
+/// The first four are the profiles of `go tool trace -pprof`, by the rules of Go 1.27: a state counts if
+/// the trace has both its begin and its end, and if it does not lie before the goroutine's first run.
+///
+/// Go has none of the others. They count all the time that the trace has of a state, also of one that had
+/// begun before the trace and of one that is still open when it ends: an async task that waits from the
+/// first event to the last is what one looks for in a program that hangs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ProfileKind {
     /// Waiting for the network: Go's `net`.
     Network,
@@ -20,14 +28,28 @@ pub enum ProfileKind {
     Sync,
     /// In system calls: Go's `syscall`.
     Syscall,
-    /// Ready to run, waiting for a worker: Go's `sched`.
+    /// Ready to run, waiting for a worker: Go's `sched`. The stack is that of the waker.
     Scheduler,
     /// Waiting, whatever the reason.
     Wait,
+    /// As `Wait`, by reason as well: each stack has the reason, in brackets, as its leaf.
+    WaitByReason,
     /// Running; the stack is where the run ended.
     Run,
-    /// CPU samples; the time is not told by the trace and 0.
+    /// Running; the stack is where the async task was spawned, with the async task's name as its leaf.
+    RunBySpawn,
+    /// CPU samples. They have no time: only `count` says something.
     Cpu,
+}
+
+impl ProfileKind {
+    /// Whether Go's tool makes such profiles, whose rules then hold.
+    fn is_of_go(self) -> bool {
+        matches!(
+            self,
+            Self::Network | Self::Sync | Self::Syscall | Self::Scheduler
+        )
+    }
 }
 
 /// What profiles are limited to. The default is the whole trace.
@@ -50,10 +72,20 @@ pub struct Profile {
     pub samples: Vec<ProfileSample>,
 }
 
+impl Profile {
+    /// What the sample weighs in this profile: nanoseconds, or a count where samples have no time.
+    pub fn weight(&self, sample: &ProfileSample) -> u64 {
+        match self.kind {
+            ProfileKind::Cpu => sample.count,
+            _ => sample.duration_ns,
+        }
+    }
+}
+
 /// What one stack took.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ProfileSample {
-    /// The stack, leaf first; empty where none was told.
+    /// The stack, leaf first; empty where the trace has none.
     pub stack: Vec<Place>,
     /// How many times.
     pub count: u64,

@@ -1,14 +1,13 @@
-//! Gathers [`Profile`]s while a trace is played.
+//! Gathers [`Profile`]s while a trace is read.
 //!
-//! A stretch counts by the rules of Go 1.27's `go tool trace -pprof`: what lies before the first
-//! run of a flow, and what is open at the end of the trace, does not.
+//! Which time counts depends on the kind: see [`ProfileKind`].
 
 use exectrace_format::TaskId;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::names::{Names, Stack, Text};
+use crate::names::{Names, Place, Stack, Text};
 use crate::options::Options;
-use crate::play::{EndedRegion, Flow, Next, State, Stretch, UserTask, World};
+use crate::play::{EndedRegion, Flow, Next, Origin, State, Stretch, UserTask, World};
 use crate::sums::add_ns;
 
 use super::{Profile, ProfileKind, ProfileSample};
@@ -23,17 +22,66 @@ pub(crate) struct ProfilePass {
     user_tasks: FxHashSet<u64>,
     /// What counts for a reason to wait: one bit for each kind of profile.
     reasons: Vec<Option<u8>>,
-    /// What will count if its flow never runs; by flow, profile and stack.
-    before_first_run: FxHashMap<u64, Vec<(usize, Stack, u64)>>,
+    /// What will count if its flow never runs.
+    before_first_run: FxHashMap<u64, Vec<(Row, u64)>>,
     /// What will count if its flow turns out to have been in the region since before the trace.
-    before_region: FxHashMap<u64, FxHashMap<(usize, Stack), Sum>>,
+    before_region: FxHashMap<u64, FxHashMap<Row, Sum>>,
+    /// Runs of flows that have no name yet, by flow and profile.
+    unnamed: FxHashMap<u64, Vec<(usize, Sum)>>,
 }
+
+/// A row of a profile: the profile's number and the row's.
+type Row = (usize, usize);
 
 #[derive(Debug)]
 struct Sums {
     kind: ProfileKind,
-    /// By stack.
+    /// By row: the stack itself or, where rows have a label, its place in `labelled`.
     sums: Vec<Sum>,
+    labelled: Vec<(Stack, Text)>,
+    rows: FxHashMap<(Stack, Text), usize>,
+}
+
+impl Sums {
+    fn new(kind: ProfileKind) -> Self {
+        Self {
+            kind,
+            sums: Vec::new(),
+            labelled: Vec::new(),
+            rows: FxHashMap::default(),
+        }
+    }
+
+    /// The row of a stack with something above its leaf.
+    fn labelled(&mut self, stack: Stack, label: Text) -> usize {
+        let Self { labelled, rows, .. } = self;
+        *rows.entry((stack, label)).or_insert_with(|| {
+            labelled.push((stack, label));
+            labelled.len() - 1
+        })
+    }
+
+    /// The stack of a row, leaf first.
+    fn stack(&self, row: usize, names: &Names) -> Vec<Place> {
+        let (stack, label) = match self.labelled.get(row) {
+            Some(&(stack, label)) => (stack, names.get(label)),
+            // Without labels rows are numbered as stacks are.
+            None => (Stack(row as u32), ""),
+        };
+        let mut places = names.places(stack);
+        if !label.is_empty() {
+            let function = match self.kind {
+                ProfileKind::WaitByReason => format!("[{label}]"),
+                _ => label.to_owned(),
+            };
+            let label = Place {
+                function,
+                ..Place::default()
+            };
+            places.insert(0, label);
+        }
+        places
+    }
 }
 
 /// Count and time.
@@ -53,37 +101,32 @@ impl ProfilePass {
             profiles: options
                 .profiles
                 .iter()
-                .map(|&kind| Sums {
-                    kind,
-                    sums: Vec::new(),
-                })
+                .map(|&kind| Sums::new(kind))
                 .collect(),
             user_tasks: FxHashSet::default(),
             reasons: Vec::new(),
             before_first_run: FxHashMap::default(),
             before_region: FxHashMap::default(),
+            unnamed: FxHashMap::default(),
         }
     }
 
     #[inline]
     pub(crate) fn stretch(&mut self, world: &World, flow: &Flow, stretch: &Stretch) {
-        if !stretch.is_closed() || self.group.is_some_and(|group| group != flow.name) {
-            return;
-        }
-        let duration = stretch.inside;
-        if duration == 0 {
+        if self.group.is_some_and(|group| group != flow.name) {
             return;
         }
         for profile in 0..self.profiles.len() {
             let kind = self.profiles[profile].kind;
-            if self.counts(world, kind, stretch) {
-                let is_run = kind == ProfileKind::Run;
-                let stack = if is_run {
-                    stretch.end_stack
-                } else {
-                    stretch.stack
-                };
-                self.count(flow, stretch, (profile, stack, duration));
+            if !self.counts(world, kind, stretch) {
+                continue;
+            }
+            let duration = match kind.is_of_go() {
+                true => closed(stretch),
+                false => all(world, flow, stretch),
+            };
+            if duration > 0 {
+                self.count(flow, stretch, profile, duration);
             }
         }
     }
@@ -95,9 +138,9 @@ impl ProfilePass {
                 self.reason(world, stretch.reason) & NETWORK != 0
             }
             (ProfileKind::Sync, State::Waiting) => self.reason(world, stretch.reason) & SYNC != 0,
-            (ProfileKind::Wait, State::Waiting)
+            (ProfileKind::Wait | ProfileKind::WaitByReason, State::Waiting)
             | (ProfileKind::Syscall, State::Syscall)
-            | (ProfileKind::Run, State::Running) => true,
+            | (ProfileKind::Run | ProfileKind::RunBySpawn, State::Running) => true,
             (ProfileKind::Scheduler, State::Runnable) => !stretch.is_wake_concluded,
             _ => false,
         }
@@ -119,38 +162,65 @@ impl ProfilePass {
         })
     }
 
-    fn count(&mut self, flow: &Flow, stretch: &Stretch, sample: (usize, Stack, u64)) {
+    fn count(&mut self, flow: &Flow, stretch: &Stretch, profile: usize, duration: u64) {
         if self.user_task.is_some() && !self.user_tasks.contains(&flow.user_task()) {
             return;
         }
+        let row = self.row(flow, stretch, profile);
         if let Some(region) = self.region
             && !flow.regions.iter().any(|open| open.name == region)
         {
-            if flow.is_older_than_trace() {
+            if let (Some(row), true) = (row, flow.is_older_than_trace()) {
                 let held = self.before_region.entry(flow.id.0).or_default();
-                let (profile, stack, duration) = sample;
-                let sum = held.entry((profile, stack)).or_default();
-                *sum = (sum.0 + 1, sum.1 + duration);
+                let (count, sum_ns) = held.entry(row).or_default();
+                *count += 1;
+                add_ns(sum_ns, duration);
             }
             return;
         }
-        if flow.started.is_some() {
-            self.add(sample, 1);
+        let Some(row) = row else {
+            return self.hold_unnamed(flow, profile, duration);
+        };
+        if flow.started.is_some() || !self.profiles[profile].kind.is_of_go() {
+            self.add(row, (1, duration));
         } else if stretch.next != Next::State(State::Running) {
-            self.before_first_run
-                .entry(flow.id.0)
-                .or_default()
-                .push(sample);
+            let held = self.before_first_run.entry(flow.id.0).or_default();
+            held.push((row, duration));
         }
     }
 
-    fn add(&mut self, (profile, stack, duration): (usize, Stack, u64), count: u64) {
-        let sums = &mut self.profiles[profile].sums;
-        let place = stack.0 as usize;
-        if sums.len() <= place {
-            sums.resize(place + 1, (0, 0));
+    /// Keeps a run until the name of its flow is known.
+    #[cold]
+    fn hold_unnamed(&mut self, flow: &Flow, profile: usize, duration: u64) {
+        let held = self.unnamed.entry(flow.id.0).or_default();
+        match held.iter_mut().find(|(of, _)| *of == profile) {
+            Some((_, (count, sum_ns))) => {
+                *count += 1;
+                add_ns(sum_ns, duration);
+            }
+            None => held.push((profile, (1, duration))),
         }
-        let (counted, sum_ns) = &mut sums[place];
+    }
+
+    /// Where in the profile the stretch counts; `None` while the flow's name, a part of it, is not known.
+    fn row(&mut self, flow: &Flow, stretch: &Stretch, profile: usize) -> Option<Row> {
+        let sums = &mut self.profiles[profile];
+        let row = match sums.kind {
+            ProfileKind::WaitByReason => sums.labelled(stretch.stack, stretch.reason),
+            ProfileKind::RunBySpawn if flow.name == Text::default() => return None,
+            ProfileKind::RunBySpawn => sums.labelled(flow.spawned_at, flow.name),
+            ProfileKind::Run => stretch.end_stack.0 as usize,
+            _ => stretch.stack.0 as usize,
+        };
+        Some((profile, row))
+    }
+
+    fn add(&mut self, (profile, row): Row, (count, duration): Sum) {
+        let sums = &mut self.profiles[profile].sums;
+        if sums.len() <= row {
+            sums.resize(row + 1, (0, 0));
+        }
+        let (counted, sum_ns) = &mut sums[row];
         *counted += count;
         add_ns(sum_ns, duration);
     }
@@ -160,7 +230,15 @@ impl ProfilePass {
         if let Some(samples) = self.before_first_run.remove(&flow.id.0)
             && flow.started.is_none()
         {
-            samples.into_iter().for_each(|sample| self.add(sample, 1));
+            for (row, duration) in samples {
+                self.add(row, (1, duration));
+            }
+        }
+        if let Some(runs) = self.unnamed.remove(&flow.id.0) {
+            for (profile, sum) in runs {
+                let row = self.profiles[profile].labelled(flow.spawned_at, flow.name);
+                self.add((profile, row), sum);
+            }
         }
     }
 
@@ -170,8 +248,8 @@ impl ProfilePass {
             && self.region == Some(region.name)
             && let Some(held) = self.before_region.remove(&flow.id.0)
         {
-            for ((profile, stack), (count, duration)) in held {
-                self.add((profile, stack, duration), count);
+            for (row, sum) in held {
+                self.add(row, sum);
             }
         }
     }
@@ -203,7 +281,7 @@ impl ProfilePass {
         {
             for profile in 0..self.profiles.len() {
                 if self.profiles[profile].kind == ProfileKind::Cpu {
-                    self.add((profile, stack, 0), 1);
+                    self.add((profile, stack.0 as usize), (1, 0));
                 }
             }
         }
@@ -211,16 +289,14 @@ impl ProfilePass {
 
     pub(crate) fn finish(self, world: &World) -> Vec<Profile> {
         let profile = |profile: Sums| {
-            let sums = profile
-                .sums
-                .iter()
-                .zip(0..)
-                .filter(|((count, _), _)| *count > 0);
-            let samples = sums.map(|(&(count, duration_ns), stack)| ProfileSample {
-                stack: world.names.places(Stack(stack)),
-                count,
-                duration_ns,
-            });
+            let sums = profile.sums.iter().enumerate();
+            let samples =
+                sums.filter(|(_, (count, _))| *count > 0)
+                    .map(|(row, &(count, duration_ns))| ProfileSample {
+                        stack: profile.stack(row, &world.names),
+                        count,
+                        duration_ns,
+                    });
             let mut samples: Vec<ProfileSample> = samples.collect();
             samples.sort_by(|a, b| {
                 let key = |sample: &ProfileSample| (sample.duration_ns, sample.count);
@@ -232,5 +308,23 @@ impl ProfilePass {
             }
         };
         self.profiles.into_iter().map(profile).collect()
+    }
+}
+
+/// What counts of a stretch by Go's rules: all of it, if the trace has its end.
+fn closed(stretch: &Stretch) -> u64 {
+    match stretch.is_closed() {
+        true => stretch.inside,
+        false => 0,
+    }
+}
+
+/// All that the trace has of a stretch: in the state that a flow was in before the trace it has been since
+/// the begin of the generation that tells it. A wait without end is the end of its flow.
+fn all(world: &World, flow: &Flow, stretch: &Stretch) -> u64 {
+    match stretch.origin {
+        _ if flow.waits_forever() => 0,
+        Origin::Before => world.clip.between(flow.created, stretch.end),
+        _ => stretch.inside,
     }
 }

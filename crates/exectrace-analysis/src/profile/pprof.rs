@@ -110,7 +110,8 @@ struct Builder<'a> {
     proto: Proto,
     texts: FxHashMap<&'a str, i64>,
     functions: FxHashMap<(&'a str, &'a str), u64>,
-    locations: FxHashMap<u64, u64>,
+    /// By number, and by function where that is 0: labels, which are no places.
+    locations: FxHashMap<(u64, &'a str), u64>,
 }
 
 impl<'a> Builder<'a> {
@@ -130,7 +131,9 @@ impl<'a> Builder<'a> {
     }
 
     fn location(&mut self, place: &'a Place) -> u64 {
-        if let Some(&known) = self.locations.get(&place.pc) {
+        let label = if place.pc == 0 { &*place.function } else { "" };
+        let key = (place.pc, label);
+        if let Some(&known) = self.locations.get(&key) {
             return known;
         }
         let function_id = self.function(place);
@@ -143,7 +146,7 @@ impl<'a> Builder<'a> {
                 line: i64::try_from(place.line).unwrap_or(0),
             }],
         });
-        self.locations.insert(place.pc, id);
+        self.locations.insert(key, id);
         id
     }
 

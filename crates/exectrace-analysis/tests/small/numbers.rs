@@ -1,7 +1,8 @@
 //! Small traces whose numbers can be worked out by hand.
 
 use exectrace_analysis::{
-    Analysis, Options, PathStep, Profile, ProfileKind, ProfileScope, TaskGroup, Window,
+    Analysis, Options, PathStep, Profile, ProfileKind, ProfileSample, ProfileScope, TaskGroup,
+    Window,
 };
 use exectrace_format::{Reader, UNKNOWN_WAIT, WOKEN_BY_TASK};
 
@@ -138,6 +139,62 @@ fn a_filter_of_stretches_narrows_every_time_of_a_group() {
             ("child", 1, (Some(120), Some(0), Some(0)), 120),
         ]
     );
+}
+
+/// What each stack of a profile weighs, outermost frame first.
+fn weights(profile: &Profile) -> Vec<(String, u64)> {
+    let weight = |sample: &ProfileSample| {
+        let functions = sample.stack.iter().rev().map(|place| &*place.function);
+        let functions: Vec<&str> = functions.collect();
+        (functions.join(";"), profile.weight(sample))
+    };
+    profile.samples.iter().map(weight).collect()
+}
+
+#[test]
+fn profiles_that_go_has_are_of_what_ends_and_the_others_of_all_time() {
+    let mut story = Story::default();
+    story
+        .waits(5, 3, "old")
+        .runs(10, 1, 1, "main")
+        .spawn(20, 1, 2, "child")
+        .block(60, 1, "sync", "recv<main")
+        .start(70, 2, 2)
+        .wake(160, 2, 1)
+        .start(170, 1, 1)
+        .wake(180, 2, 3)
+        .block(190, 1, "sync", "recv<main")
+        .end(250, 2);
+    let kinds = [
+        ProfileKind::Sync,
+        ProfileKind::Scheduler,
+        ProfileKind::Wait,
+        ProfileKind::WaitByReason,
+        ProfileKind::Run,
+        ProfileKind::RunBySpawn,
+    ];
+    let options = Options {
+        profiles: kinds.to_vec(),
+        ..tasks()
+    };
+    let analysis = story.analyse(&options);
+    let profiles: Vec<_> = analysis.profiles.iter().map(weights).collect();
+    let of = |stacks: &[(&str, u64)]| -> Vec<(String, u64)> {
+        let stacks = stacks.iter();
+        stacks.map(|&(stack, ns)| (stack.to_owned(), ns)).collect()
+    };
+    // The trace ends at 251. The wait that is open then, that of `old`, and the delay before the first run are not Go's.
+    assert_eq!(profiles[0], of(&[("main;recv", 100)]));
+    assert_eq!(profiles[1], of(&[("", 10)]));
+    assert_eq!(profiles[2], of(&[("old", 180), ("main;recv", 161)]));
+    assert_eq!(profiles[3], of(&[("old", 180), ("main;recv;[sync]", 161)]));
+    assert_eq!(profiles[5], of(&[("child", 180), ("main", 80)]));
+    let sum = |weights: &[(String, u64)]| -> u64 { weights.iter().map(|(_, ns)| ns).sum() };
+    let tasks = analysis.tasks.expect("asked for");
+    let times = tasks.groups.iter().map(|group| &group.breakdown);
+    let running: u64 = times.clone().filter_map(|times| times.running_ns).sum();
+    let waiting: u64 = times.filter_map(|times| times.waiting_ns()).sum();
+    assert_eq!((sum(&profiles[4]), sum(&profiles[2])), (running, waiting));
 }
 
 fn sync_profile(story: &Story, profile_scope: ProfileScope) -> Profile {

@@ -3,10 +3,11 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use anyhow::Context;
 use clap::{Args, ValueEnum};
-use exectrace_export::{ExportError, Exported, Options, Weight};
-use exectrace_format::Reader;
+use exectrace_analysis::{Analysis, Profile, ProfileKind};
+use exectrace_export::{ExportError, Exported, Options};
+use exectrace_format::{ReadError, Reader};
 
 use crate::failure::{Status, warn};
 use crate::input::{self, TraceArgument};
@@ -31,7 +32,7 @@ pub(crate) struct Export {
     #[arg(long, value_name = "ROWS")]
     without: Vec<Rows>,
     /// What the stacks of a flame graph weigh (folded, speedscope)
-    #[arg(long, value_name = "WEIGHT", default_value = "wait", value_parser = PossibleValuesParser::new(Weight::ALL.map(Weight::name)).try_map(|name| name.parse::<Weight>()))]
+    #[arg(long, value_name = "WEIGHT", default_value = "wait")]
     weight: Weight,
     #[cfg(feature = "parquet")]
     #[command(flatten)]
@@ -54,6 +55,44 @@ enum ExportFormat {
     /// Tables for DuckDB, Spark and the like
     #[cfg(feature = "parquet")]
     Parquet,
+}
+
+/// What the stacks of a flame graph weigh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Weight {
+    /// Time in which async tasks ran, by where they were spawned and by name
+    Run,
+    /// Time in which they waited, by where and for what
+    Wait,
+    /// Time in which they were ready to run, by who woke them
+    Sched,
+    /// Time in system calls, by where
+    Syscall,
+    /// CPU samples
+    Samples,
+}
+
+impl Weight {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Wait => "wait",
+            Self::Sched => "sched",
+            Self::Syscall => "syscall",
+            Self::Samples => "samples",
+        }
+    }
+
+    /// The profile that has it.
+    fn profile(self) -> ProfileKind {
+        match self {
+            Self::Run => ProfileKind::RunBySpawn,
+            Self::Wait => ProfileKind::WaitByReason,
+            Self::Sched => ProfileKind::Scheduler,
+            Self::Syscall => ProfileKind::Syscall,
+            Self::Samples => ProfileKind::Cpu,
+        }
+    }
 }
 
 /// Rows of a timeline.
@@ -83,25 +122,47 @@ fn partition(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
+/// What was written of how much of the trace.
+struct Written {
+    events: u64,
+    items: u64,
+    left_out: u64,
+    damage: Option<ReadError>,
+}
+
+impl From<Exported> for Written {
+    fn from(exported: Exported) -> Self {
+        Self {
+            events: exported.events,
+            items: exported.items,
+            left_out: exported.left_out,
+            damage: exported.damage,
+        }
+    }
+}
+
 impl Export {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
         let (input, origin) = input::open(&self.trace.path)?;
         let position = input.position();
         let reader = reading::begin(input, &origin)?;
-        let options = self.options(&origin.label);
         #[cfg(feature = "parquet")]
         if self.format == ExportFormat::Parquet {
             let exported = self.write_parquet(reader, &origin.label)?;
-            return tell(exported, &self.output.display().to_string(), &origin, out);
+            return report(
+                exported.into(),
+                &self.output.display().to_string(),
+                &origin,
+                out,
+            );
         }
         let mut file = OutputFile::create(&self.output, &origin)?;
-        let weight = self.weight;
-        let exported = self
-            .write(reader, Growing::new(&mut file, position), &options, weight)
-            .map_err(|error| anyhow::Error::new(error).context("cannot export"))?;
+        let written = self
+            .write(reader, Growing::new(&mut file, position), &origin.label)
+            .context("cannot export")?;
         match file.finish()? {
-            Some(written) => tell(exported, &written, &origin, out),
-            None => conclude(exported, &origin, out),
+            Some(name) => report(written, &name, &origin, out),
+            None => conclude(written, &origin, out),
         }
     }
 
@@ -120,21 +181,49 @@ impl Export {
 
     fn write<R: Read, W: Write>(
         &self,
-        reader: Reader<R>,
+        mut reader: Reader<R>,
         out: W,
-        options: &Options,
-        weight: Weight,
-    ) -> Result<Exported, ExportError> {
-        match self.format {
-            ExportFormat::Perfetto => exectrace_export::perfetto(reader, out, options),
-            ExportFormat::Chrome => exectrace_export::chrome(reader, out, options),
-            ExportFormat::Firefox => exectrace_export::firefox(reader, out, options),
-            ExportFormat::Folded => exectrace_export::folded(reader, out, weight),
-            ExportFormat::Speedscope => exectrace_export::speedscope(reader, out, weight),
+        label: &str,
+    ) -> Result<Written, ExportError> {
+        let options = self.options(label);
+        let exported = match self.format {
+            ExportFormat::Perfetto => exectrace_export::perfetto(reader, out, &options)?,
+            ExportFormat::Chrome => exectrace_export::chrome(reader, out, &options)?,
+            ExportFormat::Firefox => exectrace_export::firefox(reader, out, &options)?,
+            ExportFormat::Folded => {
+                return self.flame_graph(&mut reader, |profile| {
+                    exectrace_export::folded(profile, out)
+                });
+            }
+            ExportFormat::Speedscope => {
+                return self.flame_graph(&mut reader, |profile| {
+                    exectrace_export::speedscope(profile, self.weight.name(), out)
+                });
+            }
             // It writes no single file, and does not come here.
             #[cfg(feature = "parquet")]
-            ExportFormat::Parquet => Ok(Exported::default()),
-        }
+            ExportFormat::Parquet => Exported::default(),
+        };
+        Ok(exported.into())
+    }
+
+    fn flame_graph<R: Read>(
+        &self,
+        reader: &mut Reader<R>,
+        write: impl FnOnce(&Profile) -> Result<u64, ExportError>,
+    ) -> Result<Written, ExportError> {
+        let options = exectrace_analysis::Options {
+            profiles: vec![self.weight.profile()],
+            ..exectrace_analysis::Options::default()
+        };
+        let analysis = Analysis::read(reader, &options);
+        let items = analysis.profiles.first().map(write).transpose()?;
+        Ok(Written {
+            events: analysis.overview.events.total,
+            items: items.unwrap_or(0),
+            left_out: 0,
+            damage: analysis.damage,
+        })
     }
 
     #[cfg(feature = "parquet")]
@@ -150,28 +239,28 @@ impl Export {
     }
 }
 
-/// Says what was written.
-fn tell(
-    exported: Exported,
-    written: &str,
+/// Says what was written, and what is missing.
+fn report(
+    written: Written,
+    name: &str,
     origin: &input::Origin,
     out: &mut Out,
 ) -> anyhow::Result<Status> {
-    let (events, items) = (units::count(exported.events), units::count(exported.items));
-    writeln!(out, "{events} events, {items} items in {written}")?;
-    conclude(exported, origin, out)
+    let (events, items) = (units::count(written.events), units::count(written.items));
+    writeln!(out, "{events} events, {items} items in {name}")?;
+    conclude(written, origin, out)
 }
 
 /// Says what is missing.
-fn conclude(exported: Exported, origin: &input::Origin, out: &mut Out) -> anyhow::Result<Status> {
-    if exported.left_out > 0 {
+fn conclude(written: Written, origin: &input::Origin, out: &mut Out) -> anyhow::Result<Status> {
+    if written.left_out > 0 {
         out.flush()?;
-        let left_out = units::count(exported.left_out);
+        let left_out = units::count(written.left_out);
         warn(&format!(
             "{left_out} items were left out; --without leaves room for others"
         ));
     }
-    match exported.damage {
+    match written.damage {
         Some(damage) => reading::damaged(damage, origin, out),
         None => Ok(Status::Ok),
     }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use exectrace_analysis::{Options, Profile, ProfileKind, ProfileSample, ProfileScope, Vocabulary};
+use exectrace_analysis::{Options, Profile, ProfileKind, ProfileScope, Vocabulary};
 use serde::Serialize;
 
 use crate::args::{Format, FormatArgument};
@@ -18,7 +18,10 @@ use crate::scope::Window;
 
 /// Show where in the program time went, by stack
 ///
-/// The kinds network, sync, syscall and scheduler are those of `go tool trace -pprof`.
+/// The kinds network, sync, syscall and scheduler are those of `go tool trace -pprof`, and count as it does:
+/// not what had begun before the trace, or before the first run of a goroutine, nor what is open when the
+/// trace ends. The other kinds count all that the trace has. `export folded` and `export speedscope` are the
+/// same profiles.
 #[derive(Debug, Args)]
 pub(crate) struct ProfileCommand {
     #[command(flatten)]
@@ -56,6 +59,8 @@ pub(crate) struct ProfileCommand {
 enum Kind {
     /// Waiting, whatever for
     Wait,
+    /// The same, by what for as well: the reason is the leaf of each stack
+    WaitByReason,
     /// Waiting for the network
     Network,
     /// Waiting for channels, locks and the like
@@ -66,6 +71,8 @@ enum Kind {
     Scheduler,
     /// Running; the stack is where the run ended
     Run,
+    /// Running; the stack is where the async task was spawned, and its name is the leaf
+    RunBySpawn,
     /// CPU samples
     Cpu,
 }
@@ -74,6 +81,8 @@ impl Kind {
     fn of_analysis(self) -> ProfileKind {
         match self {
             Self::Wait => ProfileKind::Wait,
+            Self::WaitByReason => ProfileKind::WaitByReason,
+            Self::RunBySpawn => ProfileKind::RunBySpawn,
             Self::Network => ProfileKind::Network,
             Self::Sync => ProfileKind::Sync,
             Self::Syscall => ProfileKind::Syscall,
@@ -161,7 +170,11 @@ impl ProfileCommand {
         };
         let bytes = match format {
             ProfileFormat::Pprof => profile.to_pprof(),
-            _ => folded(profile),
+            _ => {
+                let mut lines = Vec::new();
+                exectrace_export::folded(profile, &mut lines)?;
+                lines
+            }
         };
         match output {
             Some(path) => {
@@ -215,18 +228,10 @@ fn warn_of_concurrent_spans(known: &Vocabulary, scope: &ProfileScope) {
     }
 }
 
-/// What a sample weighs: its time, or its count where there is no time.
-fn weight(kind: ProfileKind, sample: &ProfileSample) -> u64 {
-    match kind {
-        ProfileKind::Cpu => sample.count,
-        _ => sample.duration_ns,
-    }
-}
-
 fn print(profile: &Profile, top: usize, page: &mut Page<'_>) -> anyhow::Result<()> {
     let kind = profile.kind;
     // As the sums of the samples themselves, it ends at the greatest number.
-    let weights = profile.samples.iter().map(|sample| weight(kind, sample));
+    let weights = profile.samples.iter().map(|sample| profile.weight(sample));
     let whole = weights.fold(0, u64::saturating_add);
     let count: u64 = profile.samples.iter().map(|sample| sample.count).sum();
     if profile.samples.is_empty() {
@@ -249,7 +254,7 @@ fn print(profile: &Profile, top: usize, page: &mut Page<'_>) -> anyhow::Result<(
         &format!("{stacks} stacks, the most first; leaf above root"),
     )?;
     for sample in profile.samples.iter().take(top) {
-        let share = units::percent(weight(kind, sample), whole);
+        let share = units::percent(profile.weight(sample), whole);
         let time = match kind {
             ProfileKind::Cpu => String::new(),
             _ => units::duration(sample.duration_ns),
@@ -280,22 +285,4 @@ fn print(profile: &Profile, top: usize, page: &mut Page<'_>) -> anyhow::Result<(
         )?;
     }
     Ok(())
-}
-
-/// A line for each stack: frames from the root on, separated by semicolons, and the weight.
-fn folded(profile: &Profile) -> Vec<u8> {
-    let mut lines = Vec::new();
-    for sample in &profile.samples {
-        let frames = sample.stack.iter().rev();
-        let frames: Vec<String> = frames
-            .map(|frame| printable(&frame.function).replace(';', ":"))
-            .collect();
-        let stack = match frames.is_empty() {
-            true => "(no stack)".to_owned(),
-            false => frames.join(";"),
-        };
-        let line = format!("{stack} {}\n", weight(profile.kind, sample));
-        lines.extend_from_slice(line.as_bytes());
-    }
-    lines
 }

@@ -1,38 +1,56 @@
 //! Folded stacks: one line for each, outermost frame first, as flame graph scripts read them.
 
-use std::io::{BufWriter, Read, Write};
+use std::collections::BTreeMap;
+use std::io::{BufWriter, Write};
 
-use exectrace_format::Reader;
+use exectrace_analysis::Profile;
 
-use super::Weights;
-use crate::error::{ExportError, Exported};
-use crate::options::Weight;
+use super::frames;
+use crate::error::ExportError;
 
-/// Writes folded stacks: a line for each distinct stack, `outer;inner;leaf WEIGHT`.
+/// Writes folded stacks, and says how many: a line for each stack of functions, `outer;inner;leaf WEIGHT`.
 ///
-/// The weight is in nanoseconds, or samples; lines are in alphabetical order. A `;` or line break in
-/// a name becomes `,` or a space. Memory: the distinct names and stacks of the trace.
+/// The weight is in nanoseconds, or samples; lines are in alphabetical order. In names a `;`
+/// becomes `,` and a control character, such as a line break, a space. Memory: the lines.
+///
+/// ```
+/// use exectrace_analysis::{Analysis, Options, ProfileKind};
+/// use exectrace_export::folded;
+/// use exectrace_format::{Reader, text};
+///
+/// let trace = text::parse(include_str!("../../tests/support/service.trace.txt"))?;
+/// let mut reader = Reader::new(trace.as_slice())?;
+/// let options = Options { profiles: vec![ProfileKind::WaitByReason], ..Options::default() };
+/// let analysis = Analysis::read(&mut reader, &options);
+///
+/// let mut lines = Vec::new();
+/// assert_eq!(folded(&analysis.profiles[0], &mut lines)?, 1);
+/// assert_eq!(lines, b"serve<\"a,b\">;read;[network] 30\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 ///
-/// The output fails. Damage of the trace is no error: see [`Exported::damage`].
-pub fn folded<R: Read, W: Write>(
-    reader: Reader<R>,
-    out: W,
-    weight: Weight,
-) -> Result<Exported, ExportError> {
-    let (weights, mut exported) = Weights::of(reader, weight)?;
+/// The output fails.
+pub fn folded<W: Write>(profile: &Profile, out: W) -> Result<u64, ExportError> {
+    let mut lines: BTreeMap<String, u64> = BTreeMap::new();
+    for sample in &profile.samples {
+        let names: Vec<String> = frames(sample)
+            .iter()
+            .map(|frame| plain(frame.name))
+            .collect();
+        let sum = lines.entry(names.join(";")).or_default();
+        *sum = sum.saturating_add(profile.weight(sample));
+    }
     let mut out = BufWriter::new(out);
-    for (places, sum) in &weights.named {
-        let names: Vec<String> = places.iter().map(|place| plain(&place.name)).collect();
-        writeln!(out, "{} {sum}", names.join(";"))?;
-        exported.items += 1;
+    for (stack, sum) in &lines {
+        writeln!(out, "{stack} {sum}")?;
     }
     out.flush()?;
-    Ok(exported)
+    Ok(lines.len() as u64)
 }
 
 /// A name without what has a meaning of its own in a line.
 fn plain(name: &str) -> String {
-    name.replace(';', ",").replace(['\n', '\r'], " ")
+    name.replace(';', ",").replace(char::is_control, " ")
 }

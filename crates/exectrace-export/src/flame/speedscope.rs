@@ -1,74 +1,71 @@
 //! The file format of speedscope.app: shared frames, and one sampled profile.
 
-use std::io::{BufWriter, Read, Write};
+use std::collections::BTreeMap;
+use std::io::{BufWriter, Write};
 
-use exectrace_format::Reader;
+use exectrace_analysis::{Profile, ProfileKind};
 use rustc_hash::FxHashMap;
 use serde_json::json;
 
-use super::{Place, Weights};
-use crate::error::{ExportError, Exported};
-use crate::options::Weight;
+use super::{Frame, frames};
+use crate::error::ExportError;
 
-/// Writes a profile for speedscope.app: the stacks and weights of [`folded()`](crate::folded()),
-/// with files and lines.
+/// Writes a profile for speedscope.app, under this name, and says how many stacks it has: those of
+/// [`folded()`](crate::folded()), with files and lines.
 ///
 /// # Errors
 ///
-/// The output fails. Damage of the trace is no error: see [`Exported::damage`].
-pub fn speedscope<R: Read, W: Write>(
-    reader: Reader<R>,
-    out: W,
-    weight: Weight,
-) -> Result<Exported, ExportError> {
-    let (weights, mut exported) = Weights::of(reader, weight)?;
-    let mut numbers: FxHashMap<&Place, usize> = FxHashMap::default();
-    let (mut frames, mut samples, mut sums, mut total) = (vec![], vec![], vec![], 0_u64);
-    for (places, sum) in &weights.named {
-        let sample: Vec<usize> = places
+/// The output fails.
+pub fn speedscope<W: Write>(profile: &Profile, name: &str, out: W) -> Result<u64, ExportError> {
+    let mut stacks: BTreeMap<Vec<Frame<'_>>, u64> = BTreeMap::new();
+    for sample in &profile.samples {
+        let sum = stacks.entry(frames(sample)).or_default();
+        *sum = sum.saturating_add(profile.weight(sample));
+    }
+    let mut numbers: FxHashMap<Frame<'_>, usize> = FxHashMap::default();
+    let (mut shared, mut samples, mut weights, mut total) = (vec![], vec![], vec![], 0_u64);
+    for (stack, &weight) in &stacks {
+        let sample: Vec<usize> = stack
             .iter()
-            .map(|place| {
-                *numbers.entry(place).or_insert_with(|| {
-                    frames.push(frame(place));
-                    frames.len() - 1
+            .map(|frame| {
+                *numbers.entry(*frame).or_insert_with(|| {
+                    shared.push(shared_frame(frame));
+                    shared.len() - 1
                 })
             })
             .collect();
         samples.push(sample);
-        sums.push(*sum);
-        total = total.saturating_add(*sum);
-        exported.items += 1;
+        weights.push(weight);
+        total = total.saturating_add(weight);
     }
-    let unit = if weight == Weight::Samples {
-        "none"
-    } else {
-        "nanoseconds"
+    let unit = match profile.kind {
+        ProfileKind::Cpu => "none",
+        _ => "nanoseconds",
     };
-    let profile = json!({
+    let document = json!({
         "$schema": "https://www.speedscope.app/file-format-schema.json",
         "exporter": concat!("exectrace-export ", env!("CARGO_PKG_VERSION")),
-        "name": weight.name(),
-        "shared": { "frames": frames },
+        "name": name,
+        "shared": { "frames": shared },
         "profiles": [{
             "type": "sampled",
-            "name": weight.name(),
+            "name": name,
             "unit": unit,
             "startValue": 0,
             "endValue": total,
             "samples": samples,
-            "weights": sums,
+            "weights": weights,
         }],
     });
     let mut out = BufWriter::new(out);
-    serde_json::to_writer(&mut out, &profile)?;
+    serde_json::to_writer(&mut out, &document)?;
     out.flush()?;
-    Ok(exported)
+    Ok(stacks.len() as u64)
 }
 
-fn frame(place: &Place) -> serde_json::Value {
-    if place.file.is_empty() {
-        json!({ "name": place.name })
-    } else {
-        json!({ "name": place.name, "file": place.file, "line": place.line })
+fn shared_frame(frame: &Frame<'_>) -> serde_json::Value {
+    match frame.file {
+        "" => json!({ "name": frame.name }),
+        file => json!({ "name": frame.name, "file": file, "line": frame.line }),
     }
 }
