@@ -35,6 +35,7 @@ mod merge;
 mod order;
 mod owned;
 mod raw;
+mod show;
 mod side_cursor;
 mod state;
 mod tables;

@@ -18,6 +18,7 @@ pub(crate) fn read_both_ways(bytes: &[u8]) {
             (None, Ok(false)) => return,
             (Some(Ok(owned)), Ok(true)) => {
                 assert_eq!(of_owned(&owned), of_compact(&event, compact.tables()));
+                assert_eq!(owned.to_string(), compact.display(&event).to_string());
                 if let TraceEventKind::SideData(record) = &owned.kind {
                     assert_eq!(compact.side_record(), Some(record));
                 }
