@@ -13,11 +13,11 @@ pub const MAX_ARGUMENTS: usize = 4;
 /// Most bytes of an encoded event: id, time, arguments.
 pub const MAX_EVENT_BYTES: usize = 1 + (1 + MAX_ARGUMENTS) * MAX_UVARINT_BYTES;
 
-/// The state of a flow, as status events tell it.
+/// The state of a goroutine, as status events give it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum GoStatus {
-    /// Could run, waits for a lane.
+    /// Could run, waits for a proc.
     Runnable = 1,
     /// Runs on a thread.
     Running = 2,
@@ -27,7 +27,7 @@ pub enum GoStatus {
     Waiting = 4,
 }
 
-/// The state of a lane, as status events tell it.
+/// The state of a proc, as status events give it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum ProcStatus {
@@ -116,7 +116,7 @@ pub struct Argument {
     pub ty: ArgumentType,
 }
 
-/// What takes the arguments of an event. A trait, as a closure could not be told to be inlined.
+/// What takes the arguments of an event. A trait and no closure, as a closure cannot be marked to be inlined.
 pub(crate) trait PutArgument {
     /// Takes the next argument.
     fn put(&mut self, value: u64);
@@ -294,55 +294,55 @@ macro_rules! events {
 }
 
 events! {
-    9 ProcsChange { procs: u64, stack: StackId } = "The number of lanes is now `procs`.", since Go122;
-    10 ProcStart { proc: ProcId, seq: u64 } = "The idle lane `proc` starts on this thread.", since Go122;
-    11 ProcStop = "This thread's lane becomes idle.", since Go122;
-    12 ProcSteal { proc: ProcId, seq: u64, thread: ThreadId } = "This thread takes the lane `proc`, in a system call, from `thread`; it becomes idle.", since Go122;
+    9 ProcsChange { procs: u64, stack: StackId } = "The number of procs is now `procs`.", since Go122;
+    10 ProcStart { proc: ProcId, seq: u64 } = "The idle proc `proc` starts on this thread.", since Go122;
+    11 ProcStop = "This thread's proc becomes idle.", since Go122;
+    12 ProcSteal { proc: ProcId, seq: u64, thread: ThreadId } = "This thread takes the proc `proc`, in a system call, from `thread`; it becomes idle.", since Go122;
     13 ProcStatus { proc: ProcId, status: ProcStatus } = "The state of `proc`; bound to this thread if running or in a system call. Its sequence restarts.", since Go122;
-    14 GoCreate { go: GoId, go_stack: StackId, stack: StackId } = "Makes the runnable flow `go`, named by the root frame of `go_stack`; `stack` is its creator's.", since Go122;
-    15 GoCreateSyscall { go: GoId } = "Makes the flow `go`, in a system call on this thread.", since Go122;
-    16 GoStart { go: GoId, seq: u64 } = "The runnable flow `go` runs on this thread.", since Go122;
-    17 GoDestroy = "The flow that runs on this thread ends.", since Go122;
-    18 GoDestroySyscall = "The flow in a system call on this thread ends.", since Go122;
-    19 GoStop { reason: StringId, stack: StackId } = "The running flow yields: it stays runnable.", since Go122;
-    20 GoBlock { reason: StringId, stack: StackId } = "The running flow waits.", since Go122;
-    21 GoUnblock { go: GoId, seq: u64, stack: StackId } = "The waiting flow `go` becomes runnable; `stack` is the waker's.", since Go122;
-    22 GoSyscallBegin { proc_seq: u64, stack: StackId } = "The running flow enters a system call; `proc_seq` is the sequence number of its lane.", since Go122;
-    23 GoSyscallEnd = "The flow returns from a system call and still has its lane.", since Go122;
-    24 GoSyscallEndBlocked = "The flow returns from a system call in which it lost its lane; it is runnable.", since Go122;
+    14 GoCreate { go: GoId, go_stack: StackId, stack: StackId } = "Makes the runnable goroutine `go`, named by the root frame of `go_stack`; `stack` is its creator's.", since Go122;
+    15 GoCreateSyscall { go: GoId } = "Makes the goroutine `go`, in a system call on this thread.", since Go122;
+    16 GoStart { go: GoId, seq: u64 } = "The runnable goroutine `go` runs on this thread.", since Go122;
+    17 GoDestroy = "The goroutine that runs on this thread ends.", since Go122;
+    18 GoDestroySyscall = "The goroutine in a system call on this thread ends.", since Go122;
+    19 GoStop { reason: StringId, stack: StackId } = "The running goroutine yields: it stays runnable.", since Go122;
+    20 GoBlock { reason: StringId, stack: StackId } = "The running goroutine waits.", since Go122;
+    21 GoUnblock { go: GoId, seq: u64, stack: StackId } = "The waiting goroutine `go` becomes runnable; `stack` is the waker's.", since Go122;
+    22 GoSyscallBegin { proc_seq: u64, stack: StackId } = "The running goroutine enters a system call; `proc_seq` is the sequence number of its proc.", since Go122;
+    23 GoSyscallEnd = "The goroutine returns from a system call and still has its proc.", since Go122;
+    24 GoSyscallEndBlocked = "The goroutine returns from a system call in which it lost its proc; it is runnable.", since Go122;
     25 GoStatus { go: GoId, thread: ThreadId, status: GoStatus } = "The state of `go`; `thread` matters for system calls. Its sequence restarts.", since Go122;
-    26 StwBegin { kind: StringId, stack: StackId } = "The flow stops the world, for the reason `kind`.", since Go122;
+    26 StwBegin { kind: StringId, stack: StackId } = "The goroutine stops the world, for the reason `kind`.", since Go122;
     27 StwEnd = "The world goes on.", since Go122;
     28 GcActive { seq: u64 } = "A garbage collection began before this generation.", since Go122;
     29 GcBegin { seq: u64, stack: StackId } = "A garbage collection begins.", since Go122;
     30 GcEnd { seq: u64 } = "The garbage collection ends.", since Go122;
     31 GcSweepActive { proc: ProcId } = "A sweep on `proc` began before this generation.", since Go122;
-    32 GcSweepBegin { stack: StackId } = "A sweep begins on this thread's lane.", since Go122;
+    32 GcSweepBegin { stack: StackId } = "A sweep begins on this thread's proc.", since Go122;
     33 GcSweepEnd { swept: u64, reclaimed: u64 } = "The sweep ends; amounts are bytes.", since Go122;
     34 GcMarkAssistActive { go: GoId } = "`go` began to assist the collector before this generation.", since Go122;
-    35 GcMarkAssistBegin { stack: StackId } = "The flow begins to assist the collector.", since Go122;
-    36 GcMarkAssistEnd = "The flow's assistance ends.", since Go122;
+    35 GcMarkAssistBegin { stack: StackId } = "The goroutine begins to assist the collector.", since Go122;
+    36 GcMarkAssistEnd = "The goroutine's assistance ends.", since Go122;
     37 HeapAlloc { bytes: u64 } = "The heap now holds `bytes`.", since Go122;
     38 HeapGoal { bytes: u64 } = "The heap's aim is now `bytes`.", since Go122;
-    39 GoLabel { label: StringId } = "Sets the suffix of the running flow's name.", since Go122;
+    39 GoLabel { label: StringId } = "Sets the suffix of the running goroutine's name.", since Go122;
     40 UserTaskBegin { task: TaskId, parent: TaskId, name: StringId, stack: StackId } = "The user task `task` begins; parent 0 is none.", since Go122;
     41 UserTaskEnd { task: TaskId, stack: StackId } = "The user task ends.", since Go122;
-    42 UserRegionBegin { task: TaskId, name: StringId, stack: StackId } = "A region of the running flow begins.", since Go122;
-    43 UserRegionEnd { task: TaskId, name: StringId, stack: StackId } = "The innermost region of the running flow ends.", since Go122;
+    42 UserRegionBegin { task: TaskId, name: StringId, stack: StackId } = "A region of the running goroutine begins.", since Go122;
+    43 UserRegionEnd { task: TaskId, name: StringId, stack: StackId } = "The innermost region of the running goroutine ends.", since Go122;
     44 UserLog { task: TaskId, category: StringId, message: StringId, stack: StackId } = "A message at an instant.", since Go122;
-    45 GoSwitch { go: GoId, seq: u64 } = "The running flow waits and the waiting flow `go` runs in its place.", since Go123;
-    46 GoSwitchDestroy { go: GoId, seq: u64 } = "The running flow ends and the waiting flow `go` runs in its place.", since Go123;
-    47 GoCreateBlocked { go: GoId, go_stack: StackId, stack: StackId } = "Makes the waiting flow `go`; stacks as in GoCreate.", since Go123;
-    48 GoStatusStack { go: GoId, thread: ThreadId, status: GoStatus, stack: StackId } = "GoStatus with a stack, whose root frame names the flow.", since Go123;
+    45 GoSwitch { go: GoId, seq: u64 } = "The running goroutine waits and the waiting goroutine `go` runs in its place.", since Go123;
+    46 GoSwitchDestroy { go: GoId, seq: u64 } = "The running goroutine ends and the waiting goroutine `go` runs in its place.", since Go123;
+    47 GoCreateBlocked { go: GoId, go_stack: StackId, stack: StackId } = "Makes the waiting goroutine `go`; stacks as in GoCreate.", since Go123;
+    48 GoStatusStack { go: GoId, thread: ThreadId, status: GoStatus, stack: StackId } = "GoStatus with a stack, whose root frame names the goroutine.", since Go123;
     128 Span { id: u64, pages: u64, class: u64 } = "Experimental: a span of heap pages was there before this generation.", since Go123;
     129 SpanAlloc { id: u64, pages: u64, class: u64 } = "Experimental: a span of heap pages is taken.", since Go123;
     130 SpanFree { id: u64 } = "Experimental: the span is given back.", since Go123;
     131 HeapObject { id: u64, type_id: u64 } = "Experimental: a heap object was there before this generation.", since Go123;
     132 HeapObjectAlloc { id: u64, type_id: u64 } = "Experimental: a heap object is allocated.", since Go123;
     133 HeapObjectFree { id: u64 } = "Experimental: the heap object is freed.", since Go123;
-    134 GoroutineStack { id: u64, order: u64 } = "Experimental: a flow's stack was there before this generation.", since Go123;
-    135 GoroutineStackAlloc { id: u64, order: u64 } = "Experimental: memory for a flow's stack is taken.", since Go123;
-    136 GoroutineStackFree { id: u64 } = "Experimental: the memory of a flow's stack is given back.", since Go123;
+    134 GoroutineStack { id: u64, order: u64 } = "Experimental: a goroutine's stack was there before this generation.", since Go123;
+    135 GoroutineStackAlloc { id: u64, order: u64 } = "Experimental: memory for a goroutine's stack is taken.", since Go123;
+    136 GoroutineStackFree { id: u64 } = "Experimental: the memory of a goroutine's stack is given back.", since Go123;
 }
 
 impl EventKind {

@@ -36,11 +36,12 @@ macro_rules! ids {
 ids! {
     /// An operating system thread, M in the format; normally the system's own number for it.
     ThreadId, "m";
-    /// A lane that runs flows, P in the format: small and dense numbers from 1.
+    /// A proc, P in the format, which a thread needs to run goroutines: a worker of a runtime, or a thread. Small and
+    /// dense numbers from 1.
     ProcId, "p";
-    /// A flow of execution (an async task, or a thread's own), G in the format.
+    /// A goroutine, G in the format: in traces of Rust programs an async task, or a thread's own code.
     GoId, "g";
-    /// A user task: one logical operation, possibly across many flows.
+    /// A user task: one logical operation, possibly across many goroutines.
     TaskId, "t";
     /// A text in the string table of one generation.
     StringId, "s";
@@ -54,19 +55,19 @@ impl ThreadId {
 }
 
 impl ProcId {
-    /// No lane.
+    /// No proc.
     pub const NONE: Self = Self(u64::MAX);
 }
 
 impl GoId {
-    /// No flow, as contexts are told to the user. CPU samples use 0 for it instead.
+    /// No goroutine, in the context of an event. CPU samples use 0 for it instead.
     pub const NONE: Self = Self(u64::MAX);
 }
 
 impl TaskId {
-    /// Belongs to no task in particular; as a parent: has no parent.
+    /// The user task of what belongs to none; as a parent: has no parent.
     pub const BACKGROUND: Self = Self(0);
-    /// No task, as parents are told to the user.
+    /// No user task, where a parent is given.
     pub const NONE: Self = Self(u64::MAX);
 }
 

@@ -54,7 +54,7 @@
 //!     Ok(totals)
 //! }
 //!
-//! /// At the end of a generation, which the last sync is too: what was counted goes to its names.
+//! /// At the end of a generation, which the last sync is too: adds the sums by id to those by name.
 //! fn flush(totals: &mut HashMap<String, i64>, by_string: &mut Vec<(String, i64)>) {
 //!     for (name, time_ns) in by_string.drain(..).filter(|(_, time_ns)| *time_ns > 0) {
 //!         *totals.entry(name).or_default() += time_ns;
@@ -115,8 +115,8 @@ pub use event::{
 };
 pub use ids::{GoId, ProcId, StackId, StringId, TaskId, ThreadId};
 pub use read::{
-    Batch, BatchKind, Batches, ById, CompactEvent, CompactKind, EventError, FrameRef, FramingError,
-    Frontier, GoState, MAX_GENERATION_BYTES, MAX_STATE_BYTES, MAX_V1_BYTES, Metric, Naming,
+    Batch, BatchKind, Batches, ById, CompactEvent, CompactKind, EventError, EventForm, FrameRef,
+    FramingError, Frontier, GoState, MAX_GENERATION_BYTES, MAX_STATE_BYTES, MAX_V1_BYTES, Metric,
     OrderError, Owned, ProcState, RangeName, RangeScope, ReadCause, ReadError, Reader, StackFrame,
     StateChange, SyncClock, TableError, Tables, TraceEvent, TraceEventKind, TraceTime, V1Error,
     WireEvent, WireEvents,
@@ -127,4 +127,11 @@ pub use side::{
 };
 pub use validate::{Validator, Violation};
 pub use wire::{ClockSnapshot, END_OF_GENERATION, Version};
-pub use write::{Frame, GroupCounts, Stream, Writer};
+pub use write::{GroupCounts, StreamId, WireFrame, Writer};
+
+/// The old name of [`StreamId`].
+#[doc(hidden)]
+pub type Stream = StreamId;
+/// The old name of [`WireFrame`].
+#[doc(hidden)]
+pub type Frame = WireFrame;

@@ -39,7 +39,7 @@ pub const MAX_BATCH_BYTES: usize = 65_536;
 pub const MAX_STRING_BYTES: usize = 1_024;
 /// Most frames that a stack may have; a reader refuses more.
 pub const MAX_STACK_FRAMES: usize = 128;
-/// The one experiment id that is harmless to other tools; our side data use it.
+/// The one experiment id that other tools ignore; the side data of exectrace use it.
 pub const SIDE_DATA_EXPERIMENT: u8 = 1;
 /// Most bytes of a uvarint.
 pub const MAX_UVARINT_BYTES: usize = 10;
@@ -91,7 +91,7 @@ impl Version {
         }
     }
 
-    /// The version with this number in the header, if it is one of ours.
+    /// The version with this number in the header, if this crate knows it.
     pub fn from_number(number: u64) -> Option<Self> {
         Self::ALL
             .into_iter()

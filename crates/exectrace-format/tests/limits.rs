@@ -12,7 +12,7 @@ use exectrace_format::{
 
 const FLOWS: u64 = 100_000;
 
-/// A trace in which so many flows wait.
+/// A trace in which so many goroutines wait.
 fn many_flows() -> Vec<u8> {
     let mut file = Writer::header(Version::Go125).to_vec();
     let mut writer = Writer::new();
@@ -68,7 +68,7 @@ fn the_limit_of_what_lives_is_a_setting_and_counts_what_it_takes() {
         "{refusal:?}"
     );
     assert!(refusal.to_string().contains("at once"), "{refusal}");
-    // What the same trace takes without the flows is not state: tables and buffers.
+    // What the same trace takes without the goroutines is not state: tables and buffers.
     let taken = measure(|| _ = read(&file, counted)).bytes_max;
     let besides = measure(|| _ = read(&file[..], 1_000)).bytes_max;
     let state = taken - besides;

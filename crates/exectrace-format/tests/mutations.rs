@@ -85,7 +85,7 @@ fn a_cut_anywhere_yields_what_was_complete_and_no_more_than_one_error() {
             let cut = read(&bytes[..length]);
             let known = cut.events.len();
             assert!(known <= whole.len());
-            // Header 26 discards an unfinished generation; else a longer file never tells less,
+            // Header 26 discards an unfinished generation; else a longer file never yields less,
             // but for the order of times, which the cut threads share.
             if bytes.starts_with(b"go 1.25") && cut.error.is_none() {
                 assert!(known >= before, "{length}: {known} < {before}");

@@ -82,14 +82,14 @@ fn events_in_the_order_of_the_file_are_those_of_the_text() {
         if damaged {
             continue;
         }
-        let told: Vec<String> = lines
+        let printed: Vec<String> = lines
             .iter()
             .map(|line| {
                 let words: Vec<&str> = line.split_whitespace().take(2).collect();
                 words.join(" ")
             })
             .collect();
-        assert_eq!(names, told, "{case}");
+        assert_eq!(names, printed, "{case}");
         compared += names.len();
     }
     assert!(compared > 300, "{compared} events");

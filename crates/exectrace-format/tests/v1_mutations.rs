@@ -17,7 +17,7 @@ use support::random::Random;
 use support::v1_referee::{Refusal, agree_bytes};
 use support::{mutate_bytes, read, v1};
 
-/// How often Go is asked before it counts as a difference: it takes lanes in random order, and on
+/// How often Go is asked before it counts as a difference: it takes procs in random order, and on
 /// a damaged trace its verdict may depend on that.
 const ATTEMPTS: usize = 5;
 

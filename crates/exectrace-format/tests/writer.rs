@@ -28,7 +28,7 @@ fn begin(version: Version) -> (Writer, Vec<u8>) {
     (writer, file)
 }
 
-/// Thread 7 holds lane 1 and runs flow 1.
+/// Thread 7 holds proc 1 and runs goroutine 1.
 fn run(writer: &mut Writer) -> exectrace_format::Stream {
     let stream = writer.stream(ThreadId(7));
     let (proc, thread) = (ProcId(1), ThreadId(7));
@@ -389,7 +389,7 @@ proptest! {
 
 #[test]
 fn a_trace_in_which_everybody_waits_is_read_in_time() {
-    // 20 000 threads wait to start the flow that thread 7 wakes and blocks 100 000 times. To try
+    // 20 000 threads wait to start the goroutine that thread 7 wakes and blocks 100 000 times. To try
     // all of them after each event would take many minutes.
     let (mut writer, mut file) = begin(Version::Go125);
     let stream = run(&mut writer);

@@ -72,6 +72,6 @@ fn run(command: &mut Command) -> Result<String, Error> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let told = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{command:?}: {told}").into())
+    let message = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{command:?}: {message}").into())
 }

@@ -1,4 +1,4 @@
-//! A made-up program of eight threads, whose flows wake each other.
+//! A made-up program of eight threads, whose goroutines wake each other.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use exectrace_format::{
 };
 
 const THREADS: u64 = 8;
-/// Flows of each thread.
+/// Goroutines of each thread.
 const FLOWS: u64 = 100;
 
 /// The program, and the trace of it.
@@ -81,7 +81,7 @@ impl Program {
             .event(self.streams[thread as usize], self.time_ns, event);
     }
 
-    /// Each thread wakes a flow of its neighbour's, and runs one of its own.
+    /// Each thread wakes a goroutine of its neighbour's, and runs one of its own.
     fn round(&mut self, round: u64) {
         for thread in 0..THREADS {
             let index = ((thread + 1) % THREADS * FLOWS + round % FLOWS) as usize;

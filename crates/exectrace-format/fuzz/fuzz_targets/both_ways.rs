@@ -1,4 +1,4 @@
-//! Any bytes tell the same read either way; see the body.
+//! Any bytes yield the same events either way; see the body.
 #![no_main]
 
 #[path = "../../tests/support/compact.rs"]

@@ -8,7 +8,7 @@ use super::error::{ReadError, TableError};
 use super::event::{CompactEvent, SyncClock};
 use super::generations::Next;
 use super::kind::CompactKind;
-use super::merge::Played;
+use super::merge::Step;
 use super::side_cursor::SideCursor;
 use super::time::TraceTime;
 use super::v1::{self, MAX_V1_BYTES, Scan, V1};
@@ -18,7 +18,7 @@ impl<R: Read> Reader<R> {
     /// Writes the next event to `out`; false at the end.
     pub(super) fn advance(&mut self, out: &mut CompactEvent) -> Result<bool, Box<ReadError>> {
         loop {
-            if self.stage != Stage::Playing || !self.order.more.is_empty() {
+            if self.stage != Stage::Events || !self.order.more.is_empty() {
                 if let Some(there_is_one) = self.advance_seldom(out)? {
                     return Ok(there_is_one);
                 }
@@ -26,17 +26,17 @@ impl<R: Read> Reader<R> {
             }
             let (merge, order) = (&mut self.merge, &mut self.order);
             match merge.step(&mut self.generation, order, out)? {
-                Played::Event => return Ok(true),
-                Played::Sample(index) => {
+                Step::Event => return Ok(true),
+                Step::Sample(index) => {
                     *out = self.sample(index)?;
                     return Ok(true);
                 }
-                Played::End => self.stage = Stage::Between,
+                Step::End => self.stage = Stage::Between,
             }
         }
     }
 
-    /// The next event while no events are played, or a part of the last; `None` if that is over.
+    /// The next event that does not come from the merge, or a part of the last; `None` if the merge has to be asked.
     #[cold]
     fn advance_seldom(&mut self, out: &mut CompactEvent) -> Result<Option<bool>, Box<ReadError>> {
         if let Some(event) = self.order.more.pop_front() {
@@ -47,14 +47,14 @@ impl<R: Read> Reader<R> {
             return Err(damage.into());
         }
         let event = match self.stage {
-            Stage::Playing => return Ok(None),
+            Stage::Events => return Ok(None),
             Stage::Done => None,
             Stage::Between => Some(self.next_generation()?),
             Stage::Side => match self.next_side_data() {
                 Some(event) => Some(event),
                 None => {
                     self.record = None;
-                    self.stage = Stage::Playing;
+                    self.stage = Stage::Events;
                     return Ok(None);
                 }
             },
@@ -131,7 +131,7 @@ impl<R: Read> Reader<R> {
             time: TraceTime(sample.time),
             thread: sample.thread,
             proc: sample.proc,
-            // Samples say 0 for no flow.
+            // Samples say 0 for no goroutine.
             go: if sample.go.0 == 0 {
                 GoId::NONE
             } else {

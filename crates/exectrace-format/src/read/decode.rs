@@ -54,7 +54,7 @@ impl Default for WireEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     Event,
-    /// A clock snapshot: well-formed, but out of place. Only its time is told.
+    /// A clock snapshot: well-formed, but out of place. Only its time is decoded.
     Misplaced,
 }
 

@@ -1,6 +1,6 @@
 //! The second layer of reading: one generation, its tables decoded, its events still bytes.
 //!
-//! What the payloads say of strings and stacks goes to its [`Tables`]; those that hold events are
+//! The strings and stacks in the payloads are put into its [`Tables`]; payloads that hold events are
 //! kept until their turn comes, or read again then.
 
 use std::fs::File;
@@ -88,7 +88,7 @@ pub(super) struct ThreadBatches {
     last: u32,
 }
 
-/// A generation, ready to be played.
+/// A generation whose events can be put in order.
 #[derive(Debug)]
 pub(super) struct Generation {
     pub(super) number: u64,
@@ -104,7 +104,7 @@ pub(super) struct Generation {
     /// In the order of their first batches.
     pub(super) threads: Vec<ThreadBatches>,
     pub(super) samples: Vec<Sample>,
-    /// The payloads of experimental batches with our id.
+    /// The payloads of experimental batches that may be side data.
     pub(super) side: Vec<Box<[u8]>>,
     pub(super) tables: Tables,
     by_thread: IdMap<usize>,

@@ -1,6 +1,6 @@
 //! Cuts the sequence of batches into generations.
 //!
-//! Up to header 25 the first batch of the next generation tells that this one is complete; it is
+//! Up to header 25 the first batch of the next generation shows that this one is complete; it is
 //! kept aside. From header 26 on a mark does.
 
 use std::io::Read;

@@ -1,6 +1,7 @@
 //! What keeps an event from happening, on its way up.
 
-use super::error::{EventError, OrderError, ReadCause};
+use super::error::{EventError, ReadCause};
+use super::order_error::OrderError;
 
 /// Why an event does not happen now. It fits a register: it is returned for each event.
 #[derive(Debug)]

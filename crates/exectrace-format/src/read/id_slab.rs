@@ -8,7 +8,7 @@ use super::id_map::IdMap;
 /// Values by id, of which many come and go.
 #[derive(Debug)]
 pub(super) struct IdSlab<T> {
-    slots: Vec<Slot<T>>,
+    slots: Vec<SlabEntry<T>>,
     free: Vec<u32>,
     index: IdMap<u32>,
     /// By the lowest bits of an id: the slot to be tried first. A power of two long.
@@ -16,7 +16,7 @@ pub(super) struct IdSlab<T> {
 }
 
 #[derive(Debug)]
-struct Slot<T> {
+struct SlabEntry<T> {
     id: u64,
     value: Option<T>,
 }
@@ -40,11 +40,11 @@ impl<T> IdSlab<T> {
         let value = Some(value);
         let slot = match self.free.pop() {
             Some(slot) => {
-                self.slots[slot as usize] = Slot { id, value };
+                self.slots[slot as usize] = SlabEntry { id, value };
                 slot
             }
             None => {
-                self.slots.push(Slot { id, value });
+                self.slots.push(SlabEntry { id, value });
                 self.slots.len() as u32 - 1
             }
         };

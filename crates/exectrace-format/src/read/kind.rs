@@ -11,7 +11,7 @@ use super::event::{StackFrame, SyncClock};
 use super::state::{RangeScope, StateChange};
 
 /// How an event gives its texts, stacks and side records: [`ById`] or [`Owned`].
-pub trait Naming: sealed::Sealed {
+pub trait EventForm: sealed::Sealed {
     /// A text.
     type Text: Clone + Debug + PartialEq;
     /// A stack, which may be none.
@@ -21,7 +21,7 @@ pub trait Naming: sealed::Sealed {
 }
 
 mod sealed {
-    /// What a [`Naming`](super::Naming) can be may still change.
+    /// What a [`EventForm`](super::EventForm) can be may still change.
     pub trait Sealed {}
     impl Sealed for super::ById {}
     impl Sealed for super::Owned {}
@@ -34,7 +34,7 @@ mod sealed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ById {}
 
-impl Naming for ById {
+impl EventForm for ById {
     type Text = StringId;
     type Stack = StackId;
     type Record = ();
@@ -45,7 +45,7 @@ impl Naming for ById {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owned {}
 
-impl Naming for Owned {
+impl EventForm for Owned {
     type Text = Arc<str>;
     type Stack = Option<Arc<[StackFrame]>>;
     type Record = SideRecord;
@@ -58,7 +58,7 @@ pub type CompactKind = TraceEventKind<ById>;
 /// [`CompactEvent`](crate::CompactEvent).
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum TraceEventKind<N: Naming = Owned> {
+pub enum TraceEventKind<F: EventForm = Owned> {
     /// A generation begins, or the trace ends. Ids of strings and stacks begin anew.
     Sync {
         /// Counts the syncs of the trace from 1.
@@ -78,28 +78,28 @@ pub enum TraceEventKind<N: Naming = Owned> {
         /// The goroutine.
         go: GoId,
         /// The label.
-        label: N::Text,
+        label: F::Text,
     },
     /// A CPU sample.
     StackSample,
     /// A range begins: garbage collection, its parts, the world stopped.
     RangeBegin {
         /// Which range.
-        range: RangeName<N::Text>,
+        range: RangeName<F::Text>,
         /// What it concerns.
         scope: RangeScope,
     },
     /// A range is open that began earlier.
     RangeActive {
         /// Which range.
-        range: RangeName<N::Text>,
+        range: RangeName<F::Text>,
         /// What it concerns.
         scope: RangeScope,
     },
     /// A range ends.
     RangeEnd {
         /// Which range.
-        range: RangeName<N::Text>,
+        range: RangeName<F::Text>,
         /// What it concerns.
         scope: RangeScope,
         /// For sweeps: bytes swept and bytes reclaimed.
@@ -112,7 +112,7 @@ pub enum TraceEventKind<N: Naming = Owned> {
         /// Its parent, or [`TaskId::NONE`].
         parent: TaskId,
         /// Its name.
-        name: N::Text,
+        name: F::Text,
     },
     /// A user task ends.
     TaskEnd {
@@ -121,30 +121,30 @@ pub enum TraceEventKind<N: Naming = Owned> {
         /// Its parent as its begin had it, or [`TaskId::NONE`].
         parent: TaskId,
         /// Its name as its begin had it, else empty.
-        name: N::Text,
+        name: F::Text,
     },
     /// A region of the running goroutine begins.
     RegionBegin {
         /// The user task it belongs to; [`TaskId::BACKGROUND`] if none.
         task: TaskId,
         /// Its name.
-        name: N::Text,
+        name: F::Text,
     },
     /// A region of the running goroutine ends.
     RegionEnd {
         /// The user task it belongs to; [`TaskId::BACKGROUND`] if none.
         task: TaskId,
         /// Its name.
-        name: N::Text,
+        name: F::Text,
     },
     /// A message.
     Log {
         /// The user task it belongs to; [`TaskId::BACKGROUND`] if none.
         task: TaskId,
         /// Its category.
-        category: N::Text,
+        category: F::Text,
         /// Its text.
-        message: N::Text,
+        message: F::Text,
     },
     /// A goroutine or proc changes its state, or the trace says in which state it is.
     StateTransition {
@@ -154,9 +154,9 @@ pub enum TraceEventKind<N: Naming = Owned> {
         /// reader knew before, so the same as `to`, or unknown.
         is_status: bool,
         /// Why; empty where nothing says it. Goroutines that stop or block have it.
-        reason: N::Text,
+        reason: F::Text,
         /// The stack of the goroutine concerned, if the event has it; its root frame names the goroutine.
-        stack: N::Stack,
+        stack: F::Stack,
     },
     /// An event of Go's allocation experiment.
     Experimental {
@@ -166,12 +166,12 @@ pub enum TraceEventKind<N: Naming = Owned> {
         arguments: [u64; MAX_ARGUMENTS],
     },
     /// A record of exectrace's side data; they follow the sync of their generation.
-    SideData(N::Record),
+    SideData(F::Record),
     /// Side data of exectrace that this version cannot read. The rest of their batch is skipped.
     UnreadableSideData(SideDataError),
 }
 
-impl<N: Naming> TraceEventKind<N> {
+impl<F: EventForm> TraceEventKind<F> {
     /// Whether it says something of the traced program at its time. Syncs and side data do not: they
     /// are about the trace. This is what counts as an event wherever events are counted.
     #[inline]

@@ -14,19 +14,20 @@ use crate::ids::ThreadId;
 use crate::wire::CLOCK_SNAPSHOT;
 
 use super::decode::{Found, WireEvent, decode};
-use super::error::{EventError, Frontier, OrderError, ReadCause, ReadError};
+use super::error::{EventError, ReadCause, ReadError};
 use super::event::CompactEvent;
 use super::generation::Generation;
 use super::hindrance::Hindrance;
 use super::id_map::Seed;
 use super::order::{Change, Order, Wait};
+use super::order_error::{Frontier, OrderError};
 
 /// How many waiting events the error of a stuck trace names.
 const FRONTIER_SHOWN: usize = 8;
 
 /// A cursor by the time of its event; equal times go by the order of the threads in the file.
 type ByTime = Reverse<(i64, usize)>;
-/// The same for one that waits; the last number tells whether it still does.
+/// The same for one that waits; by the last number it is seen whether it still does.
 type WaitingByTime = Reverse<(i64, usize, u32)>;
 
 #[derive(Debug)]
@@ -55,7 +56,7 @@ struct Cursor {
 
 /// What came of a step.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Played {
+pub(super) enum Step {
     /// An event has happened.
     Event,
     /// The CPU sample with this number comes before the next event.
@@ -135,7 +136,7 @@ impl Merge {
         generation: &mut Generation,
         order: &mut Order,
         out: &mut CompactEvent,
-    ) -> Result<Played, Box<ReadError>> {
+    ) -> Result<Step, Box<ReadError>> {
         if self.damage.is_some()
             && let Some(damage) = self.damage.take()
         {
@@ -147,11 +148,11 @@ impl Merge {
             {
                 self.current = next;
                 self.next_sample += 1;
-                return Ok(Played::Sample(self.next_sample - 1));
+                return Ok(Step::Sample(self.next_sample - 1));
             }
             let Some(index) = next else {
                 return if self.waiting_count == 0 {
-                    Ok(Played::End)
+                    Ok(Step::End)
                 } else {
                     Err(self.stuck(generation.number))
                 };
@@ -173,7 +174,7 @@ impl Merge {
                     if order.watched {
                         self.wake(order);
                     }
-                    return Ok(Played::Event);
+                    return Ok(Step::Event);
                 }
                 Err(Hindrance::Wait) => self.put_aside(index, order.waits_for, generation),
                 Err(Hindrance::Refused(cause)) => return Err(cursor.error(generation, *cause)),

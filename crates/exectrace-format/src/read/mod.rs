@@ -11,14 +11,14 @@
 //! `raw` shows what is between 1 and 3: batches and their events as they stand in the file.
 //!
 //! Between the bytes and the user's event nothing is copied, allocated or looked up in a map: a
-//! cursor decodes one event of its batch in place, the rule writes what the user sees, and flows
-//! and lanes are found by the lowest bits of their ids (`id_slab`), names by arrays (`tables`).
+//! cursor decodes one event of its batch in place, the rule writes what the user sees, and goroutines
+//! and procs are found by the lowest bits of their ids (`id_slab`), names by arrays (`tables`).
 //! What happens for each event returns registers, so errors travel in boxes (`hindrance`).
 //!
 //! Traces of Go 1.21 and earlier are of another format: `v1` makes [`CompactEvent`]s of them.
 //!
-//! A generation is read whole, then played: its tables may stand at its end. The rules are those of Go's validating reader: what
-//! it accepts is accepted, what it refuses is refused.
+//! A generation is read whole before its first event is yielded, as its tables may stand at its end. The rules
+//! are those of Go's validating reader: what that accepts is accepted, what that refuses is refused.
 
 mod advance;
 mod decode;
@@ -33,6 +33,7 @@ mod id_slab;
 mod kind;
 mod merge;
 mod order;
+mod order_error;
 mod owned;
 mod raw;
 mod show;
@@ -50,11 +51,12 @@ use crate::side::SideRecord;
 use crate::wire::Version;
 
 pub use decode::WireEvent;
-pub use error::{EventError, FramingError, Frontier, OrderError, ReadCause, ReadError, TableError};
+pub use error::{EventError, FramingError, ReadCause, ReadError, TableError};
 pub use event::{CompactEvent, StackFrame, SyncClock, TraceEvent};
 pub use generations::MAX_GENERATION_BYTES;
-pub use kind::{ById, CompactKind, Metric, Naming, Owned, RangeName, TraceEventKind};
+pub use kind::{ById, CompactKind, EventForm, Metric, Owned, RangeName, TraceEventKind};
 pub use order::MAX_STATE_BYTES;
+pub use order_error::{Frontier, OrderError};
 pub use raw::{Batch, BatchKind, Batches, WireEvents};
 pub use state::{GoState, ProcState, RangeScope, StateChange};
 pub use tables::{FrameRef, Tables};
@@ -74,7 +76,7 @@ use v1::V1;
 ///
 /// Everything up to the damage is yielded, then one error, then nothing more. From header 26 on a
 /// generation that is damaged or incomplete is discarded whole; up to header 25 its complete
-/// batches are played first. Memory: one generation (at most [`MAX_GENERATION_BYTES`] of payload
+/// batches are read first. Memory: one generation (at most [`MAX_GENERATION_BYTES`] of payload
 /// and some times that for its tables) and what is open across generations (at most
 /// [`MAX_STATE_BYTES`]); by [`open`](Self::open), of the payload only a batch of each thread. Time
 /// is linear in the file, but for a logarithm of the number of threads.
@@ -82,8 +84,8 @@ use v1::V1;
 /// The iterator yields events that own their texts and stacks. [`next_into`](Self::next_into) is faster; the
 /// front page of the crate shows how.
 ///
-/// Traces of Go 1.11 to 1.21 (headers 11, 19, 21) are converted: they tell what the newer format
-/// would, as one generation with a sync in front and one at the end, without clocks. Their clock's
+/// Traces of Go 1.11 to 1.21 (headers 11, 19, 21) are converted to what the newer format would
+/// have, as one generation with a sync in front and one at the end, without clocks. Their clock's
 /// speed stands at the end of the file, so all of it (at most [`MAX_V1_BYTES`]) is read before the
 /// first event, and a file that is cut or whose order is damaged yields the error alone. Memory:
 /// some ten times the file, for hostile files up to forty times.
@@ -125,7 +127,8 @@ enum Stage {
     Between,
     /// Side data of the generation come first.
     Side,
-    Playing,
+    /// Its events come.
+    Events,
     /// The trace is of Go 1.21 or earlier.
     V1,
     Done,
@@ -169,7 +172,7 @@ impl<R: Read> Reader<R> {
         Self::with(input, None)
     }
 
-    /// Like [`new`](Self::new), but in little memory: a generation is not kept while it is played,
+    /// Like [`new`](Self::new), but in little memory: a generation is not kept while its events are read,
     /// but read from `file` again, a batch of each thread at a time.
     ///
     /// `file` has the bytes of `input`, the header at its beginning, and is moved about in. It is
@@ -206,7 +209,7 @@ impl<R: Read> Reader<R> {
         })
     }
 
-    /// Sets how many bytes of state may be open at once, in place of [`MAX_STATE_BYTES`]: flows, lanes,
+    /// Sets how many bytes of state may be open at once, in place of [`MAX_STATE_BYTES`]: goroutines, procs,
     /// threads, user tasks and regions, 160 bytes each and more with their names.
     ///
     /// A trace that needs more is refused where it does. To be called before the first event is read.
@@ -231,7 +234,7 @@ impl<R: Read> Reader<R> {
         &self.generation.tables
     }
 
-    /// The side data that the last event told, if it was [`CompactKind::SideData`].
+    /// The side record of the last event, if that was a [`CompactKind::SideData`].
     pub fn side_record(&self) -> Option<&SideRecord> {
         self.record.as_ref()
     }

@@ -1,18 +1,20 @@
-//! The third layer of reading: the rules. A state machine over flows, lanes and threads.
+//! The third layer of reading: the rules. A state machine over goroutines, procs and threads.
 //!
 //! [`Order::advance`] is asked whether an event can happen now. It happens, and is written as the
-//! user sees it; or it waits for a flow, a lane or a collection to reach a certain state, which
+//! user sees it; or it waits for a goroutine, a proc or a collection to reach a certain state, which
 //! [`Wait`] names; or it contradicts what is known. What an event changes is noted in `changes`, so
 //! that the merge retries exactly those who wait for it. The rules themselves are in the files
 //! below, by what they are about.
 
+mod alive;
 mod annotations;
-mod goes;
+mod goroutines;
 mod names;
 mod procs;
 mod ranges;
 mod state;
 mod turn;
+mod waits;
 
 use std::collections::VecDeque;
 
@@ -20,60 +22,36 @@ use crate::event::EventKind;
 use crate::ids::{GoId, ProcId, StackId, ThreadId};
 
 use super::decode::WireEvent;
-use super::error::OrderError;
 use super::event::CompactEvent;
 use super::hindrance::Hindrance;
 use super::id_map::IdMap;
 use super::id_slab::IdSlab;
 use super::kind::{CompactKind, Metric};
+use super::order_error::OrderError;
 use super::tables::Tables;
 use super::time::TraceTime;
 
-use names::{NameId, Names};
+use names::KeptNames;
 use ranges::Collector;
 use state::{Go, Proc, Seq, Task, Thread, go_status, proc_status};
+pub(super) use waits::{Change, Wait};
+
 use turn::Need::{self, May, Must, MustNot};
 use turn::{Context, Turn, go_change, proc_change, status_of_proc};
 
 /// Most bytes of state that may be open at once across generations, unless
-/// [`Reader::with_max_state_bytes`](super::Reader::with_max_state_bytes) sets another limit: flows, lanes,
-/// threads, user tasks, regions. Some three million flows; Go's own reader has no limit.
+/// [`Reader::with_max_state_bytes`](super::Reader::with_max_state_bytes) sets another limit: goroutines, procs,
+/// threads, user tasks, regions. Some three million goroutines; Go's own reader has no limit.
 pub const MAX_STATE_BYTES: u64 = 512 << 20;
 
-/// What one entry of a table costs at most: a flow's 88 bytes, its place in the map (17 bytes in a table
+/// What one entry of a table costs at most: a goroutine's 88 bytes, its place in the map (17 bytes in a table
 /// that is at least 7/16 full) and up to eight places in the table of likely slots (32 bytes).
 const ENTRY_BYTES: u64 = 160;
 /// What an open region or range costs, without its name.
 const ITEM_BYTES: u64 = 96;
 
-/// No thread, lane or flow.
+/// No thread, proc or goroutine.
 pub(super) const NONE: u64 = u64::MAX;
-
-/// What an event waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Wait {
-    /// The flow's next number is this and its status that.
-    Go { go: u64, seq: u64, status: u8 },
-    /// The lane's next number is this, and it is idle.
-    IdleProc { proc: u64, seq: u64 },
-    /// The lane's next number is this, and it is in a system call.
-    SyscallProc { proc: u64, seq: u64 },
-    /// The lane is not in a system call (or no longer this thread's).
-    ProcLeavesSyscall { proc: u64 },
-    /// This thread has no lane.
-    NoProc { thread: u64 },
-    /// The collector's next number is this.
-    Gc { seq: u64 },
-}
-
-/// What an event changed that others may wait for.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Change {
-    /// Exactly this holds now.
-    Holds(Wait),
-    /// Another thread's event changed this thread (an index, see [`Order::thread`]).
-    Thread(usize),
-}
 
 /// Whether an event happened.
 type Outcome = Result<(), Hindrance>;
@@ -84,12 +62,12 @@ pub(super) struct Order {
     generation: u64,
     /// The number of the first generation with an event; 0 before that.
     initial: u64,
-    goes: IdSlab<Go>,
+    goroutines: IdSlab<Go>,
     procs: IdSlab<Proc>,
     threads: Vec<Thread>,
     thread_index: IdMap<usize>,
     tasks: IdMap<Task>,
-    names: Names,
+    names: KeptNames,
     collector: Collector,
     state_bytes: u64,
     pub(super) max_state_bytes: u64,
@@ -110,12 +88,12 @@ impl Order {
         Self {
             generation: 0,
             initial: 0,
-            goes: IdSlab::default(),
+            goroutines: IdSlab::default(),
             procs: IdSlab::default(),
             threads: Vec::new(),
             thread_index: IdMap::default(),
             tasks: IdMap::default(),
-            names: Names::default(),
+            names: KeptNames::default(),
             collector: Collector::default(),
             state_bytes: 0,
             max_state_bytes: MAX_STATE_BYTES,
@@ -130,21 +108,6 @@ impl Order {
     pub(super) fn begin_generation(&mut self, number: u64) {
         self.generation = number;
         self.names.begin_generation();
-    }
-
-    /// The index of a thread, for [`advance`](Self::advance); stays the same for good.
-    pub(super) fn thread(&mut self, id: u64) -> usize {
-        *self.thread_index.entry(id).or_insert_with(|| {
-            self.state_bytes += ENTRY_BYTES;
-            self.threads.push(Thread {
-                id,
-                proc: NONE,
-                go: NONE,
-                holder_slot: 0,
-                known: false,
-            });
-            self.threads.len() - 1
-        })
     }
 
     /// The time at which an event is shown: its own, but later than the last in any case.
@@ -200,26 +163,6 @@ impl Order {
             return Err(OrderError::StateTooLarge(self.max_state_bytes).into());
         }
         Ok(())
-    }
-
-    /// Binds a thread to a lane, or to [`NONE`].
-    fn bind(&mut self, thread: usize, proc: u64) {
-        let (before, slot) = (self.threads[thread].proc, self.threads[thread].holder_slot);
-        if before == proc {
-            return;
-        }
-        // A file may tell of a lane with the number of none, which nobody can hold.
-        if let Some(left) = self.procs.get_mut(before).filter(|_| before != NONE) {
-            left.holders.swap_remove(slot);
-            if let Some(&moved) = left.holders.get(slot) {
-                self.threads[moved].holder_slot = slot;
-            }
-        }
-        if let Some(taken) = self.procs.get_mut(proc).filter(|_| proc != NONE) {
-            self.threads[thread].holder_slot = taken.holders.len();
-            taken.holders.push(thread);
-        }
-        self.threads[thread].proc = proc;
     }
 
     fn dispatch(&mut self, turn: &mut Turn<'_>) -> Outcome {
@@ -279,7 +222,7 @@ impl Order {
     fn metric(&mut self, turn: &mut Turn<'_>, go: Need, metric: Metric) -> Outcome {
         turn.needs(Must, go)?;
         let value = turn.argument(0);
-        // Only one of them tells a stack.
+        // Only one of them has a stack.
         let stack = match metric {
             Metric::Gomaxprocs => turn.stack(1)?,
             _ => StackId::NONE,
@@ -320,21 +263,6 @@ impl Order {
         });
     }
 
-    /// The event of this turn must wait.
-    #[cold]
-    fn wait(&mut self, wait: Wait) -> Outcome {
-        self.waits_for = wait;
-        Err(Hindrance::Wait)
-    }
-
-    /// Notes a change, if somebody may wait for it.
-    #[inline]
-    fn changed(&mut self, change: Change) {
-        if self.watched {
-            self.changes.push(change);
-        }
-    }
-
     fn is_initial(&self) -> bool {
         self.initial == self.generation
     }
@@ -344,106 +272,5 @@ impl Order {
             generation: self.generation,
             number: 0,
         }
-    }
-
-    /// The flow on the thread of this turn, which must have one that exists.
-    #[inline]
-    fn own_go(&mut self, turn: &Turn<'_>) -> Result<&mut Go, OrderError> {
-        let (kind, go) = (turn.event.kind, turn.context.go);
-        self.goes
-            .get_mut(go)
-            .ok_or(OrderError::NoSuchGo { kind, go: GoId(go) })
-    }
-
-    /// The lane of the thread of this turn, which must have one that exists.
-    #[inline]
-    fn own_proc(&mut self, turn: &Turn<'_>) -> Result<&mut Proc, OrderError> {
-        let (kind, proc) = (turn.event.kind, turn.context.proc);
-        self.procs.get_mut(proc).ok_or(OrderError::NoSuchProc {
-            kind,
-            proc: ProcId(proc),
-        })
-    }
-
-    fn insert_go(&mut self, id: u64, status: u8) {
-        let go = Go {
-            status,
-            seq: self.fresh_seq(),
-            ranges: Vec::new(),
-            regions: Vec::new(),
-        };
-        self.goes.insert(id, go);
-        self.state_bytes += ENTRY_BYTES;
-        self.go_changed(id);
-    }
-
-    fn remove_go(&mut self, id: u64) {
-        if let Some(go) = self.goes.remove(id) {
-            self.state_bytes -= ENTRY_BYTES + go.ranges.len() as u64 * ITEM_BYTES;
-            for (_, name) in go.regions {
-                self.state_bytes -= self.region_bytes(name);
-                self.names.release(name);
-            }
-            for name in go.ranges.iter().filter_map(|range| range.name) {
-                self.names.release(name);
-            }
-        }
-    }
-
-    /// Notes that a flow has a new state or number.
-    #[inline(always)]
-    fn go_changed(&mut self, id: u64) {
-        if self.watched {
-            self.note_go(id);
-        }
-    }
-
-    fn note_go(&mut self, id: u64) {
-        if let Some(go) = self.goes.get_mut(id)
-            && go.seq.generation == self.generation
-        {
-            let (seq, status) = (go.seq.number.wrapping_add(1), go.status);
-            self.changes.push(Change::Holds(Wait::Go {
-                go: id,
-                seq,
-                status,
-            }));
-        }
-    }
-
-    /// Notes that a lane has a new state or number.
-    #[inline(always)]
-    fn proc_changed(&mut self, id: u64) {
-        if self.watched {
-            self.note_proc(id);
-        }
-    }
-
-    fn note_proc(&mut self, id: u64) {
-        let Some(proc) = self.procs.get_mut(id) else {
-            return;
-        };
-        let seq = proc.seq.number.wrapping_add(1);
-        let current = proc.seq.generation == self.generation;
-        match proc.status {
-            proc_status::IDLE if current => {
-                self.changes
-                    .push(Change::Holds(Wait::IdleProc { proc: id, seq }));
-            }
-            proc_status::SYSCALL | proc_status::ABANDONED if current => {
-                self.changes
-                    .push(Change::Holds(Wait::SyscallProc { proc: id, seq }));
-            }
-            _ => {}
-        }
-        if proc.status != proc_status::SYSCALL {
-            self.changes
-                .push(Change::Holds(Wait::ProcLeavesSyscall { proc: id }));
-        }
-    }
-
-    /// What an open region costs.
-    fn region_bytes(&self, name: NameId) -> u64 {
-        ITEM_BYTES + self.names.text_bytes(name)
     }
 }

@@ -8,7 +8,7 @@ use crate::side::SideRecord;
 
 use super::Reader;
 use super::event::{CompactEvent, StackFrame, TraceEvent};
-use super::kind::{ById, Naming, Owned, TraceEventKind};
+use super::kind::{ById, EventForm, Owned, TraceEventKind};
 use super::state::{GoState, ProcState, RangeScope, StateChange};
 use super::tables::Tables;
 use super::time::TraceTime;
@@ -17,7 +17,7 @@ impl<R: Read> Reader<R> {
     /// The event, the last that this reader yielded, as a line of text: that of the `Display` of the same
     /// [`TraceEvent`].
     pub fn display<'a>(&'a self, event: &'a CompactEvent) -> impl Display + 'a {
-        Line {
+        EventLine {
             time: event.time,
             thread: event.thread,
             proc: event.proc,
@@ -46,7 +46,7 @@ impl Display for TraceEvent {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let line = Line {
+        let line = EventLine {
             time: self.time,
             thread: self.thread.unwrap_or(ThreadId::NONE),
             proc: self.proc.unwrap_or(ProcId::NONE),
@@ -60,21 +60,24 @@ impl Display for TraceEvent {
 }
 
 /// How to get at texts, frames and side records.
-trait Lookup<N: Naming> {
-    fn text<'a>(&'a self, text: &'a N::Text) -> &'a str;
+trait Lookup<F: EventForm> {
+    fn text<'a>(&'a self, text: &'a F::Text) -> &'a str;
     /// The function, file and line of the leaf of a stack.
-    fn leaf<'a>(&'a self, stack: &'a N::Stack) -> Option<(&'a str, &'a str, u64)>;
+    fn leaf<'a>(&'a self, stack: &'a F::Stack) -> Option<(&'a str, &'a str, u64)>;
     /// The function of the root of a stack.
-    fn root<'a>(&'a self, stack: &'a N::Stack) -> Option<&'a str>;
-    fn record<'a>(&'a self, record: &'a N::Record) -> Option<&'a SideRecord>;
+    fn root<'a>(&'a self, stack: &'a F::Stack) -> Option<&'a str>;
+    fn record<'a>(&'a self, record: &'a F::Record) -> Option<&'a SideRecord>;
 }
 
 impl Lookup<Owned> for () {
-    fn text<'a>(&'a self, text: &'a <Owned as Naming>::Text) -> &'a str {
+    fn text<'a>(&'a self, text: &'a <Owned as EventForm>::Text) -> &'a str {
         text
     }
 
-    fn leaf<'a>(&'a self, stack: &'a <Owned as Naming>::Stack) -> Option<(&'a str, &'a str, u64)> {
+    fn leaf<'a>(
+        &'a self,
+        stack: &'a <Owned as EventForm>::Stack,
+    ) -> Option<(&'a str, &'a str, u64)> {
         let StackFrame {
             function,
             file,
@@ -84,7 +87,7 @@ impl Lookup<Owned> for () {
         Some((function, file, *line))
     }
 
-    fn root<'a>(&'a self, stack: &'a <Owned as Naming>::Stack) -> Option<&'a str> {
+    fn root<'a>(&'a self, stack: &'a <Owned as EventForm>::Stack) -> Option<&'a str> {
         Some(&stack.as_deref()?.last()?.function)
     }
 
@@ -94,16 +97,19 @@ impl Lookup<Owned> for () {
 }
 
 impl Lookup<ById> for (&Tables, Option<&SideRecord>) {
-    fn text<'a>(&'a self, text: &'a <ById as Naming>::Text) -> &'a str {
+    fn text<'a>(&'a self, text: &'a <ById as EventForm>::Text) -> &'a str {
         self.0.text(*text)
     }
 
-    fn leaf<'a>(&'a self, stack: &'a <ById as Naming>::Stack) -> Option<(&'a str, &'a str, u64)> {
+    fn leaf<'a>(
+        &'a self,
+        stack: &'a <ById as EventForm>::Stack,
+    ) -> Option<(&'a str, &'a str, u64)> {
         let leaf = self.0.frames(*stack).next()?;
         Some((leaf.function, leaf.file, leaf.line))
     }
 
-    fn root<'a>(&'a self, stack: &'a <ById as Naming>::Stack) -> Option<&'a str> {
+    fn root<'a>(&'a self, stack: &'a <ById as EventForm>::Stack) -> Option<&'a str> {
         Some(self.0.frames(*stack).next_back()?.function)
     }
 
@@ -113,17 +119,17 @@ impl Lookup<ById> for (&Tables, Option<&SideRecord>) {
 }
 
 /// What a line is made of.
-struct Line<'a, N: Naming, T> {
+struct EventLine<'a, F: EventForm, T> {
     time: TraceTime,
     thread: ThreadId,
     proc: ProcId,
     go: GoId,
-    stack: &'a N::Stack,
-    kind: &'a TraceEventKind<N>,
+    stack: &'a F::Stack,
+    kind: &'a TraceEventKind<F>,
     names: T,
 }
 
-impl<N: Naming, T: Lookup<N>> Display for Line<'_, N, T> {
+impl<F: EventForm, T: Lookup<F>> Display for EventLine<'_, F, T> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let (sign, ns) = (
             if self.time.0 < 0 { "-" } else { "" },
@@ -152,7 +158,7 @@ impl<N: Naming, T: Lookup<N>> Display for Line<'_, N, T> {
     }
 }
 
-impl<N: Naming, T: Lookup<N>> Line<'_, N, T> {
+impl<F: EventForm, T: Lookup<F>> EventLine<'_, F, T> {
     fn kind(&self, f: &mut Formatter<'_>) -> fmt::Result {
         use TraceEventKind as K;
         let text = |text| Escaped(self.names.text(text));

@@ -1,7 +1,7 @@
 //! Names and stacks of one generation, numbered anew from 1, without gaps.
 //!
 //! The ids of a file may be any numbers. What they stand for is looked up once for each event that
-//! names one, which also tells whether it exists; from there on a table is a plain array.
+//! names one, which also shows whether it exists; from there on a table is a plain array.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use crate::ids::{StackId, StringId};
 use super::error::TableError;
 use super::id_map::{IdIndex, IdMap};
 
-/// The names and stacks that the events of one generation tell of.
+/// The names and stacks that the events of one generation have.
 ///
 /// Ids count from 1 without gaps; 0 is the empty text and the empty stack. So a user who keeps
 /// more than numbers can have an array from these ids to its own, emptied at each
@@ -19,7 +19,7 @@ use super::id_map::{IdIndex, IdMap};
 pub struct Tables {
     /// All texts, one behind the other.
     texts: String,
-    strings: Vec<Place>,
+    strings: Vec<TextSpan>,
     string_ids: IdIndex,
     /// The true bytes of those strings that are no text.
     invalid: IdMap<Box<[u8]>>,
@@ -27,22 +27,22 @@ pub struct Tables {
     stack_ids: IdIndex,
     /// For each stack, leaf first, indices of `frames`.
     stack_frames: Vec<u32>,
-    frames: Vec<Frame>,
+    frames: Vec<TableFrame>,
     by_pc: IdMap<u32>,
 }
 
 /// A part of `Tables::texts`.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct TextSpan {
     start: usize,
     length: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Frame {
+struct TableFrame {
     pc: u64,
     line: u64,
-    /// Ids in the file until all strings are known, then ours.
+    /// Ids in the file until all strings are known, then those of these tables.
     function: u64,
     file: u64,
     /// The stack in the file that defined it, for error messages.
@@ -145,7 +145,7 @@ impl Tables {
         self.stack_frames.clear();
         self.frames.clear();
         self.by_pc.clear();
-        self.strings.push(Place {
+        self.strings.push(TextSpan {
             start: 0,
             length: 0,
         });
@@ -164,7 +164,7 @@ impl Tables {
         }
         // A string has some kilobytes at most.
         let length = (self.texts.len() - start) as u32;
-        self.strings.push(Place { start, length });
+        self.strings.push(TextSpan { start, length });
         StringId(self.strings.len() as u64 - 1)
     }
 
@@ -183,7 +183,7 @@ impl Tables {
     pub(crate) fn push_frame(&mut self, stack: u64, pc: u64, function: u64, file: u64, line: u64) {
         let frames = &mut self.frames;
         let index = *self.by_pc.entry(pc).or_insert_with(|| {
-            frames.push(Frame {
+            frames.push(TableFrame {
                 pc,
                 line,
                 function,
@@ -211,7 +211,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Turns the ids in frames into ours, when all strings are there.
+    /// Turns the ids in frames into those of these tables, when all strings are there.
     pub(crate) fn resolve_frames(&mut self) -> Result<(), TableError> {
         for frame in &mut self.frames {
             for (what, id) in [("func", &mut frame.function), ("file", &mut frame.file)] {
@@ -230,13 +230,13 @@ impl Tables {
         Ok(())
     }
 
-    /// Our id of a string by its id in the file.
+    /// The id of a string by its id in the file.
     #[inline]
     pub(crate) fn string_id(&self, id: u64) -> Option<StringId> {
         resolve(&self.string_ids, id).map(|index| StringId(u64::from(index)))
     }
 
-    /// Our id of a stack by its id in the file.
+    /// The id of a stack by its id in the file.
     #[inline]
     pub(crate) fn stack_id(&self, id: u64) -> Option<StackId> {
         resolve(&self.stack_ids, id).map(|index| StackId(u64::from(index)))

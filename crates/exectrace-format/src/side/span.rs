@@ -3,7 +3,8 @@
 use crate::ids::{GoId, TaskId};
 use crate::wire::{put_uvarint, take_uvarint};
 
-use super::{SideText, put_all, put_text, take_text};
+use super::SideText;
+use super::fields::{put_all, put_text, take_text};
 
 /// A span that is not one region by itself: it was entered more than once, or its region does not
 /// begin and end where it does, or it is carried by a user task.
@@ -23,13 +24,13 @@ pub struct SpanRecord {
     pub busy_ns: u64,
     /// How often it was entered.
     pub entries: u64,
-    /// The flow that entered it first.
+    /// The goroutine that entered it first.
     pub flow: GoId,
     /// The user task that it is or belongs to.
     pub task: TaskId,
     /// That user task is this span.
     pub own_task: bool,
-    /// That user task exists only to carry this span, which is concurrent with another of its flow.
+    /// That user task exists only to carry this span, which is concurrent with another of its goroutine.
     pub carried: bool,
     /// Its close was concluded, not seen, or records were lost while it lived.
     pub inferred: bool,

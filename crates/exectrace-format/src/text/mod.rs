@@ -32,10 +32,12 @@
 //! - Of the old format (headers 11, 19, 21) only the header is more than `raw` bytes.
 //! - Texts escape `"`, `\` and what is not printable: `\"`, `\\`, `\n`, `\xff`.
 
+mod error;
 mod parse;
 mod print;
 
-pub use parse::{TextCause, TextError, parse};
+pub use error::{TextCause, TextError};
+pub use parse::parse;
 pub use print::print;
 
 /// What the payload of a batch holds, with the word and the byte for it.

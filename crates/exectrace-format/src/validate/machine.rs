@@ -1,6 +1,6 @@
 //! The scheduling rules: who runs where, and what may follow what.
 //!
-//! Flows and lanes obey the same rules, so both are [`Kind`]s of one machine.
+//! Goroutines and procs obey the same rules, so both are [`Scheduled`]s of one machine.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,8 +11,8 @@ use crate::read::{GoState, ProcState};
 
 use super::violation::Rule;
 
-/// What is scheduled: flows or lanes.
-pub(super) trait Kind {
+/// What is scheduled: goroutines or procs.
+pub(super) trait Scheduled {
     /// The id of one of them.
     type Id: Copy + Eq + Hash + fmt::Debug;
     /// The state of one of them.
@@ -32,15 +32,15 @@ pub(super) trait Kind {
     fn unbound(id: Self::Id) -> Rule;
 }
 
-/// Flows.
+/// Goroutines.
 #[derive(Debug, Default)]
-pub(super) struct Goes;
+pub(super) struct Goroutines;
 
-/// Lanes.
+/// Procs.
 #[derive(Debug, Default)]
 pub(super) struct Procs;
 
-impl Kind for Goes {
+impl Scheduled for Goroutines {
     type Id = GoId;
     type State = GoState;
 
@@ -86,7 +86,7 @@ impl Kind for Goes {
     }
 }
 
-impl Kind for Procs {
+impl Scheduled for Procs {
     type Id = ProcId;
     type State = ProcState;
 
@@ -134,7 +134,7 @@ impl Kind for Procs {
 
 /// Where a transition happens.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct TransitionContext {
     /// The thread, or [`ThreadId::NONE`].
     pub(super) thread: ThreadId,
     /// Whether there need not be one.
@@ -143,15 +143,15 @@ pub(super) struct Place {
     pub(super) is_late: bool,
 }
 
-/// All flows, or all lanes, and the threads they are on.
+/// All goroutines, or all procs, and the threads they are on.
 #[derive(Debug)]
-pub(super) struct Machine<K: Kind> {
+pub(super) struct Machine<K: Scheduled> {
     /// The state of each, and the thread that it takes up.
     known: HashMap<K::Id, (K::State, Option<ThreadId>)>,
     by_thread: HashMap<ThreadId, K::Id>,
 }
 
-impl<K: Kind> Default for Machine<K> {
+impl<K: Scheduled> Default for Machine<K> {
     fn default() -> Self {
         Self {
             known: HashMap::new(),
@@ -160,7 +160,7 @@ impl<K: Kind> Default for Machine<K> {
     }
 }
 
-impl<K: Kind> Machine<K> {
+impl<K: Scheduled> Machine<K> {
     /// Forgets what is gone. It is kept while a status may still contradict it, which is in the
     /// first generation.
     pub(super) fn end_first_generation(&mut self) {
@@ -172,7 +172,7 @@ impl<K: Kind> Machine<K> {
         &mut self,
         id: K::Id,
         (from, to): (K::State, K::State),
-        place: Place,
+        place: TransitionContext,
         report: &mut impl FnMut(Rule),
     ) {
         if K::is_undetermined(to) {
@@ -209,7 +209,7 @@ impl<K: Kind> Machine<K> {
         &mut self,
         id: K::Id,
         bound: Option<ThreadId>,
-        place: Place,
+        place: TransitionContext,
         report: &mut impl FnMut(Rule),
     ) -> Option<ThreadId> {
         if place.thread == ThreadId::NONE && !place.is_lenient {

@@ -1,8 +1,8 @@
 //! What makes a trace valid, beyond what makes it readable.
 //!
 //! [`Reader`] refuses what contradicts itself. A trace that it reads may still say what no program
-//! does: clocks that go back from one generation to the next, two flows at once on a thread. Go's
-//! own tests hold each trace against such rules, and so can ours, with [`Validator`].
+//! does: clocks that go back from one generation to the next, two goroutines at once on a thread. Go's
+//! own tests hold each trace against such rules, and a [`Validator`] does the same.
 
 mod machine;
 mod violation;
@@ -17,7 +17,7 @@ use crate::read::{
 };
 use crate::wire::Version;
 
-use machine::{Goes, Kind, Machine, Place, Procs};
+use machine::{Goroutines, Machine, Procs, Scheduled, TransitionContext};
 pub use violation::{Clock, Rule, Violation};
 
 /// Checks that a trace is valid: that it keeps the rules of the validator of Go's own tests, and one
@@ -30,16 +30,16 @@ pub use violation::{Clock, Rule, Violation};
 ///   are not 0, and are later than those of the generation before (Go's tests leave this out on
 ///   Windows, whose clocks may be too coarse);
 /// - frames of stacks, other than the leaf, have function, file, line and program counter;
-/// - flows and lanes leave the states they were in, are new in the first generation only, have a
+/// - goroutines and procs leave the states they were in, are new in the first generation only, have a
 ///   thread when they run and do not share it with another;
 /// - ranges begin and end once, and have ended when what they concern ends;
 /// - user tasks have ids that may be used, and end under the names with which they began;
 /// - labels are not empty.
 ///
 /// Rules of Go's that no trace can break that [`Reader`] accepts are left out: that syncs are counted
-/// from 1, that quantities have a name with a unit, that labels belong to a flow that exists.
+/// from 1, that quantities have a name with a unit, that labels belong to a goroutine that exists.
 ///
-/// Memory: some tens of bytes for each flow, lane and thread that exists and, in the first generation,
+/// Memory: some tens of bytes for each goroutine, proc and thread that exists and, in the first generation,
 /// for each that did; the names of open user tasks and ranges. Time: some hash look-ups an event.
 ///
 /// ```
@@ -71,7 +71,7 @@ pub struct Validator {
     syncs: u64,
     last_generation: u64,
     last_clock: Option<SyncClock>,
-    goes: Machine<Goes>,
+    goroutines: Machine<Goroutines>,
     procs: Machine<Procs>,
     ranges: HashMap<RangeScope, Vec<OpenRange>>,
     /// The names of open user tasks.
@@ -196,7 +196,7 @@ impl Validator {
         self.syncs += 1;
         self.good_stacks.clear();
         if self.syncs == 2 {
-            self.goes.end_first_generation();
+            self.goroutines.end_first_generation();
             self.procs.end_first_generation();
         }
         // The end of the trace belongs to the last generation, or to none, and has no clocks.
@@ -264,7 +264,7 @@ impl Validator {
         version: Version,
         report: &mut impl FnMut(Rule),
     ) {
-        let mut place = Place {
+        let mut place = TransitionContext {
             thread: event.thread,
             is_lenient: false,
             is_late: self.syncs > 1,
@@ -274,13 +274,16 @@ impl Validator {
                 if to == GoState::NotExist && self.has_range(RangeScope::Go(go)) {
                     report(Rule::GoDiedInRange(go));
                 }
-                if Goes::is_executing(from) && !Goes::is_executing(to) && stack != event.stack {
+                if Goroutines::is_executing(from)
+                    && !Goroutines::is_executing(to)
+                    && stack != event.stack
+                {
                     report(Rule::StacksDiffer);
                 }
-                // Traces of Go 1.21 and earlier do not say on which thread a flow is in a system call.
+                // Traces of Go 1.21 and earlier do not say on which thread a goroutine is in a system call.
                 place.is_lenient =
                     version.is_v1() && (from, to) == (GoState::Undetermined, GoState::Syscall);
-                self.goes.change(go, (from, to), place, report);
+                self.goroutines.change(go, (from, to), place, report);
             }
             StateChange::Proc { proc, from, to } => {
                 self.procs.change(proc, (from, to), place, report);

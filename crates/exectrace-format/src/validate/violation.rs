@@ -109,102 +109,102 @@ pub enum Rule {
         /// Its line.
         line: u64,
     },
-    /// A flow has an empty label.
+    /// A goroutine has an empty label.
     #[error("invalid label \"\"")]
     EmptyLabel,
-    /// A flow or lane runs, but the event belongs to no thread.
+    /// A goroutine or proc runs, but the event belongs to no thread.
     #[error("must have thread, but thread ID is none")]
     NoThread,
-    /// A flow changes to a state that is none.
+    /// A goroutine changes to a state that is none.
     #[error("transition to undetermined state for goroutine {0}")]
     GoToUndetermined(GoId),
-    /// A lane changes to a state that is none.
+    /// A proc changes to a state that is none.
     #[error("transition to undetermined state for proc {0}")]
     ProcToUndetermined(ProcId),
-    /// A flow first appears by its status, later than in the first generation.
+    /// A goroutine first appears by its status, later than in the first generation.
     #[error("undetermined goroutine {0} after first global sync")]
     LateGo(GoId),
-    /// A lane first appears by its status, later than in the first generation.
+    /// A proc first appears by its status, later than in the first generation.
     #[error("undetermined proc {0} after first global sync")]
     LateProc(ProcId),
-    /// A flow ends, and a range of it has not ended.
+    /// A goroutine ends, and a range of it has not ended.
     #[error("goroutine {0} died with active ranges")]
     GoDiedInRange(GoId),
-    /// The state that a flow leaves is not the one it was in.
+    /// The state that a goroutine leaves is not the one it was in.
     #[error("bad old state for goroutine {go}: got {found:?}, want {known:?}")]
     GoState {
-        /// The flow.
+        /// The goroutine.
         go: GoId,
         /// The state it leaves.
         found: GoState,
         /// The state it was in.
         known: GoState,
     },
-    /// A flow that was never seen leaves a state.
+    /// A goroutine that was never seen leaves a state.
     #[error("bad old state for unregistered goroutine {go}: {found:?}")]
     UnknownGo {
-        /// The flow.
+        /// The goroutine.
         go: GoId,
         /// The state it leaves.
         found: GoState,
     },
-    /// The state that a lane leaves is not the one it was in.
+    /// The state that a proc leaves is not the one it was in.
     #[error("bad old state for proc {proc}: got {found:?}, want {known:?}")]
     ProcState {
-        /// The lane.
+        /// The proc.
         proc: ProcId,
         /// The state it leaves.
         found: ProcState,
         /// The state it was in.
         known: ProcState,
     },
-    /// A lane that was never seen leaves a state.
+    /// A proc that was never seen leaves a state.
     #[error("bad old state for unregistered proc {proc}: {found:?}")]
     UnknownProc {
-        /// The lane.
+        /// The proc.
         proc: ProcId,
         /// The state it leaves.
         found: ProcState,
     },
-    /// A flow runs on a thread on which another one runs.
+    /// A goroutine runs on a thread on which another one runs.
     #[error("tried to run goroutine {go} when one was already executing ({other})")]
     GoOnBusyThread {
-        /// The flow.
+        /// The goroutine.
         go: GoId,
-        /// The flow that runs there.
+        /// The goroutine that runs there.
         other: GoId,
     },
-    /// A flow stops that does not run on its thread.
+    /// A goroutine stops that does not run on its thread.
     #[error("tried to stop goroutine {go} when it wasn't currently executing ({other})")]
     GoNotOnThread {
-        /// The flow.
+        /// The goroutine.
         go: GoId,
-        /// The flow that runs there, or [`GoId::NONE`].
+        /// The goroutine that runs there, or [`GoId::NONE`].
         other: GoId,
     },
-    /// A flow stops that runs on no thread.
+    /// A goroutine stops that runs on no thread.
     #[error("stopping goroutine {0} not bound to any active context")]
     GoUnbound(GoId),
-    /// The stack of a flow that stops is not that of the event.
+    /// The stack of a goroutine that stops is not that of the event.
     #[error("StateTransition.Stack doesn't match Event.Stack")]
     StacksDiffer,
-    /// A lane runs on a thread that holds another one.
+    /// A proc runs on a thread that holds another one.
     #[error("tried to run proc {proc} when one was already executing ({other})")]
     ProcOnBusyThread {
-        /// The lane.
+        /// The proc.
         proc: ProcId,
-        /// The lane that the thread holds.
+        /// The proc that the thread holds.
         other: ProcId,
     },
-    /// A lane stops that its thread does not hold.
+    /// A proc stops that its thread does not hold.
     #[error("tried to stop proc {proc} when it wasn't currently executing ({other})")]
     ProcNotOnThread {
-        /// The lane.
+        /// The proc.
         proc: ProcId,
-        /// The lane that the thread holds, or [`ProcId::NONE`].
+        /// The proc that the thread holds, or [`ProcId::NONE`].
         other: ProcId,
     },
-    /// A lane stops that no thread holds.
+    /// A proc stops that no thread holds.
     #[error("stopping proc {0} not bound to any active context")]
     ProcUnbound(ProcId),
     /// A range begins that is open.

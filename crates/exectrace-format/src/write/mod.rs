@@ -1,6 +1,6 @@
 //! The writer: one generation at a time, in groups of complete batches.
 //!
-//! It holds bytes and ids, no file and no clock. What it is told between two calls of
+//! It holds bytes and ids, no file and no clock. What it is given between two calls of
 //! [`Writer::finish_group`] becomes one group: new strings, new stacks, CPU samples, side data,
 //! then the events of each thread. Tables stand before the events that use them, so a file that is
 //! cut between two groups is a good file. It does not judge whether the sequence of events is
@@ -8,28 +8,24 @@
 
 mod batch;
 mod interner;
+mod names;
 mod stream;
 
 use rustc_hash::FxHashMap;
 
 use crate::event::Event;
-use crate::ids::{GoId, ProcId, StackId, StringId, ThreadId};
-use crate::side::{MAX_SIDE_RECORD_BYTES, SIDE_DATA_MAGIC, SIDE_DATA_VERSION, SideRecord, cut};
-use crate::wire::{
-    self, ClockSnapshot, HEADER_BYTES, MAX_STACK_FRAMES, MAX_STRING_BYTES, Version, put_uvarint,
-};
+use crate::ids::{GoId, ProcId, StackId, ThreadId};
+use crate::side::{MAX_SIDE_RECORD_BYTES, SIDE_DATA_MAGIC, SIDE_DATA_VERSION, SideRecord};
+use crate::wire::{self, ClockSnapshot, HEADER_BYTES, Version, put_uvarint};
+
+pub use names::WireFrame;
 
 use batch::{Head, Table};
 use interner::Interner;
 use stream::EventStream;
 
-/// Units per second in every sync batch of ours: times are nanoseconds.
+/// Units per second in every sync batch that is written: times are nanoseconds.
 const FREQUENCY: u64 = 1_000_000_000;
-/// [`Writer::message`] remembers texts up to this length: a debug event of a library that names its
-/// addresses and identifiers is some 100 bytes long.
-const MESSAGE_INTERN_BYTES: usize = 256;
-/// [`Writer::message`] remembers at most this many texts of a generation.
-const MESSAGE_INTERN_COUNT: usize = 16_384;
 /// Kind, length and fields of a side record at most.
 const SIDE_ITEM_BYTES: usize = MAX_SIDE_RECORD_BYTES + 2 * wire::MAX_UVARINT_BYTES;
 
@@ -44,25 +40,9 @@ const SIDE_OPENING: [u8; 10] = {
     opening
 };
 
-/// One entry of a stack.
-///
-/// Readers know a frame by its `pc` alone, across the whole trace: every (function, file, line)
-/// needs a pc of its own, not 0, that never changes its meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Frame {
-    /// A number that stands for the place, real or made up.
-    pub pc: u64,
-    /// The function's name.
-    pub function: StringId,
-    /// The source file.
-    pub file: StringId,
-    /// The line, from 1.
-    pub line: u64,
-}
-
 /// A thread's stream of events in a [`Writer`]: a cheap handle, from [`Writer::stream`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Stream(u32);
+pub struct StreamId(u32);
 
 /// What a group held, from [`Writer::finish_group`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -114,11 +94,11 @@ pub struct Writer {
     side: Table,
     streams: Vec<EventStream>,
     /// Each thread's stream, so that a thread never has two in one group.
-    by_thread: FxHashMap<ThreadId, Stream>,
+    by_thread: FxHashMap<ThreadId, StreamId>,
     /// Streams that no thread has.
-    free: Vec<Stream>,
+    free: Vec<StreamId>,
     /// Streams to become free after the next group.
-    released: Vec<Stream>,
+    released: Vec<StreamId>,
     scratch: Vec<u8>,
 }
 
@@ -218,101 +198,11 @@ impl Writer {
         self.generation
     }
 
-    /// The id of `text` in this generation, the same for the same text.
-    ///
-    /// Texts longer than 1 024 bytes are cut at a character boundary. Each different text is
-    /// remembered until the generation ends: see [`message`](Self::message) for free text.
-    pub fn string(&mut self, text: &str) -> StringId {
-        if text.is_empty() {
-            return StringId::EMPTY;
-        }
-        let text = cut(text, MAX_STRING_BYTES);
-        match self.strings.find(text.as_bytes()) {
-            Ok(id) => StringId(u64::from(id)),
-            Err(vacant) => {
-                let id = self.put_string(text);
-                self.strings.insert(vacant, text.as_bytes(), id);
-                StringId(u64::from(id))
-            }
-        }
-    }
-
-    /// An id of `text` in this generation, not always the same for the same text.
-    ///
-    /// Only texts up to 256 bytes are remembered, and 16,384 of them in a generation, so that
-    /// the memory for it stays under 5 MB whatever a program says. Otherwise as [`string`](Self::string).
-    pub fn message(&mut self, text: &str) -> StringId {
-        if text.is_empty() {
-            return StringId::EMPTY;
-        }
-        if text.len() <= MESSAGE_INTERN_BYTES {
-            match self.strings.find(text.as_bytes()) {
-                Ok(id) => return StringId(u64::from(id)),
-                Err(vacant) if self.messages < MESSAGE_INTERN_COUNT => {
-                    self.messages += 1;
-                    let id = self.put_string(text);
-                    self.strings.insert(vacant, text.as_bytes(), id);
-                    return StringId(u64::from(id));
-                }
-                Err(_) => {}
-            }
-        }
-        StringId(u64::from(self.put_string(cut(text, MAX_STRING_BYTES))))
-    }
-
-    fn put_string(&mut self, text: &str) -> u32 {
-        let id = self.next_string;
-        self.next_string += 1;
-        let item = self
-            .string_table
-            .item(text.len() + 2 * wire::MAX_UVARINT_BYTES + 1);
-        item.push(wire::STRING);
-        put_uvarint(item, u64::from(id));
-        put_uvarint(item, text.len() as u64);
-        item.extend_from_slice(text.as_bytes());
-        id
-    }
-
-    /// The id of this stack in this generation; frames go from leaf to root.
-    ///
-    /// Of more than 128 frames the leaf's 127 and the root, which names the flow, are kept.
-    pub fn stack(&mut self, frames: &[Frame]) -> StackId {
-        let Some((root, most)) = frames.split_last() else {
-            return StackId::NONE;
-        };
-        let leaves = &most[..most.len().min(MAX_STACK_FRAMES - 1)];
-        let mut key = core::mem::take(&mut self.scratch);
-        key.clear();
-        put_uvarint(&mut key, leaves.len() as u64 + 1);
-        for frame in leaves.iter().chain([root]) {
-            for value in [frame.pc, frame.function.0, frame.file.0, frame.line] {
-                put_uvarint(&mut key, value);
-            }
-        }
-        let id = match self.stacks.find(&key) {
-            Ok(id) => id,
-            Err(vacant) => {
-                let id = self.next_stack;
-                self.next_stack += 1;
-                let item = self
-                    .stack_table
-                    .item(key.len() + wire::MAX_UVARINT_BYTES + 1);
-                item.push(wire::STACK);
-                put_uvarint(item, u64::from(id));
-                item.extend_from_slice(&key);
-                self.stacks.insert(vacant, &key, id);
-                id
-            }
-        };
-        self.scratch = key;
-        StackId(u64::from(id))
-    }
-
     /// The stream of `thread`; [`ThreadId::NONE`] is the stream of events that belong to no thread.
     ///
     /// Asked again for the same thread it is the same handle, good until it is
     /// [released](Self::release).
-    pub fn stream(&mut self, thread: ThreadId) -> Stream {
+    pub fn stream(&mut self, thread: ThreadId) -> StreamId {
         if let Some(&stream) = self.by_thread.get(&thread) {
             // A released thread that comes back before the group ends.
             self.streams[stream.0 as usize].released = false;
@@ -320,7 +210,7 @@ impl Writer {
         }
         let stream = self.free.pop().unwrap_or_else(|| {
             self.streams.push(EventStream::new(thread.0));
-            Stream(self.streams.len() as u32 - 1)
+            StreamId(self.streams.len() as u32 - 1)
         });
         self.streams[stream.0 as usize].reuse(thread.0);
         self.by_thread.insert(thread, stream);
@@ -328,7 +218,7 @@ impl Writer {
     }
 
     /// Says that the thread is gone: after the next group the handle may become another thread's.
-    pub fn release(&mut self, stream: Stream) {
+    pub fn release(&mut self, stream: StreamId) {
         let Some(entry) = self.streams.get_mut(stream.0 as usize) else {
             return;
         };
@@ -345,13 +235,13 @@ impl Writer {
     /// nanoseconds; allocates only while the stream's buffer grows to its usual size. An event on a
     /// handle of another writer is dropped.
     #[inline(always)]
-    pub fn event(&mut self, stream: Stream, time_ns: u64, event: Event) {
+    pub fn event(&mut self, stream: StreamId, time_ns: u64, event: Event) {
         if let Some(stream) = self.streams.get_mut(stream.0 as usize) {
             stream.push(time_ns, event);
         }
     }
 
-    /// Adds a CPU sample. `proc` is [`ProcId::NONE`] without a lane, `go` is 0 without a flow.
+    /// Adds a CPU sample. `proc` is [`ProcId::NONE`] without a proc, `go` is 0 without a goroutine.
     ///
     /// `stack` must exist in this generation: readers do not check it and crash.
     pub fn cpu_sample(

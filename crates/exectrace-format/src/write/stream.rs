@@ -18,7 +18,7 @@ const FIRST_BYTES: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct EventStream {
     pub(super) thread: u64,
-    /// Whether the handle goes back after the next group.
+    /// Whether the handle becomes free after the next group.
     pub(super) released: bool,
     /// Payloads of all batches of this group, one after the other; valid up to `used`.
     buffer: Vec<u8>,
@@ -65,7 +65,7 @@ impl EventStream {
             // `make_room` has just seen to it.
             return;
         };
-        let mut slot = Slot { bytes, at: 0 };
+        let mut slot = EventRoom { bytes, at: 0 };
         slot.put_id(event.kind().id());
         slot.put(time_ns - self.last_ns);
         event.put_arguments(&mut slot);
@@ -129,12 +129,12 @@ impl EventStream {
 /// The place where one event is written.
 ///
 /// Positions are masked, which is never seen to change one and spares every bounds check.
-struct Slot<'a> {
+struct EventRoom<'a> {
     bytes: &'a mut [u8; SLOT_BYTES],
     at: usize,
 }
 
-impl Slot<'_> {
+impl EventRoom<'_> {
     #[inline(always)]
     fn put_id(&mut self, id: u8) {
         self.bytes[0] = id;
@@ -142,7 +142,7 @@ impl Slot<'_> {
     }
 }
 
-impl PutArgument for Slot<'_> {
+impl PutArgument for EventRoom<'_> {
     /// Writes a uvarint. Most are of one, two or three bytes.
     #[inline(always)]
     fn put(&mut self, value: u64) {

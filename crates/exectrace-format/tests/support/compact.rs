@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use exectrace_format::{
-    CompactEvent, GoId, Naming, ProcId, RangeName, Reader, StackFrame, StackId, StringId, Tables,
-    ThreadId, TraceEvent, TraceEventKind,
+    CompactEvent, EventForm, GoId, ProcId, RangeName, Reader, StackFrame, StackId, StringId,
+    Tables, ThreadId, TraceEvent, TraceEventKind,
 };
 
 /// Both ways of reading yield the same of any bytes, to the last error.
@@ -97,9 +97,9 @@ fn line(pc: u64, function: &str, file: &str, line: u64) -> String {
 }
 
 /// The kind with what it has beside texts and stacks, then its texts, then its stack.
-fn parts<N: Naming + Debug>(
-    kind: &TraceEventKind<N>,
-) -> (String, Vec<&N::Text>, Option<&N::Stack>) {
+fn parts<F: EventForm + Debug>(
+    kind: &TraceEventKind<F>,
+) -> (String, Vec<&F::Text>, Option<&F::Stack>) {
     use TraceEventKind as K;
     let (rest, texts, stack) = match kind {
         K::Label { go, label } => (format!("{go}"), vec![label], None),

@@ -118,7 +118,7 @@ fn compare(ours: &Outcome, go: &Verdict) -> Result<(), String> {
     }
     let ours_by_kind = by_kind(&ours.events);
     if !go.accepted {
-        // We may tell more of what came before the damage; less only where events of equal time
+        // We may yield more of what came before the damage; less only where events of equal time
         // were taken in another order.
         let more = |kind: &String| ours_by_kind.get(kind).copied().unwrap_or(0) + EQUAL_TIMES;
         return match go.events.iter().find(|&(kind, &count)| more(kind) < count) {
@@ -211,7 +211,7 @@ fn mutate_lines(lines: &mut Vec<String>, random: &mut Random) {
     }
 }
 
-/// Fails if there are traces that Go and we judge otherwise, each told by a line; shows the first.
+/// Fails if there are traces that Go and we judge otherwise, each given by a line; shows the first.
 pub(crate) fn assert_judged_alike(wrong: &[String]) {
     for difference in wrong.iter().take(20) {
         eprintln!("{difference}");

@@ -2,8 +2,8 @@
 
 use crate::ids::{GoId, StackId, StringId, TaskId};
 
-use super::super::error::OrderError;
 use super::super::kind::CompactKind;
+use super::super::order_error::OrderError;
 use super::{ENTRY_BYTES, Must, Order, Outcome, Task, Turn};
 
 impl Order {
@@ -30,7 +30,7 @@ impl Order {
         self.emit(turn, stack, kind)
     }
 
-    /// Ends are never wrong: the begin may be older than the trace, or the end told twice.
+    /// Ends are never wrong: the begin may be older than the trace, or the end written twice.
     pub(super) fn task_end(&mut self, turn: &mut Turn<'_>) -> Outcome {
         turn.needs(Must, Must)?;
         let task = TaskId(turn.argument(0));

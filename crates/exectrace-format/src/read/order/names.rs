@@ -15,7 +15,7 @@ pub(super) struct NameId(u32);
 const ELSEWHERE: StringId = StringId(u64::MAX);
 
 #[derive(Debug)]
-struct Slot {
+struct KeptName {
     /// As it stands in the file.
     bytes: Box<[u8]>,
     /// How long it is as text.
@@ -28,8 +28,8 @@ struct Slot {
 
 /// All names that are kept.
 #[derive(Debug, Default)]
-pub(super) struct Names {
-    slots: Vec<Slot>,
+pub(super) struct KeptNames {
+    slots: Vec<KeptName>,
     free: Vec<u32>,
     /// By id of the string in this generation; 0 is none, else one more than the slot.
     of_string: Vec<u32>,
@@ -37,7 +37,7 @@ pub(super) struct Names {
     current: Vec<u32>,
 }
 
-impl Names {
+impl KeptNames {
     /// From now on ids of strings are those of the next generation.
     pub(super) fn begin_generation(&mut self) {
         self.of_string.clear();
@@ -66,7 +66,7 @@ impl Names {
     }
 
     fn add(&mut self, string: StringId, tables: &Tables) -> u32 {
-        let slot = Slot {
+        let slot = KeptName {
             bytes: tables.bytes(string).into(),
             text_bytes: tables.text(string).len() as u32,
             users: 1,

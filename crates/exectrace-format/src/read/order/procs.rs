@@ -1,8 +1,8 @@
-//! The rules of lanes.
+//! The rules of procs.
 
 use crate::ids::{ProcId, StackId, ThreadId};
 
-use super::super::error::OrderError;
+use super::super::order_error::OrderError;
 use super::super::state::ProcState;
 use super::proc_status::{ABANDONED, IDLE, LAST, RUNNING, SYSCALL};
 use super::{
@@ -64,7 +64,7 @@ impl Order {
         let before = stolen.status;
         stolen.status = IDLE;
         stolen.seq.number = seq;
-        // Whose lane it was is not known if it was abandoned.
+        // Whose proc it was is not known if it was abandoned.
         if before == SYSCALL {
             self.take_from(turn, id, victim)?;
         }
@@ -73,7 +73,7 @@ impl Order {
         self.emit(turn, StackId::NONE, kind)
     }
 
-    /// Ends the victim's hold on a lane.
+    /// Ends the victim's hold on a proc.
     fn take_from(&mut self, turn: &mut Turn<'_>, id: u64, victim: u64) -> Result<(), OrderError> {
         let wrong = |found: u64| OrderError::StolenOther {
             proc: ProcId(id),
@@ -125,7 +125,7 @@ impl Order {
                 proc.seq = fresh;
                 let before = ProcState::of_status(proc.status);
                 if lost {
-                    // Told by somebody else; the thread that holds it is still known here.
+                    // Another thread reports it; the thread that holds it is still known here.
                     let &holder = proc
                         .holders
                         .last()

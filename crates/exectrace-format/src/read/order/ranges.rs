@@ -3,14 +3,14 @@
 use crate::event::EventKind;
 use crate::ids::{GoId, ProcId, StackId, StringId};
 
-use super::super::error::OrderError;
 use super::super::hindrance::Hindrance;
 use super::super::kind::{CompactKind, RangeName};
+use super::super::order_error::OrderError;
 use super::super::state::RangeScope;
 use super::names::NameId;
 use super::{Change, ITEM_BYTES, May, Must, Order, Outcome, Turn, Wait};
 
-/// An open range of a flow or lane.
+/// An open range of a goroutine or proc.
 #[derive(Debug)]
 pub(super) struct Range {
     /// The kind of event that began it, or would have.
@@ -243,7 +243,7 @@ impl Order {
     pub(super) fn assist_active(&mut self, turn: &mut Turn<'_>) -> Outcome {
         let (initial, kind, id) = (self.is_initial(), turn.event.kind, turn.argument(0));
         let go = self
-            .goes
+            .goroutines
             .get_mut(id)
             .ok_or(OrderError::NoSuchGo { kind, go: GoId(id) })?;
         if confirm(&mut go.ranges, EventKind::GcMarkAssistBegin, initial)? {
@@ -269,7 +269,7 @@ impl Order {
     }
 }
 
-/// The flow of this turn as the place of a range.
+/// The goroutine of this turn as the place of a range.
 fn own_go(turn: &Turn<'_>) -> RangeScope {
     RangeScope::Go(GoId(turn.context.go))
 }

@@ -1,11 +1,11 @@
-//! What the rules know of flows, lanes, threads and user tasks.
+//! What the rules know of goroutines, procs, threads and user tasks.
 
 use crate::ids::TaskId;
 
 use super::names::NameId;
 use super::ranges::Range;
 
-/// The states of flows on the wire.
+/// The states of goroutines on the wire.
 pub(super) mod go_status {
     pub(in super::super) const RUNNABLE: u8 = 1;
     pub(in super::super) const RUNNING: u8 = 2;
@@ -14,7 +14,7 @@ pub(super) mod go_status {
     pub(in super::super) const LAST: u8 = 4;
 }
 
-/// The states of lanes on the wire.
+/// The states of procs on the wire.
 pub(super) mod proc_status {
     pub(in super::super) const RUNNING: u8 = 1;
     pub(in super::super) const IDLE: u8 = 2;
@@ -37,7 +37,7 @@ impl Seq {
     }
 }
 
-/// What is known of a flow.
+/// What is known of a goroutine.
 #[derive(Debug)]
 pub(super) struct Go {
     pub(super) status: u8,
@@ -47,7 +47,7 @@ pub(super) struct Go {
     pub(super) regions: Vec<(u64, NameId)>,
 }
 
-/// What is known of a lane.
+/// What is known of a proc.
 #[derive(Debug)]
 pub(super) struct Proc {
     pub(super) status: u8,

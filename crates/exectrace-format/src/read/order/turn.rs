@@ -3,9 +3,10 @@
 use crate::ids::{GoId, ProcId, StackId, StringId};
 
 use super::super::decode::WireEvent;
-use super::super::error::{EventError, OrderError};
+use super::super::error::EventError;
 use super::super::event::CompactEvent;
 use super::super::kind::CompactKind;
+use super::super::order_error::OrderError;
 use super::super::state::{GoState, ProcState, StateChange};
 use super::super::tables::Tables;
 use super::NONE;
@@ -19,7 +20,7 @@ pub(super) struct Context {
     pub(super) go: u64,
 }
 
-/// Whether an event needs a lane or flow.
+/// Whether an event needs a proc or goroutine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
     Must,
@@ -87,7 +88,7 @@ impl Turn<'_> {
     }
 }
 
-/// How a change of a flow is shown.
+/// How a change of a goroutine is shown.
 pub(super) fn go_change(go: u64, from: GoState, to: GoState) -> CompactKind {
     let go = GoId(go);
     CompactKind::StateTransition {
@@ -98,7 +99,7 @@ pub(super) fn go_change(go: u64, from: GoState, to: GoState) -> CompactKind {
     }
 }
 
-/// How a change of a lane is shown.
+/// How a change of a proc is shown.
 pub(super) fn proc_change(proc: u64, from: ProcState, to: ProcState) -> CompactKind {
     let proc = ProcId(proc);
     CompactKind::StateTransition {
@@ -109,7 +110,7 @@ pub(super) fn proc_change(proc: u64, from: ProcState, to: ProcState) -> CompactK
     }
 }
 
-/// How the status of a lane is shown.
+/// How the status of a proc is shown.
 pub(super) fn status_of_proc(proc: u64, from: ProcState, to: ProcState) -> CompactKind {
     let proc = ProcId(proc);
     CompactKind::StateTransition {

@@ -7,28 +7,28 @@ use crate::read::id_map::IdMap;
 
 use super::dense::Dense;
 use super::error::V1Error;
-use super::event::{Event, GO_ZERO, LANE_COLLECTOR, LANE_NETWORK, LANE_SYSCALLS, LANE_TIMERS};
-use super::kinds::Kind;
+use super::event::{GO_ZERO, LANE_COLLECTOR, LANE_NETWORK, LANE_SYSCALLS, LANE_TIMERS, V1Event};
+use super::kinds::V1Kind;
 use super::wire::numbers_at;
 
-/// The state of a flow.
+/// The state of a goroutine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-enum GoState {
+enum V1GoState {
     #[default]
     Dead,
     Runnable,
     Running,
     Waiting,
 }
-use GoState::{Runnable, Running, Waiting};
+use V1GoState::{Runnable, Running, Waiting};
 
-/// What is known of a flow.
+/// What is known of a goroutine.
 #[derive(Clone, Copy, Debug, Default)]
 struct Go {
-    state: GoState,
+    state: V1GoState,
     /// Whether it was ever heard of; one that ended was.
     exists: bool,
-    /// Whether the last that it told is that it waits for the network.
+    /// Whether its last event began a wait for the network.
     waits_for_network: bool,
     assists: bool,
 }
@@ -46,12 +46,12 @@ pub(super) struct Check<'a> {
     bytes: &'a [u8],
     go_numbers: &'a Dense,
     lane_numbers: &'a Dense,
-    goes: Vec<Go>,
+    goroutines: Vec<Go>,
     lanes: Vec<Lane>,
-    /// By flow, whether it serves timers.
+    /// By goroutine, whether it serves timers.
     timers: Vec<bool>,
     tasks: IdMap<()>,
-    /// By flow, its open regions: task and name, as in the file.
+    /// By goroutine, its open regions: task and name, as in the file.
     regions: IdMap<Vec<(u64, u64)>>,
     collects: bool,
     stopped: bool,
@@ -64,8 +64,8 @@ impl<'a> Check<'a> {
         lane_numbers: &'a Dense,
         timers: Vec<bool>,
     ) -> Self {
-        let mut goes = vec![Go::default(); go_numbers.len()];
-        goes[GO_ZERO as usize] = Go {
+        let mut goroutines = vec![Go::default(); go_numbers.len()];
+        goroutines[GO_ZERO as usize] = Go {
             state: Running,
             exists: true,
             ..Go::default()
@@ -74,7 +74,7 @@ impl<'a> Check<'a> {
             bytes,
             go_numbers,
             lane_numbers,
-            goes,
+            goroutines,
             lanes: vec![Lane::default(); lane_numbers.len()],
             timers,
             tasks: IdMap::default(),
@@ -85,77 +85,77 @@ impl<'a> Check<'a> {
     }
 
     /// Lets one event happen.
-    pub(super) fn event(&mut self, event: &mut Event) -> Result<(), V1Error> {
+    pub(super) fn event(&mut self, event: &mut V1Event) -> Result<(), V1Error> {
         match event.kind {
-            Kind::ProcStart | Kind::ProcStop => self.proc(event),
-            Kind::GcStart => {
+            V1Kind::ProcStart | V1Kind::ProcStop => self.proc(event),
+            V1Kind::GcStart => {
                 event.lane = LANE_COLLECTOR;
                 begin(&mut self.collects, "GC")
             }
-            Kind::GcDone => end(&mut self.collects, "GC"),
-            Kind::StwStart => begin(&mut self.stopped, "STW"),
-            Kind::StwDone => end(&mut self.stopped, "STW"),
-            Kind::GcSweepStart => begin(&mut self.lane(event).sweeps, "sweeping"),
-            Kind::GcSweepDone => end(&mut self.lane(event).sweeps, "sweeping"),
-            Kind::GcMarkAssistStart => {
+            V1Kind::GcDone => end(&mut self.collects, "GC"),
+            V1Kind::StwStart => begin(&mut self.stopped, "STW"),
+            V1Kind::StwDone => end(&mut self.stopped, "STW"),
+            V1Kind::GcSweepStart => begin(&mut self.lane(event).sweeps, "sweeping"),
+            V1Kind::GcSweepDone => end(&mut self.lane(event).sweeps, "sweeping"),
+            V1Kind::GcMarkAssistStart => {
                 let go = self.go(event.go);
                 go.exists = true;
                 begin(&mut go.assists, "mark assist")
             }
-            Kind::GcMarkAssistDone => {
+            V1Kind::GcMarkAssistDone => {
                 // It may have begun before the trace.
                 let go = self.go(event.go);
                 go.exists = true;
                 go.assists = false;
                 Ok(())
             }
-            Kind::UserTaskCreate | Kind::UserTaskEnd => self.task(event),
-            Kind::UserRegion => self.region(event),
+            V1Kind::UserTaskCreate | V1Kind::UserTaskEnd => self.task(event),
+            V1Kind::UserRegion => self.region(event),
             _ => self.go_event(event),
         }
     }
 
-    /// The events that change or need the state of a flow.
-    fn go_event(&mut self, event: &mut Event) -> Result<(), V1Error> {
+    /// The events that change or need the state of a goroutine.
+    fn go_event(&mut self, event: &mut V1Event) -> Result<(), V1Error> {
         match event.kind {
-            Kind::GoWaiting => self.go_from(event, Runnable, Waiting, "before EvGoWaiting"),
-            Kind::GoInSyscall => self.go_from(event, Runnable, Waiting, "before EvGoInSyscall"),
-            Kind::GoSysExit | Kind::GoSysExitLocal => {
+            V1Kind::GoWaiting => self.go_from(event, Runnable, Waiting, "before EvGoWaiting"),
+            V1Kind::GoInSyscall => self.go_from(event, Runnable, Waiting, "before EvGoInSyscall"),
+            V1Kind::GoSysExit | V1Kind::GoSysExitLocal => {
                 event.lane = LANE_SYSCALLS;
                 self.go_from(event, Waiting, Runnable, "during syscall exit")
             }
-            Kind::GoCreate => self.create(event),
-            Kind::GoStart | Kind::GoStartLocal | Kind::GoStartLabel => self.start(event),
-            Kind::GoUnblock | Kind::GoUnblockLocal => self.unblock(event),
-            Kind::GoEnd | Kind::GoStop => {
-                self.leave(event, GoState::Dead)?;
-                if event.kind == Kind::GoEnd {
+            V1Kind::GoCreate => self.create(event),
+            V1Kind::GoStart | V1Kind::GoStartLocal | V1Kind::GoStartLabel => self.start(event),
+            V1Kind::GoUnblock | V1Kind::GoUnblockLocal => self.unblock(event),
+            V1Kind::GoEnd | V1Kind::GoStop => {
+                self.leave(event, V1GoState::Dead)?;
+                if event.kind == V1Kind::GoEnd {
                     self.regions.remove(&u64::from(event.go));
                 }
                 Ok(())
             }
-            Kind::GoSched | Kind::GoPreempt => {
+            V1Kind::GoSched | V1Kind::GoPreempt => {
                 self.leave(event, Runnable)?;
                 self.go(event.go).waits_for_network = false;
                 Ok(())
             }
-            Kind::GoSysCall => {
+            V1Kind::GoSysCall => {
                 self.running(event)?;
                 self.go(event.go).waits_for_network = false;
                 Ok(())
             }
-            Kind::GoSysBlock => self.leave(event, Waiting),
+            V1Kind::GoSysBlock => self.leave(event, Waiting),
             kind if kind.is_block() => {
                 self.leave(event, Waiting)?;
-                self.go(event.go).waits_for_network = kind == Kind::GoBlockNet;
+                self.go(event.go).waits_for_network = kind == V1Kind::GoBlockNet;
                 Ok(())
             }
             _ => Ok(()),
         }
     }
 
-    fn proc(&mut self, event: &Event) -> Result<(), V1Error> {
-        let starts = event.kind == Kind::ProcStart;
+    fn proc(&mut self, event: &V1Event) -> Result<(), V1Error> {
+        let starts = event.kind == V1Kind::ProcStart;
         let proc = self.proc_number(event);
         let Lane { runs, go, .. } = *self.lane(event);
         if starts == runs {
@@ -173,12 +173,12 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    /// A change of a flow that needs no lane.
+    /// A change of a goroutine that needs no lane.
     fn go_from(
         &mut self,
-        event: &Event,
-        from: GoState,
-        to: GoState,
+        event: &V1Event,
+        from: V1GoState,
+        to: V1GoState,
         when: &'static str,
     ) -> Result<(), V1Error> {
         self.needs(event.go, from, when)?;
@@ -188,7 +188,7 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    fn create(&mut self, event: &Event) -> Result<(), V1Error> {
+    fn create(&mut self, event: &V1Event) -> Result<(), V1Error> {
         self.on_lane(event)?;
         let [number, ..] = self.arguments(event);
         let new = self.index_of(number);
@@ -204,7 +204,7 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    fn start(&mut self, event: &Event) -> Result<(), V1Error> {
+    fn start(&mut self, event: &V1Event) -> Result<(), V1Error> {
         self.needs(event.go, Runnable, "before start")?;
         let running = self.lane(event).go;
         if running != GO_ZERO {
@@ -221,7 +221,7 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    fn unblock(&mut self, event: &mut Event) -> Result<(), V1Error> {
+    fn unblock(&mut self, event: &mut V1Event) -> Result<(), V1Error> {
         if self.timers.get(event.go as usize) == Some(&true) {
             event.lane = LANE_TIMERS;
         }
@@ -241,16 +241,16 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    /// The running flow stops to run.
-    fn leave(&mut self, event: &Event, to: GoState) -> Result<(), V1Error> {
+    /// The running goroutine stops to run.
+    fn leave(&mut self, event: &V1Event, to: V1GoState) -> Result<(), V1Error> {
         self.running(event)?;
         self.go(event.go).state = to;
         self.lane(event).go = GO_ZERO;
         Ok(())
     }
 
-    /// The event's flow runs on the event's lane, and is one.
-    fn running(&mut self, event: &Event) -> Result<(), V1Error> {
+    /// The event's goroutine runs on the event's lane, and is one.
+    fn running(&mut self, event: &V1Event) -> Result<(), V1Error> {
         self.on_lane(event)?;
         if event.go == GO_ZERO {
             return Err(V1Error::NoGo(event.kind.spec().name));
@@ -258,8 +258,8 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    /// The event's flow, or none, runs on the event's lane.
-    fn on_lane(&mut self, event: &Event) -> Result<(), V1Error> {
+    /// The event's goroutine, or none, runs on the event's lane.
+    fn on_lane(&mut self, event: &V1Event) -> Result<(), V1Error> {
         self.needs(event.go, Running, event.kind.spec().name)?;
         if self.lane(event).go != event.go {
             return Err(self.not_on_proc(event, event.kind.spec().name));
@@ -267,9 +267,9 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    fn task(&mut self, event: &Event) -> Result<(), V1Error> {
+    fn task(&mut self, event: &V1Event) -> Result<(), V1Error> {
         let [task, ..] = self.arguments(event);
-        if event.kind == Kind::UserTaskEnd {
+        if event.kind == V1Kind::UserTaskEnd {
             self.tasks.remove(&task);
         } else if self.tasks.insert(task, ()).is_some() {
             return Err(V1Error::TaskConflict(TaskId(task)));
@@ -277,7 +277,7 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    fn region(&mut self, event: &Event) -> Result<(), V1Error> {
+    fn region(&mut self, event: &V1Event) -> Result<(), V1Error> {
         let [task, mode, name] = self.arguments(event);
         let go = u64::from(event.go);
         match mode {
@@ -306,14 +306,14 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    fn needs(&mut self, go: u32, state: GoState, event: &'static str) -> Result<(), V1Error> {
+    fn needs(&mut self, go: u32, state: V1GoState, event: &'static str) -> Result<(), V1Error> {
         if self.go(go).state == state {
             return Ok(());
         }
         Err(V1Error::GoState {
             go: self.go_number(go),
             expected: match state {
-                GoState::Dead => "dead",
+                V1GoState::Dead => "dead",
                 Runnable => "runnable",
                 Running => "running",
                 Waiting => "waiting",
@@ -322,7 +322,7 @@ impl<'a> Check<'a> {
         })
     }
 
-    fn not_on_proc(&self, event: &Event, what: &'static str) -> V1Error {
+    fn not_on_proc(&self, event: &V1Event, what: &'static str) -> V1Error {
         V1Error::NotOnProc {
             proc: self.proc_number(event),
             go: self.go_number(event.go),
@@ -330,20 +330,20 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn arguments(&self, event: &Event) -> [u64; 3] {
+    fn arguments(&self, event: &V1Event) -> [u64; 3] {
         numbers_at(self.bytes, event.at, event.kind).arguments()
     }
 
-    /// The index of a flow that an event names.
+    /// The index of a goroutine that an event names.
     fn index_of(&self, go: u64) -> u32 {
         self.go_numbers.get(go).unwrap_or(GO_ZERO)
     }
 
     fn go(&mut self, index: u32) -> &mut Go {
-        &mut self.goes[index as usize]
+        &mut self.goroutines[index as usize]
     }
 
-    fn lane(&mut self, event: &Event) -> &mut Lane {
+    fn lane(&mut self, event: &V1Event) -> &mut Lane {
         &mut self.lanes[event.lane as usize]
     }
 
@@ -351,7 +351,7 @@ impl<'a> Check<'a> {
         GoId(self.go_numbers.number(index))
     }
 
-    fn proc_number(&self, event: &Event) -> i32 {
+    fn proc_number(&self, event: &V1Event) -> i32 {
         self.lane_numbers.number(event.lane) as i32
     }
 }

@@ -1,4 +1,4 @@
-//! Small consecutive indices in place of the numbers of flows and lanes, so that what is known of
+//! Small consecutive indices in place of the numbers of goroutines and lanes, so that what is known of
 //! them can be kept in plain arrays.
 
 use crate::read::id_map::IdIndex;

@@ -73,7 +73,7 @@ pub enum V1Error {
     /// Every lane waits for something that never happens.
     #[error("no consistent ordering of events possible")]
     NoOrdering,
-    /// Two lanes claim the same change of a flow.
+    /// Two lanes claim the same change of a goroutine.
     #[error("encountered impossible goroutine state transition")]
     ImpossibleTransition,
     /// A system call ends that did not begin.
@@ -87,48 +87,48 @@ pub enum V1Error {
         /// The contradiction.
         problem: &'static str,
     },
-    /// A lane stops while it has a flow.
+    /// A lane stops while it has a goroutine.
     #[error("p {proc} is running a goroutine {} during stop", .go.0)]
     StopWithGo {
         /// The lane.
         proc: i32,
-        /// Its flow.
+        /// Its goroutine.
         go: GoId,
     },
-    /// A flow starts on a lane that has one.
+    /// A goroutine starts on a lane that has one.
     #[error("p {proc} is already running g {} while start g {}", .running.0, .go.0)]
     ProcTaken {
         /// The lane.
         proc: i32,
-        /// Its flow.
+        /// Its goroutine.
         running: GoId,
-        /// The flow that starts.
+        /// The goroutine that starts.
         go: GoId,
     },
-    /// An event of a flow happens on a lane that does not run it.
+    /// An event of a goroutine happens on a lane that does not run it.
     #[error("p {proc} is not running g {} while {event}", .go.0)]
     NotOnProc {
         /// The lane.
         proc: i32,
-        /// The flow.
+        /// The goroutine.
         go: GoId,
         /// The event.
         event: &'static str,
     },
-    /// A flow is in the wrong state for an event.
+    /// A goroutine is in the wrong state for an event.
     #[error("g {} is not {expected} {event}", .go.0)]
     GoState {
-        /// The flow.
+        /// The goroutine.
         go: GoId,
         /// The state it needs.
         expected: &'static str,
         /// The event.
         event: &'static str,
     },
-    /// An event needs a flow and there is none.
+    /// An event needs a goroutine and there is none.
     #[error("g 0 did {0}")]
     NoGo(&'static str),
-    /// A flow is made that exists.
+    /// A goroutine is made that exists.
     #[error("g {} already exists", .0.0)]
     GoExists(GoId),
     /// A range begins that is open.
@@ -146,7 +146,7 @@ pub enum V1Error {
         .go.0, .name, .task.0, .open_name, .open_task.0
     )]
     RegionMisuse {
-        /// The flow.
+        /// The goroutine.
         go: GoId,
         /// The task of the region that ends.
         task: TaskId,

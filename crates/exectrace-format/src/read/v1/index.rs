@@ -5,8 +5,8 @@ use crate::wire::Version;
 
 use super::dense::Dense;
 use super::error::V1Error;
-use super::event::Event;
-use super::kinds::Kind;
+use super::event::V1Event;
+use super::kinds::V1Kind;
 use super::wire::{Raw, take_event};
 
 /// No batch follows.
@@ -14,7 +14,7 @@ pub(super) const NO_BATCH: u32 = u32::MAX;
 
 /// A batch: the events between two marks, of one lane.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Batch {
+pub(super) struct BatchRange {
     /// Where its mark begins.
     pub(super) start: u32,
     pub(super) end: u32,
@@ -25,10 +25,10 @@ pub(super) struct Batch {
 /// What the first pass finds.
 #[derive(Debug)]
 pub(super) struct Index {
-    pub(super) batches: Vec<Batch>,
+    pub(super) batches: Vec<BatchRange>,
     /// Of each lane that has batches, the first and the last; in the order of first appearance.
     pub(super) lanes: Vec<LaneBatches>,
-    pub(super) samples: Vec<Event>,
+    pub(super) samples: Vec<V1Event>,
     /// How many events there are, apart from marks, tables and samples.
     pub(super) events: usize,
 }
@@ -45,7 +45,7 @@ pub(super) struct LaneBatches {
 pub(super) fn index(
     bytes: &[u8],
     version: Version,
-    goes: &mut Dense,
+    goroutines: &mut Dense,
     lanes: &mut Dense,
 ) -> Result<Index, (usize, V1Error)> {
     let mut index = Index {
@@ -63,16 +63,16 @@ pub(super) fn index(
             let raw = take_event(&mut rest, version)?;
             match raw.kind {
                 // Those in front of the first batch are never looked at again.
-                Kind::String => {}
-                Kind::Batch => {
+                V1Kind::String => {}
+                V1Kind::Batch => {
                     let lane = lanes.index(proc_of(raw.numbers()?.first())? as u64);
                     index.begin_batch(start, lane, &mut places);
                 }
                 _ if index.batches.is_empty() => {
                     return Err(V1Error::BeforeBatch(raw.kind as u8));
                 }
-                Kind::CpuSample => index.samples.push(sample(&raw, start, goes, lanes)?),
-                Kind::Frequency | Kind::Stack | Kind::TimerGoroutine => {}
+                V1Kind::CpuSample => index.samples.push(sample(&raw, start, goroutines, lanes)?),
+                V1Kind::Frequency | V1Kind::Stack | V1Kind::TimerGoroutine => {}
                 _ => index.events += 1,
             }
             Ok(())
@@ -101,7 +101,7 @@ impl Index {
         if let Some(last) = self.batches.last_mut() {
             last.end = start;
         }
-        self.batches.push(Batch {
+        self.batches.push(BatchRange {
             start,
             end: start,
             next: NO_BATCH,
@@ -127,20 +127,20 @@ impl Index {
     }
 }
 
-/// A CPU sample, with its own time, lane and flow instead of those of its batch.
+/// A CPU sample, with its own time, lane and goroutine instead of those of its batch.
 fn sample(
     raw: &Raw<'_>,
     start: usize,
-    goes: &mut Dense,
+    goroutines: &mut Dense,
     lanes: &mut Dense,
-) -> Result<Event, V1Error> {
+) -> Result<V1Event, V1Error> {
     let [time, proc, go] = raw.numbers()?.arguments();
-    Ok(Event {
+    Ok(V1Event {
         time: time as i64,
         at: start as u32,
         lane: lanes.index(i64::from(proc as i32) as u64),
-        go: goes.index(go),
-        kind: Kind::CpuSample,
+        go: goroutines.index(go),
+        kind: V1Kind::CpuSample,
         blocks: false,
     })
 }

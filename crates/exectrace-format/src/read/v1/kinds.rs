@@ -5,7 +5,7 @@ use crate::wire::Version;
 /// What is known of a kind of event.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spec {
-    pub(super) kind: Kind,
+    pub(super) kind: V1Kind,
     /// The name in messages, as Go's reader has it.
     pub(super) name: &'static str,
     /// The first header that may contain it.
@@ -21,13 +21,13 @@ macro_rules! kinds {
         /// A kind of event; its number is the one on the wire.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
-        pub(super) enum Kind {
+        pub(super) enum V1Kind {
             $($kind = $id,)*
         }
 
         /// All kinds in the order of their numbers, which begin at 1.
         static SPECS: &[Spec] = &[$(Spec {
-            kind: Kind::$kind,
+            kind: V1Kind::$kind,
             name: $name,
             since: $since,
             arguments: $arguments,
@@ -89,7 +89,7 @@ kinds! {
     49 CpuSample "CPU sample" 19 3 true;
 }
 
-impl Kind {
+impl V1Kind {
     /// The kind with this number, if a file of this version may contain it.
     #[inline]
     pub(super) fn from_number(number: u8, version: Version) -> Option<Self> {
@@ -122,7 +122,7 @@ impl Kind {
         self.spec().stack
     }
 
-    /// Whether the flow that runs on the lane waits from this event on.
+    /// Whether the goroutine that runs on the lane waits from this event on.
     pub(super) fn is_block(self) -> bool {
         matches!(
             self,
@@ -146,12 +146,12 @@ mod tests {
     #[test]
     fn the_table_is_in_the_order_of_the_numbers() {
         for number in 1..=49 {
-            let kind = Kind::from_number(number, Version::Go121).expect("1 to 49 are kinds");
+            let kind = V1Kind::from_number(number, Version::Go121).expect("1 to 49 are kinds");
             assert_eq!(kind as u8, number);
         }
         for number in [0, 50, 63] {
-            assert_eq!(Kind::from_number(number, Version::Go121), None);
+            assert_eq!(V1Kind::from_number(number, Version::Go121), None);
         }
-        assert_eq!(Kind::from_number(49, Version::Go111), None);
+        assert_eq!(V1Kind::from_number(49, Version::Go111), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Traces of Go 1.11 to 1.21 (headers 11, 19, 21), converted to what the newer format would tell.
+//! Traces of Go 1.11 to 1.21 (headers 11, 19, 21), converted to what the newer format would say.
 //!
 //! This format has no generations, and knows the speed of its clock only at its end, so the whole
 //! file is held in memory. In order:
@@ -9,7 +9,7 @@
 //! 4. `convert`: events of the newer format, one by one as they are asked for.
 //!
 //! The verdict is that of Go's reader, which refuses a file whose bytes or order are damaged as a
-//! whole. Where only the checks fail, what came before is told.
+//! whole. Where only the checks fail, what came before is yielded.
 
 mod batch;
 mod check;
@@ -31,13 +31,13 @@ use super::kind::CompactKind;
 use super::tables::Tables;
 use super::time::TraceTime;
 
-use batch::Batches;
+use batch::BatchLoader;
 use check::Check;
-use convert::{Converter, Source};
+use convert::{Converter, OldTrace};
 use dense::Dense;
 use error::V1Error;
-use event::{Event, FIXED_GOES, FIXED_LANES};
-use names::Names;
+use event::{FIXED_GOROUTINES, FIXED_LANES, V1Event};
+use names::V1Names;
 use order::Damage;
 
 /// Most bytes that a file of Go 1.11 to 1.21 may have, without its header.
@@ -54,10 +54,10 @@ pub(super) const GENERATION: u64 = 1;
 #[derive(Debug)]
 pub(super) struct V1 {
     converter: Converter,
-    events: std::vec::IntoIter<Event>,
+    events: std::vec::IntoIter<V1Event>,
     /// What the checks found behind the last event.
     damage: Option<ReadError>,
-    /// How many syncs were told: one in front of the first event, one at the end.
+    /// How many syncs were yielded: one in front of the first event, one at the end.
     syncs: u64,
     ended: bool,
 }
@@ -72,18 +72,19 @@ impl V1 {
         if bytes.len() as u64 > MAX_V1_BYTES {
             return Err(located((0, V1Error::FileTooLarge(MAX_V1_BYTES))));
         }
-        let mut goes = Dense::with(&FIXED_GOES);
+        let mut goroutines = Dense::with(&FIXED_GOROUTINES);
         let mut lanes = Dense::with(&FIXED_LANES);
-        let mut index = index::index(&bytes, version, &mut goes, &mut lanes).map_err(located)?;
-        let names = Names::new(tables);
-        let mut batches = Batches::new(&bytes, version, &mut goes, &lanes, names);
+        let mut index =
+            index::index(&bytes, version, &mut goroutines, &mut lanes).map_err(located)?;
+        let names = V1Names::new(tables);
+        let mut batches = BatchLoader::new(&bytes, version, &mut goroutines, &lanes, names);
         let mut events = order::ordered(&mut index, &mut batches).map_err(located)?;
         let (frequency, timers) = (batches.frequency, std::mem::take(&mut batches.timers));
         let named = batches.names.finish(&bytes, version);
         if frequency == 0 {
             return Err(located((bytes.len(), V1Error::NoFrequency)));
         }
-        let mut check = Check::new(&bytes, &goes, &lanes, timers);
+        let mut check = Check::new(&bytes, &goroutines, &lanes, timers);
         let damage = events.iter_mut().enumerate().find_map(|(place, event)| {
             let error = check.event(event).err()?;
             Some((place, (event.at as usize, error)))
@@ -93,10 +94,10 @@ impl V1 {
             events.truncate(place);
             located(damage)
         });
-        let source = Source {
+        let source = OldTrace {
             bytes,
             version,
-            go_numbers: goes,
+            go_numbers: goroutines,
             lane_numbers: lanes,
             named,
             frequency,
@@ -131,7 +132,7 @@ impl V1 {
                         generation: GENERATION,
                         cause,
                     };
-                    // What the checks found is what Go tells of, wherever it is.
+                    // Go reports what the checks found, wherever it is.
                     return Err(self.damage.take().unwrap_or(error));
                 }
             }

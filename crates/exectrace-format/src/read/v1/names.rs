@@ -10,12 +10,12 @@ use crate::read::tables::Tables;
 use crate::wire::Version;
 
 use super::error::V1Error;
-use super::kinds::Kind;
+use super::kinds::V1Kind;
 use super::wire::{MAX_STACK_FRAMES, MAX_STRING_BYTES, Raw, event_at, number_of};
 
 /// Collects strings, messages and stacks while the batches are read.
 #[derive(Debug)]
-pub(super) struct Names<'a> {
+pub(super) struct V1Names<'a> {
     tables: &'a mut Tables,
     /// The greatest id of a string.
     last_string: u64,
@@ -31,7 +31,7 @@ pub(super) struct Names<'a> {
 /// What the conversion needs besides the tables.
 #[derive(Debug)]
 pub(super) struct Named {
-    /// Stacks that name strings which do not exist, by our ids. That is an error where an event
+    /// Stacks that name strings which do not exist, by the ids in the tables. That is an error where an event
     /// shows the stack; many are never shown.
     pub(super) broken: IdMap<TableError>,
     /// The messages of logs, by the places of these.
@@ -39,7 +39,7 @@ pub(super) struct Named {
     pub(super) texts: Texts,
 }
 
-impl<'a> Names<'a> {
+impl<'a> V1Names<'a> {
     pub(super) fn new(tables: &'a mut Tables) -> Self {
         tables.clear();
         Self {
@@ -54,7 +54,7 @@ impl<'a> Names<'a> {
 
     /// Adds a string to the tables.
     pub(super) fn add_string(&mut self, raw: &Raw<'_>) -> Result<(), V1Error> {
-        let id = number_of(&mut &*raw.body, Kind::String.spec().name)?;
+        let id = number_of(&mut &*raw.body, V1Kind::String.spec().name)?;
         if id == 0 {
             return Err(V1Error::StringZero);
         }
@@ -133,7 +133,7 @@ impl<'a> Names<'a> {
             let holds = last.get(&id) == Some(&index);
             decoder.add(if holds { id } else { u64::MAX - index as u64 }, body);
         }
-        // Every string is ours by now.
+        // Every string is in the tables by now.
         _ = decoder.tables.resolve_frames();
         Named {
             broken: decoder.broken,
@@ -168,7 +168,7 @@ struct Stacks<'a> {
     tables: &'a mut Tables,
     /// By pc, what is wrong with its frame.
     broken_frames: IdMap<TableError>,
-    /// By our ids of stacks.
+    /// By the ids of stacks in the tables.
     broken: IdMap<TableError>,
 }
 
@@ -220,32 +220,32 @@ fn check_length(text: &[u8]) -> Result<(), V1Error> {
 
 /// The next number of a stack that was checked.
 fn take(body: &mut &[u8]) -> u64 {
-    number_of(body, Kind::Stack.spec().name).unwrap_or(0)
+    number_of(body, V1Kind::Stack.spec().name).unwrap_or(0)
 }
 
 /// The texts that the conversion adds to those of the file.
 #[derive(Debug)]
 pub(super) struct Texts {
-    /// Why a flow stops, in the order of `REASONS`.
+    /// Why a goroutine stops, in the order of `REASONS`.
     reasons: Vec<StringId>,
     /// Why the world is stopped, in the order of `STOPS`.
     stops: Vec<StringId>,
 }
 
-/// Kinds that stop a flow, and the reason that the new format would tell. In Go's order.
-const REASONS: [(Kind, &str); 12] = [
-    (Kind::GoStop, "forever"),
-    (Kind::GoPreempt, "preempted"),
-    (Kind::GoSched, "runtime.Gosched"),
-    (Kind::GoSleep, "sleep"),
-    (Kind::GoBlockSend, "chan send"),
-    (Kind::GoBlockRecv, "chan receive"),
-    (Kind::GoBlockNet, "network"),
-    (Kind::GoBlockSync, "sync"),
-    (Kind::GoBlockCond, "sync.(*Cond).Wait"),
-    (Kind::GoBlockSelect, "select"),
-    (Kind::GoBlock, ""),
-    (Kind::GoBlockGc, "GC mark assist wait for work"),
+/// Kinds that stop a goroutine, and the reason that the new format would give. In Go's order.
+const REASONS: [(V1Kind, &str); 12] = [
+    (V1Kind::GoStop, "forever"),
+    (V1Kind::GoPreempt, "preempted"),
+    (V1Kind::GoSched, "runtime.Gosched"),
+    (V1Kind::GoSleep, "sleep"),
+    (V1Kind::GoBlockSend, "chan send"),
+    (V1Kind::GoBlockRecv, "chan receive"),
+    (V1Kind::GoBlockNet, "network"),
+    (V1Kind::GoBlockSync, "sync"),
+    (V1Kind::GoBlockCond, "sync.(*Cond).Wait"),
+    (V1Kind::GoBlockSelect, "select"),
+    (V1Kind::GoBlock, ""),
+    (V1Kind::GoBlockGc, "GC mark assist wait for work"),
 ];
 
 /// Why the world is stopped, by the number in files of Go 1.21.
@@ -281,8 +281,8 @@ impl Texts {
         }
     }
 
-    /// Why an event of this kind stops its flow.
-    pub(super) fn reason(&self, kind: Kind) -> StringId {
+    /// Why an event of this kind stops its goroutine.
+    pub(super) fn reason(&self, kind: V1Kind) -> StringId {
         let place = REASONS.iter().position(|&(known, _)| known == kind);
         let id = place.and_then(|place| self.reasons.get(place));
         id.copied().unwrap_or(StringId::EMPTY)

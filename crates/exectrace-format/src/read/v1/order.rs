@@ -2,18 +2,18 @@
 //!
 //! The events of a lane are in their order; those of the samples too. Of the first events of all
 //! lanes that are ready, the one with the smallest time is next. Ready is what fits the sequence
-//! number and the state of the flow it concerns.
+//! number and the state of the goroutine it concerns.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 use crate::read::id_map::Seed;
 
-use super::batch::Batches;
+use super::batch::BatchLoader;
 use super::error::V1Error;
-use super::event::{Event, GO_COLLECTOR, GO_UNORDERED};
+use super::event::{GO_COLLECTOR, GO_UNORDERED, V1Event};
 use super::index::{Index, NO_BATCH};
-use super::kinds::Kind;
+use super::kinds::V1Kind;
 
 /// A place in the file and what is wrong there.
 pub(super) type Damage = (usize, V1Error);
@@ -23,7 +23,7 @@ const ANY: u64 = u64::MAX;
 /// As a number that an event leaves: one more.
 const ONE_MORE: u64 = u64::MAX - 1;
 
-/// The states of flows, as far as the order needs them.
+/// The states of goroutines, as far as the order needs them.
 mod status {
     pub(super) const DEAD: u8 = 0;
     pub(super) const RUNNABLE: u8 = 1;
@@ -31,14 +31,14 @@ mod status {
     pub(super) const WAITING: u8 = 3;
 }
 
-/// The state of a flow, or what an event needs it to be or makes of it.
+/// The state of a goroutine, or what an event needs it to be or makes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 struct State {
     seq: u64,
     status: u8,
 }
 
-/// What an event does to which flow.
+/// What an event does to which goroutine.
 #[derive(Clone, Copy, Debug)]
 struct Transition {
     go: u32,
@@ -68,9 +68,9 @@ impl Transition {
 
 /// The events of one lane that are not yet in order, or all CPU samples.
 #[derive(Debug)]
-struct Source {
+struct EventSource {
     /// The loaded batch.
-    events: Vec<Event>,
+    events: Vec<V1Event>,
     /// How many of them are in order.
     used: usize,
     lane: u32,
@@ -81,7 +81,7 @@ struct Source {
     next_waiting: Option<u32>,
 }
 
-/// What is known of a flow.
+/// What is known of a goroutine.
 #[derive(Clone, Copy, Debug, Default)]
 struct Go {
     state: State,
@@ -91,18 +91,21 @@ struct Go {
 
 struct Order<'a, 'b> {
     index: &'a Index,
-    batches: &'a mut Batches<'b>,
-    sources: Vec<Source>,
-    goes: Vec<Go>,
+    batches: &'a mut BatchLoader<'b>,
+    sources: Vec<EventSource>,
+    goroutines: Vec<Go>,
     /// Sources whose first event was ready when it was looked at, by its time.
     ready: BinaryHeap<Reverse<(i64, u32)>>,
-    /// By flow and state needed, the first of the sources that wait for it.
+    /// By goroutine and state needed, the first of the sources that wait for it.
     waiting: HashMap<(u64, u64), u32, Seed>,
     waiting_count: usize,
 }
 
 /// All events in their order, by the times at which they happened.
-pub(super) fn ordered(index: &mut Index, batches: &mut Batches<'_>) -> Result<Vec<Event>, Damage> {
+pub(super) fn ordered(
+    index: &mut Index,
+    batches: &mut BatchLoader<'_>,
+) -> Result<Vec<V1Event>, Damage> {
     let mut samples = std::mem::take(&mut index.samples);
     samples.sort_by_key(|sample| sample.time);
     let mut events = Vec::with_capacity(index.events + samples.len());
@@ -110,7 +113,7 @@ pub(super) fn ordered(index: &mut Index, batches: &mut Batches<'_>) -> Result<Ve
         index,
         batches,
         sources: Vec::new(),
-        goes: Vec::new(),
+        goroutines: Vec::new(),
         ready: BinaryHeap::new(),
         waiting: HashMap::default(),
         waiting_count: 0,
@@ -125,8 +128,8 @@ pub(super) fn ordered(index: &mut Index, batches: &mut Batches<'_>) -> Result<Ve
 }
 
 impl Order<'_, '_> {
-    fn begin(&mut self, samples: Vec<Event>) {
-        let source = |lane, next_batch, events| Source {
+    fn begin(&mut self, samples: Vec<V1Event>) {
+        let source = |lane, next_batch, events| EventSource {
             events,
             used: 0,
             lane,
@@ -141,7 +144,7 @@ impl Order<'_, '_> {
         self.sources.push(source(0, NO_BATCH, samples));
     }
 
-    fn run(&mut self, events: &mut Vec<Event>) -> Result<(), Damage> {
+    fn run(&mut self, events: &mut Vec<V1Event>) -> Result<(), Damage> {
         for source in 0..self.sources.len() as u32 {
             self.offer(source)?;
         }
@@ -200,7 +203,7 @@ impl Order<'_, '_> {
         Ok(())
     }
 
-    /// Changes the state of a flow; those who wait for exactly that are ready now.
+    /// Changes the state of a goroutine; those who wait for exactly that are ready now.
     fn apply(&mut self, transition: Transition) -> Result<(), V1Error> {
         if transition.go == GO_UNORDERED {
             return Ok(());
@@ -237,10 +240,10 @@ impl Order<'_, '_> {
 
     fn go(&mut self, go: u32) -> &mut Go {
         let go = go as usize;
-        if go >= self.goes.len() {
-            self.goes.resize(go + 1, Go::default());
+        if go >= self.goroutines.len() {
+            self.goroutines.resize(go + 1, Go::default());
         }
-        &mut self.goes[go]
+        &mut self.goroutines[go]
     }
 }
 
@@ -249,7 +252,7 @@ fn key(go: u32, state: State) -> (u64, u64) {
 }
 
 /// What an event needs and what it leaves.
-fn transition(event: &Event, batches: &mut Batches<'_>) -> Transition {
+fn transition(event: &V1Event, batches: &mut BatchLoader<'_>) -> Transition {
     use status::{DEAD, RUNNABLE, RUNNING, WAITING};
     let of = |go, from: (u64, u8), to: (u64, u8)| Transition {
         go,
@@ -263,48 +266,52 @@ fn transition(event: &Event, batches: &mut Batches<'_>) -> Transition {
         },
     };
     match event.kind {
-        Kind::GoCreate => {
+        V1Kind::GoCreate => {
             let [go, ..] = batches.numbers(event).arguments();
-            of(batches.goes.index(go), (0, DEAD), (1, RUNNABLE))
+            of(batches.goroutines.index(go), (0, DEAD), (1, RUNNABLE))
         }
-        Kind::GoWaiting | Kind::GoInSyscall => of(event.go, (1, RUNNABLE), (2, WAITING)),
-        Kind::GoStart | Kind::GoStartLabel => {
+        V1Kind::GoWaiting | V1Kind::GoInSyscall => of(event.go, (1, RUNNABLE), (2, WAITING)),
+        V1Kind::GoStart | V1Kind::GoStartLabel => {
             let [_, seq, _] = batches.numbers(event).arguments();
             of(event.go, (seq, RUNNABLE), (seq.wrapping_add(1), RUNNING))
         }
-        Kind::GoStartLocal => of(event.go, (ANY, RUNNABLE), (ONE_MORE, RUNNING)),
-        Kind::GoSched | Kind::GoPreempt => of(event.go, (ANY, RUNNING), (ANY, RUNNABLE)),
-        Kind::GoUnblock | Kind::GoSysExit => {
+        V1Kind::GoStartLocal => of(event.go, (ANY, RUNNABLE), (ONE_MORE, RUNNING)),
+        V1Kind::GoSched | V1Kind::GoPreempt => of(event.go, (ANY, RUNNING), (ANY, RUNNABLE)),
+        V1Kind::GoUnblock | V1Kind::GoSysExit => {
             let [go, seq, _] = batches.numbers(event).arguments();
-            let go = batches.goes.index(go);
+            let go = batches.goroutines.index(go);
             of(go, (seq, WAITING), (seq.wrapping_add(1), RUNNABLE))
         }
-        Kind::GoUnblockLocal | Kind::GoSysExitLocal => {
+        V1Kind::GoUnblockLocal | V1Kind::GoSysExitLocal => {
             let [go, ..] = batches.numbers(event).arguments();
-            of(batches.goes.index(go), (ANY, WAITING), (ONE_MORE, RUNNABLE))
+            of(
+                batches.goroutines.index(go),
+                (ANY, WAITING),
+                (ONE_MORE, RUNNABLE),
+            )
         }
-        Kind::GcStart => {
+        V1Kind::GcStart => {
             let [seq, ..] = batches.numbers(event).arguments();
             of(GO_COLLECTOR, (seq, DEAD), (seq.wrapping_add(1), DEAD))
         }
-        kind if kind.is_block() || kind == Kind::GoSysBlock => {
+        kind if kind.is_block() || kind == V1Kind::GoSysBlock => {
             of(event.go, (ANY, RUNNING), (ANY, WAITING))
         }
         _ => UNORDERED,
     }
 }
 
-/// Moves the ends of system calls to when they were, which may be long before they were told.
+/// Moves the ends of system calls to when they happened, which may be long before the file has them.
 ///
 /// Only now: while the order is looked for, such a time would seem to be out of order.
-fn date_syscall_exits(events: &mut [Event], batches: &Batches<'_>) -> Result<(), Damage> {
-    // By flow, when its system call began to block; 0 if it did not.
-    let mut blocked = vec![0i64; batches.goes.len()];
+fn date_syscall_exits(events: &mut [V1Event], batches: &BatchLoader<'_>) -> Result<(), Damage> {
+    // By goroutine, when its system call began to block; 0 if it did not.
+    let mut blocked = vec![0i64; batches.goroutines.len()];
     let mut moved = false;
     for event in events.iter_mut() {
         match event.kind {
-            Kind::GoSysBlock | Kind::GoInSyscall => blocked[event.go as usize] = event.time,
-            Kind::GoSysExit => {
+            V1Kind::GoSysBlock | V1Kind::GoInSyscall => blocked[event.go as usize] = event.time,
+            V1Kind::GoSysExit => {
                 let [_, _, time] = batches.numbers(event).arguments();
                 let (time, begun) = (time as i64, blocked[event.go as usize]);
                 let problem = match (time, begun) {

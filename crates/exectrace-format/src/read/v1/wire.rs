@@ -6,7 +6,7 @@
 use crate::wire::{Version, take_uvarint};
 
 use super::error::V1Error;
-use super::kinds::Kind;
+use super::kinds::V1Kind;
 
 /// Most bytes that the numbers of an event with a length may have.
 pub(super) const MAX_ARGUMENT_BYTES: u64 = 2_048;
@@ -26,7 +26,7 @@ const WITH_LENGTH: u8 = 3;
 /// An event, cut out of the file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Raw<'a> {
-    pub(super) kind: Kind,
+    pub(super) kind: V1Kind,
     /// Its numbers, still encoded. Of a string, its id.
     pub(super) body: &'a [u8],
     /// The bytes of a string or of a log's message.
@@ -47,15 +47,15 @@ pub(super) struct Numbers {
 pub(super) fn take_event<'a>(rest: &mut &'a [u8], version: Version) -> Result<Raw<'a>, V1Error> {
     let first = take(rest, 1, "event")?.first().copied().unwrap_or(0);
     let (number, count) = (first & 0x3f, first >> 6);
-    let kind = Kind::from_number(number, version).ok_or(V1Error::UnknownType(number))?;
+    let kind = V1Kind::from_number(number, version).ok_or(V1Error::UnknownType(number))?;
     let event = kind.spec().name;
     match kind {
-        Kind::String => {
+        V1Kind::String => {
             let body = take_numbers(rest, 1, event)?;
             let text = take_text(rest, event)?;
             Ok(Raw { kind, body, text })
         }
-        Kind::Batch if count != 1 => Err(V1Error::Arguments {
+        V1Kind::Batch if count != 1 => Err(V1Error::Arguments {
             event,
             wanted: 2,
             found: u64::from(count) + 1,
@@ -72,7 +72,7 @@ pub(super) fn take_event<'a>(rest: &mut &'a [u8], version: Version) -> Result<Ra
             }
             let body = take(rest, bytes, event)?;
             let text = match kind {
-                Kind::UserLog => take_text(rest, event)?,
+                V1Kind::UserLog => take_text(rest, event)?,
                 _ => &[],
             };
             Ok(Raw { kind, body, text })
@@ -130,7 +130,7 @@ impl Raw<'_> {
             numbers.count += 1;
         }
         let wanted = self.kind.numbers();
-        if numbers.count != wanted && self.kind != Kind::Stack {
+        if numbers.count != wanted && self.kind != V1Kind::Stack {
             return Err(V1Error::Arguments {
                 event: self.kind.spec().name,
                 wanted: wanted as u64,
@@ -164,7 +164,7 @@ impl Numbers {
     }
 
     /// The last number, if it is a stack. Go keeps its lower half.
-    pub(super) fn stack(&self, kind: Kind) -> u32 {
+    pub(super) fn stack(&self, kind: V1Kind) -> u32 {
         match self.count.checked_sub(1) {
             Some(last) if kind.has_stack() => {
                 self.values.get(last).copied().unwrap_or_default() as u32
@@ -181,7 +181,7 @@ pub(super) fn event_at(bytes: &[u8], at: u32, version: Version) -> Option<Raw<'_
 
 /// The numbers of the event of this kind that begins at `at`, which were decoded before.
 #[inline]
-pub(super) fn numbers_at(bytes: &[u8], at: u32, kind: Kind) -> Numbers {
+pub(super) fn numbers_at(bytes: &[u8], at: u32, kind: V1Kind) -> Numbers {
     let mut numbers = Numbers::default();
     let Some((first, mut rest)) = bytes.get(at as usize..).and_then(<[u8]>::split_first) else {
         return numbers;

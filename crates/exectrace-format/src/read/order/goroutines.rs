@@ -1,9 +1,9 @@
-//! The rules of flows.
+//! The rules of goroutines.
 
 use crate::ids::{GoId, StackId, StringId, ThreadId};
 
-use super::super::error::OrderError;
 use super::super::kind::CompactKind;
+use super::super::order_error::OrderError;
 use super::super::state::{GoState, ProcState, StateChange};
 use super::go_status::{LAST, RUNNABLE, RUNNING, SYSCALL, WAITING};
 use super::{
@@ -16,7 +16,7 @@ impl Order {
     pub(super) fn go_create(&mut self, turn: &mut Turn<'_>, status: u8) -> Outcome {
         turn.needs(Must, May)?;
         let kind = turn.event.kind;
-        let creator = self.goes.get_mut(turn.context.go);
+        let creator = self.goroutines.get_mut(turn.context.go);
         if creator.is_some_and(|creator| creator.status != RUNNING) {
             let expected = "Running";
             return Err(OrderError::WrongGoState { kind, expected }.into());
@@ -44,7 +44,7 @@ impl Order {
     }
 
     fn make_go(&mut self, id: u64, status: u8) -> Result<(), OrderError> {
-        if self.goes.contains(id) {
+        if self.goroutines.contains(id) {
             return Err(OrderError::GoExists(GoId(id)));
         }
         self.insert_go(id, status);
@@ -54,7 +54,7 @@ impl Order {
     pub(super) fn go_start(&mut self, turn: &mut Turn<'_>) -> Outcome {
         let (id, seq) = (turn.argument(0), turn.argument(1));
         let generation = self.generation;
-        match self.goes.get_mut(id) {
+        match self.goroutines.get_mut(id) {
             Some(go) if go.status == RUNNABLE && go.seq.is_next(generation, seq) => {
                 turn.needs(Must, MustNot)?;
                 go.status = RUNNING;
@@ -74,7 +74,7 @@ impl Order {
         self.emit(turn, StackId::NONE, kind)
     }
 
-    /// The running flow stops or blocks.
+    /// The running goroutine stops or blocks.
     pub(super) fn go_leave(&mut self, turn: &mut Turn<'_>, status: u8) -> Outcome {
         turn.needs(Must, Must)?;
         self.own_go_in(turn, RUNNING, "Running")?.status = status;
@@ -105,7 +105,7 @@ impl Order {
         self.emit(turn, StackId::NONE, kind)
     }
 
-    /// The flow on this thread, whose state is checked.
+    /// The goroutine on this thread, whose state is checked.
     #[inline]
     fn own_go_in(
         &mut self,
@@ -123,7 +123,7 @@ impl Order {
     }
 
     fn set_own_go(&mut self, turn: &Turn<'_>, status: u8) {
-        if let Some(go) = self.goes.get_mut(turn.context.go) {
+        if let Some(go) = self.goroutines.get_mut(turn.context.go) {
             go.status = status;
         }
         self.go_changed(turn.context.go);
@@ -132,7 +132,7 @@ impl Order {
     pub(super) fn go_unblock(&mut self, turn: &mut Turn<'_>) -> Outcome {
         let (id, seq) = (turn.argument(0), turn.argument(1));
         let generation = self.generation;
-        match self.goes.get_mut(id) {
+        match self.goroutines.get_mut(id) {
             Some(go) if go.status == WAITING && go.seq.is_next(generation, seq) => {
                 go.status = RUNNABLE;
                 go.seq.number = seq;
@@ -151,13 +151,13 @@ impl Order {
         self.emit(turn, stack, kind)
     }
 
-    /// The running flow blocks or ends, and another runs at once: surfaced as three events.
+    /// The running goroutine blocks or ends, and another runs at once: surfaced as three events.
     pub(super) fn go_switch(&mut self, turn: &mut Turn<'_>, status: Option<u8>) -> Outcome {
         turn.needs(Must, Must)?;
         self.own_go_in(turn, RUNNING, "Running")?;
         let (id, seq) = (turn.argument(0), turn.argument(1));
         let generation = self.generation;
-        let next = self.goes.get_mut(id);
+        let next = self.goroutines.get_mut(id);
         if !next.is_some_and(|go| go.status == WAITING && go.seq.is_next(generation, seq)) {
             return self.wait(Wait::Go {
                 go: id,
@@ -176,7 +176,7 @@ impl Order {
                 GoState::NotExist
             }
         };
-        if let Some(go) = self.goes.get_mut(id) {
+        if let Some(go) = self.goroutines.get_mut(id) {
             go.status = RUNNING;
             go.seq.number = seq;
         }
@@ -297,7 +297,7 @@ impl Order {
         }
         let fresh = self.fresh_seq();
         let initial = self.is_initial();
-        let from = match self.goes.get_mut(id) {
+        let from = match self.goroutines.get_mut(id) {
             Some(go) if go.status != status => {
                 let (go, old) = (GoId(id), go.status);
                 return Err(OrderError::InconsistentGo {
@@ -337,7 +337,7 @@ impl Order {
         self.emit(turn, stack, kind)
     }
 
-    /// A flow is in a system call on `thread`, which need not be the one that tells it.
+    /// A goroutine is in a system call on `thread`, which need not be the one that reports it.
     fn bind_syscall(
         &mut self,
         turn: &mut Turn<'_>,
