@@ -8,8 +8,9 @@ use std::panic::Location;
 
 use crate::fields::Fields;
 use crate::is_enabled;
+use crate::kinds::Kind;
 use crate::local::{record, serial};
-use crate::record::{Kind, head, task_and_length};
+use crate::record::{head, number_and_length};
 use crate::reservation::Reservation;
 
 /// A user task: one logical operation, such as a request, possibly across many threads.
@@ -65,7 +66,7 @@ impl Task {
             0,
             [
                 name.as_ptr().expose_provenance() as u64,
-                task_and_length(number, name.len()),
+                number_and_length(number, name.len()),
                 location(Location::caller()),
                 parent,
             ],
@@ -161,7 +162,7 @@ impl Region {
                 0,
                 [
                     name.as_ptr().expose_provenance() as u64,
-                    task_and_length(task, name.len()),
+                    number_and_length(task, name.len()),
                     location(Location::caller()),
                 ],
             );
@@ -240,7 +241,7 @@ fn write_log(
     let words = [
         head(Kind::Log, 0, ticks),
         category.as_ptr().expose_provenance() as u64,
-        task_and_length(task, category.len()),
+        number_and_length(task, category.len()),
         location(caller),
     ];
     let mut fits = reservation.push_all(words);

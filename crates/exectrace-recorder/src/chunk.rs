@@ -155,7 +155,7 @@ impl Chunk {
 
 /// The consumer's place in a chain of chunks.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct ReadPosition {
     chunk: &'static Chunk,
     /// The next word to read.
     at: usize,
@@ -163,7 +163,7 @@ pub struct Place {
     limit: usize,
 }
 
-impl Place {
+impl ReadPosition {
     /// The begin of a chain.
     pub fn at_start_of(chunk: &'static Chunk) -> Self {
         Self {

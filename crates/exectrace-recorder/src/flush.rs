@@ -5,14 +5,14 @@
 //! with all that came within that time after it: causes that arrive late are there before their
 //! effects are written. What the model made of them is one *group*, which goes to each recording in
 //! one write; if it is large, as the flush thread was held up, several groups, each written as soon as
-//! it is there. A start, a stop and a full pool cut at the present sample instead.
+//! it is there. A start, a stop and a full pool watermark at the present sample instead.
 //!
 //! It is one thread for the process. It records nothing, and it sleeps while nothing records.
 
 mod active;
+pub(crate) mod apply;
 mod generation;
 mod losses;
-mod model_sink;
 #[cfg(test)]
 mod tests;
 mod thread_times;
@@ -25,10 +25,9 @@ use std::time::{Duration, Instant};
 use exectrace_format::{ThreadId, Writer};
 
 use crate::capabilities;
-use crate::clock::{ClockSample, Conversion, Moment, Segment};
+use crate::clock::{ClockSample, Conversion, Moment};
 use crate::control::{Answer, Command, RecordingId};
 use crate::enabled::{self, lock};
-use crate::merge;
 use crate::model::{Earlier, Model, ThreadIndex};
 use crate::process::{self, Process};
 use crate::recording::{RecordingSink, Report, SinkError, StartError, StopError};
@@ -37,9 +36,9 @@ use crate::thread_reader::ThreadReader;
 use crate::{live_tasks, schedule};
 
 use active::{Active, Totals};
+use apply::apply_records;
 use generation::Generation;
 use losses::Losses;
-use model_sink::{Identity, ModelSink};
 use thread_times::ThreadTimes;
 
 /// How often groups are written.
@@ -58,9 +57,8 @@ pub(crate) struct Flusher {
     process: &'static Process,
     process_number: u32,
     id: ThreadId,
-    /// The threads that recorded, and who they are: two vectors of the same length.
+    /// The threads that recorded.
     readers: Vec<ThreadReader>,
-    identities: Vec<Identity>,
     /// Indices of the model that no living thread has, and how many were given out.
     free_indices: Vec<ThreadIndex>,
     next_index: u32,
@@ -69,7 +67,7 @@ pub(crate) struct Flusher {
     conversion: Conversion,
     /// Where moments come from.
     take_moment: Box<dyn FnMut() -> Moment + Send>,
-    /// Records up to this moment were or will be applied by the next held cut.
+    /// Records up to this moment were or will be applied by the next held watermark.
     now: Moment,
     /// Records up to here were applied.
     applied_ticks: u64,
@@ -99,7 +97,6 @@ impl Flusher {
             process_number: process::number(),
             id,
             readers: Vec::new(),
-            identities: Vec::new(),
             free_indices: Vec::new(),
             // Index 0 is the tracer's own thread.
             next_index: 1,
@@ -176,7 +173,7 @@ impl Flusher {
             }
             Command::Note(text) => self.note(&text),
             Command::About(key, value) => {
-                // At the time that the model has come to: it needs no cut, after which what lies
+                // At the time that the model has come to: it needs no watermark, after which what lies
                 // ahead of the records so far could not be looked at.
                 if let Some(model) = &mut self.model {
                     model.note_about(model.time_ns(), key, &value);
@@ -196,7 +193,7 @@ impl Flusher {
 
     fn start(&mut self, mut output: RecordingSink) -> Result<RecordingId, StartError> {
         if self.model.is_some() {
-            self.cut_now();
+            self.apply_all();
             // Those that run should not share what was lost before this one.
             self.report_dropped();
             self.write_group();
@@ -250,7 +247,7 @@ impl Flusher {
         if self.recordings.len() == 1 {
             enabled::set_enabled(false);
         }
-        self.cut_now();
+        self.apply_all();
         self.report_dropped();
         self.write_group();
         let Some(position) = self.recordings.iter().position(|active| active.id == id) else {
@@ -287,8 +284,8 @@ impl Flusher {
         let Some(model) = &mut self.model else {
             return;
         };
-        for (reader, identity) in self.readers.iter_mut().zip(&self.identities) {
-            model.dropped(model.time_ns(), identity.id, reader.take_unreported());
+        for reader in &mut self.readers {
+            model.dropped(model.time_ns(), reader.id(), reader.take_unreported());
         }
     }
 
@@ -301,7 +298,7 @@ impl Flusher {
 
     fn note(&mut self, text: &str) {
         if self.model.is_some() {
-            self.cut_now();
+            self.apply_all();
             if let Some(model) = &mut self.model {
                 model.note(self.now.sample.ns, "exectrace", text);
             }
@@ -336,14 +333,12 @@ impl Flusher {
     /// Before the records up to now are applied, so that a generation has the samples up to its end.
     fn sample_threads(&mut self, all: bool) {
         if let Some(model) = &mut self.model {
-            let ids = self.identities.iter().map(|identity| identity.id);
-            let readers = self.readers.iter().zip(ids);
-            self.thread_times.sample(readers, all, model);
+            self.thread_times.sample(&self.readers, all, model);
         }
     }
 
     /// Applies and writes all that was recorded until now.
-    fn cut_now(&mut self) {
+    fn apply_all(&mut self) {
         self.read_all();
         self.sample_threads(false);
         self.apply_until(self.now.sample.ticks);
@@ -359,9 +354,10 @@ impl Flusher {
         let Some(model) = &mut self.model else {
             return;
         };
-        for (reader, identity) in self.readers.iter_mut().zip(&self.identities) {
-            reader.look(self.now.sample.ticks, |ticks, ahead| {
-                model.look_ahead(|| self.conversion.to_ns(ticks), identity.index, ahead);
+        for reader in &mut self.readers {
+            let thread = reader.index();
+            reader.look(self.now.sample.ticks, |ticks, upcoming| {
+                model.look_ahead(|| self.conversion.to_ns(ticks), thread, upcoming);
             });
         }
     }
@@ -372,54 +368,38 @@ impl Flusher {
                 self.next_index += 1;
                 ThreadIndex(self.next_index - 1)
             });
-            self.identities.push(Identity {
-                index,
-                id: ThreadId(shared.thread),
-                name: shared.name.clone(),
-            });
-            self.readers.push(ThreadReader::new(shared));
+            self.readers.push(ThreadReader::new(index, shared));
         }
     }
 
-    /// Applies the records up to `cut` ticks, and writes groups of them as they become complete.
-    fn apply_until(&mut self, cut: u64) {
+    /// Applies the records up to `watermark` ticks, and writes groups of them as they become complete.
+    fn apply_until(&mut self, watermark: u64) {
         let begin = self.applied_ticks;
-        let length = cut.saturating_sub(begin);
+        let length = watermark.saturating_sub(begin);
         let ns = |ticks| self.conversion.to_ns(ticks);
-        let slices = (ns(cut).saturating_sub(ns(begin)) / SLICE_NS).clamp(1, MAX_SLICES);
+        let slices = (ns(watermark).saturating_sub(ns(begin)) / SLICE_NS).clamp(1, MAX_SLICES);
         for slice in 1..=slices {
             let until = match slice == slices {
-                true => cut,
+                true => watermark,
                 false => begin + length / slices * slice,
             };
-            self.merge_until(until);
+            if let Some(model) = &mut self.model {
+                apply_records(&mut self.readers, until, &self.conversion, model);
+            }
             self.write_complete_group(until);
         }
-        self.applied_ticks = cut;
+        self.applied_ticks = watermark;
         self.retire();
     }
 
-    fn merge_until(&mut self, cut: u64) {
-        let Some(model) = &mut self.model else {
-            return;
-        };
-        let mut sink = ModelSink {
-            model,
-            conversion: &self.conversion,
-            segment: Segment::default(),
-            identities: &self.identities,
-        };
-        merge::merge(&mut self.readers, cut, &mut sink);
-    }
-
     /// Writes what is pending if that is enough for a group or completes the generation. All records
-    /// up to `cut` ticks were applied.
-    fn write_complete_group(&mut self, cut: u64) {
+    /// up to `watermark` ticks were applied.
+    fn write_complete_group(&mut self, watermark: u64) {
         let pending = self.model.as_mut().map_or(0, Model::pending_events);
-        let cut_ns = self.conversion.to_ns(cut);
-        if pending >= GROUP_EVENTS || self.generation.is_over(cut_ns) {
+        let watermark_ns = self.conversion.to_ns(watermark);
+        if pending >= GROUP_EVENTS || self.generation.is_over(watermark_ns) {
             self.write_group();
-            self.renew_generation(cut_ns);
+            self.renew_generation(watermark_ns);
         }
     }
 
@@ -432,16 +412,13 @@ impl Flusher {
                 continue;
             }
             let mut reader = self.readers.swap_remove(place);
-            let identity = self.identities.swap_remove(place);
-            self.thread_times.forget(identity.id);
+            let (index, id) = (reader.index(), reader.id());
+            self.thread_times.forget(id);
             if let Some(model) = &mut self.model {
-                model.thread_gone(self.now.sample.ns, identity.index);
+                model.thread_gone(self.now.sample.ns, index);
+                model.dropped(model.time_ns(), id, reader.take_unreported());
             }
-            if let Some(model) = &mut self.model {
-                let dropped = reader.take_unreported();
-                model.dropped(model.time_ns(), identity.id, dropped);
-            }
-            self.free_indices.push(identity.index);
+            self.free_indices.push(index);
             reader.give_back_last_chunk();
         }
     }
@@ -473,13 +450,13 @@ impl Flusher {
         }
     }
 
-    /// Begins a generation if the present one is old or large enough. All records up to `cut_ns` were
+    /// Begins a generation if the present one is old or large enough. All records up to `watermark_ns` were
     /// applied and written.
-    fn renew_generation(&mut self, cut_ns: u64) {
+    fn renew_generation(&mut self, watermark_ns: u64) {
         if let Some(model) = &mut self.model
-            && self.generation.is_over(cut_ns)
+            && self.generation.is_over(watermark_ns)
         {
-            let begin_ns = cut_ns.max(model.time_ns());
+            let begin_ns = watermark_ns.max(model.time_ns());
             self.generation.renew(begin_ns, self.now);
             model.begin_generation(self.generation.number(), begin_ns);
         }

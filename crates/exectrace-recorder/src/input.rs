@@ -59,7 +59,7 @@ pub(crate) struct AsyncKey {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FieldValues<'a> {
     pub(crate) values: Values<'a>,
-    pub(crate) cut: bool,
+    pub(crate) truncated: bool,
 }
 
 /// One record. See `record` for the kinds.

@@ -91,6 +91,8 @@ mod flush;
 #[cfg(not(loom))]
 mod input;
 #[cfg(not(loom))]
+mod kinds;
+#[cfg(not(loom))]
 mod live_tasks;
 #[cfg(not(loom))]
 mod local;
@@ -132,7 +134,7 @@ mod waker;
 
 #[cfg(loom)]
 #[doc(hidden)]
-pub use chunk::{Chunk, Place};
+pub use chunk::{Chunk, ReadPosition};
 #[cfg(loom)]
 #[path = "live_tasks/slot.rs"]
 mod slot;

@@ -26,7 +26,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, compiler_fence};
 
 use crate::chunk::{CHUNK_WORDS, Chunk, FULL, RESERVED_WORDS};
-use crate::record::{Kind, head};
+use crate::kinds::Kind;
+use crate::record::head;
 use crate::thread::{ExitGuard, Shared};
 use crate::{clock, process};
 

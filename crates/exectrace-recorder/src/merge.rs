@@ -3,17 +3,18 @@
 //! The order is each thread's own, plus causes before effects, then time. Counters that are read out
 //! of order differ by up to a microsecond or so between threads, so a thread may seem to enter a span
 //! just before another made it. When a record names a span that the model does not know, the other
-//! threads' next records are searched for its making, over a stretch of time longer than any such
+//! threads' next records are searched for its making, over a span of time longer than any such
 //! difference; if it is there, that thread goes first, up to the making. If not, the span is older
 //! than the recording or its making was lost, and the model infers what it needs.
 //!
-//! A thread that lost the processor between its clock and its store is late: the cut has passed.
-//! Its records keep their place in the thread's order and move up to the cut.
+//! A thread that lost the processor between its clock and its store is late: the watermark has passed
+//! its record. Its records keep their place in the thread's order and are taken at the next watermark.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::input::{Input, NewSpan, SpanKey};
+use crate::input::SpanKey;
+use crate::thread_reader::ThreadReader;
 
 /// How far ahead in time a span's making is searched for, in ticks of any clock in use (30 µs of a
 /// 3 GHz counter, 100 µs of nanoseconds): many times what counters were seen to disagree by.
@@ -23,135 +24,122 @@ const SEARCH_TICKS: u64 = 100_000;
 /// threads that pass something on within a microsecond.
 const LONGEST_CHAIN: usize = 16;
 
-/// The records of one thread, in its own order.
-pub(crate) trait Stream {
-    /// What is known of a record without reading all of it.
-    type Head: Copy;
-
-    /// The next record, if there is one, and its ticks.
-    fn head(&mut self) -> Option<(u64, Self::Head)>;
-
-    /// Gives the next record, of which `head` was told, to the sink as one of thread `index`, and
-    /// steps over it; and over those that follow up to `until`, if the sink takes them with it.
-    fn take(&mut self, head: Self::Head, until: u64, index: usize, sink: &mut impl Sink);
-
-    /// The span that the next record names, if it should come after that span's making.
-    fn named(&self, head: Self::Head) -> Option<SpanKey>;
-
-    /// Ticks of the next record, if there is one.
-    fn peek_ticks(&mut self) -> Option<u64> {
-        self.head().map(|(ticks, _)| ticks)
-    }
-
-    /// How many records from here on, none later than `until` ticks, include the making of `span`.
-    fn search(&self, span: SpanKey, until: u64) -> Option<usize>;
+/// Yields the records of all threads up to a watermark, as runs of records of one thread.
+#[derive(Debug)]
+pub(crate) struct Merge<'a> {
+    readers: &'a mut [ThreadReader],
+    /// In ticks.
+    watermark: u64,
+    /// Threads by the ticks of their next records, but for the one whose run was yielded last.
+    next_by_ticks: BinaryHeap<Reverse<(u64, usize)>>,
+    current: Option<usize>,
+    /// Runs that wait for the one above them, innermost last.
+    waiting: Vec<Run>,
 }
 
-/// What takes the merged records.
-pub(crate) trait Sink {
-    /// Whether the span can be found, so that its making need not be searched.
-    fn knows(&self, span: SpanKey) -> bool;
-
-    /// Takes the next record of thread `index`.
-    fn apply(&mut self, ticks: u64, index: usize, input: Input<'_>);
-
-    /// Takes the next four records of thread `index`, which are a span's whole life, or none of them
-    /// if it returns `false`.
-    fn apply_leaf_span(&mut self, ticks: [u64; 4], index: usize, new: &NewSpan<'_>) -> bool;
+/// Records of one thread that come next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    /// The thread.
+    pub(crate) index: usize,
+    /// The ticks of its last record.
+    pub(crate) until: u64,
+    /// How many records at most.
+    pub(crate) records: usize,
+    /// The making of the span that the first record names was searched for.
+    pub(crate) is_searched: bool,
 }
 
-/// Gives all records up to `cut` ticks to the sink, in order.
-pub(crate) fn merge<S: Stream>(streams: &mut [S], cut: u64, sink: &mut impl Sink) {
-    let mut heads: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::with_capacity(streams.len());
-    for (index, stream) in streams.iter_mut().enumerate() {
-        heads.extend(next_head(stream, index, cut));
+impl Run {
+    /// Whether the run was brought forward for another thread's sake: then no record belongs to it that was
+    /// not asked for.
+    pub(crate) fn is_brought_forward(&self) -> bool {
+        self.records != usize::MAX
     }
-    while let Some(Reverse((ticks, index))) = heads.pop() {
-        // A thread whose records were brought forward stands elsewhere now.
-        if streams[index].peek_ticks() == Some(ticks) {
-            // This thread goes on until another's record is older.
-            let until = heads.peek().map_or(cut, |Reverse((ticks, _))| *ticks);
-            run(streams, index, until.min(cut), sink);
+}
+
+impl<'a> Merge<'a> {
+    /// Begins to merge what the readers have looked at.
+    pub(crate) fn new(readers: &'a mut [ThreadReader], watermark: u64) -> Self {
+        let mut merge = Self {
+            next_by_ticks: BinaryHeap::with_capacity(readers.len()),
+            readers,
+            watermark,
+            current: None,
+            waiting: Vec::new(),
+        };
+        for index in 0..merge.readers.len() {
+            merge.queue(index);
         }
-        heads.extend(next_head(&mut streams[index], index, cut));
+        merge
     }
-}
 
-fn next_head<S: Stream>(stream: &mut S, index: usize, cut: u64) -> Option<Reverse<(u64, usize)>> {
-    let ticks = stream.peek_ticks()?;
-    (ticks <= cut).then_some(Reverse((ticks, index)))
-}
+    pub(crate) fn reader(&mut self, index: usize) -> &mut ThreadReader {
+        &mut self.readers[index]
+    }
 
-/// Takes a thread's records up to `until`.
-fn run<S: Stream>(streams: &mut [S], index: usize, until: u64, sink: &mut impl Sink) {
-    let mut waiting = Vec::new();
-    while let Some((ticks, head)) = streams[index].head() {
-        if ticks > until {
-            return;
+    /// The next run. That before was taken to its end, or [waits](Self::wait).
+    pub(crate) fn next_run(&mut self) -> Option<Run> {
+        if let Some(run) = self.waiting.pop() {
+            return Some(run);
         }
-        take_one(streams, index, (ticks, head), until, &mut waiting, sink);
-    }
-}
-
-/// Takes a thread's next record, after the making of the span that it names.
-///
-/// `waiting` are the threads whose next record waits for this one.
-///
-/// Inlined, so that the head stays in registers: through memory it cost a tenth of the flush thread.
-#[inline(always)]
-fn take_one<S: Stream>(
-    streams: &mut [S],
-    index: usize,
-    (ticks, head): (u64, S::Head),
-    until: u64,
-    waiting: &mut Vec<usize>,
-    sink: &mut impl Sink,
-) {
-    if let Some(span) = streams[index].named(head)
-        && !sink.knows(span)
-        && waiting.len() < LONGEST_CHAIN
-    {
-        waiting.push(index);
-        bring_forward(streams, span, ticks + SEARCH_TICKS, waiting, sink);
-        waiting.pop();
-    }
-    streams[index].take(head, until, index, sink);
-}
-
-/// [`take_one`], where it is called from within itself.
-#[inline(never)]
-fn take_brought<S: Stream>(
-    streams: &mut [S],
-    index: usize,
-    head: (u64, S::Head),
-    waiting: &mut Vec<usize>,
-    sink: &mut impl Sink,
-) {
-    // Those after this record were not asked for, whatever their time.
-    take_one(streams, index, head, 0, waiting, sink);
-}
-
-/// If a thread that does not wait itself makes `span` soon, takes its records up to the making.
-#[cold]
-fn bring_forward<S: Stream>(
-    streams: &mut [S],
-    span: SpanKey,
-    until: u64,
-    waiting: &mut Vec<usize>,
-    sink: &mut impl Sink,
-) {
-    for index in 0..streams.len() {
-        if waiting.contains(&index) {
-            continue;
+        if let Some(current) = self.current.take() {
+            self.queue(current);
         }
-        if let Some(records) = streams[index].search(span, until) {
-            for _ in 0..records {
-                let Some(head) = streams[index].head() else {
-                    return;
-                };
-                take_brought(streams, index, head, waiting, sink);
+        loop {
+            let Reverse((ticks, index)) = self.next_by_ticks.pop()?;
+            let peek = self.readers[index].peek();
+            if peek.is_some_and(|peek| peek.ticks == ticks) {
+                // This thread goes on until another's record is older.
+                let next = self.next_by_ticks.peek();
+                let until = next.map_or(self.watermark, |Reverse((ticks, _))| *ticks);
+                self.current = Some(index);
+                return Some(Run {
+                    index,
+                    until: until.min(self.watermark),
+                    records: usize::MAX,
+                    is_searched: false,
+                });
             }
-            return;
+            // Its records were brought forward, so it stands elsewhere now.
+            self.queue(index);
         }
+    }
+
+    /// Adds a thread to those that wait for their turn, if it has a record up to the watermark.
+    fn queue(&mut self, index: usize) {
+        if let Some(peek) = self.readers[index].peek()
+            && peek.ticks <= self.watermark
+        {
+            self.next_by_ticks.push(Reverse((peek.ticks, index)));
+        }
+    }
+
+    /// Has a run wait, whose next record, at these ticks, names a span that is not known. If a thread that does
+    /// not wait itself makes the span soon, its records up to the making are the next run.
+    #[cold]
+    pub(crate) fn wait(&mut self, run: Run, ticks: u64, span: SpanKey) {
+        let may_search = self.waiting.len() < LONGEST_CHAIN;
+        self.waiting.push(Run {
+            is_searched: true,
+            ..run
+        });
+        if may_search {
+            let maker = self.run_up_to_making(span, ticks + SEARCH_TICKS);
+            self.waiting.extend(maker);
+        }
+    }
+
+    fn run_up_to_making(&self, span: SpanKey, until: u64) -> Option<Run> {
+        let waits = |index: usize| self.waiting.iter().any(|run| run.index == index);
+        let mut others = (0..self.readers.len()).filter(|&index| !waits(index));
+        others.find_map(|index| {
+            Some(Run {
+                index,
+                until: u64::MAX,
+                records: self.readers[index].search(span, until)?,
+                is_searched: false,
+            })
+        })
     }
 }

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use crate::enabled::call_listeners;
 use crate::is_enabled;
+use crate::kinds::Kind;
 use crate::live_tasks::{self, LiveTask};
 use crate::local::{record, serial};
-use crate::record::{Kind, MAX_SOURCES, task_and_length};
+use crate::record::{MAX_SOURCES, number_and_length};
 use crate::table::Table;
 
 /// An async task: a number that is to be unique among all async tasks of the process, ever.
@@ -158,7 +159,7 @@ impl Runtime {
                 task.0,
                 std::ptr::from_ref(place).expose_provenance() as u64,
                 name.as_ptr().expose_provenance() as u64,
-                task_and_length(kind as u64, name.len()),
+                number_and_length(kind as u64, name.len()),
             ];
             record(Kind::AsyncSpawn, self.number, operands);
         }

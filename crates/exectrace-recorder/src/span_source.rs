@@ -11,8 +11,9 @@ use std::marker::PhantomData;
 
 use crate::fields::Fields;
 use crate::is_enabled;
+use crate::kinds::Kind;
 use crate::local::record;
-use crate::record::{Kind, MAX_SOURCES, head};
+use crate::record::{MAX_SOURCES, head};
 use crate::reservation::Reservation;
 
 /// What a call site of spans or events says of itself.
@@ -79,8 +80,9 @@ pub enum Parent {
 }
 
 impl Parent {
+    /// The two words that say it in a record.
     #[inline]
-    fn words(self) -> (u64, u64) {
+    pub(crate) fn words(self) -> (u64, u64) {
         match self {
             Parent::Root => (0, 0),
             Parent::Explicit(span) => (span, 1 << PARENT_SHIFT),

@@ -36,7 +36,8 @@ use std::ptr;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crate::decode::MAX_STACK_WORDS;
-use crate::record::{Kind, head};
+use crate::kinds::Kind;
+use crate::record::head;
 use crate::reservation::Reservation;
 use walk::ThreadStack;
 

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use exectrace_format::ThreadId;
+
 use crate::chunk::Chunk;
 use crate::decode::{Cursor, Peek, Scratch};
-use crate::input::{Input, SpanKey, Upcoming};
-use crate::merge::{Sink, Stream};
+use crate::input::{NewSpan, SpanKey, Upcoming};
+use crate::kinds::Kind;
+use crate::model::{LeafRecords, Model, ThreadIndex};
 use crate::process;
-use crate::record::Kind;
 use crate::thread::Shared;
 
 /// A thread, and how far it was read.
@@ -17,6 +19,8 @@ use crate::thread::Shared;
 /// one gives records to the model, up to where the other has looked and no further.
 #[derive(Debug)]
 pub(crate) struct ThreadReader {
+    /// The model's name for the thread.
+    index: ThreadIndex,
     shared: Arc<Shared>,
     /// `None` until the thread has its first chunk.
     cursors: Option<Cursors>,
@@ -38,8 +42,9 @@ struct Cursors {
 }
 
 impl ThreadReader {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(index: ThreadIndex, shared: Arc<Shared>) -> Self {
         Self {
+            index,
             shared,
             cursors: None,
             near: 0,
@@ -48,6 +53,18 @@ impl ThreadReader {
             scratch: Scratch::default(),
             reported: 0,
         }
+    }
+
+    pub(crate) fn index(&self) -> ThreadIndex {
+        self.index
+    }
+
+    pub(crate) fn id(&self) -> ThreadId {
+        ThreadId(self.shared.thread)
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.shared.name.as_deref()
     }
 
     /// Records that the thread had to drop so far and that were not reported, also not by this.
@@ -86,13 +103,11 @@ impl ThreadReader {
             let looking = &mut cursors.looking;
             while let Some(peek) = looking.peek(now) {
                 has_news = true;
-                if let Some(seen) = looking.ahead(&peek) {
-                    ahead(peek.ticks, &seen);
+                if let Some(upcoming) = looking.record(&peek).upcoming() {
+                    ahead(peek.ticks, &upcoming);
                 }
-                if peek.kind == Kind::SpanNew
-                    && let Some(whole) = looking.leaf_span(&peek, None)
-                {
-                    looking.advance_past_leaf(&whole);
+                if let Some(leaf) = LeafRecords::at(looking, &peek, None) {
+                    looking.advance_words(leaf.words);
                 } else {
                     looking.advance(&peek);
                 }
@@ -165,67 +180,32 @@ fn give_back(chunk: &'static Chunk) {
     }
 }
 
-impl Stream for ThreadReader {
-    type Head = Peek;
-
+/// The next record.
+impl ThreadReader {
     #[inline(always)]
-    fn head(&mut self) -> Option<(u64, Peek)> {
-        let peek = self.cursors.as_mut()?.peek(self.near)?;
-        Some((peek.ticks, peek))
+    pub(crate) fn peek(&mut self) -> Option<Peek> {
+        self.cursors.as_mut()?.peek(self.near)
     }
 
+    /// The span whose making should come before the next record.
     #[inline(always)]
-    fn take(&mut self, head: Peek, until: u64, index: usize, sink: &mut impl Sink) {
-        let Some(Cursors { taking, looking }) = &mut self.cursors else {
-            return;
-        };
-        let ticks = head.ticks;
-        // The most frequent kinds each on a way of their own, on which they stay in registers.
-        match head.kind {
-            Kind::SpanEnter => sink.apply(ticks, index, Input::SpanEnter(taking.span(&head))),
-            Kind::SpanExit => {
-                let span = taking.span(&head);
-                let input = match taking.is_closed_next(&head, Some(looking)) {
-                    true => Input::SpanExitLast(span),
-                    false => Input::SpanExit(span),
-                };
-                sink.apply(ticks, index, input);
-            }
-            Kind::SpanClose => sink.apply(ticks, index, Input::SpanClose(taking.span(&head))),
-            Kind::SpanDrop => sink.apply(ticks, index, Input::SpanDrop(taking.span(&head))),
-            Kind::RegionEnd => {
-                let began = taking.span(&head).id;
-                sink.apply(ticks, index, Input::RegionEnd { began });
-            }
-            Kind::Lost => {
-                let dropped = taking.span(&head).id;
-                let records = dropped.saturating_sub(self.reported);
-                if records > 0 {
-                    self.reported = dropped;
-                    sink.apply(ticks, index, Input::Lost { records });
-                }
-            }
-            Kind::SpanNew => {
-                let span = taking.read_span(&head, &mut self.scratch);
-                if let Some(whole) = taking.leaf_span(&head, Some(looking))
-                    && whole.ticks[3] <= until
-                    && sink.apply_leaf_span(whole.ticks, index, &span)
-                {
-                    return taking.advance_past_leaf(&whole);
-                }
-                sink.apply(ticks, index, Input::SpanNew(span));
-            }
-            _ => sink.apply(ticks, index, taking.read(&head, &mut self.scratch)),
-        }
-        taking.advance(&head);
+    pub(crate) fn named(&self, peek: &Peek) -> Option<SpanKey> {
+        self.cursors.as_ref()?.taking.record(peek).named_span()
     }
 
+    /// The next record, which was peeked at.
     #[inline(always)]
-    fn named(&self, head: Peek) -> Option<SpanKey> {
-        self.cursors.as_ref()?.taking.named(&head)
+    pub(crate) fn next_record<'a>(&'a mut self, peek: &'a Peek) -> Option<NextRecord<'a>> {
+        Some(NextRecord {
+            peek,
+            cursors: self.cursors.as_mut()?,
+            scratch: &mut self.scratch,
+            reported: &mut self.reported,
+        })
     }
 
-    fn search(&self, span: SpanKey, until: u64) -> Option<usize> {
+    /// How many records from here on, none later than `until` ticks, include the making of `span`.
+    pub(crate) fn search(&self, span: SpanKey, until: u64) -> Option<usize> {
         let cursors = self.cursors.as_ref()?;
         let mut cursor = cursors.taking;
         let mut records = 0;
@@ -239,12 +219,75 @@ impl Stream for ThreadReader {
                 return None;
             }
             records += 1;
-            if peek.kind == Kind::SpanNew && cursor.span(&peek) == span {
+            if peek.kind == Kind::SpanNew && cursor.record(&peek).span(1) == span {
                 return Some(records);
             }
             cursor.advance(&peek);
         }
         None
+    }
+}
+
+/// The next record of a thread, which is to be stepped over.
+#[derive(Debug)]
+pub(crate) struct NextRecord<'a> {
+    peek: &'a Peek,
+    cursors: &'a mut Cursors,
+    scratch: &'a mut Scratch,
+    reported: &'a mut u64,
+}
+
+impl NextRecord<'_> {
+    /// The span that it is of, or whatever number stands behind its head.
+    #[inline(always)]
+    pub(crate) fn span(&self) -> SpanKey {
+        self.cursors.taking.record(self.peek).span(1)
+    }
+
+    /// Decodes it for the model.
+    #[inline(always)]
+    pub(crate) fn handle(&mut self, model: &mut Model, thread: ThreadIndex) {
+        let record = self.cursors.taking.record(self.peek);
+        record.handle(self.scratch, model, thread);
+    }
+
+    /// The making of a span, which it is.
+    #[inline(always)]
+    pub(crate) fn new_span(&mut self) -> NewSpan<'_> {
+        self.cursors.taking.record(self.peek).new_span(self.scratch)
+    }
+
+    /// Whether the record after it, an exit from a span, closes the span or drops a handle.
+    #[inline(always)]
+    pub(crate) fn is_closed_next(&self) -> bool {
+        let Cursors { taking, looking } = &self.cursors;
+        taking.is_closed_next(self.peek, Some(looking))
+    }
+
+    /// It and the three records after it, if they are those of a leaf span, up to `until` ticks.
+    #[inline(always)]
+    pub(crate) fn leaf_span(&self, until: u64) -> Option<LeafRecords> {
+        let Cursors { taking, looking } = &self.cursors;
+        let leaf = LeafRecords::at(taking, self.peek, Some(looking))?;
+        (leaf.ticks[3] <= until).then_some(leaf)
+    }
+
+    /// How many records its thread has lost, as it says, that were not reported before.
+    pub(crate) fn take_newly_lost(&mut self) -> u64 {
+        let lost = self.span().id;
+        let records = lost.saturating_sub(*self.reported);
+        *self.reported += records;
+        records
+    }
+
+    #[inline(always)]
+    pub(crate) fn advance(self) {
+        self.cursors.taking.advance(self.peek);
+    }
+
+    #[inline(always)]
+    pub(crate) fn advance_past_leaf(self, leaf: &LeafRecords) {
+        self.cursors.taking.advance_words(leaf.words);
     }
 }
 
@@ -254,33 +297,12 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU64};
 
     use super::*;
-    use crate::input::NewSpan;
     use crate::pool::Pool;
     use crate::record::head;
 
-    /// How the records of a thread were taken: so many at once.
-    #[derive(Default)]
-    struct Taken(Vec<usize>);
-
-    impl Sink for Taken {
-        fn knows(&self, _: SpanKey) -> bool {
-            true
-        }
-
-        fn apply(&mut self, _: u64, _: usize, _: Input<'_>) {
-            self.0.push(1);
-        }
-
-        fn apply_leaf_span(&mut self, ticks: [u64; 4], _: usize, _: &NewSpan<'_>) -> bool {
-            assert!(ticks.is_sorted());
-            self.0.push(4);
-            true
-        }
-    }
-
     const SPAN: u64 = 77;
 
-    /// The four records of a span's life, from `ticks` on, the third by way of `span source`.
+    /// The four records of a span's life, from `ticks` on, the third of `source`.
     fn life(ticks: u64, source: u16) -> Vec<Vec<u64>> {
         let about = |kind, source, after| vec![head(kind, source, ticks + after), SPAN];
         vec![
@@ -300,25 +322,37 @@ mod tests {
     }
 
     fn reader_of(chunk: &'static Chunk) -> ThreadReader {
-        ThreadReader::new(Arc::new(Shared {
-            thread: 1,
-            name: None,
-            first: OnceLock::from(chunk),
-            dropped: AtomicU64::new(0),
-            ended: AtomicBool::new(false),
-        }))
+        ThreadReader::new(
+            ThreadIndex(1),
+            Arc::new(Shared {
+                thread: 1,
+                name: None,
+                first: OnceLock::from(chunk),
+                dropped: AtomicU64::new(0),
+                ended: AtomicBool::new(false),
+            }),
+        )
     }
 
-    /// Takes what was looked at, up to `until`.
+    /// How the records that were looked at, up to `until`, are taken: so many at once.
     fn take(reader: &mut ThreadReader, until: u64) -> Vec<usize> {
-        let mut taken = Taken::default();
-        while let Some((ticks, head)) = reader.head() {
-            if ticks > until {
-                break;
+        let mut taken = Vec::new();
+        while let Some(peek) = reader.peek().filter(|peek| peek.ticks <= until) {
+            let record = reader.next_record(&peek).expect("a record");
+            let leaf = record.leaf_span(until);
+            match leaf {
+                Some(leaf) => {
+                    assert!(leaf.ticks.is_sorted());
+                    taken.push(4);
+                    record.advance_past_leaf(&leaf);
+                }
+                None => {
+                    taken.push(1);
+                    record.advance();
+                }
             }
-            reader.take(head, until, 0, &mut taken);
         }
-        taken.0
+        taken
     }
 
     #[test]

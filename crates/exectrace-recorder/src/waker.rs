@@ -30,8 +30,8 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 
 use crate::enabled::{epoch, is_enabled};
+use crate::kinds::Kind;
 use crate::local::record;
-use crate::record::Kind;
 use crate::schedule::{AsyncTaskId, Runtime, StackHash};
 use crate::stacks::{self, Watch, Watching};
 

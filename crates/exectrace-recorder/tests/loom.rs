@@ -3,7 +3,7 @@
 //! Run with `RUSTFLAGS="--cfg loom" cargo test -p exectrace-recorder --test loom --release`.
 #![cfg(loom)]
 
-use exectrace_recorder::{Chunk, Place, Slot};
+use exectrace_recorder::{Chunk, ReadPosition, Slot};
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
@@ -23,14 +23,22 @@ fn put(chunk: &'static Chunk, at: usize, number: u64) {
 }
 
 /// Reads what is published, and checks that each record is whole.
-fn take_all(place: &mut Place, seen: &mut Vec<u64>, mut left: impl FnMut(&'static Chunk)) {
+fn take_all(
+    position: &mut ReadPosition,
+    seen: &mut Vec<u64>,
+    mut left: impl FnMut(&'static Chunk),
+) {
     loop {
-        while place.has_word() {
-            assert_eq!(place.word(1), !place.word(0), "a record is published whole");
-            seen.push(place.word(0));
-            place.advance(2);
+        while position.has_word() {
+            assert_eq!(
+                position.word(1),
+                !position.word(0),
+                "a record is published whole"
+            );
+            seen.push(position.word(0));
+            position.advance(2);
         }
-        match place.leave_chunk() {
+        match position.leave_chunk() {
             Some(chunk) => left(chunk),
             None => return,
         }
@@ -45,11 +53,11 @@ fn the_consumer_sees_whole_records_in_order_while_the_producer_writes() {
             put(first, 0, 1);
             put(first, 2, 2);
         });
-        let mut place = Place::at_start_of(first);
+        let mut position = ReadPosition::at_start_of(first);
         let mut seen = Vec::new();
-        take_all(&mut place, &mut seen, |_| ());
+        take_all(&mut position, &mut seen, |_| ());
         producer.join().unwrap();
-        take_all(&mut place, &mut seen, |_| ());
+        take_all(&mut position, &mut seen, |_| ());
         assert_eq!(seen, [1, 2]);
     });
 }
@@ -63,11 +71,11 @@ fn nothing_is_lost_when_the_producer_changes_chunks() {
             first.seal(second);
             put(second, 0, 2);
         });
-        let mut place = Place::at_start_of(first);
+        let mut position = ReadPosition::at_start_of(first);
         let mut seen = Vec::new();
-        take_all(&mut place, &mut seen, |_| ());
+        take_all(&mut position, &mut seen, |_| ());
         producer.join().unwrap();
-        take_all(&mut place, &mut seen, |_| ());
+        take_all(&mut position, &mut seen, |_| ());
         assert_eq!(seen, [1, 2]);
     });
 }
@@ -92,9 +100,9 @@ fn a_chunk_that_was_read_can_be_another_threads_next() {
             put(first, 0, 1);
             first.seal(second);
         });
-        let mut place = Place::at_start_of(first);
+        let mut position = ReadPosition::at_start_of(first);
         let mut seen = Vec::new();
-        take_all(&mut place, &mut seen, |chunk| {
+        take_all(&mut position, &mut seen, |chunk| {
             chunk.reset();
             *pool.lock().unwrap() = Some(chunk);
         });
@@ -119,9 +127,9 @@ fn the_last_records_of_a_thread_are_seen_after_its_end_is() {
         };
         // As `ThreadReader::look` does: the end first, then the records.
         let was_ended = ended.load(Ordering::Acquire);
-        let mut place = Place::at_start_of(first);
+        let mut position = ReadPosition::at_start_of(first);
         let mut seen = Vec::new();
-        take_all(&mut place, &mut seen, |_| ());
+        take_all(&mut position, &mut seen, |_| ());
         if was_ended {
             assert_eq!(seen, [1]);
         }

@@ -67,17 +67,13 @@ impl ThreadTimes {
     }
 
     /// Writes what has changed for the threads that recorded since the last look, or for `all`.
-    pub(super) fn sample<'a>(
-        &mut self,
-        readers: impl Iterator<Item = (&'a ThreadReader, ThreadId)>,
-        all: bool,
-        model: &mut Model,
-    ) {
+    pub(super) fn sample(&mut self, readers: &[ThreadReader], all: bool, model: &mut Model) {
         if self.missing.is_some() {
             return;
         }
         let mut is_own_wanted = all;
-        for (reader, thread) in readers {
+        for reader in readers {
+            let thread = reader.id();
             if !all && !reader.has_news() {
                 continue;
             }

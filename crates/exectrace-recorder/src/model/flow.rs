@@ -131,14 +131,6 @@ impl Flow {
         self.poll > 0
     }
 
-    /// Whether a region can begin and end here with nothing else to be done.
-    #[inline]
-    pub(crate) fn can_take_leaf(&self) -> bool {
-        self.stays.left == 0
-            && self.regions.len() < MAX_OPEN_REGIONS
-            && self.regions.last().is_none_or(|region| !region.over)
-    }
-
     /// The position of a region whose end has not come, innermost first.
     #[inline]
     pub(crate) fn find(&self, key: RegionKey) -> Option<usize> {

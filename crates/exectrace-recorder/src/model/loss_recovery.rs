@@ -18,6 +18,10 @@ const SILENT_GENERATIONS: u64 = 3;
 impl Model {
     /// A thread says that it lost records before this moment.
     pub(super) fn lost(&mut self, thread: ThreadIndex, records: u64) {
+        if records == 0 {
+            // They were reported before.
+            return;
+        }
         self.run(thread);
         self.losses += 1;
         self.counts.lost += records;

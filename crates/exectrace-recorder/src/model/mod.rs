@@ -48,6 +48,7 @@ use tasks::Tasks;
 use threads::Machine;
 
 pub(crate) use earlier::Earlier;
+pub(crate) use leaf_span::LeafRecords;
 pub(crate) use sites::Describe;
 pub(crate) use threads::ThreadIndex;
 
@@ -172,15 +173,20 @@ impl Model {
         self.spans.find(span).is_some()
     }
 
-    /// Applies one record of a thread.
-    ///
-    /// Inlined, so that it is a plain call of the handler where the kind is known.
+    /// Begins a record, which is handled next: comes to its time.
     #[inline(always)]
-    pub(crate) fn apply(&mut self, time_ns: u64, thread: ThreadIndex, input: Input<'_>) {
+    pub(crate) fn begin_record(&mut self, time_ns: u64) {
         self.apply_timed_wakes(time_ns);
         self.machine.emitter.advance(time_ns);
         self.spans.forget_before(time_ns);
         self.counts.records += 1;
+    }
+
+    /// Handles the record that was begun, of a thread.
+    ///
+    /// Inlined, so that it is a plain call of the handler where the kind is known.
+    #[inline(always)]
+    pub(crate) fn handle(&mut self, thread: ThreadIndex, input: Input<'_>) {
         match input {
             Input::RegionBegin {
                 began,

@@ -11,6 +11,7 @@ use exectrace_format::{GoId, TaskId};
 use rustc_hash::FxHashMap;
 
 use super::flow::FlowId;
+use super::leaf_span::RecentLeaves;
 use super::sites::SiteId;
 use crate::input::SpanKey;
 
@@ -19,13 +20,9 @@ pub(crate) const MAX_SPANS: usize = 1 << 20;
 
 /// How long a span is remembered after its end: far more than counters disagree by, far less than
 /// it takes a registry to give its id to another span (8,191 spans on one thread).
-const REMEMBERED_NS: u64 = 20_000;
+pub(super) const REMEMBERED_NS: u64 = 20_000;
 
-/// Spans that were told whole and are remembered: more than a thread can make in the microsecond by
-/// which counters disagree.
-const REMEMBERED_LEAVES: usize = 64;
-
-/// Set in the index of a slot that is none of the table's, but of the spans told whole.
+/// Set in the index of a slot that is none of the table's, but of the leaf spans.
 const LEAF: u32 = 1 << 31;
 
 /// Where a span is kept. Carries a serial, so that it cannot be taken for the next one there.
@@ -128,10 +125,8 @@ pub(crate) struct Spans {
     closed: VecDeque<(u64, SpanSlot)>,
     /// When the first of them is to be forgotten. (0 while there was none yet.)
     forget_from_ns: u64,
-    /// The last spans that were told whole, which were never in the table, and the times of their
-    /// ends. The next one goes to `next_leaf`.
-    leaves: Vec<(u64, Span)>,
-    next_leaf: usize,
+    /// Leaf spans, which were never in the table.
+    leaves: RecentLeaves,
     /// The latest time that the table heard of.
     latest_ns: u64,
 }
@@ -155,7 +150,7 @@ impl Spans {
         self.find_in_table(key).or_else(|| self.find_leaf(key))
     }
 
-    /// Finds a span that was not told whole.
+    /// Finds a span that is no leaf span.
     #[inline]
     pub(crate) fn find_in_table(&self, key: SpanKey) -> Option<SpanSlot> {
         let slot = self.by_key.get(&key).copied()?;
@@ -163,17 +158,12 @@ impl Spans {
         Some(slot)
     }
 
-    /// Finds a span that was told whole a moment ago.
-    #[cold]
+    /// Finds a leaf span that ended a moment ago.
     fn find_leaf(&self, key: SpanKey) -> Option<SpanSlot> {
-        let next = self.next_leaf;
-        let newest_first = (0..next).rev().chain((next..self.leaves.len()).rev());
-        let is_remembered = |&index: &usize| self.leaves[index].0 + REMEMBERED_NS > self.latest_ns;
-        let mut remembered = newest_first.take_while(is_remembered);
-        let index = remembered.find(|&index| self.leaves[index].1.key == key)?;
+        let index = self.leaves.find(key, self.latest_ns)?;
         Some(SpanSlot {
             index: LEAF | index as u32,
-            serial: self.leaves[index].1.serial,
+            serial: self.leaves.get(index)?.serial,
         })
     }
 
@@ -182,7 +172,7 @@ impl Spans {
     pub(crate) fn get(&self, slot: SpanSlot) -> Option<&Span> {
         let span = match self.slots.get(slot.index as usize) {
             Some(span) => span.as_ref()?,
-            None => &self.leaves.get((slot.index & !LEAF) as usize)?.1,
+            None => self.leaves.get((slot.index & !LEAF) as usize)?,
         };
         (span.serial == slot.serial).then_some(span)
     }
@@ -192,7 +182,7 @@ impl Spans {
     pub(crate) fn get_mut(&mut self, slot: SpanSlot) -> Option<&mut Span> {
         let span = match self.slots.get_mut(slot.index as usize) {
             Some(span) => span.as_mut()?,
-            None => &mut self.leaves.get_mut((slot.index & !LEAF) as usize)?.1,
+            None => self.leaves.get_mut((slot.index & !LEAF) as usize)?,
         };
         (span.serial == slot.serial).then_some(span)
     }
@@ -227,17 +217,13 @@ impl Spans {
         Some(slot)
     }
 
-    /// Remembers for a little a span that was told whole.
+    /// Remembers a leaf span for a little.
     pub(crate) fn remember_leaf(&mut self, mut span: Span, ended_ns: u64) {
         self.next_serial = self.next_serial.wrapping_add(1);
         span.serial = self.next_serial;
         span.handles = 0;
         span.closed = true;
-        match self.leaves.get_mut(self.next_leaf) {
-            Some(oldest) => *oldest = (ended_ns, span),
-            None => self.leaves.push((ended_ns, span)),
-        }
-        self.next_leaf = (self.next_leaf + 1) % REMEMBERED_LEAVES;
+        self.leaves.push(span, ended_ns);
     }
 
     /// Marks a span as ended; it is forgotten a little later.

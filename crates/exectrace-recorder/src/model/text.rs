@@ -26,7 +26,7 @@ pub(crate) fn write_fields(site: &Site, fields: FieldValues<'_>, text: &mut Stri
             }
         }
     }
-    if fields.cut {
+    if fields.truncated {
         text.push_str(" …");
     }
 }

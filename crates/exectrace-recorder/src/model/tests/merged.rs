@@ -1,117 +1,73 @@
 //! Legal programs seen through clocks that disagree and buffers that are published late.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, OnceLock};
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::merge::{Sink, Stream, merge};
+use crate::chunk::Chunk;
+use crate::clock::{ClockSample, Conversion};
+use crate::flush::apply::apply_records;
+use crate::kinds::Kind;
+use crate::pool::Pool;
+use crate::record::head;
+use crate::thread::Shared;
+use crate::thread_reader::ThreadReader;
 
-/// A record with the time its thread's clock showed, and the true time at which it can be read.
+/// A record, and the true time at which it is published.
 #[derive(Debug)]
 struct Record {
-    ticks: u64,
     published: u64,
-    input: Input<'static>,
+    words: Vec<u64>,
 }
 
-/// The records of one thread, of which some are published.
-#[derive(Debug, Default)]
-struct Queue {
-    records: VecDeque<Record>,
-    published: usize,
+/// A thread that writes its records when their time has come.
+struct Producer {
+    chunk: &'static Chunk,
+    unpublished: VecDeque<Record>,
+    shared: Arc<Shared>,
 }
 
-impl Queue {
-    fn next(&self) -> Option<&Record> {
-        self.records.front().filter(|_| self.published > 0)
-    }
+fn pool() -> &'static Pool {
+    static POOL: OnceLock<Pool> = OnceLock::new();
+    POOL.get_or_init(|| Pool::with_memory(0).expect("a megabyte"))
+}
 
-    /// Publishes what can be read by now; tells of clones.
-    fn look(&mut self, now: u64, mut clone: impl FnMut(SpanKey)) {
-        let unread = self.records.iter().skip(self.published);
-        for record in unread.take_while(|record| record.published <= now) {
-            self.published += 1;
-            if let Input::SpanClone(span) = record.input {
-                clone(span);
-            }
+impl Producer {
+    fn new(thread: u64) -> Self {
+        // All records of a program fit one chunk.
+        let chunk = pool().take().expect("a chunk");
+        let shared = Arc::new(Shared {
+            thread: thread + 100,
+            name: None,
+            first: OnceLock::from(chunk),
+            dropped: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+        });
+        Self {
+            chunk,
+            unpublished: VecDeque::new(),
+            shared,
         }
     }
-}
 
-impl Queue {
-    /// The next four published records, if they are a span's whole life up to `until`.
-    fn leaf_span(&self, until: u64) -> Option<(NewSpan<'static>, [u64; 4])> {
-        let next: Vec<_> = self.records.iter().take(self.published.min(4)).collect();
-        let [new, enter, exit, drop] = next[..] else {
-            return None;
-        };
-        let Input::SpanNew(made) = new.input else {
-            return None;
-        };
-        let rest = [enter.input, exit.input, drop.input];
-        let is_whole = matches!(
-            rest,
-            [Input::SpanEnter(a), Input::SpanExit(b), Input::SpanDrop(c) | Input::SpanClose(c)]
-                if [a, b, c] == [made.span; 3]
-        );
-        let times = [new, enter, exit, drop].map(|record| record.ticks);
-        (is_whole && drop.ticks <= until).then_some((made, times))
-    }
-}
-
-impl Stream for Queue {
-    type Head = Input<'static>;
-
-    fn head(&mut self) -> Option<(u64, Self::Head)> {
-        let next = self.next()?;
-        Some((next.ticks, next.input))
-    }
-
-    fn take(&mut self, head: Self::Head, until: u64, index: usize, sink: &mut impl Sink) {
-        if let Some((new, times)) = self.leaf_span(until)
-            && sink.apply_leaf_span(times, index, &new)
+    fn publish(&mut self, now: u64) {
+        while let Some(record) = self.unpublished.front()
+            && record.published <= now
         {
-            self.records.drain(..times.len());
-            self.published -= times.len();
-            return;
+            let at = self.chunk.position();
+            self.chunk.store(at, &record.words);
+            self.chunk.publish(at + record.words.len());
+            self.unpublished.pop_front();
         }
-        let ticks = self.records.pop_front().map_or(0, |record| record.ticks);
-        self.published -= 1;
-        sink.apply(ticks, index, head);
-    }
-
-    fn named(&self, head: Self::Head) -> Option<SpanKey> {
-        match head {
-            Input::SpanEnter(span) | Input::SpanDrop(span) | Input::SpanClose(span) => Some(span),
-            Input::SpanNew(NewSpan {
-                parent: Parent::Explicit(id) | Parent::Current(id),
-                ..
-            }) if id != 0 => Some(span(id)),
-            _ => None,
-        }
-    }
-
-    fn search(&self, wanted: SpanKey, until: u64) -> Option<usize> {
-        let published = self.records.iter().take(self.published);
-        let near = published.take_while(|record| record.ticks <= until);
-        let mut near = near.map(|record| record.input);
-        near.position(|input| matches!(input, Input::SpanNew(new) if new.span == wanted))
-            .map(|position| position + 1)
     }
 }
 
-impl Sink for Trial {
-    fn knows(&self, span: SpanKey) -> bool {
-        self.model.knows(span)
-    }
-
-    fn apply(&mut self, ticks: u64, index: usize, input: Input<'_>) {
-        Trial::apply(self, ticks, index as u32, input);
-    }
-
-    fn apply_leaf_span(&mut self, ticks: [u64; 4], index: usize, new: &NewSpan<'_>) -> bool {
-        Trial::apply_leaf_span(self, ticks, index as u32, new)
+impl Drop for Producer {
+    fn drop(&mut self) {
+        pool().give_back(self.chunk);
     }
 }
 
@@ -144,61 +100,79 @@ fn clocks() -> impl Strategy<Value = [(u64, u64); THREADS]> {
 }
 
 /// Writes the records of all lives, one life after the other, as the threads' clocks show them.
-fn program(lives: &[Life], clocks: &[(u64, u64); THREADS]) -> Vec<Queue> {
-    let mut queues: Vec<Queue> = (0..THREADS).map(|_| Queue::default()).collect();
+fn program(lives: &[Life], clocks: &[(u64, u64); THREADS]) -> Vec<Producer> {
+    let mut producers: Vec<_> = (0..THREADS as u64).map(Producer::new).collect();
     let mut now = START_NS;
     let mut id = 0;
     for life in lives {
         id += 2;
-        let (one, two) = (span(id), span(id + 1));
+        let (one, two) = (id, id + 1);
         let mut steps = vec![
-            (life.maker, new(id, 0, Parent::Root)),
-            (life.user, Input::SpanEnter(one)),
-            (life.user, Input::SpanClone(one)),
-            (life.maker, Input::SpanDrop(one)),
+            (life.maker, Kind::SpanNew, vec![one, 0, 0, 0]),
+            (life.user, Kind::SpanEnter, vec![one]),
+            (life.user, Kind::SpanClone, vec![one]),
+            (life.maker, Kind::SpanDrop, vec![one]),
         ];
         if life.child {
+            let (parent, how) = Parent::Explicit(one).words();
             steps.extend([
-                (life.maker, new(id + 1, 1, Parent::Explicit(id))),
-                (life.user, Input::SpanEnter(two)),
-                (life.user, Input::SpanExit(two)),
-                (life.user, Input::SpanDrop(two)),
+                (life.maker, Kind::SpanNew, vec![two, 1, parent, how]),
+                (life.user, Kind::SpanEnter, vec![two]),
+                (life.user, Kind::SpanExit, vec![two]),
+                (life.user, Kind::SpanDrop, vec![two]),
             ]);
         }
         steps.extend([
-            (life.user, Input::SpanExit(one)),
-            (life.user, Input::SpanDrop(one)),
+            (life.user, Kind::SpanExit, vec![one]),
+            (life.user, Kind::SpanDrop, vec![one]),
         ]);
-        for (thread, input) in steps {
+        for (thread, kind, operands) in steps {
             now += 1 + life.pause_ns;
             let (ahead, late) = clocks[thread];
-            queues[thread].records.push_back(Record {
-                ticks: now + ahead,
-                published: now + late,
-                input,
-            });
+            let mut words = vec![head(kind, 1, now + ahead)];
+            words.extend(operands);
+            let published = now + late;
+            let record = Record { published, words };
+            producers[thread].unpublished.push_back(record);
         }
     }
-    queues
+    producers
 }
 
-/// Reads the queues every ten milliseconds and applies what is older than the reading before.
-fn play(queues: &mut [Queue]) -> Trial {
+/// Reads the buffers every ten milliseconds and applies what is older than the reading before.
+fn run(mut producers: Vec<Producer>) -> Trial {
     const PASS_NS: u64 = 10_000_000;
     let mut trial = Trial::new();
-    let mut cut = START_NS;
-    while queues.iter().any(|queue| !queue.records.is_empty()) {
-        let now = cut + PASS_NS;
-        for queue in queues.iter_mut() {
-            queue.look(now, |span| {
-                trial
-                    .model
-                    .look_ahead(|| now, ThreadIndex(1), &Upcoming::Clone(span));
+    // A tick is a nanosecond.
+    let conversion = Conversion::starting_at(ClockSample { ticks: 0, ns: 0 });
+    let shared = producers
+        .iter()
+        .map(|producer| Arc::clone(&producer.shared));
+    // Index 0 is the tracer's.
+    let readers = shared.zip(1..);
+    let readers = readers.map(|(shared, index)| ThreadReader::new(ThreadIndex(index), shared));
+    let mut readers: Vec<_> = readers.collect();
+    let mut watermark = START_NS;
+    let has_more = |readers: &mut Vec<ThreadReader>| {
+        let mut readers = readers.iter_mut();
+        readers.any(|reader| reader.peek().is_some())
+    };
+    while has_more(&mut readers)
+        || producers
+            .iter()
+            .any(|producer| !producer.unpublished.is_empty())
+    {
+        let now = watermark + PASS_NS;
+        for (producer, reader) in producers.iter_mut().zip(&mut readers) {
+            producer.publish(now);
+            let thread = reader.index();
+            reader.look(now, |ticks, upcoming| {
+                trial.model.look_ahead(|| ticks, thread, upcoming);
             });
         }
-        merge(queues, cut, &mut trial);
+        apply_records(&mut readers, watermark, &conversion, &mut trial.model);
         trial.group();
-        cut = now;
+        watermark = now;
     }
     trial
 }
@@ -211,8 +185,7 @@ proptest! {
         lives in lives(),
         clocks in clocks(),
     ) {
-        let mut queues = program(&lives, &clocks);
-        let mut trial = play(&mut queues);
+        let mut trial = run(program(&lives, &clocks));
         let events = trial.read().remove(0);
         let children = lives.iter().filter(|life| life.child).count();
         prop_assert_eq!(tasks(&events).len(), lives.len());

@@ -40,7 +40,8 @@ impl Trial {
 
     pub(super) fn apply(&mut self, time_ns: u64, thread: u32, input: Input<'_>) {
         let index = self.register(time_ns, thread);
-        self.model.apply(time_ns, index, input);
+        self.model.begin_record(time_ns);
+        self.model.handle(index, input);
     }
 
     /// Applies the records of a span's life at once, if the model will.
@@ -162,7 +163,7 @@ pub(super) fn site(address: u64) -> CallsiteKey {
 pub(super) fn no_fields() -> FieldValues<'static> {
     FieldValues {
         values: Values::of(&[]),
-        cut: false,
+        truncated: false,
     }
 }
 
