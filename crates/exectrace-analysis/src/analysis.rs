@@ -2,10 +2,11 @@
 
 use std::io::Read;
 
-use exectrace_format::{CompactEvent, ReadError, Reader};
+use exectrace_format::{ReadError, Reader};
+use exectrace_replay::replay;
 use serde::Serialize;
 
-use crate::play::Player;
+use crate::time::Analyzer;
 use crate::{
     Counter, CriticalPath, Finding, Gc, Latencies, Logs, Options, Overview, Profile, Regions,
     Syscalls, Tasks, UserTasks, Vocabulary, Workers,
@@ -47,9 +48,9 @@ pub struct Analysis {
     /// The names in the trace, whatever the filter lets through.
     #[serde(skip)]
     pub names: Vocabulary,
-    /// Whether the filter lets any stretch of an async task or thread through that lies in the window.
+    /// Whether the filter lets any span of an async task or thread through that lies in the window.
     #[serde(skip)]
-    pub has_stretches: bool,
+    pub lets_time_through: bool,
     /// What the rules found that watch the trace as it is played; a part of [`Self::findings`].
     #[serde(skip)]
     pub(crate) watched: Vec<Finding>,
@@ -73,16 +74,9 @@ impl Analysis {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn read<R: Read>(reader: &mut Reader<R>, options: &Options) -> Self {
-        let mut player = Player::new(options);
-        let mut event = CompactEvent::default();
-        let damage = loop {
-            match reader.next_into(&mut event) {
-                Ok(true) => player.play(&event, reader.tables(), reader.side_record()),
-                Ok(false) => break None,
-                Err(error) => break Some(error),
-            }
-        };
-        let mut analysis = player.finish();
+        let mut analyzer = Analyzer::new(options);
+        let Ok(damage) = replay(reader, &mut analyzer);
+        let mut analysis = analyzer.analysis;
         analysis.overview.header_version = reader.version().number();
         analysis.damage = damage;
         analysis

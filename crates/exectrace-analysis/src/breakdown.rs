@@ -1,11 +1,12 @@
 //! Where the time of a flow, a region or a user task went, by state.
 
 use exectrace_format::WaitSource;
+use exectrace_replay::Text;
 use serde::Serialize;
 
-use crate::names::Text;
-use crate::play::World;
+use crate::names::Places;
 use crate::sums::{SumNs, add_ns};
+use crate::time::World;
 
 /// Where time went. The parts do not overlap, and add up to `total_ns`. A part that the trace cannot
 /// tell is `None`: [`Sight`](crate::Sight) says why, and its time is in `unknown_ns` or in another part.
@@ -157,8 +158,8 @@ impl Sums {
         }
     }
 
-    pub(crate) fn named(&self, world: &World) -> Breakdown {
-        let names = &world.names;
+    pub(crate) fn named(&self, world: &World<'_>) -> Breakdown {
+        let names = &world.names();
         let longest_first = |times: &[(Text, u64)]| {
             let mut named: Vec<ReasonTime> = times
                 .iter()
@@ -180,7 +181,7 @@ impl Sums {
         let known = |part: u64| (self.own_code == 0 || part > 0).then_some(part);
         let waiting = longest_first(&self.waiting);
         let has_delays = self.wakes_concluded == 0 || self.wakes_seen > 0;
-        let syscall = |part: u64| (world.facts.sees_syscalls() || part > 0).then_some(part);
+        let syscall = |part: u64| (world.sees_syscalls() || part > 0).then_some(part);
         Breakdown {
             total_ns: self.total,
             running_ns: known(self.running),

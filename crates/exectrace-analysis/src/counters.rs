@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use exectrace_format::{CompactEvent, CompactKind, Metric, SideRecord};
 use serde::Serialize;
 
-use crate::play::World;
+use crate::time::World;
 
 /// A quantity over time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -48,7 +48,7 @@ struct Series {
 
 impl CounterPass {
     #[inline]
-    pub(crate) fn event(&mut self, world: &World, event: &CompactEvent) {
+    pub(crate) fn event(&mut self, world: &World<'_>, event: &CompactEvent) {
         if let CompactKind::Metric { metric, value } = event.kind
             && let Some(place) = METRICS.iter().position(|known| *known == metric)
         {
@@ -57,7 +57,7 @@ impl CounterPass {
         }
     }
 
-    pub(crate) fn side_record(&mut self, world: &World, record: &SideRecord) {
+    pub(crate) fn side_record(&mut self, world: &World<'_>, record: &SideRecord) {
         if let SideRecord::Counter {
             name,
             time_ns,
@@ -89,7 +89,7 @@ impl CounterPass {
 }
 
 impl Series {
-    fn add(&mut self, world: &World, time: i64, value: i64) {
+    fn add(&mut self, world: &World<'_>, time: i64, value: i64) {
         if !world.clip.touches(time, time) {
             return;
         }

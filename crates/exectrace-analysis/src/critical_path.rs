@@ -6,13 +6,14 @@
 //! goes on with the spawner. A wait that anything else ended is charged to its reason. What runs is
 //! split where regions begin and end in it.
 
-use exectrace_format::{GoId, TaskId};
+use exectrace_format::GoId;
+use exectrace_replay::{GoroutineState, Origin, Stack, Text, UserTask, between};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
-use crate::names::{Place, Stack, Text};
-use crate::play::{Flow, Origin, State, Stretch, World, between};
+use crate::names::{Place, Places};
 use crate::sums::add_ns;
+use crate::time::{Flow, TimeSpan, World};
 
 /// What a user task was waiting for at each moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -35,7 +36,7 @@ pub struct CriticalPath {
     pub left_out: u64,
 }
 
-/// A stretch of the path.
+/// A span of the path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PathStep {
     /// The async task it lies on.
@@ -98,7 +99,7 @@ pub(crate) struct CriticalPathPass {
 struct Piece {
     go: GoId,
     name: Text,
-    state: State,
+    state: GoroutineState,
     begin: i64,
     end: i64,
     origin: Origin,
@@ -113,7 +114,7 @@ impl CriticalPathPass {
     pub(crate) fn new(task: u64) -> Self {
         Self {
             task,
-            name: Text::default(),
+            name: Text::EMPTY,
             family: FxHashSet::from_iter([task]),
             begin: None,
             end: None,
@@ -125,12 +126,8 @@ impl CriticalPathPass {
         }
     }
 
-    pub(crate) fn task_begins(
-        &mut self,
-        world: &World,
-        go: GoId,
-        (task, parent, name): (TaskId, TaskId, Text),
-    ) {
+    pub(crate) fn task_begins(&mut self, world: &World<'_>, begun: &UserTask) {
+        let (task, parent, name, go) = (begun.id, begun.parent, begun.name, begun.goroutine);
         if task.0 == self.task {
             (self.begin, self.last, self.name) = (Some(world.now), go, name);
             // What ended before is not on the path.
@@ -142,14 +139,15 @@ impl CriticalPathPass {
         }
     }
 
-    pub(crate) fn task_ends(&mut self, world: &World, go: GoId, task: TaskId, name: Text) {
+    pub(crate) fn task_ends(&mut self, world: &World<'_>, ended: &UserTask) {
+        let (task, name, go) = (ended.id, ended.name, world.state.goroutine());
         if task.0 == self.task && self.end.is_none() {
             (self.end, self.last, self.name) = (Some(world.now), go, name);
         }
     }
 
     /// A region has begun, or ended.
-    pub(crate) fn region_changes(&mut self, now: i64, flow: &Flow) {
+    pub(crate) fn region_changes(&mut self, now: i64, flow: &Flow<'_>) {
         if self.end.is_some() {
             return;
         }
@@ -172,15 +170,15 @@ impl CriticalPathPass {
             changes.drain(..changes.len().saturating_sub(1));
             changes
                 .last()
-                .is_some_and(|&(_, region)| region != Text::default())
+                .is_some_and(|&(_, region)| region != Text::EMPTY)
         });
         self.changes = self.regions.len();
     }
 
     #[inline]
-    pub(crate) fn stretch(&mut self, flow: &Flow, stretch: &Stretch) {
-        let is_before = self.begin.is_some_and(|begin| stretch.end <= begin);
-        if is_before || self.end.is_some_and(|end| stretch.begin >= end) {
+    pub(crate) fn leave(&mut self, flow: &Flow<'_>, span: &TimeSpan<'_>) {
+        let is_before = self.begin.is_some_and(|begin| span.end <= begin);
+        if is_before || self.end.is_some_and(|end| span.begin >= end) {
             return;
         }
         if self.pieces.len() >= MAX_PIECES {
@@ -190,19 +188,19 @@ impl CriticalPathPass {
         self.pieces.push(Piece {
             go: flow.id,
             name: flow.name,
-            state: stretch.state,
-            begin: stretch.begin,
-            end: stretch.end,
-            origin: stretch.origin,
-            actor: stretch.actor,
-            reason: stretch.reason,
-            stack: stretch.stack,
-            user_task: flow.user_task(),
+            state: span.state,
+            begin: span.begin,
+            end: span.end,
+            origin: span.origin,
+            actor: span.actor,
+            reason: span.reason,
+            stack: span.stack,
+            user_task: flow.user_task().0,
             region: innermost(flow),
         });
     }
 
-    pub(crate) fn finish(self, world: &World) -> Option<CriticalPath> {
+    pub(crate) fn finish(self, world: &World<'_>) -> Option<CriticalPath> {
         if self.begin.is_none() && self.end.is_none() {
             return None;
         }
@@ -213,7 +211,7 @@ impl CriticalPathPass {
         let totals = totals(&steps);
         Some(CriticalPath {
             user_task: self.task,
-            name: world.names.owned(self.name),
+            name: world.names().owned(self.name),
             begin_ns: world.since_begin(begin),
             duration_ns: between(begin, end),
             is_complete: self.begin.is_some() && self.end.is_some(),
@@ -224,7 +222,7 @@ impl CriticalPathPass {
     }
 
     /// The steps from the end to the begin.
-    fn walk(&self, world: &World, begin: i64, end: i64) -> Vec<PathStep> {
+    fn walk(&self, world: &World<'_>, begin: i64, end: i64) -> Vec<PathStep> {
         let mut flows: FxHashMap<GoId, Vec<&Piece>> = FxHashMap::default();
         for piece in &self.pieces {
             flows.entry(piece.go).or_default().push(piece);
@@ -248,7 +246,7 @@ impl CriticalPathPass {
             let waker = ender
                 .map(|ender| ender.actor)
                 .filter(|&waker| waker != go && waker != GoId::NONE);
-            if let (State::Waiting, Some(waker)) = (piece.state, waker)
+            if let (GoroutineState::Waiting, Some(waker)) = (piece.state, waker)
                 && now == piece.end
                 && self.serves(&flows, waker, now)
             {
@@ -270,7 +268,10 @@ impl CriticalPathPass {
 
     /// Calls back with each region in which the piece was from `begin` to `end`, the last one first.
     fn split(&self, piece: &Piece, begin: i64, end: i64, mut each: impl FnMut(Text, i64, i64)) {
-        let may_change = matches!(piece.state, State::Running | State::Unknown);
+        let may_change = matches!(
+            piece.state,
+            GoroutineState::Running | GoroutineState::Unknown
+        );
         let changes = self.regions.get(&piece.go).filter(|_| may_change);
         let Some(changes) = changes else {
             return each(piece.region, begin, end);
@@ -288,7 +289,7 @@ impl CriticalPathPass {
             }
         }
         if begin < to {
-            each(Text::default(), begin, to);
+            each(Text::EMPTY, begin, to);
         }
     }
 
@@ -299,17 +300,19 @@ impl CriticalPathPass {
         let piece = next.checked_sub(1).and_then(|last| pieces.get(last));
         piece.is_some_and(|piece| {
             // Of a thread's own code it is not known whether it ran.
-            matches!(piece.state, State::Running | State::Unknown)
-                && piece.end >= time
+            matches!(
+                piece.state,
+                GoroutineState::Running | GoroutineState::Unknown
+            ) && piece.end >= time
                 && self.family.contains(&piece.user_task)
         })
     }
 }
 
 /// The name of the flow's innermost region.
-fn innermost(flow: &Flow) -> Text {
+fn innermost(flow: &Flow<'_>) -> Text {
     let region = flow.regions.last();
-    region.map_or(Text::default(), |region| region.name)
+    region.map_or(Text::EMPTY, |region| region.name)
 }
 
 /// The sums of the steps, the longest first.
@@ -336,34 +339,34 @@ fn totals(steps: &[PathStep]) -> Vec<PathTotal> {
     totals
 }
 
-fn unknown(world: &World, go: GoId, begin: i64, end: i64) -> PathStep {
+fn unknown(world: &World<'_>, go: GoId, begin: i64, end: i64) -> PathStep {
     PathStep {
         async_task: go.0,
         begin_ns: world.since_begin(begin),
         duration_ns: between(begin, end),
-        state: State::Unknown.name(),
+        state: GoroutineState::Unknown.name(),
         ..PathStep::default()
     }
 }
 
-fn step(world: &World, piece: &Piece, begin: i64, end: i64, waker: Option<GoId>) -> PathStep {
-    let waits = piece.state == State::Waiting;
-    let has_place = waits || piece.state == State::Syscall;
+fn step(world: &World<'_>, piece: &Piece, begin: i64, end: i64, waker: Option<GoId>) -> PathStep {
+    let waits = piece.state == GoroutineState::Waiting;
+    let has_place = waits || piece.state == GoroutineState::Syscall;
     PathStep {
         async_task: piece.go.0,
-        name: world.names.owned(piece.name),
+        name: world.names().owned(piece.name),
         begin_ns: world.since_begin(begin),
         duration_ns: between(begin, end),
         state: piece.state.name(),
         reason: if waits {
-            world.names.owned(piece.reason)
+            world.names().owned(piece.reason)
         } else {
             String::new()
         },
         woken_by: waker.filter(|_| waits).map(|waker| waker.0),
-        region: world.names.owned(piece.region),
+        region: world.names().owned(piece.region),
         stack: if has_place {
-            world.names.places(piece.stack)
+            world.names().places(piece.stack)
         } else {
             Vec::new()
         },

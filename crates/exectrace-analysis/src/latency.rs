@@ -1,12 +1,12 @@
 //! How the lengths of states are distributed, for all async tasks together and by name.
 
+use exectrace_replay::{GoroutineKind, GoroutineState, Names, Next, Origin, Text};
 use serde::Serialize;
 
 use crate::breakdown::source;
 use crate::histogram::Histogram;
-use crate::names::{Names, Text};
-use crate::play::{Flow, Next, Origin, State, Stretch, World};
-use crate::sight::FlowKind;
+use crate::names::Places;
+use crate::time::{Flow, TimeSpan, World};
 
 /// Distributions of how long async tasks were in each state at a time.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -77,32 +77,34 @@ const SYSCALL: usize = 4;
 
 impl LatencyPass {
     #[inline]
-    pub(crate) fn stretch(&mut self, flow: &Flow, stretch: &Stretch) {
-        let is_of_task = flow.kind == FlowKind::Task && stretch.state != State::Unknown;
+    pub(crate) fn leave(&mut self, flow: &Flow<'_>, span: &TimeSpan<'_>) {
+        let is_of_task = flow.kind == GoroutineKind::Task && span.state != GoroutineState::Unknown;
         // What was ready and was dropped did not run late.
-        let is_dropped = stretch.state == State::Runnable && stretch.next == Next::End;
-        if !stretch.is_closed() || !is_of_task || is_dropped {
+        let is_dropped = span.state == GoroutineState::Runnable && span.next == Next::End;
+        if !span.is_closed() || !is_of_task || is_dropped {
             return;
         }
         let states = &mut self.group(flow.name).states;
-        if stretch.is_wake_concluded {
+        if span.is_wake_concluded {
             states.unseen_wakes += 1;
             return;
         }
-        let durations = match (stretch.state, stretch.origin) {
-            (State::Waiting, _) => states.wait(stretch.reason),
-            (State::Running, _) => &mut states.plain[RUN],
-            (State::Runnable, Origin::From(State::Waiting)) => &mut states.plain[WAKE],
-            (State::Runnable, Origin::Spawned) => &mut states.plain[SPAWN],
-            (State::Runnable, _) => &mut states.plain[YIELD],
-            (State::Syscall | State::Unknown, _) => &mut states.plain[SYSCALL],
+        let durations = match (span.state, span.origin) {
+            (GoroutineState::Waiting, _) => states.wait(span.reason),
+            (GoroutineState::Running, _) => &mut states.plain[RUN],
+            (GoroutineState::Runnable, Origin::From(GoroutineState::Waiting)) => {
+                &mut states.plain[WAKE]
+            }
+            (GoroutineState::Runnable, Origin::Spawned) => &mut states.plain[SPAWN],
+            (GoroutineState::Runnable, _) => &mut states.plain[YIELD],
+            (GoroutineState::Syscall | GoroutineState::Unknown, _) => &mut states.plain[SYSCALL],
         };
-        durations.record(stretch.inside);
+        durations.record(span.inside);
     }
 
     #[inline]
     fn group(&mut self, name: Text) -> &mut Group {
-        let place = name.0 as usize;
+        let place = name.index();
         let known = self.group_of_name.get(place).copied().unwrap_or(0);
         let index = match known {
             0 => self.new_group(name),
@@ -112,7 +114,7 @@ impl LatencyPass {
     }
 
     fn new_group(&mut self, name: Text) -> usize {
-        let place = name.0 as usize;
+        let place = name.index();
         if self.group_of_name.len() <= place {
             self.group_of_name.resize(place + 1, 0);
         }
@@ -124,19 +126,19 @@ impl LatencyPass {
         self.groups.len() - 1
     }
 
-    pub(crate) fn finish(self, world: &World) -> Latencies {
+    pub(crate) fn finish(self, world: &World<'_>) -> Latencies {
         let mut all = States::default();
         for group in &self.groups {
             all.add(&group.states);
         }
         let named = |group: Group| GroupLatency {
-            name: world.names.owned(group.name),
-            states: group.states.named(&world.names),
+            name: world.names().owned(group.name),
+            states: group.states.named(world.names()),
         };
         let mut groups: Vec<GroupLatency> = self.groups.into_iter().map(named).collect();
         groups.sort_by(|a, b| a.name.cmp(&b.name));
         Latencies {
-            all: all.named(&world.names),
+            all: all.named(world.names()),
             groups,
         }
     }

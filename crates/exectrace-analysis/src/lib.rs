@@ -16,7 +16,7 @@
 //! | [`Finding`] | what is wrong: [`Analysis::findings`] |
 //! | [`Syscalls`], [`Gc`], [`Counter`] | what their names say |
 //!
-//! A [`Filter`] limits them to some async tasks and stretches; [`EventFilter`] asks it of events.
+//! A [`Filter`] limits them to some async tasks and spans of their time.
 
 #![forbid(unsafe_code)]
 
@@ -24,7 +24,6 @@ mod analysis;
 mod breakdown;
 mod counters;
 mod critical_path;
-mod filter;
 mod findings;
 mod gc;
 mod histogram;
@@ -34,37 +33,38 @@ mod names;
 mod options;
 mod overview;
 mod passes;
-mod play;
 mod profile;
 mod regions;
 mod sight;
 mod sums;
 mod syscalls;
 mod tasks;
+mod time;
 mod top;
 mod user_tasks;
 mod vocabulary;
 mod workers;
 
+pub use exectrace_replay::{Expression, Filter, FilterError, Window};
+
 pub use analysis::Analysis;
 pub use breakdown::{Breakdown, ReasonTime};
 pub use counters::{Counter, MAX_POINTS};
 pub use critical_path::{CriticalPath, MAX_PIECES, PathStep, PathTotal};
-pub use filter::{Expression, Filter, FilterError};
 pub use findings::{Exemplar, Finding, Severity};
 pub use gc::{Gc, Pause, Utilization};
 pub use histogram::{EXACT_VALUES, Histogram};
 pub use latency::{GroupLatency, Latencies, StateLatency};
 pub use logs::{LogKind, Logs, MAX_LOG_KINDS};
 pub use names::Place;
-pub use options::{Options, Window};
+pub use options::Options;
 pub use overview::{EventCounts, InferredCount, Lost, LostByThread, Overview};
-pub use play::{EventFilter, ThreadTime};
 pub use profile::{PprofError, Profile, ProfileKind, ProfileSample, ProfileScope};
 pub use regions::{RegionInstance, RegionKind, Regions};
 pub use sight::{Aspect, Blind, FlowKind, Sight};
 pub use syscalls::{Syscall, SyscallInstance, Syscalls};
 pub use tasks::{Run, TaskGroup, TaskInstance, Tasks};
+pub use time::ThreadTime;
 pub use user_tasks::{
     LogEntry, MAX_TREE_PARTS, UserTaskInstance, UserTaskKind, UserTaskTree, UserTasks,
 };

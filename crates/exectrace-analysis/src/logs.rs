@@ -1,11 +1,11 @@
 //! Logs by category and place.
 
-use exectrace_format::CompactEvent;
+use exectrace_replay::{Location, Log, Stack, Text};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
-use crate::names::{Frame, Place, Stack, Text};
-use crate::play::World;
+use crate::names::{Place, Places};
+use crate::time::World;
 
 /// The logs of a trace, without the recorder's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -50,14 +50,14 @@ const LEVELS: [&str; 5] = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
 pub(crate) struct LogPass {
     kinds: Vec<Kind>,
     by_stack: FxHashMap<(Text, Stack), u32>,
-    by_place: FxHashMap<(Text, Option<Frame>), u32>,
+    by_place: FxHashMap<(Text, Option<Location>), u32>,
     left_out: u64,
 }
 
 #[derive(Debug)]
 struct Kind {
     category: Text,
-    place: Option<Frame>,
+    place: Option<Location>,
     count: u64,
     bytes: u64,
     first: i64,
@@ -66,15 +66,9 @@ struct Kind {
 }
 
 impl LogPass {
-    pub(crate) fn log(
-        &mut self,
-        world: &World,
-        event: &CompactEvent,
-        (category, stack): (Text, Stack),
-        message: &str,
-    ) {
-        let now = event.time.0;
-        let Some(kind) = self.kind(world, category, stack, now) else {
+    pub(crate) fn log(&mut self, world: &World<'_>, log: &Log<'_>) {
+        let (now, message) = (world.now, log.message);
+        let Some(kind) = self.kind(world, log.category, log.stack, now) else {
             self.left_out += 1;
             return;
         };
@@ -85,11 +79,17 @@ impl LogPass {
         kind.message.push_str(message);
     }
 
-    fn kind(&mut self, world: &World, category: Text, stack: Stack, now: i64) -> Option<&mut Kind> {
+    fn kind(
+        &mut self,
+        world: &World<'_>,
+        category: Text,
+        stack: Stack,
+        now: i64,
+    ) -> Option<&mut Kind> {
         let index = match self.by_stack.get(&(category, stack)) {
             Some(&index) => index,
             None => {
-                let place = world.names.frames(stack).next().copied();
+                let place = world.names().locations(stack).next().copied();
                 let next = self.kinds.len() as u32;
                 let is_full = self.kinds.len() >= MAX_LOG_KINDS;
                 let index = match self.by_place.get(&(category, place)) {
@@ -116,13 +116,13 @@ impl LogPass {
         self.kinds.get_mut(index as usize)
     }
 
-    pub(crate) fn finish(self, world: &World) -> Logs {
+    pub(crate) fn finish(self, world: &World<'_>) -> Logs {
         let kinds = self.kinds.into_iter().map(|kind| {
-            let category = world.names.owned(kind.category);
+            let category = world.names().owned(kind.category);
             LogKind {
                 level: level(&category),
                 category,
-                place: kind.place.map(|place| world.names.place(&place)),
+                place: kind.place.map(|place| world.names().place(&place)),
                 count: kind.count,
                 bytes: kind.bytes,
                 first_ns: world.since_begin(kind.first),

@@ -1,6 +1,6 @@
 //! What is to be computed, and of which part of the trace.
 
-use crate::filter::Filter;
+use exectrace_replay::{Filter, Window};
 
 /// What to compute. The default is the [`Overview`](crate::Overview) alone.
 ///
@@ -95,50 +95,5 @@ impl Options {
             findings: true,
             ..Self::default()
         }
-    }
-}
-
-/// A part of the trace, in nanoseconds since its begin.
-///
-/// Times of states are cut at its edges. Regions, user tasks and system calls count whole if any
-/// part of them lies in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Where it begins.
-    pub begin_ns: u64,
-    /// Where it ends.
-    pub end_ns: u64,
-}
-
-/// [`Window`] on the clock of the trace.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Clip {
-    pub(crate) begin: i64,
-    pub(crate) end: i64,
-}
-
-impl Clip {
-    pub(crate) const ALL: Self = Self {
-        begin: i64::MIN,
-        end: i64::MAX,
-    };
-
-    pub(crate) fn new(window: Option<Window>, trace_begin: i64) -> Self {
-        let at = |ns: u64| trace_begin.saturating_add(i64::try_from(ns).unwrap_or(i64::MAX));
-        window.map_or(Self::ALL, |window| Self {
-            begin: at(window.begin_ns),
-            end: at(window.end_ns),
-        })
-    }
-
-    /// How many nanoseconds from `begin` to `end` lie inside.
-    #[inline]
-    pub(crate) fn between(self, begin: i64, end: i64) -> u64 {
-        crate::play::between(begin.max(self.begin), end.min(self.end))
-    }
-
-    /// Whether any part lies inside.
-    pub(crate) fn touches(self, begin: i64, end: i64) -> bool {
-        begin <= self.end && end >= self.begin
     }
 }

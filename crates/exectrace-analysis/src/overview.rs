@@ -1,17 +1,15 @@
 //! What a trace is and holds, at a glance: size, length, counts, losses.
 
 use exectrace_format::{
-    CompactKind, Inferred, LeftOut, ProcId, ReadError, SideRecord, StateChange, SyncClock, ThreadId,
+    CompactKind, Inferred, LeftOut, ReadError, SideRecord, StateChange, SyncClock, ThreadId,
 };
+use exectrace_replay::{Clip, Index};
 use rustc_hash::FxHashMap;
 use serde::{Serialize, Serializer};
 
-use crate::names::is_of_go_runtime;
-use crate::options::Clip;
-use crate::play::{Index, Processors};
 use crate::sight::{Seen, Sight};
+use crate::time::Processors;
 use crate::vocabulary::Used;
-use crate::workers::is_workers_name;
 
 /// The facts of a trace.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -184,76 +182,36 @@ pub(crate) struct Facts {
     threads: Index,
     thread_ids: Vec<u64>,
     last_thread: Option<ThreadId>,
-    /// The recorder's own lane.
-    recorder: Option<ProcId>,
     lost: FxHashMap<u64, LostByThread>,
     inferred: FxHashMap<&'static str, u64>,
     /// The names that can be asked for.
     pub(crate) used: Used,
     /// What was seen, by which it is told what the trace can tell.
     pub(crate) seen: Seen,
-    /// Names of lanes and threads.
-    pub(crate) lane_names: FxHashMap<u64, String>,
-    pub(crate) thread_names: FxHashMap<u64, String>,
     /// Pools of shared workers, by what the names of their lanes have in common.
     pools: FxHashMap<String, u32>,
     lane_pools: FxHashMap<u64, Option<u32>>,
     pub(crate) processors: Processors,
-    /// True begins of user tasks that began before the file does.
-    pub(crate) began_before: FxHashMap<u64, i64>,
     /// Which user task follows from which.
     pub(crate) links: Vec<(u64, u64)>,
 }
-
-/// What the recorder's own lane is called: the first of this name, as the recorder begins with it.
-const RECORDER: &str = "exectrace";
 
 /// At most so many links between user tasks are kept.
 const MAX_LINKS: usize = 1 << 20;
 
 impl Facts {
-    /// Whether the traced program is Go's: no side data at the begin of the trace says who wrote it
-    /// or what its workers are called.
-    pub(crate) fn is_of_go(&self) -> bool {
-        self.lane_names.is_empty() && self.overview.written_by.is_none()
+    /// The pool of a proc, if it has been looked up since the names of procs changed.
+    #[inline]
+    pub(crate) fn known_pool(&self, proc: u64) -> Option<Option<u32>> {
+        self.lane_pools.get(&proc).copied()
     }
 
-    /// Whether this is the recorder's own lane.
-    pub(crate) fn is_recorder(&self, lane: ProcId) -> bool {
-        self.recorder == Some(lane)
-    }
-
-    /// Whether tasks of this name belong to Go itself.
-    pub(crate) fn is_of_go_runtime(&self, name: &str) -> bool {
-        self.is_of_go() && is_of_go_runtime(name)
-    }
-
-    /// Whether any task may run on the lane, as opposed to a thread's own: so it is with Go's workers,
-    /// which have no names, and with those of async runtimes.
-    pub(crate) fn is_shared_lane(&self, lane: u64) -> bool {
-        let name = self.lane_names.get(&lane);
-        name.map_or(self.is_of_go(), |name| is_workers_name(name))
-    }
-
-    /// The pool of the lane, if its tasks may run on other lanes of it: the workers of one runtime, as far
-    /// as names tell, or all of Go's.
-    pub(crate) fn pool(&mut self, lane: u64) -> Option<u32> {
-        if let Some(&pool) = self.lane_pools.get(&lane) {
-            return pool;
-        }
-        let pool = self.is_shared_lane(lane).then(|| {
-            let name = self.lane_names.get(&lane).map_or("", String::as_str);
-            let runtime = name.rsplit_once(" worker ").map_or("", |(name, _)| name);
-            let next = self.pools.len() as u32;
-            *self.pools.entry(runtime.to_owned()).or_insert(next)
-        });
-        self.lane_pools.insert(lane, pool);
+    /// Notes the pool of a proc: that of this runtime, or none.
+    pub(crate) fn add_pool(&mut self, proc: u64, runtime: Option<&str>) -> Option<u32> {
+        let next = self.pools.len() as u32;
+        let pool = runtime.map(|runtime| *self.pools.entry(runtime.to_owned()).or_insert(next));
+        self.lane_pools.insert(proc, pool);
         pool
-    }
-
-    /// Whether the trace shows system calls: those of Go do, ours do not, unless one is there.
-    pub(crate) fn sees_syscalls(&self) -> bool {
-        self.seen.syscalls || self.is_of_go()
     }
 
     /// Something happens on the thread.
@@ -296,16 +254,7 @@ impl Facts {
             SideRecord::GeneratedBy { name, version } => {
                 self.overview.written_by = Some(format!("{name} {version}"));
             }
-            SideRecord::ThreadName { thread, name } => {
-                self.thread_names.insert(thread.0, name.to_string());
-            }
-            SideRecord::ProcName { proc, name } => {
-                if name == RECORDER && self.recorder.is_none() {
-                    self.recorder = Some(*proc);
-                }
-                self.lane_names.insert(proc.0, name.to_string());
-                self.lane_pools.clear();
-            }
+            SideRecord::ProcName { .. } => self.lane_pools.clear(),
             SideRecord::Lost {
                 time_ns,
                 thread,
@@ -341,10 +290,6 @@ impl Facts {
             SideRecord::Inferred { what, .. } => {
                 *self.inferred.entry(inferred_name(*what)).or_default() += 1;
             }
-            SideRecord::BeganBefore { task, time_ns } => {
-                self.began_before
-                    .insert(task.0, i64::try_from(*time_ns).unwrap_or(i64::MAX));
-            }
             SideRecord::Link { from, to, .. } if self.links.len() < MAX_LINKS => {
                 self.links.push((from.0, to.0));
             }
@@ -352,8 +297,7 @@ impl Facts {
         }
     }
 
-    pub(crate) fn finish(&mut self) -> Overview {
-        let is_of_go = self.is_of_go();
+    pub(crate) fn finish(&mut self, is_of_go: bool) -> Overview {
         let mut overview = std::mem::take(&mut self.overview);
         let mut threads: Vec<_> = self.lost.drain().map(|(_, lost)| lost).collect();
         threads.sort_by_key(|lost| (std::cmp::Reverse(lost.records), lost.thread));

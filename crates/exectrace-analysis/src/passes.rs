@@ -1,31 +1,28 @@
-//! The analyses of one run, each told what it may want to know.
+//! The analyses of one run, each handed what it may want to know.
 
-use exectrace_format::{CompactEvent, GoId, GoState, SideRecord, Tables, TaskId};
+use exectrace_format::conventions::TRACER_TASK;
+use exectrace_format::{CompactEvent, GoId, SideRecord, Tables};
+use exectrace_replay::{BoundFilter, Goroutine, Log, Names, Stack, State, StateSpan, UserTask};
 
 use crate::analysis::Analysis;
 use crate::counters::CounterPass;
 use crate::critical_path::CriticalPathPass;
-use crate::filter::Compiled;
 use crate::findings::WatchPass;
 use crate::gc::GcPass;
 use crate::latency::LatencyPass;
 use crate::logs::LogPass;
-use crate::names::{Names, Stack, Text};
 use crate::options::Options;
-use crate::play::{EndedRegion, Flow, Flows, Part, Spans, Stretch, UserTask, WholeSpan, World};
 use crate::profile::ProfilePass;
 use crate::regions::RegionPass;
 use crate::syscalls::SyscallPass;
 use crate::tasks::TaskPass;
+use crate::time::{Flow, Flows, Part, RegionTime, Spans, TimeSpan, Totals, WholeSpan, World};
 use crate::user_tasks::UserTaskPass;
 use crate::workers::WorkerPass;
 
-/// The user task under which our recorder writes messages of its own, which say nothing of the program.
-const TRACER_TASK: TaskId = TaskId(1);
-
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Passes {
-    filter: Compiled,
+    filter: BoundFilter,
     tasks: Option<TaskPass>,
     latencies: Option<LatencyPass>,
     workers: Option<WorkerPass>,
@@ -41,16 +38,16 @@ pub(crate) struct Passes {
     /// Spans, for those that ask for them.
     spans: Option<Spans>,
     /// The filter let one through.
-    has_stretches: bool,
+    lets_time_through: bool,
 }
 
 impl Passes {
     pub(crate) fn new(options: &Options, names: &mut Names) -> Self {
         let top = options.top;
         Self {
-            filter: Compiled::new(&options.filter, names),
+            filter: BoundFilter::new(&options.filter, names),
             tasks: options.tasks.then(|| {
-                let narrows = options.filter.is_about_stretches();
+                let narrows = options.filter.is_about_spans();
                 TaskPass::new(top, options.each_task, narrows)
             }),
             latencies: options.latencies.then(LatencyPass::default),
@@ -66,7 +63,7 @@ impl Passes {
             gc: options.gc.then(GcPass::default),
             counters: options.counters.then(CounterPass::default),
             spans: (options.regions || !options.user_task_trees.is_empty()).then(Spans::default),
-            has_stretches: false,
+            lets_time_through: false,
             watch: options.findings.then(|| WatchPass::new(names)),
         }
     }
@@ -74,7 +71,7 @@ impl Passes {
     /// A sync, a range or a new value of a quantity.
     pub(crate) fn event(
         &mut self,
-        world: &World,
+        world: &World<'_>,
         flows: &mut Flows,
         event: &CompactEvent,
         tables: &Tables,
@@ -93,73 +90,75 @@ impl Passes {
         self.watch.is_some()
     }
 
-    /// A flow changes its state.
+    /// A flow begins to execute, or leaves its thread.
     #[inline]
-    pub(crate) fn transition(
-        &mut self,
-        flow: &mut Flow,
-        event: &CompactEvent,
-        change: (GoState, GoState),
-    ) {
+    pub(crate) fn executes(&mut self, state: &State, flow: &mut Flow<'_>, executes: bool) {
         if let Some(pass) = &mut self.gc {
-            pass.transition(flow, event, change);
+            pass.executes(state, flow, executes);
         }
     }
 
-    /// A stretch has ended; the flow's sums hold it already.
+    /// Whether the filter may let a flow through, or its time in a state.
     #[inline]
-    pub(crate) fn stretch(&mut self, world: &mut World, flow: &mut Flow, stretch: &Stretch) {
-        if !self.filter.lets_through(world, flow, Some(stretch))
-            || !world.clip.touches(stretch.begin, stretch.end)
+    fn wants(&self, world: &World<'_>, flow: &Goroutine, span: Option<&StateSpan>) -> bool {
+        self.filter.may_hold(world.names(), flow, span)
+    }
+
+    /// As [`wants`](Self::wants), of what is known of a flow by its id.
+    fn wants_by_id(&self, world: &World<'_>, flow: Option<&Goroutine>) -> bool {
+        match flow {
+            Some(flow) => self.wants(world, flow, None),
+            None => self.filter.is_empty(),
+        }
+    }
+
+    /// A flow has left a state; its sums hold the time already.
+    #[inline]
+    pub(crate) fn leave(&mut self, world: &World<'_>, flow: &mut Flow<'_>, span: &TimeSpan<'_>) {
+        if !self.wants(world, flow, Some(span.whole())) || !world.clip.touches(span.begin, span.end)
         {
             return;
         }
-        self.has_stretches = true;
+        self.lets_time_through = true;
         if let Some(pass) = &mut self.tasks {
-            pass.stretch(world, flow, stretch);
+            pass.leave(world, flow, span);
         }
         if let Some(pass) = &mut self.latencies {
-            pass.stretch(flow, stretch);
+            pass.leave(flow, span);
         }
         if let Some(pass) = &mut self.workers {
-            pass.stretch(world, flow, stretch);
+            pass.leave(world, flow, span);
         }
         if let Some(pass) = &mut self.profiles {
-            pass.stretch(world, flow, stretch);
+            pass.leave(world, flow, span);
         }
         if let Some(pass) = &mut self.syscalls {
-            pass.stretch(world, flow, stretch);
+            pass.leave(world, flow, span);
         }
         if let Some(pass) = &mut self.critical_path {
-            pass.stretch(flow, stretch);
+            pass.leave(flow, span);
         }
         if let Some(pass) = &mut self.watch {
-            pass.stretch(world, flow, stretch);
+            pass.leave(world, flow, span);
         }
     }
 
     /// The flow is woken: its wait has ended, and it is ready to run.
     #[inline]
-    pub(crate) fn woken(
-        &mut self,
-        world: &World,
-        flow: &Flow,
-        wait: &Stretch,
-        event: &CompactEvent,
-    ) {
+    pub(crate) fn woken(&mut self, world: &World<'_>, flow: &Flow<'_>, wait: &TimeSpan<'_>) {
         if let Some(pass) = &mut self.watch
-            && self.filter.lets_through(world, flow, Some(wait))
+            && self
+                .filter
+                .may_hold(world.names(), flow, Some(wait.whole()))
             && world.clip.touches(wait.end, wait.end)
         {
-            pass.woken(world, flow, wait, event);
+            pass.woken(world, flow, wait);
         }
     }
 
     /// The flow has ended, or the trace.
-    pub(crate) fn flow_ends(&mut self, world: &mut World, flow: &mut Flow) {
-        if !self.filter.lets_through(world, flow, None)
-            || !world.clip.touches(flow.created, world.now)
-        {
+    pub(crate) fn flow_ends(&mut self, world: &World<'_>, flow: &mut Flow<'_>) {
+        if !self.wants(world, flow, None) || !world.clip.touches(flow.created, world.now) {
             return;
         }
         if let Some(pass) = &mut self.tasks {
@@ -173,7 +172,7 @@ impl Passes {
         }
     }
 
-    pub(crate) fn region_begins(&mut self, world: &World, flow: &Flow) {
+    pub(crate) fn region_begins(&mut self, world: &World<'_>, flow: &Flow<'_>) {
         if let Some(pass) = &mut self.critical_path {
             pass.region_changes(world.now, flow);
         }
@@ -183,15 +182,20 @@ impl Passes {
     }
 
     /// The region is no longer among the flow's open ones.
-    pub(crate) fn region_ends(&mut self, world: &World, flow: &Flow, region: &EndedRegion<'_>) {
+    pub(crate) fn region_ends(
+        &mut self,
+        world: &World<'_>,
+        flow: &Flow<'_>,
+        region: &RegionTime<'_>,
+    ) {
         let begin = region.begin.unwrap_or(world.begin);
         if let Some(pass) = &mut self.critical_path {
             pass.region_changes(world.now, flow);
         }
-        let is_let_through = self.filter.lets_through(world, flow, None);
+        let is_let_through = self.wants(world, flow, None);
         if is_let_through && world.clip.touches(begin, world.now) {
             if let Some(pass) = &mut self.regions {
-                pass.stretch_ends(world, region);
+                pass.region_ends(world, region);
             }
             if let Some(pass) = &mut self.user_tasks {
                 pass.region_ends(flow, region);
@@ -210,17 +214,17 @@ impl Passes {
     }
 
     /// A part of a span has come.
-    fn span_part(&mut self, world: &World, begin: i64, part: impl FnOnce() -> Part) {
+    fn span_part(&mut self, world: &World<'_>, begin: i64, part: impl FnOnce() -> Part) {
         let Some(spans) = &mut self.spans else {
             return;
         };
         if let Some((record, part)) = spans.part(begin, part()) {
-            part.tell(Some(&record), begin, |span| self.span_ends(world, span));
+            part.report(Some(&record), begin, |span| self.span_ends(world, span));
         }
     }
 
     /// All is known of a span.
-    fn span_ends(&mut self, world: &World, span: &WholeSpan<'_>) {
+    fn span_ends(&mut self, world: &World<'_>, span: &WholeSpan<'_>) {
         let begin = span.begin.unwrap_or(world.begin);
         let end = span.end.unwrap_or(world.now);
         if !world.clip.touches(begin, end) {
@@ -234,150 +238,125 @@ impl Passes {
         }
     }
 
-    pub(crate) fn task_begins(
-        &mut self,
-        world: &World,
-        (go, flow): (GoId, Option<&Flow>),
-        task: &UserTask,
-    ) {
-        let told = (task.id, task.parent, task.name);
+    pub(crate) fn task_begins(&mut self, world: &World<'_>, task: &UserTask) {
         if let Some(pass) = &mut self.user_tasks {
-            pass.task_begins(world, go, task);
+            pass.task_begins(world, task);
         }
         if let Some(pass) = &mut self.critical_path {
-            pass.task_begins(world, go, told);
+            pass.task_begins(world, task);
         }
         if let Some(pass) = &mut self.profiles {
             pass.task_begins(task);
         }
-        let Some(spans) = &mut self.spans else {
+        if self.spans.is_none() {
             return;
-        };
-        let part = || {
-            let is_wanted = match flow {
-                Some(flow) => self.filter.lets_through(world, flow, None),
-                None => self.filter.is_empty(),
-            };
-            let of = (task.name, task.span_stack);
-            Part::of_task(of, task.id.0, go, (task.carries, is_wanted))
-        };
-        match task.carries {
-            false => spans.task_begins(task.id.0, part),
-            true => {
-                let part = part();
-                self.span_part(world, world.now, || part);
-            }
+        }
+        let flow = world.state.goroutines().get(task.goroutine);
+        let is_wanted = self.wants_by_id(world, flow);
+        let of = (task.name, task.place);
+        let part = Part::of_task(
+            of,
+            task.id.0,
+            task.goroutine,
+            (task.carries_span, is_wanted),
+        );
+        match (task.carries_span, &mut self.spans) {
+            (false, Some(spans)) => spans.task_begins(task.id.0, part),
+            _ => self.span_part(world, world.now, || part),
         }
     }
 
-    pub(crate) fn task_ends(
-        &mut self,
-        world: &World,
-        go: GoId,
-        (task, parent, name): (TaskId, TaskId, Text),
-    ) {
+    pub(crate) fn task_ends(&mut self, world: &World<'_>, task: &UserTask) {
         if let Some(pass) = &mut self.user_tasks {
-            pass.task_ends(world, go, (task, parent, name));
+            pass.task_ends(world, task);
         }
         if let Some(pass) = &mut self.critical_path {
-            pass.task_ends(world, go, task, name);
+            pass.task_ends(world, task);
         }
         if let Some(pass) = &mut self.profiles {
-            pass.task_ends(task);
+            pass.task_ends(task.id);
         }
         if let Some(spans) = &mut self.spans {
-            spans.task_ends(task.0);
+            spans.task_ends(task.id.0);
         }
     }
 
-    /// A log of a user task, by a flow, if it is known; its category with the stack, and its message.
-    pub(crate) fn log(
-        &mut self,
-        world: &World,
-        event: &CompactEvent,
-        (task, flow): (TaskId, Option<&Flow>),
-        (category, stack): (Text, Stack),
-        message: &str,
-    ) {
+    /// A log of a user task.
+    pub(crate) fn log(&mut self, world: &World<'_>, log: &Log<'_>) {
         if let Some(pass) = &mut self.user_tasks {
-            let texts = (world.names.get(category), message);
-            pass.log(world, event.go, task, texts);
+            let texts = (world.names().get(log.category), log.message);
+            pass.log(world, world.state.goroutine(), log.user_task, texts);
         }
-        if let Some(pass) = &mut self.logs {
-            let is_let_through = match flow {
-                Some(flow) => self.filter.lets_through(world, flow, None),
-                None => self.filter.is_empty(),
-            };
-            let is_of_tracer = task == TRACER_TASK && !world.facts.is_of_go();
-            if is_let_through && !is_of_tracer && world.clip.touches(event.time.0, event.time.0) {
-                pass.log(world, event, (category, stack), message);
-            }
+        if self.logs.is_none() {
+            return;
+        }
+        let flow = world.state.goroutines().get(world.state.goroutine());
+        let is_of_tracer = log.user_task == TRACER_TASK && !world.is_of_go();
+        if let (true, Some(pass)) = (self.wants_by_id(world, flow), &mut self.logs)
+            && !is_of_tracer
+            && world.clip.touches(world.now, world.now)
+        {
+            pass.log(world, log);
         }
     }
 
     /// A flow is labelled.
-    pub(crate) fn label(
-        &mut self,
-        world: &World,
-        flow: &mut Flow,
-        event: &CompactEvent,
-        label: Text,
-    ) {
+    pub(crate) fn label(&mut self, state: &State, flow: &mut Flow<'_>) {
         if let Some(pass) = &mut self.gc {
-            pass.label(world, flow, event, label);
+            pass.label(state, flow);
         }
     }
 
     /// A CPU sample.
-    pub(crate) fn sample(
-        &mut self,
-        world: &World,
-        event: &CompactEvent,
-        flow: Option<&Flow>,
-        stack: Stack,
-    ) {
+    pub(crate) fn sample(&mut self, world: &World<'_>, of: GoId, stack: Stack) {
         if let Some(pass) = &mut self.workers {
-            pass.sample(event);
+            pass.sample(world.state);
         }
         if let Some(pass) = &mut self.profiles
-            && world.clip.touches(event.time.0, event.time.0)
+            && world.clip.touches(world.now, world.now)
         {
-            pass.sample(flow, stack);
+            pass.sample(world.state.goroutines().get(of), stack);
         }
     }
 
-    pub(crate) fn side_record(&mut self, world: &World, record: &SideRecord) {
+    pub(crate) fn side_record(&mut self, world: &World<'_>, record: &SideRecord) {
         if let (SideRecord::Span(record), Some(spans)) = (record, &mut self.spans)
             && let Some((record, part)) = spans.record(record)
         {
             let begin = i64::try_from(record.first_ns).unwrap_or(i64::MAX);
-            part.tell(Some(&record), begin, |span| self.span_ends(world, span));
+            part.report(Some(&record), begin, |span| self.span_ends(world, span));
         }
         if let Some(pass) = &mut self.counters {
             pass.side_record(world, record);
         }
     }
 
-    /// Tells of the spans that wait for what the trace does not have.
-    fn finish_spans(&mut self, world: &mut World) {
+    /// Reports the spans that wait for what the trace does not have.
+    fn finish_spans(&mut self, state: &mut State, totals: &mut Totals) {
         let Some(spans) = self.spans.take() else {
             return;
         };
         let mut last = Vec::new();
-        let names = &mut world.names;
+        let names = state.names_mut();
         spans.finish(
             self.filter.is_empty(),
             |name| names.intern(name),
             |record, begin, part| last.push((record.cloned(), begin, part)),
         );
+        let world = World { state, totals };
         for (record, begin, part) in last {
-            part.tell(record.as_ref(), begin, |span| self.span_ends(world, span));
+            part.report(record.as_ref(), begin, |span| self.span_ends(&world, span));
         }
     }
 
-    pub(crate) fn finish(mut self, world: &mut World, analysis: &mut Analysis) {
-        self.finish_spans(world);
-        analysis.has_stretches = self.has_stretches;
+    pub(crate) fn finish(
+        mut self,
+        (state, totals): (&mut State, &mut Totals),
+        analysis: &mut Analysis,
+    ) {
+        self.finish_spans(state, totals);
+        let world = &World { state, totals };
+        analysis.lets_time_through = self.lets_time_through;
         analysis.tasks = self.tasks.map(|pass| pass.finish(world));
         analysis.latencies = self.latencies.map(|pass| pass.finish(world));
         analysis.workers = self.workers.map(|pass| pass.finish(world));

@@ -3,14 +3,15 @@
 //! A region is a span, whole: from its first entry to its close. Where the file has it in parts, the
 //! parts count as stretches alone.
 
+use exectrace_replay::{Location, Stack, Text, between};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use crate::breakdown::{Breakdown, Sums};
 use crate::histogram::Histogram;
-use crate::names::{Frame, Place, Stack, Text};
-use crate::play::{EndedRegion, WholeSpan, World, between};
+use crate::names::{Place, Places};
 use crate::sums::add_ns;
+use crate::time::{RegionTime, WholeSpan, World};
 use crate::top::Top;
 
 /// The regions of a trace.
@@ -100,7 +101,7 @@ pub(crate) struct RegionPass {
 #[derive(Debug)]
 struct Kind {
     name: Text,
-    root: Option<Frame>,
+    root: Option<Location>,
     count: u64,
     begun_before: u64,
     open: u64,
@@ -118,7 +119,7 @@ struct Kind {
 }
 
 impl Kind {
-    fn new(name: Text, root: Option<Frame>, limit: usize) -> Self {
+    fn new(name: Text, root: Option<Location>, limit: usize) -> Self {
         Self {
             name,
             root,
@@ -151,11 +152,11 @@ impl RegionPass {
     }
 
     /// A region of a flow has ended, be it a span or a part of one.
-    pub(crate) fn stretch_ends(&mut self, world: &World, region: &EndedRegion<'_>) {
+    pub(crate) fn region_ends(&mut self, world: &World<'_>, region: &RegionTime<'_>) {
         self.kind(world, region.name, region.stack).stretches += 1;
     }
 
-    pub(crate) fn span_ends(&mut self, world: &World, span: &WholeSpan<'_>) {
+    pub(crate) fn span_ends(&mut self, world: &World<'_>, span: &WholeSpan<'_>) {
         let kind = self.kind(world, span.name, span.stack);
         let begin = span.begin.unwrap_or(world.begin);
         let duration = between(begin, span.end.unwrap_or(world.now));
@@ -184,12 +185,12 @@ impl RegionPass {
         }
     }
 
-    fn kind(&mut self, world: &World, name: Text, stack: Stack) -> &mut Kind {
+    fn kind(&mut self, world: &World<'_>, name: Text, stack: Stack) -> &mut Kind {
         let place = (name, stack);
         let index = match self.by_place.get(&place) {
             Some(&index) => index,
             None => {
-                let root = world.names.span_place(stack).copied();
+                let root = world.names().span_place(stack).copied();
                 let next = self.kinds.len() as u32;
                 let index = match root {
                     Some(root) => *self.by_root.entry((name, root.pc)).or_insert(next),
@@ -207,13 +208,13 @@ impl RegionPass {
         &mut self.kinds[index as usize]
     }
 
-    pub(crate) fn finish(self, world: &World) -> Regions {
+    pub(crate) fn finish(self, world: &World<'_>) -> Regions {
         let mut kinds: Vec<RegionKind> = self
             .kinds
             .into_iter()
             .map(|kind| RegionKind {
-                name: world.names.owned(kind.name),
-                place: kind.root.map(|root| world.names.place(&root)),
+                name: world.names().owned(kind.name),
+                place: kind.root.map(|root| world.names().place(&root)),
                 count: kind.count,
                 begun_before: kind.begun_before,
                 open: kind.open,
@@ -241,13 +242,13 @@ impl RegionPass {
     }
 }
 
-pub(crate) fn instance(world: &World, span: &WholeSpan<'_>) -> RegionInstance {
-    let place = world.names.span_place(span.stack);
+pub(crate) fn instance(world: &World<'_>, span: &WholeSpan<'_>) -> RegionInstance {
+    let place = world.names().span_place(span.stack);
     let begin = span.begin.unwrap_or(world.begin);
     let is_in_trace = |&begin: &i64| begin >= world.begin;
     RegionInstance {
-        name: world.names.owned(span.name),
-        place: place.map(|place| world.names.place(place)),
+        name: world.names().owned(span.name),
+        place: place.map(|place| world.names().place(place)),
         async_task: span.go.0,
         is_concurrent: span.is_carried,
         user_task: (span.task != 0).then_some(span.task),

@@ -5,18 +5,8 @@
 //! events (there are no wakes in a trace in which none was seen, whatever the build claims) and from
 //! the capabilities in the side data, which say what to switch on.
 
+use exectrace_replay::GoroutineKind;
 use serde::Serialize;
-
-/// The file in the frame that names a thread's own code.
-const THREAD_FILE: &str = "thread";
-/// The function in the stack of a wake that the recorder concluded from the run that followed.
-pub(crate) const WAKE_NOT_SEEN: &str = "(wake not seen)";
-/// The function in the stack of the wake before the end of a poll that was under way when the recording
-/// began.
-pub(crate) const POLLED_BEFORE: &str = "(polled since before the recording)";
-
-/// Why a thread's own code waits while the thread polls async tasks, or sleeps until some can be polled.
-pub(crate) const POLLING_TASKS: &str = "polling tasks";
 
 /// What a flow is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
@@ -29,15 +19,11 @@ pub enum FlowKind {
     Thread,
 }
 
-impl FlowKind {
-    /// How many kinds there are.
-    pub(crate) const COUNT: usize = 2;
-
-    /// The kind of a flow whose root frame has this file.
-    pub(crate) fn of_root(file: &str) -> Self {
-        match file {
-            THREAD_FILE => Self::Thread,
-            _ => Self::Task,
+impl From<GoroutineKind> for FlowKind {
+    fn from(kind: GoroutineKind) -> Self {
+        match kind {
+            GoroutineKind::Task => Self::Task,
+            GoroutineKind::Thread => Self::Thread,
         }
     }
 }
@@ -113,10 +99,10 @@ impl Seen {
     }
 
     /// A flow whose kind has become known.
-    pub(crate) fn flow(&mut self, kind: FlowKind) {
+    pub(crate) fn flow(&mut self, kind: GoroutineKind) {
         match kind {
-            FlowKind::Task => self.tasks += 1,
-            FlowKind::Thread => self.threads += 1,
+            GoroutineKind::Task => self.tasks += 1,
+            GoroutineKind::Thread => self.threads += 1,
         }
     }
 

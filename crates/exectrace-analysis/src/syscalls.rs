@@ -1,12 +1,13 @@
 //! System calls by name.
 
+use exectrace_replay::{GoroutineState, Stack, Text};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use crate::histogram::Histogram;
-use crate::names::{Place, Stack, Text};
-use crate::play::{Flow, State, Stretch, World};
+use crate::names::{Place, Places};
 use crate::sums::add_ns;
+use crate::time::{Flow, TimeSpan, World};
 use crate::top::Top;
 
 /// The system calls of a trace.
@@ -94,36 +95,36 @@ impl SyscallPass {
     }
 
     #[inline]
-    pub(crate) fn stretch(&mut self, world: &World, flow: &Flow, stretch: &Stretch) {
-        if stretch.state != State::Syscall {
+    pub(crate) fn leave(&mut self, world: &World<'_>, flow: &Flow<'_>, span: &TimeSpan<'_>) {
+        if span.state != GoroutineState::Syscall {
             return;
         }
-        let duration = stretch.duration();
-        let blocked = world.clip.between(stretch.blocked, stretch.end);
-        let kind = self.kind(world, stretch.stack);
+        let duration = span.duration();
+        let blocked = world.clip.between(span.blocked, span.end);
+        let kind = self.kind(world, span.stack);
         kind.count += 1;
         kind.blocked += u64::from(blocked > 0);
         add_ns(&mut kind.blocked_ns, blocked);
         add_ns(&mut kind.total_ns, duration);
-        if stretch.is_closed() {
+        if span.is_closed() {
             kind.durations.record(duration);
         }
         if kind.longest.wants(duration) {
             let longest = SyscallInstance {
                 async_task: flow.id.0,
-                task_name: world.names.owned(flow.name),
-                begin_ns: world.since_begin(stretch.begin),
+                task_name: world.names().owned(flow.name),
+                begin_ns: world.since_begin(span.begin),
                 duration_ns: duration,
-                worker: (stretch.lane != u64::MAX).then_some(stretch.lane),
+                worker: (span.proc.0 != u64::MAX).then_some(span.proc.0),
                 is_handed_over: blocked > 0,
-                stack: world.names.places(stretch.stack),
+                stack: world.names().places(span.stack),
             };
             kind.longest.push(duration, longest);
         }
     }
 
-    fn kind(&mut self, world: &World, stack: Stack) -> &mut Kind {
-        let place = stack.0 as usize;
+    fn kind(&mut self, world: &World<'_>, stack: Stack) -> &mut Kind {
+        let place = stack.index();
         if self.by_stack.len() <= place {
             self.by_stack.resize(place + 1, 0);
         }
@@ -147,11 +148,11 @@ impl SyscallPass {
         &mut self.kinds[self.by_stack[place] as usize - 1]
     }
 
-    pub(crate) fn finish(self, world: &World) -> Syscalls {
+    pub(crate) fn finish(self, world: &World<'_>) -> Syscalls {
         let mut kinds = self.kinds;
         kinds.sort_by_key(|kind| std::cmp::Reverse(kind.total_ns));
         let by_name = kinds.into_iter().map(|kind| Syscall {
-            name: world.names.owned(kind.name),
+            name: world.names().owned(kind.name),
             count: kind.count,
             total_ns: kind.total_ns,
             blocked: kind.blocked,
@@ -166,13 +167,17 @@ impl SyscallPass {
 }
 
 /// The first function of the stack that is no mere entry to the system; the leaf if all are.
-fn name(world: &World, stack: Stack) -> Text {
-    let mut functions = world.names.frames(stack).map(|frame| frame.function);
+fn name(world: &World<'_>, stack: Stack) -> Text {
+    let mut functions = world.names().locations(stack).map(|frame| frame.function);
     let is_entry = |text: &Text| {
-        let function = world.names.get(*text);
+        let function = world.names().get(*text);
         ENTRIES.iter().any(|entry| function.starts_with(entry))
     };
-    let leaf = world.names.frames(stack).next().map(|frame| frame.function);
+    let leaf = world
+        .names()
+        .locations(stack)
+        .next()
+        .map(|frame| frame.function);
     functions
         .find(|text| !is_entry(text))
         .or(leaf)

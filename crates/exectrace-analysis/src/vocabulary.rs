@@ -1,6 +1,8 @@
 //! The names that can be asked for, whatever a filter lets through.
 
-use crate::names::{Names, Text};
+use exectrace_replay::{Names, Text};
+
+use crate::names::Places;
 
 /// The names in a trace, each once and in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +33,7 @@ pub(crate) struct Marks(Vec<bool>);
 impl Marks {
     #[inline]
     pub(crate) fn add(&mut self, text: Text) {
-        let place = text.0 as usize;
+        let place = text.index();
         if self.0.len() <= place {
             self.0.resize(place + 1, false);
         }
@@ -39,8 +41,12 @@ impl Marks {
     }
 
     fn texts(&self, names: &Names) -> Vec<String> {
-        let marked = self.0.iter().zip(0..).filter(|(is_marked, _)| **is_marked);
-        let mut texts: Vec<String> = marked.map(|(_, id)| names.owned(Text(id))).collect();
+        let marked = self
+            .0
+            .iter()
+            .zip(names.texts())
+            .filter(|(is_marked, _)| **is_marked);
+        let mut texts: Vec<String> = marked.map(|(_, id)| names.owned(id)).collect();
         texts.sort_unstable();
         texts
     }

@@ -1,12 +1,13 @@
 //! Workers and threads: how busy they were.
 
+use exectrace_replay::{GoroutineState, Index, State};
 use std::collections::BTreeMap;
 
-use exectrace_format::{CompactEvent, ThreadId};
+use exectrace_format::{ProcId, ThreadId};
 use serde::Serialize;
 
-use crate::play::{Flow, Index, State, Stretch, ThreadTime, World};
 use crate::sums::{SumNs, add_ns};
+use crate::time::{Flow, ThreadTime, TimeSpan, World};
 
 /// The workers and threads of a trace.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -139,49 +140,50 @@ struct ThreadSums {
 }
 
 impl WorkerPass {
-    pub(crate) fn sample(&mut self, event: &CompactEvent) {
-        if event.thread != ThreadId::NONE {
-            self.thread(event.thread.0, event.time.0).result.cpu_samples += 1;
+    pub(crate) fn sample(&mut self, state: &State) {
+        let thread = state.current_thread();
+        if thread != ThreadId::NONE {
+            self.thread(thread.0, state.now()).result.cpu_samples += 1;
         }
     }
 
     #[inline]
-    pub(crate) fn stretch(&mut self, world: &World, flow: &mut Flow, stretch: &Stretch) {
+    pub(crate) fn leave(&mut self, world: &World<'_>, flow: &mut Flow<'_>, span: &TimeSpan<'_>) {
         let clip = world.clip;
-        let busy = match stretch.state {
-            State::Running => stretch.inside,
-            State::Unknown if stretch.is_own_code => stretch.inside,
-            State::Syscall => clip.between(stretch.begin, stretch.blocked),
+        let busy = match span.state {
+            GoroutineState::Running => span.inside,
+            GoroutineState::Unknown if span.is_own_code => span.inside,
+            GoroutineState::Syscall => clip.between(span.begin, span.blocked),
             _ => return,
         };
-        let runs = stretch.state == State::Running;
-        if stretch.lane != u64::MAX {
-            let worker = self.worker(stretch.lane);
+        let runs = span.state == GoroutineState::Running;
+        if span.proc.0 != u64::MAX {
+            let worker = self.worker(span.proc.0);
             if runs {
                 add_ns(&mut worker.busy_ns, busy);
                 worker.runs += 1;
                 worker.longest_run_ns = worker.longest_run_ns.max(busy);
-                if flow.last_lane != u64::MAX && flow.last_lane != stretch.lane {
+                if flow.time.last_lane != u64::MAX && flow.time.last_lane != span.proc.0 {
                     worker.migrations += 1;
                 }
-                flow.last_lane = stretch.lane;
-            } else if stretch.is_own_code {
+                flow.time.last_lane = span.proc.0;
+            } else if span.is_own_code {
                 add_ns(&mut worker.own_code_ns, busy);
             } else {
                 *worker.syscall_ns.get_or_insert(0) += busy;
             }
         }
-        if stretch.thread != u64::MAX {
-            let thread = self.thread(stretch.thread, stretch.begin);
-            thread.last = stretch.end;
+        if span.thread.0 != u64::MAX {
+            let thread = self.thread(span.thread.0, span.begin);
+            thread.last = span.end;
             let thread = &mut thread.result;
             if runs {
                 add_ns(&mut thread.busy_ns, busy);
                 thread.runs += 1;
-            } else if stretch.is_own_code {
+            } else if span.is_own_code {
                 add_ns(&mut thread.own_code_ns, busy);
             } else {
-                *thread.syscall_ns.get_or_insert(0) += stretch.inside;
+                *thread.syscall_ns.get_or_insert(0) += span.inside;
             }
         }
     }
@@ -235,19 +237,14 @@ impl WorkerPass {
         index
     }
 
-    pub(crate) fn finish(mut self, world: &World) -> Workers {
+    pub(crate) fn finish(mut self, world: &World<'_>) -> Workers {
         // None that was seen is none at all where they are seen.
-        let no_syscalls = world.facts.sees_syscalls().then_some(0);
+        let no_syscalls = world.sees_syscalls().then_some(0);
         for lane in &world.lanes.all {
-            let name = world
-                .facts
-                .lane_names
-                .get(&lane.id)
-                .cloned()
-                .unwrap_or_default();
+            let name = world.state.proc_name(ProcId(lane.id)).to_owned();
             let worker = self.worker(lane.id);
             worker.name = name;
-            worker.is_shared = world.facts.is_shared_lane(lane.id);
+            worker.is_shared = world.is_shared_lane(lane.id);
             worker.total_ns = lane.held + lane.idle;
             worker.idle_ns = lane.idle;
             let used_ns = worker.busy_ns + worker.own_code_ns + worker.syscall_ns.unwrap_or(0);
@@ -257,12 +254,7 @@ impl WorkerPass {
             worker.steals = lane.steals;
         }
         let thread = |sums: ThreadSums| Thread {
-            name: world
-                .facts
-                .thread_names
-                .get(&sums.result.id)
-                .cloned()
-                .unwrap_or_default(),
+            name: world.state.thread_name(ThreadId(sums.result.id)).to_owned(),
             first_ns: world.since_begin(sums.first),
             last_ns: world.since_begin(sums.last),
             syscall_ns: sums.result.syscall_ns.or(no_syscalls),

@@ -127,7 +127,7 @@ impl Question {
                 let what = "async task or thread of the trace";
                 warn(&nearest::message(what, group, known, "tasks"));
             }
-            _ if has_expression && !analysis.has_stretches => {
+            _ if has_expression && !analysis.lets_time_through => {
                 warn("--filter lets nothing of this part of the trace through");
             }
             _ => {}

@@ -5,11 +5,10 @@
 //! not parked. What exceeds the time that it was not held was blocked while it was: in polls, mostly. Where,
 //! the gaps between records in polls say, as far as they are long.
 
+use exectrace_replay::{GoroutineKind, Location, Stack, Text};
 use rustc_hash::FxHashMap;
 
-use crate::names::{Frame, Stack, Text};
-use crate::play::{Flow, Gap, Stretch, ThreadTime, World};
-use crate::sight::FlowKind;
+use crate::time::{Flow, Gap, ThreadTime, TimeSpan, World};
 
 use super::machine::Machine;
 use super::{Exemplar, Finding, MAX_EXEMPLARS, Severity, plural, shown, sum};
@@ -31,7 +30,7 @@ type Key = (Stack, Text);
 
 #[derive(Debug)]
 struct Place {
-    root: Option<Frame>,
+    root: Option<Location>,
     count: u64,
     total: u64,
     /// How many began while one of another task, on another worker, was not over.
@@ -43,24 +42,24 @@ struct Place {
 
 impl Watch {
     #[inline]
-    pub(super) fn run_ends(&mut self, world: &World, flow: &Flow, run: &Stretch) {
-        if flow.kind != FlowKind::Task {
+    pub(super) fn run_ends(&mut self, world: &World<'_>, flow: &Flow<'_>, run: &TimeSpan<'_>) {
+        if flow.kind != GoroutineKind::Task {
             return;
         }
         // Of every run: which thread has lost its worker, long gaps alone do not show.
-        let thread = self.threads.entry(run.lane).or_insert(Some(run.thread));
-        if *thread != Some(run.thread) {
+        let thread = self.threads.entry(run.proc.0).or_insert(Some(run.thread.0));
+        if *thread != Some(run.thread.0) {
             *thread = None;
         }
         // Short gaps are not kept.
-        if let Some(gap) = flow.longest_gap.as_deref() {
+        if let Some(gap) = flow.time.longest_gap.as_deref() {
             self.gap(world, flow, run, gap);
         }
     }
 
     #[cold]
-    fn gap(&mut self, world: &World, flow: &Flow, run: &Stretch, gap: &Gap) {
-        if !world.facts.is_shared_lane(run.lane) {
+    fn gap(&mut self, world: &World<'_>, flow: &Flow<'_>, run: &TimeSpan<'_>, gap: &Gap) {
+        if !world.is_shared_lane(run.proc.0) {
             return;
         }
         let stack = gap.region.map_or(gap.before.stack, |(_, stack)| stack);
@@ -75,14 +74,14 @@ impl Watch {
             total: 0,
             together: 0,
             longest: (0, *gap, flow.id.0),
-            last: (i64::MIN, run.lane, flow.id.0),
+            last: (i64::MIN, run.proc.0, flow.id.0),
         });
         let (end, lane, task) = place.last;
-        let is_other = lane != run.lane && task != flow.id.0;
+        let is_other = lane != run.proc.0 && task != flow.id.0;
         place.together += u64::from(gap.before.time < end && is_other);
         place.count += 1;
         place.total = place.total.saturating_add(length);
-        place.last = (gap.after.time, run.lane, flow.id.0);
+        place.last = (gap.after.time, run.proc.0, flow.id.0);
         if length > place.longest.0 {
             place.longest = (length, *gap, flow.id.0);
         }
@@ -91,7 +90,7 @@ impl Watch {
     /// How long each worker's thread was blocked while it had its worker, at least.
     fn blocked<'a>(&'a self, world: &'a World, length: u64) -> impl Iterator<Item = u64> + 'a {
         let lanes = world.lanes.all.iter();
-        let shared = lanes.filter(|lane| world.facts.is_shared_lane(lane.id));
+        let shared = lanes.filter(|lane| world.is_shared_lane(lane.id));
         shared.filter_map(move |lane| {
             let thread = self.threads.get(&lane.id).copied().flatten()?;
             let time: ThreadTime = world.facts.processors.of(thread)?;
@@ -102,7 +101,7 @@ impl Watch {
         })
     }
 
-    pub(super) fn find(self, world: &World) -> Option<Finding> {
+    pub(super) fn find(self, world: &World<'_>) -> Option<Finding> {
         let length = world.clip.between(world.begin, world.now);
         let blocked: Vec<u64> = self.blocked(world, length).collect();
         let longest = *blocked.iter().max()?;
@@ -143,7 +142,7 @@ impl Watch {
 }
 
 impl Place {
-    fn exemplar(&self, world: &World, stack: Stack, name: Text) -> Exemplar {
+    fn exemplar(&self, world: &World<'_>, stack: Stack, name: Text) -> Exemplar {
         let (length, gap, task) = self.longest;
         let (place, spawned_at) = world.place_in_task(stack, self.root);
         let together = match self.together {
@@ -153,7 +152,7 @@ impl Place {
         Exemplar {
             what: format!(
                 "{} recorded nothing {}, for {} in all and {} at most{together}",
-                world.names.get(name),
+                world.names().get(name),
                 match self.count {
                     1 => "once".to_owned(),
                     count => format!("{count} times"),

@@ -5,10 +5,11 @@
 //! did so before the first was let through, the link goes on to that one.
 
 use exectrace_format::GoId;
+use exectrace_format::conventions::SYNC;
+use exectrace_replay::{Names, Stack, Text};
 use rustc_hash::FxHashMap;
 
-use crate::names::{Names, Stack, Text};
-use crate::play::{Flow, World};
+use crate::time::{Flow, World};
 use crate::top::Top;
 
 use super::machine::Machine;
@@ -77,7 +78,7 @@ impl Link {
 impl Watch {
     pub(super) fn new(names: &mut Names) -> Self {
         Self {
-            lock: names.intern("sync"),
+            lock: names.intern(SYNC),
             links: FxHashMap::default(),
             count: 0,
             total: 0,
@@ -88,7 +89,7 @@ impl Watch {
     #[inline]
     pub(super) fn woken(&mut self, wake: &Wake<'_>) {
         // Without a stack there is no telling which lock it is.
-        if wake.wait.reason == self.lock && wake.wait.stack != Stack::default() {
+        if wake.wait.reason == self.lock && wake.wait.stack != Stack::NONE {
             self.let_through(wake);
         }
     }
@@ -107,7 +108,7 @@ impl Watch {
         known.into_iter().for_each(|link| self.settle(link));
     }
 
-    pub(super) fn flow_ends(&mut self, flow: &Flow) {
+    pub(super) fn flow_ends(&mut self, flow: &Flow<'_>) {
         if !self.links.is_empty()
             && let Some(link) = self.links.remove(&flow.id)
         {
@@ -124,12 +125,12 @@ impl Watch {
     }
 
     /// By now all flows have ended, and left their links.
-    pub(super) fn find(self, world: &World) -> Option<Finding> {
+    pub(super) fn find(self, world: &World<'_>) -> Option<Finding> {
         let exemplar = |link: &Link| Exemplar {
             what: format!(
                 "{} tasks such as {} in line behind task {}, the longest for {}",
                 link.tasks,
-                world.names.get(link.name),
+                world.names().get(link.name),
                 link.head.0,
                 shown(link.longest)
             ),

@@ -4,10 +4,11 @@
 //! them later on.
 
 use exectrace_format::GoId;
+use exectrace_replay::{GoroutineState, Location, Text, between};
 use rustc_hash::FxHashMap;
 
-use crate::names::{Frame, Text};
-use crate::play::{Flow, State, World, between};
+use crate::names::Places;
+use crate::time::{Flow, World};
 
 use super::{Exemplar, Finding, MAX_EXEMPLARS, Severity, tasks_of};
 
@@ -28,7 +29,7 @@ pub(super) struct Watch {
 /// Tasks of one name.
 #[derive(Debug, Default)]
 struct Kind {
-    root: Option<Frame>,
+    root: Option<Location>,
     spawned: u64,
     /// Those alive at the end, by the part of the trace in which they were spawned.
     alive: [u64; PARTS],
@@ -48,14 +49,14 @@ impl Kind {
 }
 
 impl Watch {
-    pub(super) fn flow_ends(&mut self, world: &World, flow: &Flow) {
+    pub(super) fn flow_ends(&mut self, world: &World<'_>, flow: &Flow<'_>) {
         if flow.is_older_than_trace() {
             return;
         }
         let kind = self.kinds.entry(flow.name).or_default();
         kind.root = kind.root.or(flow.root);
         kind.spawned += 1;
-        if flow.state != State::Unknown {
+        if flow.state != GoroutineState::Unknown {
             let length = u128::from(between(world.begin, world.now)) + 1;
             let age = u128::from(between(world.begin, flow.created));
             let part = (age * PARTS as u128 / length) as usize;
@@ -64,7 +65,7 @@ impl Watch {
         }
     }
 
-    pub(super) fn find(self, world: &World) -> Option<Finding> {
+    pub(super) fn find(self, world: &World<'_>) -> Option<Finding> {
         if between(world.begin, world.now) < MIN_LENGTH_NS {
             return None;
         }
@@ -78,13 +79,13 @@ impl Watch {
         let exemplar = |(name, kind): &(Text, Kind)| Exemplar {
             what: format!(
                 "{}: {} spawned, {} ended, {} alive",
-                world.names.get(*name),
+                world.names().get(*name),
                 kind.spawned,
                 kind.spawned - kind.alive(),
                 kind.alive()
             ),
             async_task: kind.task.map(|task| task.0),
-            place: kind.root.map(|root| world.names.place(&root)),
+            place: kind.root.map(|root| world.names().place(&root)),
             ..Exemplar::default()
         };
         Some(Finding {
@@ -93,7 +94,7 @@ impl Watch {
             message: format!(
                 "{} grow in number, such as {} with {} alive",
                 tasks_of(growing.len()),
-                world.names.get(*worst),
+                world.names().get(*worst),
                 most.alive()
             ),
             count: growing.iter().map(|(_, kind)| kind.alive()).sum(),

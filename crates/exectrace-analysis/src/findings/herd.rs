@@ -5,9 +5,9 @@
 //! these wakes to the runs is added as it becomes known.
 
 use exectrace_format::GoId;
+use exectrace_replay::{Names, Stack, Text, between};
 
-use crate::names::{Names, Stack, Text};
-use crate::play::{Stretch, World, between};
+use crate::time::{TimeSpan, World};
 use crate::top::Top;
 
 use super::watch::{Wake, of_lane};
@@ -64,9 +64,9 @@ impl Default for Burst {
     fn default() -> Self {
         Self {
             by: GoId::NONE,
-            name: Text::default(),
-            reason: Text::default(),
-            stack: Stack::default(),
+            name: Text::EMPTY,
+            reason: Text::EMPTY,
+            stack: Stack::NONE,
             lane: u64::MAX,
             first: i64::MAX,
             last: i64::MIN,
@@ -97,7 +97,7 @@ impl Burst {
             && between(self.last, wait.end) <= MAX_APART_NS
     }
 
-    fn has(&self, delay: &Stretch) -> bool {
+    fn has(&self, delay: &TimeSpan<'_>) -> bool {
         self.by == delay.actor && (self.first..=self.last).contains(&delay.begin)
     }
 
@@ -114,7 +114,7 @@ impl Burst {
 
 impl Watch {
     #[inline]
-    pub(super) fn woken(&mut self, world: &World, wake: &Wake<'_>) {
+    pub(super) fn woken(&mut self, world: &World<'_>, wake: &Wake<'_>) {
         let Some(lane) = wake.lane else {
             return;
         };
@@ -137,26 +137,26 @@ impl Watch {
 
     /// A woken task runs, or the trace ends before.
     #[inline]
-    pub(super) fn delay_ends(&mut self, world: &World, delay: &Stretch, lane: usize) {
+    pub(super) fn delay_ends(&mut self, world: &World<'_>, delay: &TimeSpan<'_>, lane: usize) {
         let LaneBursts { now, herd } = of_lane(&mut self.lanes, lane);
         for burst in [now, herd] {
             if burst.has(delay) {
-                burst.lane = delay.lane;
+                burst.lane = delay.proc.0;
                 burst.delay = burst.delay.max(world.clip.between(delay.begin, delay.end));
                 return;
             }
         }
     }
 
-    fn settle(&mut self, world: &World, burst: Burst) {
-        if burst.is_herd() && burst.delay >= MIN_DELAY_NS && !burst.is_runtimes(&world.names) {
+    fn settle(&mut self, world: &World<'_>, burst: Burst) {
+        if burst.is_herd() && burst.delay >= MIN_DELAY_NS && !burst.is_runtimes(world.names()) {
             self.count += 1;
             self.total = self.total.saturating_add(burst.delay);
             self.worst.push(burst.delay, burst);
         }
     }
 
-    pub(super) fn find(mut self, world: &World) -> Option<Finding> {
+    pub(super) fn find(mut self, world: &World<'_>) -> Option<Finding> {
         for LaneBursts { now, herd } in std::mem::take(&mut self.lanes) {
             self.settle(world, herd);
             self.settle(world, now);
@@ -166,7 +166,7 @@ impl Watch {
                 "task {} woke {} tasks of {}, the last ran {} later",
                 burst.by.0,
                 burst.tasks,
-                world.names.get(burst.name),
+                world.names().get(burst.name),
                 shown(burst.delay)
             ),
             begin_ns: Some(world.since_begin(burst.first)),

@@ -5,11 +5,12 @@
 //! Places whose sleeps vary are not judged: backoffs, and intervals with work of varying length.
 //! Timers in a `select`, and those that a trace without stacks tells as `network`, are not seen.
 
+use exectrace_format::conventions::SLEEP;
+use exectrace_replay::{Names, Stack, Text};
 use rustc_hash::FxHashMap;
 
 use crate::histogram::Histogram;
-use crate::names::{Names, Stack, Text};
-use crate::play::World;
+use crate::time::World;
 use crate::top::Top;
 
 use super::machine::Machine;
@@ -60,14 +61,14 @@ impl Sleeps {
 impl Watch {
     pub(super) fn new(names: &mut Names) -> Self {
         Self {
-            sleep: names.intern("sleep"),
+            sleep: names.intern(SLEEP),
             places: FxHashMap::default(),
         }
     }
 
     #[inline]
     pub(super) fn woken(&mut self, wake: &Wake<'_>) {
-        if wake.wait.reason == self.sleep && wake.wait.stack != Stack::default() {
+        if wake.wait.reason == self.sleep && wake.wait.stack != Stack::NONE {
             self.sleep_ends(wake);
         }
     }
@@ -90,7 +91,7 @@ impl Watch {
         sleeps.longest.push(duration, sleep);
     }
 
-    pub(super) fn find(self, world: &World) -> Option<Finding> {
+    pub(super) fn find(self, world: &World<'_>) -> Option<Finding> {
         let mut late: Vec<(u64, &Sleep)> = Vec::new();
         for sleeps in self.places.values() {
             let Some(usual) = sleeps.usual() else {
@@ -105,7 +106,7 @@ impl Watch {
         let exemplar = |&(lateness, sleep): &(u64, &Sleep)| Exemplar {
             what: format!(
                 "{} slept for {}, {} longer than usual",
-                world.names.get(sleep.name),
+                world.names().get(sleep.name),
                 shown(sleep.duration),
                 shown(lateness)
             ),

@@ -7,11 +7,12 @@
 //! workers) may take as long as they like.
 
 use exectrace_format::GoId;
+use exectrace_format::conventions::{BLOCK_IN_PLACE, END_NOT_SEEN, PREEMPTED, WORKER_MOVED};
+use exectrace_replay::{GoroutineKind, Location, Names, Stack, Text};
 use rustc_hash::FxHashMap;
 
-use crate::names::{Frame, Names, Place, Stack, Text};
-use crate::play::{Did, Flow, Gap, Mark, Stretch, ThreadTime, World};
-use crate::sight::FlowKind;
+use crate::names::Place;
+use crate::time::{Did, Flow, Gap, Mark, ThreadTime, TimeSpan, World};
 use crate::top::Top;
 
 use super::machine::{Machine, NOT_RECORDED};
@@ -55,7 +56,7 @@ struct Cases {
 struct LongRun {
     task: GoId,
     name: Text,
-    root: Option<Frame>,
+    root: Option<Location>,
     lane: u64,
     begin: i64,
     duration: u64,
@@ -82,12 +83,12 @@ impl Cases {
 
 impl Watch {
     pub(super) fn new(names: &mut Names) -> Self {
-        let block_in_place = names.intern("block_in_place");
+        let block_in_place = names.intern(BLOCK_IN_PLACE);
         Self {
             excused: [
-                names.intern("preempted"),
-                names.intern("end not seen"),
-                names.intern("worker moved"),
+                names.intern(PREEMPTED),
+                names.intern(END_NOT_SEEN),
+                names.intern(WORKER_MOVED),
                 block_in_place,
             ],
             block_in_place,
@@ -99,43 +100,43 @@ impl Watch {
     }
 
     #[inline]
-    pub(super) fn run_ends(&mut self, world: &World, flow: &Flow, run: &Stretch) {
+    pub(super) fn run_ends(&mut self, world: &World<'_>, flow: &Flow<'_>, run: &TimeSpan<'_>) {
         if run.duration() >= LONG_NS
-            && let Some(gap) = flow.longest_gap.as_deref()
+            && let Some(gap) = flow.time.longest_gap.as_deref()
         {
             self.judge(world, flow, run, gap);
         }
     }
 
     #[cold]
-    fn judge(&mut self, world: &World, flow: &Flow, run: &Stretch, gap: &Gap) {
+    fn judge(&mut self, world: &World<'_>, flow: &Flow<'_>, run: &TimeSpan<'_>, gap: &Gap) {
         let hands_over = gap
             .region
             .is_some_and(|(name, _)| name == self.block_in_place);
         let is_long = gap.duration() >= LONG_NS
-            && flow.kind == FlowKind::Task
-            && world.facts.is_shared_lane(run.lane)
+            && flow.kind == GoroutineKind::Task
+            && world.is_shared_lane(run.proc.0)
             && !hands_over
             && !self.excused.contains(&run.end_reason)
             // What Go's collector does is not the program's to change.
-            && !world.facts.is_of_go_runtime(world.names.get(flow.name));
+            && !world.is_of_go_runtime(world.names().get(flow.name));
         if !is_long {
             return;
         }
         let processors = &world.facts.processors;
-        let around = processors.around(run.thread, gap.before.time, gap.after.time);
+        let around = processors.around(run.thread.0, gap.before.time, gap.after.time);
         let long = LongRun {
             task: flow.id,
             name: flow.name,
             root: flow.root,
-            lane: run.lane,
+            lane: run.proc.0,
             begin: run.begin,
             duration: run.duration(),
             gap: *gap,
             around: around.map(|(_, time)| time),
         };
         let is_wait =
-            around.is_some_and(|(since, time)| self.accounts_for(run.thread, since, time, gap));
+            around.is_some_and(|(since, time)| self.accounts_for(run.thread.0, since, time, gap));
         match is_wait {
             true => self.waits.add(long),
             false => {
@@ -160,7 +161,7 @@ impl Watch {
         is_enough
     }
 
-    pub(super) fn find(self, world: &World) -> Option<Finding> {
+    pub(super) fn find(self, world: &World<'_>) -> Option<Finding> {
         let is_stall = self.stalls.count > 0;
         let cases = if is_stall { &self.stalls } else { &self.waits };
         let worst = cases.worst.iter().next()?;
@@ -205,7 +206,7 @@ impl Watch {
             message: format!(
                 "{} without yielding, the longest by {} for {}{doubt}",
                 plural(cases.count, "long run"),
-                world.names.get(worst.name),
+                world.names().get(worst.name),
                 shown(worst.gap.duration())
             ),
             count: cases.count,
@@ -229,8 +230,8 @@ impl Watch {
 }
 
 impl LongRun {
-    fn exemplar(&self, world: &World) -> Exemplar {
-        let names = &world.names;
+    fn exemplar(&self, world: &World<'_>) -> Exemplar {
+        let names = &world.names();
         let (before, after) = (told(names, &self.gap.before), told(names, &self.gap.after));
         let (place, spawned_at) = self.place(world);
         Exemplar {
@@ -279,8 +280,8 @@ impl LongRun {
 
     /// Where it stood still, as closely as is known: in the innermost region, or after the last record; else
     /// where the task was spawned. Where the run ended may be far from there.
-    fn place(&self, world: &World) -> (Option<Place>, Option<Place>) {
-        let region = self.gap.region.map_or(Stack::default(), |(_, stack)| stack);
+    fn place(&self, world: &World<'_>) -> (Option<Place>, Option<Place>) {
+        let region = self.gap.region.map_or(Stack::NONE, |(_, stack)| stack);
         match world.place_of_program(region) {
             Some(place) => (Some(place), None),
             None => world.place_in_task(self.gap.before.stack, self.root),

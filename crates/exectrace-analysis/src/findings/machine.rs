@@ -4,7 +4,7 @@
 //! waited for a processor, ready tasks wait beside sleeping workers, timers are late.
 
 use crate::Analysis;
-use crate::play::{ThreadTime, World};
+use crate::time::{ThreadTime, World};
 
 use super::{Exemplar, Finding, Severity, shown};
 
@@ -52,7 +52,7 @@ impl Machine {
         Self::of(time, analysis.overview.duration_ns)
     }
 
-    pub(super) fn of_world(world: &World) -> Self {
+    pub(super) fn of_world(world: &World<'_>) -> Self {
         let trace_ns = world.clip.between(world.begin, world.now);
         Self::of(world.facts.processors.of_all(), trace_ns)
     }

@@ -3,8 +3,9 @@
 //! Counted are the wakes that a run makes, by worker while it lasts. How often one task was woken
 //! before it ran is not told in a trace: a task that is ready already is not woken again.
 
-use crate::names::{Frame, Text};
-use crate::play::{Flow, Index, Stretch, World};
+use crate::names::Places;
+use crate::time::{Flow, TimeSpan, World};
+use exectrace_replay::{Index, Location, Text};
 
 use super::watch::{Wake, of_lane};
 use super::{Exemplar, Finding, Severity, shown, sum, tasks_of};
@@ -29,7 +30,7 @@ pub(super) struct Watch {
 #[derive(Debug, Default)]
 struct Kind {
     name: Text,
-    root: Option<Frame>,
+    root: Option<Location>,
     runs: u64,
     running: u64,
     wakes: u64,
@@ -50,7 +51,7 @@ impl Watch {
     }
 
     #[inline]
-    pub(super) fn run_ends(&mut self, flow: &Flow, run: &Stretch, lane: usize) {
+    pub(super) fn run_ends(&mut self, flow: &Flow<'_>, run: &TimeSpan<'_>, lane: usize) {
         let wakes = std::mem::take(of_lane(&mut self.lanes, lane));
         if wakes == 0 {
             return;
@@ -60,16 +61,16 @@ impl Watch {
         if wakes > kind.most {
             (kind.most, kind.task) = (wakes, flow.id.0);
             (kind.begin, kind.duration) = (run.begin, run.duration());
-            kind.lane = run.lane;
+            kind.lane = run.proc.0;
         }
     }
 
     #[inline]
     fn kind(&mut self, name: Text) -> &mut Kind {
-        let known = self.kind_of_name.get(name.0.into());
+        let known = self.kind_of_name.get(name.index() as u64);
         let place = known.unwrap_or_else(|| {
             let place = self.kinds.len() as u32;
-            self.kind_of_name.insert(name.0.into(), place);
+            self.kind_of_name.insert(name.index() as u64, place);
             self.kinds.push(Kind {
                 name,
                 ..Kind::default()
@@ -79,25 +80,25 @@ impl Watch {
         &mut self.kinds[place as usize]
     }
 
-    pub(super) fn flow_ends(&mut self, world: &World, flow: &Flow) {
+    pub(super) fn flow_ends(&mut self, world: &World<'_>, flow: &Flow<'_>) {
         // A thread's own flow may run for as long as it likes, and wake as many as it likes: its
         // runs do not count.
-        if !world.facts.is_shared_lane(flow.last_lane) {
+        if !world.is_shared_lane(flow.time.last_lane) {
             return;
         }
         let kind = self.kind(flow.name);
         kind.root = kind.root.or(flow.root);
-        kind.runs += flow.runs;
-        kind.running = kind.running.saturating_add(flow.sums.running);
+        kind.runs += flow.time.runs;
+        kind.running = kind.running.saturating_add(flow.time.sums.running);
     }
 
-    pub(super) fn find(self, world: &World) -> Option<Finding> {
+    pub(super) fn find(self, world: &World<'_>) -> Option<Finding> {
         let is_busy_waking = |kind: &Kind| {
             kind.runs >= MIN_RUNS
                 && kind.wakes >= kind.runs * MIN_PER_RUN
                 && kind.running <= kind.wakes * MAX_APART_NS
         };
-        let name = |kind: &Kind| world.names.get(kind.name);
+        let name = |kind: &Kind| world.names().get(kind.name);
         let mut kinds: Vec<&Kind> = self
             .kinds
             .iter()
@@ -118,7 +119,7 @@ impl Watch {
             duration_ns: Some(kind.duration),
             async_task: Some(kind.task),
             worker: Some(kind.lane),
-            place: kind.root.map(|root| world.names.place(&root)),
+            place: kind.root.map(|root| world.names().place(&root)),
             ..Exemplar::default()
         };
         Some(Finding {

@@ -32,7 +32,7 @@ mod watch;
 use serde::Serialize;
 
 use crate::names::Place;
-use crate::play::ThreadTime;
+use crate::time::ThreadTime;
 use crate::{Analysis, Options, Worker};
 
 pub(crate) use watch::WatchPass;

@@ -5,10 +5,10 @@
 //! there for, however long it waits.
 
 use exectrace_format::GoId;
+use exectrace_format::conventions::{FOREVER, NETWORK, SLEEP, SYNC, SYSTEM_GOROUTINE_WAIT};
+use exectrace_replay::{GoroutineKind, GoroutineState, Stack, Text};
 
-use crate::names::{Stack, Text};
-use crate::play::{Flow, State, World};
-use crate::sight::FlowKind;
+use crate::time::{Flow, World};
 use crate::top::Top;
 
 use super::{Exemplar, Finding, MAX_EXEMPLARS, Severity, plural, shown};
@@ -16,9 +16,7 @@ use super::{Exemplar, Finding, MAX_EXEMPLARS, Severity, plural, shown};
 /// Waits from here on are told, if they are half of the trace or more.
 const LONG_NS: u64 = 1_000_000_000;
 /// Reasons of Go's that say the wait is meant to last, or is the runtime's own.
-const EXPECTED: [&str; 5] = ["forever", "network", "sleep", "system goroutine wait", "GC"];
-/// What the recorder calls a wait for something of `tokio::sync` that is no channel.
-const SYNC: &str = "sync";
+const EXPECTED: [&str; 5] = [FOREVER, NETWORK, SLEEP, SYSTEM_GOROUTINE_WAIT, "GC"];
 /// What the functions of locks are called, among all that wait for that reason.
 const LOCKS: [&str; 4] = ["mutex", "Mutex", "rwlock", "RwLock"];
 
@@ -48,8 +46,8 @@ impl Default for Watch {
 }
 
 impl Watch {
-    pub(super) fn flow_ends(&mut self, world: &World, flow: &Flow) {
-        let waits = flow.state == State::Waiting && flow.kind == FlowKind::Task;
+    pub(super) fn flow_ends(&mut self, world: &World<'_>, flow: &Flow<'_>) {
+        let waits = flow.state == GoroutineState::Waiting && flow.kind == GoroutineKind::Task;
         let waited = world.clip.between(flow.since, world.now);
         let length = world.clip.between(world.begin, world.now);
         let is_long = waited >= LONG_NS && waited >= length / 2 && flow.started.is_some();
@@ -67,13 +65,13 @@ impl Watch {
         }
     }
 
-    pub(super) fn find(self, world: &World) -> Option<Finding> {
+    pub(super) fn find(self, world: &World<'_>) -> Option<Finding> {
         let worst = self.worst.iter().next()?;
         let exemplar = |stuck: &Stuck| Exemplar {
             what: format!(
                 "{} waits for {}",
-                world.names.get(stuck.name),
-                world.names.get(stuck.reason)
+                world.names().get(stuck.name),
+                world.names().get(stuck.reason)
             ),
             begin_ns: Some(world.since_begin(stuck.since)),
             duration_ns: Some(stuck.waited),
@@ -87,7 +85,7 @@ impl Watch {
             message: format!(
                 "{} waiting and never woken, {} since {} before the end",
                 plural(self.count, "task"),
-                world.names.get(worst.name),
+                world.names().get(worst.name),
                 shown(worst.waited)
             ),
             count: self.count,
@@ -103,14 +101,15 @@ impl Watch {
 }
 
 /// Whether such a wait is more than what tasks are for.
-fn is_odd(world: &World, flow: &Flow) -> bool {
-    let reason = world.names.get(flow.reason);
-    if world.facts.is_of_go() {
-        return flow.wakes == 0 && !EXPECTED.iter().any(|expected| reason.starts_with(expected));
+fn is_odd(world: &World<'_>, flow: &Flow<'_>) -> bool {
+    let reason = world.names().get(flow.reason);
+    if world.is_of_go() {
+        return flow.time.wakes == 0
+            && !EXPECTED.iter().any(|expected| reason.starts_with(expected));
     }
     let mut functions = world
-        .names
-        .frames(flow.stack)
-        .map(|frame| world.names.get(frame.function));
+        .names()
+        .locations(flow.stack)
+        .map(|frame| world.names().get(frame.function));
     reason == SYNC && functions.any(|function| LOCKS.iter().any(|lock| function.contains(lock)))
 }

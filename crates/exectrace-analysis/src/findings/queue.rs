@@ -6,10 +6,11 @@
 //! the program's, a wait shows that alone.
 
 use exectrace_format::GoId;
+use exectrace_format::conventions::{CHANNEL_SEND, SYNC};
+use exectrace_replay::{Location, Names, Stack, Text};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::names::{Frame, Names, Stack, Text};
-use crate::play::World;
+use crate::time::World;
 use crate::top::Top;
 
 use super::machine::Machine;
@@ -42,14 +43,14 @@ struct Waits {
     /// Of the longest: how long, when it began, whose it was.
     longest: (u64, i64, u64),
     name: Text,
-    root: Option<Frame>,
+    root: Option<Location>,
 }
 
 impl Watch {
     pub(super) fn new(names: &mut Names) -> Self {
         Self {
-            send: names.intern("chan send"),
-            sync: names.intern("sync"),
+            send: names.intern(CHANNEL_SEND),
+            sync: names.intern(SYNC),
             places: FxHashMap::default(),
         }
     }
@@ -58,7 +59,7 @@ impl Watch {
     pub(super) fn woken(&mut self, wake: &Wake<'_>) {
         // Without a stack there is no telling where it is.
         let is_wanted = [self.send, self.sync].contains(&wake.wait.reason);
-        if is_wanted && wake.wait.stack != Stack::default() {
+        if is_wanted && wake.wait.stack != Stack::NONE {
             self.is_let_in(wake);
         }
     }
@@ -78,7 +79,7 @@ impl Watch {
         }
     }
 
-    pub(super) fn find(self, world: &World) -> Option<Finding> {
+    pub(super) fn find(self, world: &World<'_>) -> Option<Finding> {
         let length = world.clip.between(world.begin, world.now);
         let mut full = Top::new(MAX_EXEMPLARS);
         let mut count = 0;
@@ -104,7 +105,7 @@ impl Watch {
                 what: format!(
                     "{} tasks{and_more} such as {} waited for {} {} times, for {} in all and {} at most",
                     waits.tasks.len(),
-                    world.names.get(waits.name),
+                    world.names().get(waits.name),
                     match waits.is_send {
                         true => "room in a channel",
                         false => "a lock, a permit or room in a channel",
@@ -147,10 +148,10 @@ impl Watch {
 }
 
 /// Whether the wait is for what Tokio makes its locks, permits and bounded channels of.
-fn is_in_line(world: &World, stack: Stack) -> bool {
-    let mut frames = world.names.frames(stack);
+fn is_in_line(world: &World<'_>, stack: Stack) -> bool {
+    let mut frames = world.names().locations(stack);
     frames.any(|frame| {
-        let function = world.names.get(frame.function);
+        let function = world.names().get(frame.function);
         function.starts_with("tokio::sync::")
             && (function.contains("::Acquire") || function.contains("batch_semaphore"))
     })

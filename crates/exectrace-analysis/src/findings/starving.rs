@@ -4,9 +4,10 @@
 //! that ran the longest, one for each shared worker at most, are compared with all others.
 
 use exectrace_format::GoId;
+use exectrace_replay::{Location, Text};
 
-use crate::names::{Frame, Text};
-use crate::play::{Flow, World};
+use crate::names::Places;
+use crate::time::{Flow, World};
 use crate::top::Top;
 
 use super::machine::Machine;
@@ -37,7 +38,7 @@ pub(super) struct Watch {
 struct Taker {
     task: GoId,
     name: Text,
-    root: Option<Frame>,
+    root: Option<Location>,
     running: u64,
     runnable: u64,
     begin: i64,
@@ -56,33 +57,31 @@ impl Default for Watch {
 }
 
 impl Watch {
-    pub(super) fn flow_ends(&mut self, world: &World, flow: &Flow) {
+    pub(super) fn flow_ends(&mut self, world: &World<'_>, flow: &Flow<'_>) {
         // One that never ran may be starved; a thread of its own cannot be.
-        if !world.facts.is_shared_lane(flow.last_lane) {
+        if !world.is_shared_lane(flow.time.last_lane) {
             return;
         }
         self.tasks += 1;
-        self.running = self.running.saturating_add(flow.sums.running);
-        self.runnable = self.runnable.saturating_add(flow.sums.runnable);
-        if self.longest.wants(flow.sums.running) {
+        self.running = self.running.saturating_add(flow.time.sums.running);
+        self.runnable = self.runnable.saturating_add(flow.time.sums.runnable);
+        if self.longest.wants(flow.time.sums.running) {
             let taker = Taker {
                 task: flow.id,
                 name: flow.name,
                 root: flow.root,
-                running: flow.sums.running,
-                runnable: flow.sums.runnable,
+                running: flow.time.sums.running,
+                runnable: flow.time.sums.runnable,
                 begin: flow.created,
-                lane: flow.last_lane,
+                lane: flow.time.last_lane,
             };
-            self.longest.push(flow.sums.running, taker);
+            self.longest.push(flow.time.sums.running, taker);
         }
     }
 
-    pub(super) fn find(self, world: &World) -> Option<Finding> {
+    pub(super) fn find(self, world: &World<'_>) -> Option<Finding> {
         let lanes = &world.lanes.all;
-        let workers = lanes
-            .iter()
-            .filter(|lane| world.facts.is_shared_lane(lane.id));
+        let workers = lanes.iter().filter(|lane| world.is_shared_lane(lane.id));
         let few = self.longest.iter().take(workers.count().min(MAX_FEW));
         let first = self.longest.iter().next().map_or(0, |taker| taker.running);
         let few: Vec<&Taker> = few
@@ -107,14 +106,14 @@ impl Watch {
         let exemplar = |taker: &&Taker| Exemplar {
             what: format!(
                 "{} ran for {}",
-                world.names.get(taker.name),
+                world.names().get(taker.name),
                 shown(taker.running)
             ),
             begin_ns: Some(world.since_begin(taker.begin)),
             duration_ns: Some(taker.running),
             async_task: Some(taker.task.0),
             worker: Some(taker.lane),
-            place: taker.root.map(|root| world.names.place(&root)),
+            place: taker.root.map(|root| world.names().place(&root)),
             ..Exemplar::default()
         };
         let machine = Machine::of_world(world);
@@ -126,7 +125,8 @@ impl Watch {
                  and were ready for {} in all{}",
                 plural(count, "task"),
                 percent(ran, self.running),
-                few.first().map_or("", |taker| world.names.get(taker.name)),
+                few.first()
+                    .map_or("", |taker| world.names().get(taker.name)),
                 shown(others_ran),
                 shown(others_ready),
                 machine.doubt()

@@ -3,10 +3,10 @@
 //! The rules' own files say what they keep. Each event costs a few looks into arrays; only waits
 //! for timers and locks, which are few, are looked up in maps.
 
-use exectrace_format::{CompactEvent, GoId};
+use exectrace_format::GoId;
+use exectrace_replay::{GoroutineState, Index, Names};
 
-use crate::names::Names;
-use crate::play::{Flow, Index, State, Stretch, World};
+use crate::time::{Flow, TimeSpan, World};
 
 use super::{
     Finding, blocked_worker, convoy, growing, herd, late_timer, long_run, many_wakes, never_woken,
@@ -17,9 +17,9 @@ use super::{
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wake<'a> {
     /// The task that is woken.
-    pub(super) flow: &'a Flow,
+    pub(super) flow: &'a Flow<'a>,
     /// Its wait, which ends now.
-    pub(super) wait: &'a Stretch,
+    pub(super) wait: &'a TimeSpan<'a>,
     /// The task that wakes it.
     pub(super) by: GoId,
     /// The number of its lane among those that were seen, where it holds one.
@@ -62,18 +62,18 @@ impl WatchPass {
     }
 
     #[inline]
-    pub(crate) fn stretch(&mut self, world: &World, flow: &Flow, stretch: &Stretch) {
-        match stretch.state {
-            State::Running => {
-                self.long_run.run_ends(world, flow, stretch);
-                self.blocked_worker.run_ends(world, flow, stretch);
-                if let Some(lane) = self.lane(stretch.lane) {
-                    self.many_wakes.run_ends(flow, stretch, lane);
+    pub(crate) fn leave(&mut self, world: &World<'_>, flow: &Flow<'_>, span: &TimeSpan<'_>) {
+        match span.state {
+            GoroutineState::Running => {
+                self.long_run.run_ends(world, flow, span);
+                self.blocked_worker.run_ends(world, flow, span);
+                if let Some(lane) = self.lane(span.proc.0) {
+                    self.many_wakes.run_ends(flow, span, lane);
                 }
             }
-            State::Runnable if stretch.is_wake_delay() && stretch.actor != GoId::NONE => {
-                if let Some(lane) = self.lane(stretch.lane) {
-                    self.herd.delay_ends(world, stretch, lane);
+            GoroutineState::Runnable if span.is_wake_delay() && span.actor != GoId::NONE => {
+                if let Some(lane) = self.lane(span.proc.0) {
+                    self.herd.delay_ends(world, span, lane);
                 }
             }
             _ => {}
@@ -82,18 +82,12 @@ impl WatchPass {
 
     /// A task stops to wait and is ready to run.
     #[inline]
-    pub(crate) fn woken(
-        &mut self,
-        world: &World,
-        flow: &Flow,
-        wait: &Stretch,
-        event: &CompactEvent,
-    ) {
+    pub(crate) fn woken(&mut self, world: &World<'_>, flow: &Flow<'_>, wait: &TimeSpan<'_>) {
         let wake = Wake {
             flow,
             wait,
-            by: event.go,
-            lane: self.lane(event.proc.0),
+            by: world.state.goroutine(),
+            lane: self.lane(world.state.current_proc().0),
         };
         self.late_timer.woken(&wake);
         self.queue.woken(&wake);
@@ -104,7 +98,7 @@ impl WatchPass {
         }
     }
 
-    pub(crate) fn flow_ends(&mut self, world: &World, flow: &Flow) {
+    pub(crate) fn flow_ends(&mut self, world: &World<'_>, flow: &Flow<'_>) {
         self.many_wakes.flow_ends(world, flow);
         self.convoy.flow_ends(flow);
         self.starving.flow_ends(world, flow);
@@ -127,7 +121,7 @@ impl WatchPass {
     }
 
     /// What was found.
-    pub(crate) fn finish(self, world: &World) -> Vec<Finding> {
+    pub(crate) fn finish(self, world: &World<'_>) -> Vec<Finding> {
         let found = [
             self.many_wakes.find(world),
             self.herd.find(world),

@@ -1,10 +1,10 @@
 //! Gathers [`Gc`] while a trace is played.
 
-use exectrace_format::{CompactEvent, CompactKind, GoState, Metric, RangeName, RangeScope, Tables};
+use exectrace_format::{CompactEvent, CompactKind, Metric, RangeName, RangeScope, Tables};
+use exectrace_replay::{State, between};
 
 use crate::histogram::Histogram;
-use crate::names::Text;
-use crate::play::{Flow, Flows, World, between};
+use crate::time::{Flow, Flows, World};
 
 use super::utilization::Utilizations;
 use super::{Gc, Pause};
@@ -48,7 +48,7 @@ impl GcPass {
     /// A sync, a range or a new value of a quantity.
     pub(crate) fn event(
         &mut self,
-        world: &World,
+        world: &World<'_>,
         flows: &mut Flows,
         event: &CompactEvent,
         tables: &Tables,
@@ -97,7 +97,7 @@ impl GcPass {
         }
     }
 
-    fn end(&mut self, world: &World, open: OpenRange, swept: Option<(u64, u64)>, end: i64) {
+    fn end(&mut self, world: &World<'_>, open: OpenRange, swept: Option<(u64, u64)>, end: i64) {
         if !world.clip.touches(open.begin, end) {
             return;
         }
@@ -129,28 +129,17 @@ impl GcPass {
         }
     }
 
-    /// A flow changes its state.
+    /// A flow begins to execute, or leaves its thread.
     #[inline]
-    pub(crate) fn transition(
-        &mut self,
-        flow: &mut Flow,
-        event: &CompactEvent,
-        change: (GoState, GoState),
-    ) {
-        self.utilizations.transition(flow, event, change);
+    pub(crate) fn executes(&mut self, state: &State, flow: &mut Flow<'_>, executes: bool) {
+        self.utilizations.executes(state, flow, executes);
     }
 
-    pub(crate) fn label(
-        &mut self,
-        world: &World,
-        flow: &mut Flow,
-        event: &CompactEvent,
-        label: Text,
-    ) {
-        self.utilizations.label(flow, event, world.names.get(label));
+    pub(crate) fn label(&mut self, state: &State, flow: &mut Flow<'_>) {
+        self.utilizations.label(state, flow);
     }
 
-    pub(crate) fn finish(mut self, world: &World) -> Gc {
+    pub(crate) fn finish(mut self, world: &World<'_>) -> Gc {
         for open in std::mem::take(&mut self.open) {
             self.end(world, open, None, world.now);
         }

@@ -7,12 +7,11 @@
 //! counts once, and a run that marks only what nobody else needs the time for (`GC (idle)`) does
 //! not count. Go's curve sinks with each such label, and ends where it has come to nothing.
 
-use exectrace_format::{
-    CompactEvent, CompactKind, GoState, Metric, ProcId, RangeName, RangeScope, Tables,
-};
+use exectrace_format::{CompactEvent, CompactKind, Metric, ProcId, RangeName, RangeScope, Tables};
+use exectrace_replay::State;
 use rustc_hash::FxHashMap;
 
-use crate::play::{Flow, Flows};
+use crate::time::{Flow, Flows};
 
 use super::Utilization;
 
@@ -90,35 +89,32 @@ impl Utilizations {
         self.note(event.time.0);
     }
 
-    /// A flow changes its state.
+    /// A flow begins to execute, or leaves its thread.
     #[inline]
-    pub(super) fn transition(
-        &mut self,
-        flow: &mut Flow,
-        event: &CompactEvent,
-        (from, to): (GoState, GoState),
-    ) {
+    pub(super) fn executes(&mut self, state: &State, flow: &mut Flow<'_>, executes: bool) {
         // Most flows do nothing for the collector.
-        if flow.collecting != Collecting::default() && executes(from) != executes(to) {
-            self.count(flow, event.proc, executes(to));
-            self.note(event.time.0);
+        if flow.time.collecting != Collecting::default() {
+            self.count(flow, state.current_proc(), executes);
+            self.note(state.now());
         }
     }
 
-    /// A mark worker is told by its label, just after it has started.
-    pub(super) fn label(&mut self, flow: &mut Flow, event: &CompactEvent, label: &str) {
+    /// A mark worker is known by its label, which it has just after it has started.
+    pub(super) fn label(&mut self, state: &State, flow: &mut Flow<'_>) {
+        let label = state.names().get(flow.label);
         if self.workers == 0 || !label.starts_with("GC ") {
             return;
         }
         let is_idle = label == "GC (idle)";
-        flow.collecting.marks |= !is_idle;
-        self.count(flow, event.proc, !is_idle || flow.collecting.assists);
-        self.note(event.time.0);
+        flow.time.collecting.marks |= !is_idle;
+        let counts = !is_idle || flow.time.collecting.assists;
+        self.count(flow, state.current_proc(), counts);
+        self.note(state.now());
     }
 
     /// The flow takes its worker for the collector, or no longer does.
-    fn count(&mut self, flow: &mut Flow, worker: ProcId, counts: bool) {
-        if std::mem::replace(&mut flow.collecting.counts, counts) != counts {
+    fn count(&mut self, flow: &mut Flow<'_>, worker: ProcId, counts: bool) {
+        if std::mem::replace(&mut flow.time.collecting.counts, counts) != counts {
             self.collect(worker, if counts { 1 } else { -1 });
         }
     }
@@ -144,7 +140,9 @@ impl Utilizations {
     fn was_active(&mut self, event: &CompactEvent, range: RangeName, flows: &Flows) {
         let counts = match range {
             RangeName::Sweep => true,
-            RangeName::Assist => flows.get(event.go).is_some_and(Flow::executes),
+            RangeName::Assist => flows
+                .get(event.go)
+                .is_some_and(|flow| flow.state.has_thread()),
             _ => false,
         };
         if !counts {
@@ -175,10 +173,10 @@ impl Utilizations {
             }
             (RangeName::Sweep, _) => self.collect(worker, change),
             (RangeName::Assist, RangeScope::Go(go)) => {
-                if let Some(flow) = flows.get_mut(go) {
-                    flow.collecting.assists = begins;
-                    let counts = flow.executes() && (begins || flow.collecting.marks);
-                    self.count(flow, worker, counts);
+                if let Some(mut flow) = flows.get_mut(go) {
+                    flow.time.collecting.assists = begins;
+                    let counts = flow.state.has_thread() && (begins || flow.time.collecting.marks);
+                    self.count(&mut flow, worker, counts);
                 }
             }
             _ => {}
@@ -223,11 +221,6 @@ impl Utilizations {
         };
         WINDOWS_NS.iter().map(utilization).collect()
     }
-}
-
-/// Whether a flow in this state has a worker, or had one when it entered its system call.
-fn executes(state: GoState) -> bool {
-    matches!(state, GoState::Running | GoState::Syscall)
 }
 
 /// A step function, with its integral up to each step.

@@ -3,12 +3,13 @@
 //! Which time counts depends on the kind: see [`ProfileKind`].
 
 use exectrace_format::TaskId;
+use exectrace_replay::{Goroutine, GoroutineState, Names, Next, Origin, Stack, Text, UserTask};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::names::{Names, Place, Stack, Text};
+use crate::names::{Place, Places};
 use crate::options::Options;
-use crate::play::{EndedRegion, Flow, Next, Origin, State, Stretch, UserTask, World};
 use crate::sums::add_ns;
+use crate::time::{Flow, RegionTime, TimeSpan, World};
 
 use super::{Profile, ProfileKind, ProfileSample};
 
@@ -66,7 +67,7 @@ impl Sums {
         let (stack, label) = match self.labelled.get(row) {
             Some(&(stack, label)) => (stack, names.get(label)),
             // Without labels rows are numbered as stacks are.
-            None => (Stack(row as u32), ""),
+            None => (names.stack_at(row).unwrap_or_default(), ""),
         };
         let mut places = names.places(stack);
         if !label.is_empty() {
@@ -112,48 +113,50 @@ impl ProfilePass {
     }
 
     #[inline]
-    pub(crate) fn stretch(&mut self, world: &World, flow: &Flow, stretch: &Stretch) {
+    pub(crate) fn leave(&mut self, world: &World<'_>, flow: &Flow<'_>, span: &TimeSpan<'_>) {
         if self.group.is_some_and(|group| group != flow.name) {
             return;
         }
         for profile in 0..self.profiles.len() {
             let kind = self.profiles[profile].kind;
-            if !self.counts(world, kind, stretch) {
+            if !self.counts(world, kind, span) {
                 continue;
             }
             let duration = match kind.is_of_go() {
-                true => closed(stretch),
-                false => all(world, flow, stretch),
+                true => closed(span),
+                false => all(world, flow, span),
             };
             if duration > 0 {
-                self.count(flow, stretch, profile, duration);
+                self.count(flow, span, profile, duration);
             }
         }
     }
 
     /// Whether a profile of this kind is about such stretches.
-    fn counts(&mut self, world: &World, kind: ProfileKind, stretch: &Stretch) -> bool {
-        match (kind, stretch.state) {
-            (ProfileKind::Network, State::Waiting) => {
-                self.reason(world, stretch.reason) & NETWORK != 0
+    fn counts(&mut self, world: &World<'_>, kind: ProfileKind, span: &TimeSpan<'_>) -> bool {
+        match (kind, span.state) {
+            (ProfileKind::Network, GoroutineState::Waiting) => {
+                self.reason(world, span.reason) & NETWORK != 0
             }
-            (ProfileKind::Sync, State::Waiting) => self.reason(world, stretch.reason) & SYNC != 0,
-            (ProfileKind::Wait | ProfileKind::WaitByReason, State::Waiting)
-            | (ProfileKind::Syscall, State::Syscall)
-            | (ProfileKind::Run | ProfileKind::RunBySpawn, State::Running) => true,
-            (ProfileKind::Scheduler, State::Runnable) => !stretch.is_wake_concluded,
+            (ProfileKind::Sync, GoroutineState::Waiting) => {
+                self.reason(world, span.reason) & SYNC != 0
+            }
+            (ProfileKind::Wait | ProfileKind::WaitByReason, GoroutineState::Waiting)
+            | (ProfileKind::Syscall, GoroutineState::Syscall)
+            | (ProfileKind::Run | ProfileKind::RunBySpawn, GoroutineState::Running) => true,
+            (ProfileKind::Scheduler, GoroutineState::Runnable) => !span.is_wake_concluded,
             _ => false,
         }
     }
 
     /// Which profiles waits for this reason are in.
-    fn reason(&mut self, world: &World, reason: Text) -> u8 {
-        let place = reason.0 as usize;
+    fn reason(&mut self, world: &World<'_>, reason: Text) -> u8 {
+        let place = reason.index();
         if self.reasons.len() <= place {
             self.reasons.resize(place + 1, None);
         }
         *self.reasons[place].get_or_insert_with(|| {
-            let text = world.names.get(reason);
+            let text = world.names().get(reason);
             let sync = ["chan", "sync", "select"]
                 .iter()
                 .any(|part| text.contains(part));
@@ -162,11 +165,11 @@ impl ProfilePass {
         })
     }
 
-    fn count(&mut self, flow: &Flow, stretch: &Stretch, profile: usize, duration: u64) {
-        if self.user_task.is_some() && !self.user_tasks.contains(&flow.user_task()) {
+    fn count(&mut self, flow: &Flow<'_>, span: &TimeSpan<'_>, profile: usize, duration: u64) {
+        if self.user_task.is_some() && !self.user_tasks.contains(&flow.user_task().0) {
             return;
         }
-        let row = self.row(flow, stretch, profile);
+        let row = self.row(flow, span, profile);
         if let Some(region) = self.region
             && !flow.regions.iter().any(|open| open.name == region)
         {
@@ -183,7 +186,7 @@ impl ProfilePass {
         };
         if flow.started.is_some() || !self.profiles[profile].kind.is_of_go() {
             self.add(row, (1, duration));
-        } else if stretch.next != Next::State(State::Running) {
+        } else if span.next != Next::State(GoroutineState::Running) {
             let held = self.before_first_run.entry(flow.id.0).or_default();
             held.push((row, duration));
         }
@@ -191,7 +194,7 @@ impl ProfilePass {
 
     /// Keeps a run until the name of its flow is known.
     #[cold]
-    fn hold_unnamed(&mut self, flow: &Flow, profile: usize, duration: u64) {
+    fn hold_unnamed(&mut self, flow: &Flow<'_>, profile: usize, duration: u64) {
         let held = self.unnamed.entry(flow.id.0).or_default();
         match held.iter_mut().find(|(of, _)| *of == profile) {
             Some((_, (count, sum_ns))) => {
@@ -202,15 +205,15 @@ impl ProfilePass {
         }
     }
 
-    /// Where in the profile the stretch counts; `None` while the flow's name, a part of it, is not known.
-    fn row(&mut self, flow: &Flow, stretch: &Stretch, profile: usize) -> Option<Row> {
+    /// Where in the profile the span counts; `None` while the flow's name, a part of it, is not known.
+    fn row(&mut self, flow: &Flow<'_>, span: &TimeSpan<'_>, profile: usize) -> Option<Row> {
         let sums = &mut self.profiles[profile];
         let row = match sums.kind {
-            ProfileKind::WaitByReason => sums.labelled(stretch.stack, stretch.reason),
-            ProfileKind::RunBySpawn if flow.name == Text::default() => return None,
+            ProfileKind::WaitByReason => sums.labelled(span.stack, span.reason),
+            ProfileKind::RunBySpawn if flow.name == Text::EMPTY => return None,
             ProfileKind::RunBySpawn => sums.labelled(flow.spawned_at, flow.name),
-            ProfileKind::Run => stretch.end_stack.0 as usize,
-            _ => stretch.stack.0 as usize,
+            ProfileKind::Run => span.end_stack.index(),
+            _ => span.stack.index(),
         };
         Some((profile, row))
     }
@@ -225,7 +228,7 @@ impl ProfilePass {
         add_ns(sum_ns, duration);
     }
 
-    pub(crate) fn flow_ends(&mut self, flow: &Flow) {
+    pub(crate) fn flow_ends(&mut self, flow: &Flow<'_>) {
         self.before_region.remove(&flow.id.0);
         if let Some(samples) = self.before_first_run.remove(&flow.id.0)
             && flow.started.is_none()
@@ -242,7 +245,7 @@ impl ProfilePass {
         }
     }
 
-    pub(crate) fn region_ends(&mut self, flow: &Flow, region: &EndedRegion<'_>) {
+    pub(crate) fn region_ends(&mut self, flow: &Flow<'_>, region: &RegionTime<'_>) {
         // It has lasted since before the trace, so all that the flow did until now was in it.
         if region.begin.is_none()
             && self.region == Some(region.name)
@@ -256,8 +259,8 @@ impl ProfilePass {
 
     pub(crate) fn task_begins(&mut self, task: &UserTask) {
         // What is done in a concurrent span is done for the operation that it is a part of.
-        let is_part = task.carries && self.user_tasks.contains(&task.parent.0);
-        if is_part || !task.carries && self.user_task == Some(task.name) {
+        let is_part = task.carries_span && self.user_tasks.contains(&task.parent.0);
+        if is_part || !task.carries_span && self.user_task == Some(task.name) {
             self.user_tasks.insert(task.id.0);
         }
     }
@@ -266,14 +269,14 @@ impl ProfilePass {
         self.user_tasks.remove(&task.0);
     }
 
-    pub(crate) fn sample(&mut self, flow: Option<&Flow>, stack: Stack) {
-        let is_in = |limit: Option<Text>, holds: &dyn Fn(&Flow, Text) -> bool| {
+    pub(crate) fn sample(&mut self, flow: Option<&Goroutine>, stack: Stack) {
+        let is_in = |limit: Option<Text>, holds: &dyn Fn(&Goroutine, Text) -> bool| {
             limit.is_none_or(|name| flow.is_some_and(|flow| holds(flow, name)))
         };
         let user_tasks = &self.user_tasks;
         if is_in(self.group, &|flow, name| flow.name == name)
             && is_in(self.user_task, &|flow, _| {
-                user_tasks.contains(&flow.user_task())
+                user_tasks.contains(&flow.user_task().0)
             })
             && is_in(self.region, &|flow, name| {
                 flow.regions.iter().any(|open| open.name == name)
@@ -281,19 +284,19 @@ impl ProfilePass {
         {
             for profile in 0..self.profiles.len() {
                 if self.profiles[profile].kind == ProfileKind::Cpu {
-                    self.add((profile, stack.0 as usize), (1, 0));
+                    self.add((profile, stack.index()), (1, 0));
                 }
             }
         }
     }
 
-    pub(crate) fn finish(self, world: &World) -> Vec<Profile> {
+    pub(crate) fn finish(self, world: &World<'_>) -> Vec<Profile> {
         let profile = |profile: Sums| {
             let sums = profile.sums.iter().enumerate();
             let samples =
                 sums.filter(|(_, (count, _))| *count > 0)
                     .map(|(row, &(count, duration_ns))| ProfileSample {
-                        stack: profile.stack(row, &world.names),
+                        stack: profile.stack(row, world.names()),
                         count,
                         duration_ns,
                     });
@@ -311,20 +314,20 @@ impl ProfilePass {
     }
 }
 
-/// What counts of a stretch by Go's rules: all of it, if the trace has its end.
-fn closed(stretch: &Stretch) -> u64 {
-    match stretch.is_closed() {
-        true => stretch.inside,
+/// What counts of a span by Go's rules: all of it, if the trace has its end.
+fn closed(span: &TimeSpan<'_>) -> u64 {
+    match span.is_closed() {
+        true => span.inside,
         false => 0,
     }
 }
 
-/// All that the trace has of a stretch: in the state that a flow was in before the trace it has been since
+/// All that the trace has of a span: in the state that a flow was in before the trace it has been since
 /// the begin of the generation that tells it. A wait without end is the end of its flow.
-fn all(world: &World, flow: &Flow, stretch: &Stretch) -> u64 {
-    match stretch.origin {
+fn all(world: &World<'_>, flow: &Flow<'_>, span: &TimeSpan<'_>) -> u64 {
+    match span.origin {
         _ if flow.waits_forever() => 0,
-        Origin::Before => world.clip.between(flow.created, stretch.end),
-        _ => stretch.inside,
+        Origin::Before => world.clip.between(flow.created, span.end),
+        _ => span.inside,
     }
 }

@@ -105,7 +105,7 @@ pub struct TaskInstance {
     pub breakdown: Breakdown,
 }
 
-/// One poll: a stretch in which a task ran.
+/// One poll: a span in which a task ran.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Run {
     /// The task.

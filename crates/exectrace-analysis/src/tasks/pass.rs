@@ -2,12 +2,15 @@
 
 use crate::breakdown::Sums;
 use crate::histogram::Histogram;
-use crate::names::{Frame, Text};
-use crate::play::{Flow, Next, State, Stretch, World};
-use crate::sight::FlowKind;
+use crate::names::Places;
+use crate::time::{Flow, TimeSpan, World};
 use crate::top::Top;
+use exectrace_replay::{GoroutineKind, GoroutineState, Location, Next, StateSpan, Text};
 
 use super::{Run, TaskGroup, TaskInstance, Tasks};
+
+/// One of tasks and one of threads' own code.
+const GROUPS_OF_A_NAME: usize = 2;
 
 #[derive(Debug)]
 pub(crate) struct TaskPass {
@@ -27,8 +30,8 @@ pub(crate) struct TaskPass {
 #[derive(Debug)]
 struct Group {
     name: Text,
-    kind: FlowKind,
-    root: Option<Frame>,
+    kind: GoroutineKind,
+    root: Option<Location>,
     count: u64,
     spawned: u64,
     ended: u64,
@@ -48,7 +51,7 @@ struct RunRecord {
     task: u64,
     name: Text,
     user_task: u64,
-    stretch: Stretch,
+    span: StateSpan,
     duration: u64,
 }
 
@@ -68,48 +71,48 @@ impl TaskPass {
     }
 
     #[inline]
-    pub(crate) fn stretch(&mut self, world: &World, flow: &mut Flow, stretch: &Stretch) {
+    pub(crate) fn leave(&mut self, world: &World<'_>, flow: &mut Flow<'_>, span: &TimeSpan<'_>) {
         if self.narrows && !flow.waits_forever() {
-            self.group(flow).sums.charge(stretch, world.clip);
+            self.group(flow).sums.charge(span, world.clip);
         }
-        match stretch.state {
-            State::Running => {
-                let duration = stretch.inside;
+        match span.state {
+            GoroutineState::Running => {
+                let duration = span.inside;
                 let group = self.group(flow);
-                group.yields += u64::from(stretch.next == Next::State(State::Runnable));
-                if stretch.is_closed() {
+                group.yields += u64::from(span.next == Next::State(GoroutineState::Runnable));
+                if span.is_closed() {
                     group.runs.record(duration);
                 }
                 let wanted_by_group = group.longest_runs.wants(duration);
                 if wanted_by_group || self.longest_runs.wants(duration) {
-                    self.long_run(flow, stretch, duration);
+                    self.long_run(flow, span, duration);
                 }
             }
-            State::Runnable if stretch.is_wake_delay() && stretch.is_closed() => {
-                self.group(flow).wake_delays.record(stretch.inside);
+            GoroutineState::Runnable if span.is_wake_delay() && span.is_closed() => {
+                self.group(flow).wake_delays.record(span.inside);
             }
             _ => {}
         }
     }
 
     #[cold]
-    fn long_run(&mut self, flow: &mut Flow, stretch: &Stretch, duration: u64) {
+    fn long_run(&mut self, flow: &mut Flow<'_>, span: &TimeSpan<'_>, duration: u64) {
         let record = RunRecord {
             task: flow.id.0,
             name: flow.name,
-            user_task: flow.user_task(),
-            stretch: *stretch,
+            user_task: flow.user_task().0,
+            span: *span.whole(),
             duration,
         };
         self.longest_runs.push(duration, record);
         self.group(flow).longest_runs.push(duration, record);
     }
 
-    pub(crate) fn flow_ends(&mut self, world: &World, flow: &mut Flow) {
-        let is_alive = flow.state != State::Unknown;
+    pub(crate) fn flow_ends(&mut self, world: &World<'_>, flow: &mut Flow<'_>) {
+        let is_alive = flow.state != GoroutineState::Unknown;
         let never_ran = flow.started.is_none() && flow.parent.is_some();
-        let is_task = flow.kind == FlowKind::Task;
-        let never_woken = flow.state == State::Waiting && flow.wakes == 0 && is_task;
+        let is_task = flow.kind == GoroutineKind::Task;
+        let never_woken = flow.state == GoroutineState::Waiting && flow.time.wakes == 0 && is_task;
         let narrows = self.narrows;
         let group = self.group(flow);
         group.root = group.root.or(flow.root);
@@ -120,7 +123,7 @@ impl TaskPass {
         group.never_ran += u64::from(never_ran);
         group.never_woken += u64::from(never_woken);
         if !narrows {
-            group.sums.add(&flow.sums);
+            group.sums.add(&flow.time.sums);
         }
         let age = world.clip.between(flow.created, world.now);
         let waited = world.clip.between(flow.since, world.now);
@@ -140,20 +143,20 @@ impl TaskPass {
 
     /// The flow's group, by its name. A flow without a name is asked for it each time.
     #[inline]
-    fn group(&mut self, flow: &mut Flow) -> &mut Group {
-        if flow.group == 0 {
+    fn group(&mut self, flow: &mut Flow<'_>) -> &mut Group {
+        if flow.time.group == 0 {
             let group = self.group_of(flow.name, flow.kind);
-            if flow.name == Text::default() {
+            if flow.name == Text::EMPTY {
                 return &mut self.groups[group];
             }
-            flow.group = group as u32 + 1;
+            flow.time.group = group as u32 + 1;
         }
-        &mut self.groups[flow.group as usize - 1]
+        &mut self.groups[flow.time.group as usize - 1]
     }
 
     /// A task may have the name of a thread, and is another thing.
-    fn group_of(&mut self, name: Text, kind: FlowKind) -> usize {
-        let place = name.0 as usize * FlowKind::COUNT + kind as usize;
+    fn group_of(&mut self, name: Text, kind: GoroutineKind) -> usize {
+        let place = name.index() * GROUPS_OF_A_NAME + kind as usize;
         if self.group_of_name.len() <= place {
             self.group_of_name.resize(place + 1, 0);
         }
@@ -179,7 +182,7 @@ impl TaskPass {
         self.group_of_name[place] as usize - 1
     }
 
-    pub(crate) fn finish(self, world: &World) -> Tasks {
+    pub(crate) fn finish(self, world: &World<'_>) -> Tasks {
         let runs = |top: Top<RunRecord>| top.iter().map(|run| named(world, run)).collect();
         let narrows = self.narrows;
         let closed = |mut group: Group| {
@@ -193,16 +196,16 @@ impl TaskPass {
             .into_iter()
             .map(closed)
             .map(|group| TaskGroup {
-                name: world.names.owned(group.name),
-                kind: group.kind,
-                place: group.root.map(|root| world.names.place(&root)),
+                name: world.names().owned(group.name),
+                kind: group.kind.into(),
+                place: group.root.map(|root| world.names().place(&root)),
                 count: group.count,
                 spawned: group.spawned,
                 ended: group.ended,
                 alive: group.alive,
                 never_ran: group.never_ran,
                 never_woken: group.never_woken,
-                is_of_go_runtime: world.facts.is_of_go_runtime(world.names.get(group.name)),
+                is_of_go_runtime: world.is_of_go_runtime(world.names().get(group.name)),
                 yields: group.yields,
                 breakdown: group.sums.named(world),
                 runs: group.runs,
@@ -230,23 +233,23 @@ impl TaskPass {
     }
 }
 
-fn instance(world: &World, flow: &Flow) -> TaskInstance {
-    let is_alive = flow.state != State::Unknown;
-    let root = world.names.frames(flow.spawned_at).next();
-    let stack = if flow.state == State::Waiting {
-        world.names.places(flow.stack)
+fn instance(world: &World<'_>, flow: &Flow<'_>) -> TaskInstance {
+    let is_alive = flow.state != GoroutineState::Unknown;
+    let root = world.names().locations(flow.spawned_at).next();
+    let stack = if flow.state == GoroutineState::Waiting {
+        world.names().places(flow.stack)
     } else {
         Vec::new()
     };
     TaskInstance {
         id: flow.id.0,
-        name: world.names.owned(flow.name),
-        label: world.names.owned(flow.label),
+        name: world.names().owned(flow.name),
+        label: world.names().owned(flow.label),
         parent: flow
             .parent
             .map(|parent| parent.0)
             .filter(|&parent| parent != u64::MAX),
-        spawned_at: root.map(|frame| world.names.place(frame)),
+        spawned_at: root.map(|frame| world.names().place(frame)),
         begin_ns: world.since_begin(flow.created),
         first_run_ns: flow.started.map(|time| world.since_begin(time)),
         end_ns: if is_alive {
@@ -256,32 +259,32 @@ fn instance(world: &World, flow: &Flow) -> TaskInstance {
         },
         state: if is_alive { flow.state.name() } else { "ended" },
         state_since_ns: world.since_begin(flow.since),
-        reason: world.names.owned(flow.reason),
+        reason: world.names().owned(flow.reason),
         stack,
-        runs: flow.runs,
-        longest_run_ns: flow.longest_run,
-        wakes: flow.wakes,
-        breakdown: flow.sums.named(world),
+        runs: flow.time.runs,
+        longest_run_ns: flow.time.longest_run,
+        wakes: flow.time.wakes,
+        breakdown: flow.time.sums.named(world),
     }
 }
 
-fn named(world: &World, run: &RunRecord) -> Run {
+fn named(world: &World<'_>, run: &RunRecord) -> Run {
     let known = |id: u64| (id != u64::MAX).then_some(id);
-    let stretch = &run.stretch;
+    let span = &run.span;
     Run {
         task: run.task,
-        name: world.names.owned(run.name),
-        begin_ns: world.since_begin(stretch.begin),
+        name: world.names().owned(run.name),
+        begin_ns: world.since_begin(span.begin),
         duration_ns: run.duration,
-        worker: known(stretch.lane),
-        thread: known(stretch.thread),
+        worker: known(span.proc.0),
+        thread: known(span.thread.0),
         user_task: (run.user_task != 0).then_some(run.user_task),
-        next: match stretch.next {
+        next: match span.next {
             Next::State(state) => state.name(),
             Next::End => "ended",
             Next::TraceEnd => "trace_end",
         },
-        reason: world.names.owned(stretch.end_reason),
-        stack: world.names.places(stretch.end_stack),
+        reason: world.names().owned(span.end_reason),
+        stack: world.names().places(span.end_stack),
     }
 }

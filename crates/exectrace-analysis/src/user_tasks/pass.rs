@@ -1,12 +1,13 @@
 //! Gathers [`UserTasks`] while a trace is played.
 
 use exectrace_format::{GoId, TaskId};
+use exectrace_replay::{Text, UserTask, between};
 use rustc_hash::FxHashMap;
 
 use crate::breakdown::Sums;
 use crate::histogram::Histogram;
-use crate::names::Text;
-use crate::play::{EndedRegion, Flow, UserTask, WholeSpan, World, between};
+use crate::names::Places;
+use crate::time::{Flow, RegionTime, WholeSpan, World};
 use crate::top::Top;
 
 use super::trees::Trees;
@@ -58,10 +59,10 @@ impl UserTaskPass {
         }
     }
 
-    pub(crate) fn task_begins(&mut self, world: &World, go: GoId, begun: &UserTask) {
+    pub(crate) fn task_begins(&mut self, world: &World<'_>, begun: &UserTask) {
         let (task, name) = (begun.id.0, begun.name);
         let parent = self.open.get(&begun.parent.0);
-        let (kind, owner) = match parent.filter(|_| begun.carries) {
+        let (kind, owner) = match parent.filter(|_| begun.carries_span) {
             Some(parent) => (parent.kind, parent.owner),
             None => (self.kind(name), task),
         };
@@ -69,10 +70,10 @@ impl UserTaskPass {
             kind,
             name,
             parent: known_parent(begun.parent),
-            carries: begun.carries,
+            carries: begun.carries_span,
             owner,
-            begin: *world.facts.began_before.get(&task).unwrap_or(&world.now),
-            begun_by: known_go(go),
+            begin: begun.begin,
+            begun_by: known_go(begun.goroutine),
         };
         self.open.insert(task, open);
         self.trees.task_begins(world, task, &open, begun.stack);
@@ -83,12 +84,9 @@ impl UserTaskPass {
         self.open.get(&task).map_or(task, |open| open.owner)
     }
 
-    pub(crate) fn task_ends(
-        &mut self,
-        world: &World,
-        go: GoId,
-        (task, parent, name): (TaskId, TaskId, Text),
-    ) {
+    pub(crate) fn task_ends(&mut self, world: &World<'_>, task: &UserTask) {
+        let (task, parent, name) = (task.id, task.parent, task.name);
+        let go = world.state.goroutine();
         let begun = self.open.remove(&task.0);
         let open = begun.unwrap_or(OpenTask {
             kind: self.kind(name),
@@ -128,21 +126,21 @@ impl UserTaskPass {
         }
     }
 
-    pub(crate) fn region_begins(&mut self, flow: &Flow) {
+    pub(crate) fn region_begins(&mut self, flow: &Flow<'_>) {
         if let Some(region) = flow.regions.last() {
-            self.trees.serves(region.task, flow.id);
+            self.trees.serves(region.user_task.0, flow.id);
         }
     }
 
-    pub(crate) fn span_ends(&mut self, world: &World, span: &WholeSpan<'_>) {
+    pub(crate) fn span_ends(&mut self, world: &World<'_>, span: &WholeSpan<'_>) {
         self.trees.span_ends(world, span);
     }
 
-    pub(crate) fn region_ends(&mut self, flow: &Flow, region: &EndedRegion<'_>) {
+    pub(crate) fn region_ends(&mut self, flow: &Flow<'_>, region: &RegionTime<'_>) {
         // What an outer region of the same operation holds is counted with that.
         let owner = self.owner(region.task);
         let mut outer = flow.regions.iter();
-        if outer.any(|outer| self.owner(outer.task) == owner) {
+        if outer.any(|outer| self.owner(outer.user_task.0) == owner) {
             return;
         }
         if let Some(task) = self.open.get(&region.task) {
@@ -150,7 +148,7 @@ impl UserTaskPass {
         }
     }
 
-    pub(crate) fn log(&mut self, world: &World, go: GoId, task: TaskId, texts: (&str, &str)) {
+    pub(crate) fn log(&mut self, world: &World<'_>, go: GoId, task: TaskId, texts: (&str, &str)) {
         self.trees.log(world, go, task.0, texts);
     }
 
@@ -171,7 +169,7 @@ impl UserTaskPass {
         index
     }
 
-    pub(crate) fn finish(mut self, world: &World) -> UserTasks {
+    pub(crate) fn finish(mut self, world: &World<'_>) -> UserTasks {
         let mut open: Vec<(u64, OpenTask)> = std::mem::take(&mut self.open).into_iter().collect();
         open.sort_unstable_by_key(|(task, _)| *task);
         for (task, open) in open {
@@ -194,7 +192,7 @@ impl UserTaskPass {
             .into_iter()
             .filter(|kind| kind.count > 0)
             .map(|kind| UserTaskKind {
-                name: world.names.owned(kind.name),
+                name: world.names().owned(kind.name),
                 count: kind.count,
                 complete: kind.complete,
                 open: kind.open,
@@ -215,10 +213,10 @@ impl UserTaskPass {
 }
 
 /// The task as it stands now.
-fn instance(world: &World, task: u64, open: &OpenTask) -> UserTaskInstance {
+fn instance(world: &World<'_>, task: u64, open: &OpenTask) -> UserTaskInstance {
     UserTaskInstance {
         id: task,
-        name: world.names.owned(open.name),
+        name: world.names().owned(open.name),
         parent: open.parent,
         begin_ns: (open.begin >= world.begin).then(|| world.since_begin(open.begin)),
         end_ns: None,

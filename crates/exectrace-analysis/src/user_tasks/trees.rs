@@ -1,13 +1,14 @@
 //! The trees of the user tasks that are asked for: children, regions, logs, who served them.
 
+use exectrace_replay::Stack;
 use std::collections::BTreeSet;
 
 use exectrace_format::GoId;
 use rustc_hash::FxHashMap;
 
-use crate::names::Stack;
-use crate::play::{WholeSpan, World};
+use crate::names::Places;
 use crate::regions;
+use crate::time::{WholeSpan, World};
 
 use super::pass::{OpenTask, known_go};
 use super::{LogEntry, MAX_TREE_PARTS, UserTaskInstance, UserTaskTree};
@@ -63,7 +64,13 @@ impl Trees {
         may
     }
 
-    pub(super) fn task_begins(&mut self, world: &World, task: u64, open: &OpenTask, stack: Stack) {
+    pub(super) fn task_begins(
+        &mut self,
+        world: &World<'_>,
+        task: u64,
+        open: &OpenTask,
+        stack: Stack,
+    ) {
         let parent = open.parent.and_then(|parent| *self.index.get(&parent)?);
         let depth = parent
             .and_then(|parent| self.nodes.get(parent))
@@ -76,10 +83,10 @@ impl Trees {
             return;
         }
         let place = world
-            .names
-            .frames(stack)
+            .names()
+            .locations(stack)
             .next()
-            .map(|frame| world.names.place(frame));
+            .map(|frame| world.names().place(frame));
         let tree = UserTaskTree {
             place,
             carries: open.carries,
@@ -108,7 +115,7 @@ impl Trees {
         }
     }
 
-    pub(super) fn span_ends(&mut self, world: &World, span: &WholeSpan<'_>) {
+    pub(super) fn span_ends(&mut self, world: &World<'_>, span: &WholeSpan<'_>) {
         if self.node(span.task).is_none() || !self.may_add() {
             return;
         }
@@ -124,7 +131,7 @@ impl Trees {
 
     pub(super) fn log(
         &mut self,
-        world: &World,
+        world: &World<'_>,
         go: GoId,
         task: u64,
         (category, message): (&str, &str),
@@ -144,7 +151,7 @@ impl Trees {
     }
 
     /// Joins the children to their parents.
-    pub(super) fn finish(mut self, world: &World) -> Vec<UserTaskTree> {
+    pub(super) fn finish(mut self, world: &World<'_>) -> Vec<UserTaskTree> {
         let mut roots = Vec::new();
         while let Some(node) = self.nodes.pop() {
             let mut tree = node.tree;

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use clap::{Args, ValueEnum};
-use exectrace_analysis::EventFilter;
 use exectrace_format::{CompactEvent, CompactKind, GoId, GoState, StateChange, Tables, TaskId};
+use exectrace_replay::{EventFilter, Input};
 use rustc_hash::FxHashMap;
 
 use crate::args::{Format, FormatArgument};
@@ -139,7 +139,11 @@ impl Events {
             names.learn(&event, reader.tables());
             // It has to see all events.
             let is_let_through = filter.as_mut().is_none_or(|filter| {
-                filter.lets_through(&event, reader.tables(), reader.side_record())
+                filter.lets_through(&Input {
+                    event: &event,
+                    tables: reader.tables(),
+                    side: reader.side_record(),
+                })
             });
             if is_let_through && since_ns >= window.begin_ns() && self.wants(&event) {
                 let mut shown = show(&event, &reader, begin_ns);

@@ -1,12 +1,7 @@
 //! The lanes (workers): which are held, and since when.
 
-use exectrace_format::{GoId, ProcId, ProcState};
-
-use crate::options::Clip;
-
-use super::flow::FlowIndex;
-use super::index::Index;
-use super::player::Player;
+use exectrace_format::{GoId, ProcState};
+use exectrace_replay::{Clip, Index};
 
 /// What is known of a lane at an instant.
 #[derive(Clone, Debug)]
@@ -15,8 +10,6 @@ pub(crate) struct Lane {
     /// Held by a thread; `None` while not known.
     pub(crate) is_held: Option<bool>,
     pub(crate) since: i64,
-    /// The flow that entered a system call on it last, and may still be there.
-    pub(crate) syscalling: Option<FlowIndex>,
     /// The flow that ran on it when a sweep began.
     pub(crate) sweeping: Option<GoId>,
     pub(crate) held: u64,
@@ -65,7 +58,6 @@ impl Lanes {
                     id,
                     is_held: None,
                     since: first,
-                    syscalling: None,
                     sweeping: None,
                     held: 0,
                     idle: 0,
@@ -98,30 +90,5 @@ impl Lane {
             None => {}
         }
         self.since = time;
-    }
-}
-
-impl Player {
-    /// A lane changes its state.
-    pub(super) fn proc(&mut self, proc: ProcId, from: ProcState, to: ProcState) {
-        let (now, first) = (self.world.now, self.sync);
-        let (begin, clip) = (self.world.begin, self.world.clip);
-        if let Some(pool) = self.world.facts.pool(proc.0) {
-            let was_idle = self.world.lanes.is_idle(proc.0);
-            let change = i64::from(to == ProcState::Idle) - i64::from(was_idle);
-            self.world.slack.worker(pool, change, now, begin, clip);
-        }
-        let lane = self.world.lanes.change(proc.0, to, (first, now), clip);
-        if from != to && to == ProcState::Idle {
-            if from == ProcState::Running {
-                lane.parks += 1;
-            }
-            if let Some(index) = lane.syscalling.take() {
-                lane.steals += 1;
-                if let Some(flow) = self.flows.at(index) {
-                    flow.lane_lost = Some(now);
-                }
-            }
-        }
     }
 }

@@ -1,36 +1,39 @@
-//! The filter language: which async tasks, and which of their stretches, count.
+//! The filter language: which async tasks, and which spans of their time, count.
 //!
 //! | term | lets through |
 //! |---|---|
 //! | `group:"name"`, `group~"part"` | async tasks of this name, or with this part in their name |
 //! | `label:"name"`, `label~"part"` | async tasks with this label |
 //! | `task:42` | one async task |
-//! | `state:waiting` | stretches in this state: `running`, `runnable`, `waiting`, `syscall` |
-//! | `reason:network`, `reason~chan` | stretches that began for this reason |
-//! | `dur>5ms`, `dur<1s` | stretches longer or shorter than this (`ns`, `us`, `ms`, `s`) |
-//! | `dur>=5ms`, `dur<=1s` | stretches of this length, too |
-//! | `worker:3`, `thread:17` | stretches that began there |
+//! | `state:waiting` | time in this state: `running`, `runnable`, `waiting`, `syscall` |
+//! | `reason:network`, `reason~chan` | time in a state that began for this reason |
+//! | `dur>5ms`, `dur<1s` | time in one state that is longer or shorter than this (`ns`, `us`, `ms`, `s`) |
+//! | `dur>=5ms`, `dur<=1s` | the same, or just as long |
+//! | `worker:3`, `thread:17` | time in a state that began there |
 //!
 //! Terms are joined by `and` (which may be left out), `or`, `not` and parentheses; `not` binds
 //! strongest, `or` weakest. A text needs quotation marks where it holds anything but letters,
 //! digits and `_ . : / * -`.
 //!
-//! Where a whole task is in question (how many there are, how old they are), terms about stretches do not
-//! exclude it. Times by name of the task are those of the stretches that are let through.
+//! Where a whole task is in question (how many there are, how old they are), terms about time in a state do
+//! not exclude it. Times by name of the task are those of the spans of time that are let through.
 
+mod event_filter;
 mod parse;
 
 use std::str::FromStr;
 
 use crate::names::{Names, Text};
-use crate::play::{Flow, State, Stretch, World};
+use crate::state::{Goroutine, GoroutineState, StateSpan};
+
+pub use event_filter::EventFilter;
 
 pub use parse::FilterError;
 
-/// Lets some async tasks and stretches through. The default lets all through.
+/// Lets some async tasks and spans of their time through. The default lets all through.
 ///
 /// ```
-/// use exectrace_analysis::Filter;
+/// use exectrace_replay::Filter;
 ///
 /// let filter: Filter = r#"group~"conn" and (state:waiting dur>5ms or not task:42)"#.parse()?;
 /// assert_ne!(filter, Filter::default());
@@ -38,7 +41,7 @@ pub use parse::FilterError;
 /// let error = "group~conn dur>5".parse::<Filter>().unwrap_err();
 /// assert_eq!(error.column, 16);
 /// assert_eq!(error.to_string(), "column 16: expected a length of time such as 5ms, found 5");
-/// # Ok::<(), exectrace_analysis::FilterError>(())
+/// # Ok::<(), exectrace_replay::FilterError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
@@ -68,7 +71,7 @@ enum Term {
     Task(u64),
     Worker(u64),
     Thread(u64),
-    State(State),
+    State(GoroutineState),
     LongerThan(u64),
     AtLeast(u64),
     ShorterThan(u64),
@@ -113,19 +116,24 @@ impl Pattern {
 }
 
 impl Node {
-    /// Whether any term is about stretches.
-    fn is_about_stretches(&self) -> bool {
+    /// Whether any term is about time in a state.
+    fn is_about_spans(&self) -> bool {
         match self {
-            Self::Not(node) => node.is_about_stretches(),
-            Self::And(a, b) | Self::Or(a, b) => a.is_about_stretches() || b.is_about_stretches(),
+            Self::Not(node) => node.is_about_spans(),
+            Self::And(a, b) | Self::Or(a, b) => a.is_about_spans() || b.is_about_spans(),
             Self::Term(Term::Group(_) | Term::Label(_) | Term::Task(_)) => false,
             Self::Term(_) => true,
         }
     }
 
-    /// `None` where it takes a stretch to tell, and there is none.
-    fn holds(&self, names: &Names, flow: &Flow, stretch: Option<&Stretch>) -> Option<bool> {
-        let holds = |node: &Self| node.holds(names, flow, stretch);
+    /// `None` where it takes a span of time to decide, and there is none.
+    fn holds(
+        &self,
+        names: &Names,
+        goroutine: &Goroutine,
+        span: Option<&StateSpan>,
+    ) -> Option<bool> {
+        let holds = |node: &Self| node.holds(names, goroutine, span);
         match self {
             Self::Not(node) => holds(node).map(|holds| !holds),
             Self::And(a, b) => match (holds(a), holds(b)) {
@@ -139,39 +147,40 @@ impl Node {
                 _ => None,
             },
             Self::Term(term) => Some(match term {
-                Term::Group(pattern) => pattern.matches(names, flow.name),
-                Term::Label(pattern) => pattern.matches(names, flow.label),
-                Term::Task(task) => flow.id.0 == *task,
-                Term::Reason(pattern) => pattern.matches(names, stretch?.reason),
-                Term::Worker(worker) => stretch?.lane == *worker,
-                Term::Thread(thread) => stretch?.thread == *thread,
-                Term::State(state) => stretch?.state == *state,
-                Term::LongerThan(duration) => stretch?.duration() > *duration,
-                Term::AtLeast(duration) => stretch?.duration() >= *duration,
-                Term::ShorterThan(duration) => stretch?.duration() < *duration,
-                Term::AtMost(duration) => stretch?.duration() <= *duration,
+                Term::Group(pattern) => pattern.matches(names, goroutine.name),
+                Term::Label(pattern) => pattern.matches(names, goroutine.label),
+                Term::Task(task) => goroutine.id.0 == *task,
+                Term::Reason(pattern) => pattern.matches(names, span?.reason),
+                Term::Worker(worker) => span?.proc.0 == *worker,
+                Term::Thread(thread) => span?.thread.0 == *thread,
+                Term::State(state) => span?.seen_state() == *state,
+                Term::LongerThan(duration) => span?.duration() > *duration,
+                Term::AtLeast(duration) => span?.duration() >= *duration,
+                Term::ShorterThan(duration) => span?.duration() < *duration,
+                Term::AtMost(duration) => span?.duration() <= *duration,
             }),
         }
     }
 }
 
 impl Filter {
-    /// Whether it may let some stretches of an async task through and others not.
-    pub(crate) fn is_about_stretches(&self) -> bool {
+    /// Whether it may let some time of an async task through and other time not.
+    pub fn is_about_spans(&self) -> bool {
         let expression = self.expression.as_ref();
-        expression.is_some_and(|expression| expression.0.is_about_stretches())
+        expression.is_some_and(|expression| expression.0.is_about_spans())
     }
 }
 
-/// [`Filter`] in terms of one trace.
-#[derive(Debug)]
-pub(crate) struct Compiled {
+/// A [`Filter`] in terms of one trace.
+#[derive(Clone, Debug, Default)]
+pub struct BoundFilter {
     group: Option<Text>,
     expression: Option<Expression>,
 }
 
-impl Compiled {
-    pub(crate) fn new(filter: &Filter, names: &mut Names) -> Self {
+impl BoundFilter {
+    /// The filter in terms of the trace that has these names.
+    pub fn new(filter: &Filter, names: &mut Names) -> Self {
         Self {
             group: filter.group.as_deref().map(|group| names.intern(group)),
             expression: filter.expression.clone(),
@@ -179,28 +188,33 @@ impl Compiled {
     }
 
     /// Whether it lets everything through.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.group.is_none() && self.expression.is_none()
     }
 
-    /// Whether it holds for certain: not if it takes a stretch to tell, and there is none.
-    pub(crate) fn holds(&self, world: &World, flow: &Flow, stretch: Option<&Stretch>) -> bool {
-        let holds =
-            |expression: &Expression| expression.0.holds(&world.names, flow, stretch) == Some(true);
-        self.group.is_none_or(|group| flow.name == group)
-            && self.expression.as_ref().is_none_or(holds)
+    /// Whether it holds for certain: not if it takes a span of time to decide, and there is none.
+    pub fn holds(&self, names: &Names, goroutine: &Goroutine, span: Option<&StateSpan>) -> bool {
+        self.answer(names, goroutine, span) == Some(true)
     }
 
+    /// Whether it may hold: also if it takes a span of time to decide, and there is none.
     #[inline]
-    pub(crate) fn lets_through(
+    pub fn may_hold(&self, names: &Names, goroutine: &Goroutine, span: Option<&StateSpan>) -> bool {
+        self.is_empty() || self.answer(names, goroutine, span) != Some(false)
+    }
+
+    fn answer(
         &self,
-        world: &World,
-        flow: &Flow,
-        stretch: Option<&Stretch>,
-    ) -> bool {
-        self.group.is_none_or(|group| flow.name == group)
-            && self.expression.as_ref().is_none_or(|expression| {
-                expression.0.holds(&world.names, flow, stretch) != Some(false)
-            })
+        names: &Names,
+        goroutine: &Goroutine,
+        span: Option<&StateSpan>,
+    ) -> Option<bool> {
+        if self.group.is_some_and(|group| goroutine.name != group) {
+            return Some(false);
+        }
+        match &self.expression {
+            Some(expression) => expression.0.holds(names, goroutine, span),
+            None => Some(true),
+        }
     }
 }

@@ -1,12 +1,10 @@
 //! How long async tasks were ready while shared workers of their runtime slept.
 
-use crate::options::Clip;
 use crate::sums::add_ns;
 use crate::workers::IdleWhileRunnable;
+use exectrace_replay::{Clip, between};
 
-use super::stretch::between;
-
-/// Shorter stretches do not count: a worker needs time to wake.
+/// Shorter spans of time do not count: a worker needs time to wake.
 const SHORTEST_NS: u64 = 100_000;
 
 /// A worker that sleeps on for so long beside a ready task was mostly woken, and got no CPU.
@@ -16,7 +14,7 @@ const LATE_NS: u64 = 5_000_000;
 #[derive(Debug, Default)]
 pub(crate) struct Slack {
     pub(crate) result: IdleWhileRunnable,
-    /// Stretches of 5 ms or more.
+    /// Spans of time of 5 ms or more.
     pub(crate) late: u64,
     pools: Vec<Pool>,
 }

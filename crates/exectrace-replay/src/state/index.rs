@@ -1,12 +1,13 @@
-//! From the ids of a trace to places in arrays of ours.
+//! From the ids of a trace to indices of arrays.
 
 use rustc_hash::FxHashMap;
 
 /// Maps ids to indices: an array for small ids, a map for the others.
 ///
-/// Ids of flows, lanes and user tasks count up from small numbers in all traces but made-up ones.
-#[derive(Debug, Default)]
-pub(crate) struct Index {
+/// Ids of goroutines, procs and user tasks count up from small numbers in all traces but made-up ones, so
+/// that a look-up is mostly one access to an array.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
     /// The index plus one; 0 where there is none.
     dense: Vec<u32>,
     sparse: FxHashMap<u64, u32>,
@@ -16,8 +17,9 @@ pub(crate) struct Index {
 const DENSE_IDS: u64 = 1 << 16;
 
 impl Index {
+    /// The index of an id.
     #[inline]
-    pub(crate) fn get(&self, id: u64) -> Option<u32> {
+    pub fn get(&self, id: u64) -> Option<u32> {
         if id < DENSE_IDS {
             self.dense.get(id as usize)?.checked_sub(1)
         } else {
@@ -25,7 +27,8 @@ impl Index {
         }
     }
 
-    pub(crate) fn insert(&mut self, id: u64, index: u32) {
+    /// Sets the index of an id.
+    pub fn insert(&mut self, id: u64, index: u32) {
         if id < DENSE_IDS {
             let place = id as usize;
             if self.dense.len() <= place {
@@ -37,7 +40,8 @@ impl Index {
         }
     }
 
-    pub(crate) fn remove(&mut self, id: u64) {
+    /// Forgets an id.
+    pub fn remove(&mut self, id: u64) {
         if id >= DENSE_IDS {
             self.sparse.remove(&id);
         } else if let Some(place) = self.dense.get_mut(id as usize) {

@@ -6,12 +6,9 @@
 
 use std::collections::VecDeque;
 
+use exectrace_replay::{Clip, between};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
-
-use crate::options::Clip;
-
-use super::stretch::between;
 
 /// So many samples of a thread are kept, for what is judged when it ends: two minutes of them.
 const MAX_KEPT: usize = 1_200;

@@ -9,15 +9,12 @@
 use std::collections::VecDeque;
 
 use exectrace_format::{GoId, SpanRecord};
+use exectrace_replay::{Goroutine, GoroutineKind, Stack, Text, between};
 use rustc_hash::FxHashMap;
 
 use crate::breakdown::Sums;
-use crate::names::{Stack, Text};
-use crate::sight::FlowKind;
 
-use super::flow::Flow;
-use super::region::EndedRegion;
-use super::stretch::between;
+use super::regions::RegionTime;
 
 /// At most so many parts are kept, the newest, until their records come; a span whose part is
 /// forgotten has no place and no breakdown. And at most so many user tasks that have begun, the oldest.
@@ -92,7 +89,7 @@ struct Waiting {
 pub(crate) type Joined = (SpanRecord, Part);
 
 impl Part {
-    pub(crate) fn of_region(flow: &Flow, region: &EndedRegion<'_>, is_wanted: bool) -> Self {
+    pub(crate) fn of_region(flow: &Goroutine, region: &RegionTime<'_>, is_wanted: bool) -> Self {
         Self {
             name: region.name,
             stack: region.stack,
@@ -126,7 +123,7 @@ impl Part {
         }
     }
 
-    /// What a record without a part tells: of where its time went, nothing.
+    /// What a record without a part says: of where its time went, nothing.
     fn of_record(record: &SpanRecord, name: Text, is_wanted: bool) -> Self {
         Self {
             name,
@@ -142,7 +139,7 @@ impl Part {
     }
 
     /// Gives the span to `take`, if it is wanted.
-    pub(crate) fn tell(
+    pub(crate) fn report(
         mut self,
         record: Option<&SpanRecord>,
         begin: i64,
@@ -188,12 +185,12 @@ impl Part {
 
 impl<'a> WholeSpan<'a> {
     /// A region that is a span by itself, entered once.
-    pub(crate) fn of_region(flow: &Flow, region: &EndedRegion<'a>) -> Self {
+    pub(crate) fn of_region(flow: &Goroutine, region: &RegionTime<'a>) -> Self {
         let is_closed = region.begin.is_some() && region.end.is_some();
         // It was left only when its task was not polled.
         let busy = match flow.kind {
-            FlowKind::Thread => region.sums.total,
-            FlowKind::Task => region.sums.running,
+            GoroutineKind::Thread => region.sums.total,
+            GoroutineKind::Task => region.sums.running,
         };
         Self {
             name: region.name,
@@ -246,9 +243,9 @@ impl Spans {
     }
 
     /// A user task begins that carries nothing, but may be a span.
-    pub(crate) fn task_begins(&mut self, task: u64, part: impl FnOnce() -> Part) {
+    pub(crate) fn task_begins(&mut self, task: u64, part: Part) {
         if self.begun.len() < MAX_PARTS {
-            self.begun.insert(task, part());
+            self.begun.insert(task, part);
         }
     }
 

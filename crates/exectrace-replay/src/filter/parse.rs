@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::play::State;
+use crate::state::GoroutineState;
 
 use super::{Node, Pattern, Term};
 
@@ -95,11 +95,11 @@ impl<'a> Parser<'a> {
     fn and(&mut self) -> Result<Node, FilterError> {
         let mut node = self.not()?;
         loop {
-            let is_told = self.takes("and");
+            let is_joined = self.takes("and");
             self.skip_spaces();
             let rest = self.rest();
             let ends = rest.is_empty() || rest.starts_with(')') || self.is_or();
-            if ends && !is_told {
+            if ends && !is_joined {
                 return Ok(node);
             }
             node = Node::And(Box::new(node), Box::new(self.not()?));
@@ -224,15 +224,15 @@ impl<'a> Parser<'a> {
         number.map_err(|_| self.error(begin, "a number"))
     }
 
-    fn state(&mut self) -> Result<State, FilterError> {
+    fn state(&mut self) -> Result<GoroutineState, FilterError> {
         const STATES: &str = "one of running, runnable, waiting, syscall";
         let begin = self.at;
         let word = self.word(STATES)?;
         let states = [
-            State::Running,
-            State::Runnable,
-            State::Waiting,
-            State::Syscall,
+            GoroutineState::Running,
+            GoroutineState::Runnable,
+            GoroutineState::Waiting,
+            GoroutineState::Syscall,
         ];
         let state = states.into_iter().find(|state| state.name() == word);
         state.ok_or_else(|| self.error(begin, STATES))

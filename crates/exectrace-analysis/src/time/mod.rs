@@ -1,0 +1,28 @@
+//! Where time goes: what each goroutine, region, worker and thread is charged with while a trace is
+//! replayed.
+//!
+//! The [`Analyzer`] observes the replay. It charges the time that a goroutine spent in one state to the
+//! goroutine and its regions, and hands it to the analyses.
+
+mod analyzer;
+mod charge;
+mod flow;
+mod gap;
+mod processors;
+mod procs;
+mod ranges;
+mod regions;
+mod slack;
+mod span;
+mod tracing_spans;
+mod world;
+
+pub(crate) use analyzer::Analyzer;
+pub(crate) use flow::{Flow, Flows};
+pub(crate) use gap::{Did, Gap, Mark};
+pub(crate) use processors::Processors;
+pub use processors::ThreadTime;
+pub(crate) use regions::RegionTime;
+pub(crate) use span::TimeSpan;
+pub(crate) use tracing_spans::{Part, Spans, WholeSpan};
+pub(crate) use world::{Totals, World};

@@ -1,0 +1,41 @@
+//! The time that a flow spent in one state, and how much of it counts.
+
+use std::ops::Deref;
+
+use exectrace_replay::{Clip, GoroutineState, StateSpan};
+
+/// The time that a flow spent in one state, and how much of it counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TimeSpan<'a> {
+    span: &'a StateSpan,
+    /// The state as far as it was seen: unknown for a thread's own code.
+    pub(crate) state: GoroutineState,
+    /// How many nanoseconds of it lie in the part of the trace that counts.
+    pub(crate) inside: u64,
+}
+
+impl<'a> TimeSpan<'a> {
+    #[inline]
+    pub(super) fn new(span: &'a StateSpan, clip: Clip) -> Self {
+        Self {
+            span,
+            state: span.seen_state(),
+            inside: clip.between(span.begin, span.end),
+        }
+    }
+
+    /// The span of time itself, which can be kept.
+    #[inline]
+    pub(crate) fn whole(&self) -> &'a StateSpan {
+        self.span
+    }
+}
+
+impl Deref for TimeSpan<'_> {
+    type Target = StateSpan;
+
+    #[inline]
+    fn deref(&self) -> &StateSpan {
+        self.span
+    }
+}

@@ -1,0 +1,216 @@
+//! All that is known at an instant of the trace.
+
+mod goroutines;
+mod index;
+mod procs;
+mod regions;
+mod span;
+mod user_tasks;
+
+use exectrace_format::conventions::{FOREVER, POLLED_BEFORE, WAKE_NOT_SEEN};
+use exectrace_format::{GoId, GoState, ProcId, RangeScope, TaskId, ThreadId};
+use rustc_hash::FxHashMap;
+
+use crate::names::{Names, Text};
+
+pub use goroutines::{Goroutine, GoroutineKind, Goroutines, Slot};
+pub use index::Index;
+pub use procs::{Proc, ProcChange, Procs, Thread};
+pub use regions::{End, EndedRegion, Region};
+pub use span::{GoroutineState, Next, Origin, StateSpan, between};
+pub use user_tasks::{Range, UserTask};
+
+/// Texts by which the trace marks what was not seen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Marks {
+    pub(crate) wake_not_seen: Text,
+    pub(crate) polled_before: Text,
+    pub(crate) forever: Text,
+}
+
+impl Marks {
+    fn new(names: &mut Names) -> Self {
+        Self {
+            wake_not_seen: names.intern(WAKE_NOT_SEEN),
+            polled_before: names.intern(POLLED_BEFORE),
+            forever: names.intern(FOREVER),
+        }
+    }
+}
+
+/// All that is known at an instant: who is alive, in which state, and what is open.
+///
+/// A clone of it is a checkpoint, from which a [`Replay`](crate::Replay) can go on. Memory: what is open,
+/// and the [`Names`] of the trace.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub(crate) names: Names,
+    pub(crate) goroutines: Goroutines,
+    pub(crate) procs: Procs,
+    pub(crate) threads: FxHashMap<ThreadId, Thread>,
+    pub(crate) user_tasks: FxHashMap<TaskId, UserTask>,
+    pub(crate) ranges: FxHashMap<(RangeScope, Text), Range>,
+    /// The true begins of user tasks that began before the trace, reported before the tasks themselves.
+    pub(crate) began_before: FxHashMap<TaskId, i64>,
+    /// The recorder's own proc.
+    pub(crate) recorder: Option<ProcId>,
+    /// The trace says who wrote it, or what its procs are called. Go's traces do not.
+    pub(crate) is_described: bool,
+    pub(crate) marks: Marks,
+    pub(crate) has_begun: bool,
+    pub(crate) begin: i64,
+    pub(crate) generation_begin: i64,
+    pub(crate) now: i64,
+    pub(crate) goroutine: GoId,
+    pub(crate) proc: ProcId,
+    pub(crate) thread: ThreadId,
+}
+
+impl State {
+    pub(crate) fn new() -> Self {
+        let mut names = Names::new();
+        Self {
+            marks: Marks::new(&mut names),
+            names,
+            goroutines: Goroutines::default(),
+            procs: Procs::default(),
+            threads: FxHashMap::default(),
+            user_tasks: FxHashMap::default(),
+            ranges: FxHashMap::default(),
+            began_before: FxHashMap::default(),
+            recorder: None,
+            is_described: false,
+            has_begun: false,
+            begin: 0,
+            generation_begin: 0,
+            now: 0,
+            goroutine: GoId::NONE,
+            proc: ProcId::NONE,
+            thread: ThreadId::NONE,
+        }
+    }
+
+    /// The texts and stacks of the trace so far.
+    #[inline]
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The texts and stacks, to add some.
+    pub fn names_mut(&mut self) -> &mut Names {
+        &mut self.names
+    }
+
+    /// The goroutines that are alive.
+    #[inline]
+    pub fn goroutines(&self) -> &Goroutines {
+        &self.goroutines
+    }
+
+    /// The procs.
+    pub fn procs(&self) -> &Procs {
+        &self.procs
+    }
+
+    /// A thread that held a proc, or has a name.
+    pub fn thread(&self, id: ThreadId) -> Option<&Thread> {
+        self.threads.get(&id)
+    }
+
+    /// All threads that held a proc or have a name, in no particular order.
+    pub fn threads(&self) -> impl Iterator<Item = (ThreadId, &Thread)> {
+        self.threads.iter().map(|(&id, thread)| (id, thread))
+    }
+
+    /// A user task that is open.
+    pub fn user_task(&self, id: TaskId) -> Option<&UserTask> {
+        self.user_tasks.get(&id)
+    }
+
+    /// The user tasks that are open, by their ids. Sorts them.
+    pub fn user_tasks(&self) -> Vec<&UserTask> {
+        let mut open: Vec<_> = self.user_tasks.values().collect();
+        open.sort_unstable_by_key(|user_task| user_task.id);
+        open
+    }
+
+    /// The ranges of garbage collection that are open, in no particular order.
+    pub fn ranges(&self) -> impl Iterator<Item = &Range> {
+        self.ranges.values()
+    }
+
+    /// The time of the first event, in nanoseconds on the clock of the trace.
+    #[inline]
+    pub fn begin(&self) -> i64 {
+        self.begin
+    }
+
+    /// When the current generation began.
+    #[inline]
+    pub fn generation_begin(&self) -> i64 {
+        self.generation_begin
+    }
+
+    /// The time of the current event.
+    #[inline]
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// The goroutine on whose thread the current event happens, or [`GoId::NONE`].
+    #[inline]
+    pub fn goroutine(&self) -> GoId {
+        self.goroutine
+    }
+
+    /// The proc of the thread on which the current event happens, or [`ProcId::NONE`].
+    #[inline]
+    pub fn current_proc(&self) -> ProcId {
+        self.proc
+    }
+
+    /// The thread on which the current event happens, or [`ThreadId::NONE`].
+    #[inline]
+    pub fn current_thread(&self) -> ThreadId {
+        self.thread
+    }
+
+    /// The name of a proc, as the recorder reported it; empty where none is known.
+    pub fn proc_name(&self, id: ProcId) -> &str {
+        let proc = self.procs.get(id);
+        proc.map_or("", |proc| self.names.get(proc.name))
+    }
+
+    /// The name of a thread, as the recorder reported it; empty where none is known.
+    pub fn thread_name(&self, id: ThreadId) -> &str {
+        let thread = self.threads.get(&id);
+        thread.map_or("", |thread| self.names.get(thread.name))
+    }
+
+    /// Whether the traced program is Go's: its traces do not say who wrote them or what their procs are
+    /// called.
+    #[inline]
+    pub fn is_of_go(&self) -> bool {
+        !self.is_described
+    }
+
+    /// The proc on which the recorder shows what it concluded.
+    #[inline]
+    pub fn recorder_proc(&self) -> Option<ProcId> {
+        self.recorder
+    }
+
+    /// The goroutine that runs on a thread or is in a system call there, as the format has it. Looks at all
+    /// that are alive.
+    pub fn goroutine_on(&self, thread: ThreadId) -> Option<&Goroutine> {
+        let mut alive = self.goroutines.alive().into_iter();
+        let all = |(_, slot)| self.goroutines.at(slot);
+        alive.find_map(|entry| Some(all(entry)).filter(|it| it.thread_in_format() == Some(thread)))
+    }
+
+    /// Whether the goroutine on this thread is in a system call. Looks at all that are alive.
+    pub fn is_in_syscall(&self, thread: ThreadId) -> bool {
+        self.goroutine_on(thread)
+            .is_some_and(|goroutine| goroutine.in_format == GoState::Syscall)
+    }
+}
