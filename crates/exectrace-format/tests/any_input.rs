@@ -84,9 +84,15 @@ fn any_bytes_of_the_old_format_can_be_read() {
 }
 
 #[test]
-fn any_bytes_tell_the_same_read_either_way() {
+fn any_bytes_yield_the_same_events_read_either_way() {
     damaged_v1(7).for_each(|bytes| compact::read_both_ways(&bytes));
     damaged(5).for_each(|bytes| compact::read_both_ways(&bytes));
+}
+
+#[test]
+fn any_file_yields_the_same_events_as_its_bytes() {
+    damaged_v1(8).for_each(|bytes| compact::read_from_a_file(&bytes));
+    damaged(6).for_each(|bytes| compact::read_from_a_file(&bytes));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! That the two ways of reading yield the same events.
+//! That all ways of reading yield the same events.
+#![allow(dead_code, reason = "each user takes a part of it")]
 
 use std::fmt::Debug;
 
@@ -150,4 +151,29 @@ fn name_of(kind: &impl Debug) -> String {
     let shown = format!("{kind:?}");
     let name = shown.split([' ', '(', '{']).next();
     name.unwrap_or_default().to_string()
+}
+
+/// A file of any bytes yields the same events as the bytes, to the last error.
+pub(crate) fn read_from_a_file(bytes: &[u8]) {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), bytes).expect("a file that can be written");
+    let (mut of_file, mut of_bytes) = match (Reader::open(file.path()), Reader::new(bytes)) {
+        (Ok(of_file), Ok(of_bytes)) => (of_file, of_bytes),
+        (of_file, of_bytes) => {
+            assert_eq!(of_file.is_ok(), of_bytes.is_ok());
+            return;
+        }
+    };
+    let (mut left, mut right) = (CompactEvent::default(), CompactEvent::default());
+    loop {
+        match (of_file.next_into(&mut left), of_bytes.next_into(&mut right)) {
+            (Ok(true), Ok(true)) => {
+                assert_eq!(left, right);
+                assert_eq!(of_file.side_record(), of_bytes.side_record());
+            }
+            (Ok(false), Ok(false)) => return,
+            (Err(left), Err(right)) => return assert_eq!(left.to_string(), right.to_string()),
+            (left, right) => panic!("{left:?} is not {right:?}"),
+        }
+    }
 }
