@@ -275,6 +275,8 @@ impl Facts {
                     LeftOut::TableFull => &mut lost.untracked,
                     LeftOut::Unformatted => &mut lost.unformatted,
                     LeftOut::Nested => &mut lost.nested,
+                    // Causes of later versions of the format crate.
+                    _ => return,
                 };
                 *sum = sum.saturating_add(*count);
             }
@@ -336,5 +338,6 @@ fn inferred_name(what: Inferred) -> &'static str {
         Inferred::Wake => "wake",
         Inferred::State => "state",
         Inferred::Run => "run",
+        _ => "other",
     }
 }

@@ -69,6 +69,7 @@ impl ProcStatus {
 
 /// What an argument of an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ArgumentType {
     /// A plain number: a count, an amount of bytes, a sequence number.
     Number,
@@ -109,6 +110,7 @@ impl ArgumentType {
 
 /// One argument of an event: its name and what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Argument {
     /// The name of the field in [`Event`].
     pub name: &'static str,
@@ -193,6 +195,7 @@ macro_rules! events {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[allow(missing_docs, reason = "the doc of each event explains its fields")]
         #[repr(u8)]
+        #[non_exhaustive]
         pub enum Event {
             $(#[doc = $doc] $name $({ $($field: $ty),* })? = $id,)*
         }
@@ -200,6 +203,7 @@ macro_rules! events {
         /// The kind of a timed event; its number is the id on the wire.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
+        #[non_exhaustive]
         pub enum EventKind {
             $(#[doc = $doc] $name = $id,)*
         }

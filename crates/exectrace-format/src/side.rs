@@ -155,6 +155,7 @@ pub enum SideRecord {
 /// Why something is not in the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum LeftOut {
     /// Spans, tasks and regions, as a table of the recorder was full.
     TableFull = 1,
@@ -188,6 +189,7 @@ impl LeftOut {
 /// What kind of event was concluded rather than seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum Inferred {
     /// The beginning of a user task.
     TaskBegin = 1,

@@ -49,6 +49,7 @@ pub const MAX_UVARINT_BYTES: usize = 10;
 /// Go 1.24 writes header 23 and Go 1.27 writes header 26: the numbers between do not exist. Up to
 /// Go 1.21 the format was another, which can only be read: nothing else here holds for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Version {
     /// `go 1.11 trace`, Go 1.11 to 1.18: the old format.
     Go111,

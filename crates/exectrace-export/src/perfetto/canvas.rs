@@ -96,7 +96,7 @@ impl<W: Write> Canvas for Perfetto<W> {
     }
 
     fn clock(&mut self, clock: SyncClock) -> Result<(), ExportError> {
-        let SyncClock { time, snapshot } = clock;
+        let SyncClock { time, snapshot, .. } = clock;
         let unix_ns = snapshot
             .unix_seconds
             .saturating_mul(1_000_000_000)

@@ -11,6 +11,7 @@ use crate::ids::{StackId, StringId};
 
 /// A trace is damaged or breaks a rule: where, and which.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub struct ReadError {
     /// The byte of the file at which the damaged batch or event begins.
     pub offset: u64,

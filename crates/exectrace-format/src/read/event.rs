@@ -10,6 +10,7 @@ use super::time::TraceTime;
 
 /// An event that owns its texts and stacks, as the iterator of [`Reader`](crate::Reader) yields it.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct TraceEvent {
     /// When. Later for each event than for the one before, apart from side data, which have the
     /// time of their sync.
@@ -76,6 +77,7 @@ impl Default for CompactEvent {
 
 /// One entry of a stack.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct StackFrame {
     /// The number that stands for the place, across the whole trace.
     pub pc: u64,
@@ -89,6 +91,7 @@ pub struct StackFrame {
 
 /// The clocks at an instant of the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SyncClock {
     /// The instant on the clock of the trace.
     pub time: TraceTime,

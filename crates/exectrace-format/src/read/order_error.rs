@@ -189,6 +189,7 @@ pub enum OrderError {
 
 /// The events that the threads of a stuck trace wait with; the first few of them.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Frontier {
     /// Thread and event.
     pub waiting: Vec<(ThreadId, EventKind, Vec<u64>)>,

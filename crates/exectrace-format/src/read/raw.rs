@@ -39,6 +39,7 @@ pub struct Batches<R> {
 
 /// One batch of a trace.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Batch<'a> {
     /// What it holds.
     pub kind: BatchKind,

@@ -1,4 +1,7 @@
 //! What a reader shows of the states of goroutines and procs, and what a range concerns.
+//!
+//! These types can be matched without a wildcard: what a later version of the format adds would be a kind of
+//! event of its own.
 
 use crate::ids::{GoId, ProcId};
 

@@ -51,6 +51,7 @@ struct TableFrame {
 
 /// One entry of a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct FrameRef<'a> {
     /// The number that stands for the place, across the whole trace.
     pub pc: u64,

@@ -5,6 +5,7 @@ use thiserror::Error;
 /// A line of the text cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("line {line}: {cause}")]
+#[non_exhaustive]
 pub struct TextError {
     /// The line, from 1.
     pub line: usize,

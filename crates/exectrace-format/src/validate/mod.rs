@@ -10,7 +10,7 @@ mod violation;
 use std::collections::HashMap;
 use std::io::Read;
 
-use crate::ids::{StackId, StringId, TaskId};
+use crate::ids::{StackId, TaskId};
 use crate::read::{
     CompactEvent, CompactKind, GoState, RangeName, RangeScope, Reader, StateChange, SyncClock,
     Tables, TraceTime,
@@ -80,31 +80,11 @@ pub struct Validator {
     good_stacks: Vec<bool>,
 }
 
-/// A range that is open, by its name.
-#[derive(Debug, PartialEq, Eq)]
-enum OpenRange {
-    Plain(&'static str),
-    StopTheWorld(Box<str>),
-}
+/// A range that is open.
+type OpenRange = RangeName<Box<str>>;
 
-impl OpenRange {
-    fn new(range: RangeName, tables: &Tables) -> Self {
-        match range {
-            RangeName::StopTheWorld(reason) => Self::StopTheWorld(tables.text(reason).into()),
-            plain => Self::Plain(plain.name()),
-        }
-    }
-
-    /// The name that Go shows.
-    fn name(&self) -> String {
-        match self {
-            Self::Plain(name) => (*name).to_owned(),
-            Self::StopTheWorld(reason) => {
-                let name = RangeName::StopTheWorld(StringId::EMPTY).name();
-                format!("{name} ({reason})")
-            }
-        }
-    }
+fn open_range(range: RangeName, tables: &Tables) -> OpenRange {
+    range.map(|reason| tables.text(reason).into())
 }
 
 impl Validator {
@@ -153,22 +133,22 @@ impl Validator {
                 report(Rule::EmptyLabel);
             }
             CompactKind::RangeBegin { range, scope } => {
-                let range = OpenRange::new(range, tables);
+                let range = open_range(range, tables);
                 let open = self.ranges.entry(scope).or_default();
                 if open.contains(&range) {
-                    report(Rule::RangeOpen(range.name()));
+                    report(Rule::RangeOpen(range.to_string()));
                 }
                 open.push(range);
             }
             CompactKind::RangeActive { range, scope } => {
-                let range = OpenRange::new(range, tables);
+                let range = open_range(range, tables);
                 let open = self.ranges.entry(scope).or_default();
                 if !open.contains(&range) {
                     open.push(range);
                 }
             }
             CompactKind::RangeEnd { range, scope, .. } => {
-                self.range_end(&OpenRange::new(range, tables), scope, report);
+                self.range_end(&open_range(range, tables), scope, report);
             }
             CompactKind::TaskBegin { task, name, .. } => {
                 let name = tables.text(name);
@@ -305,7 +285,7 @@ impl Validator {
         match place {
             Some(true) => _ = self.ranges.remove(&scope),
             Some(false) => {}
-            None => report(Rule::RangeNotOpen(range.name())),
+            None => report(Rule::RangeNotOpen(range.to_string())),
         }
     }
 

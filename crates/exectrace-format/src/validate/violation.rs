@@ -9,6 +9,7 @@ use crate::read::{GoState, ProcState, TraceTime};
 
 /// A rule of valid traces is broken: where, and which.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub struct Violation {
     /// The time of the event that breaks the rule.
     pub time: TraceTime,
@@ -33,6 +34,7 @@ impl fmt::Display for Violation {
 
 /// A clock that each generation shows once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Clock {
     /// The time of the day.
     Wall,
