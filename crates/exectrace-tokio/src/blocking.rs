@@ -1,4 +1,4 @@
-//! What blocks a thread: `spawn_blocking`, `block_in_place`, `block_on`.
+//! Functions that block a thread: `spawn_blocking`, `block_in_place`, `block_on`.
 
 use std::panic::Location;
 
@@ -6,15 +6,15 @@ use exectrace_recorder::{AsyncTaskId, AsyncTaskKind, is_enabled};
 use tokio::runtime::{Handle, Runtime, RuntimeFlavor};
 use tokio::task::JoinHandle;
 
-use crate::told::ToldTask;
+use crate::reported::ReportedTask;
 use crate::traced::Traced;
-use crate::{current, numbers, runtimes};
+use crate::{current, ids, runtimes};
 
-/// As [`tokio::task::spawn_blocking`], and has the closure traced: how long it waits for a thread, and
-/// how long it runs.
+/// Like [`tokio::task::spawn_blocking`], and records how long the closure waits for a thread and how long it
+/// runs.
 ///
 /// # Panics
-/// Outside of a runtime, as the original.
+/// Outside of a runtime, like the original.
 #[track_caller]
 pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
 where
@@ -24,18 +24,18 @@ where
     spawn_blocking_on(f, &Handle::current())
 }
 
-/// As [`Handle::spawn_blocking`], and has the closure traced.
+/// Like [`Handle::spawn_blocking`], and records the closure.
 #[track_caller]
 pub fn spawn_blocking_on<F, R>(f: F, handle: &Handle) -> JoinHandle<R>
 where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    handle.spawn_blocking(told(f, handle, Location::caller()))
+    handle.spawn_blocking(reported(f, handle, Location::caller()))
 }
 
-/// A closure that is about to be given to the blocking pool, and tells of itself.
-pub(crate) fn told<F, R>(
+/// Wraps a closure that is about to be passed to the blocking pool.
+pub(crate) fn reported<F, R>(
     f: F,
     handle: &Handle,
     place: &'static Location<'static>,
@@ -44,46 +44,46 @@ where
     F: FnOnce() -> R + Send + 'static,
 {
     let (state, kind) = (runtimes::of(handle), AsyncTaskKind::Blocking);
-    let mut task = ToldTask::spawned(state, AsyncTaskId::unique(), kind, place, None);
+    let mut task = ReportedTask::spawned(state, AsyncTaskId::unique(), kind, place, None);
     move || {
         if !is_enabled() {
             let result = f();
             task.end();
             return result;
         }
-        let number = tokio::task::try_id().map_or(0, numbers::of_task);
-        let _run = task.run(number);
+        let id = tokio::task::try_id().map_or(0, ids::of_task);
+        let _run = task.run(id);
         f()
     }
 }
 
-/// As [`tokio::task::block_in_place`], and shows as a region `block_in_place` of its task.
+/// Like [`tokio::task::block_in_place`], and recorded as a region `block_in_place` of its task.
 ///
 /// # Panics
-/// On a current-thread runtime, as the original.
+/// On a current-thread runtime, like the original.
 #[track_caller]
 pub fn block_in_place<F, R>(f: F) -> R
 where
     F: FnOnce() -> R,
 {
     let _region = exectrace_recorder::region("block_in_place");
-    let _doubt = Doubt;
+    let _forget = ForgetWorker;
     tokio::task::block_in_place(f)
 }
 
-/// Has this thread asked anew which worker it is.
-struct Doubt;
+/// On drop, has the thread's next poll check which worker the thread runs.
+struct ForgetWorker;
 
-impl Drop for Doubt {
+impl Drop for ForgetWorker {
     fn drop(&mut self) {
-        current::doubt_worker();
+        current::forget_worker();
     }
 }
 
-/// As [`Runtime::block_on`], with the future traced as a task.
+/// Like [`Runtime::block_on`], and records the future as a task.
 ///
 /// # Panics
-/// Within an async context, or if the future panics, as the original.
+/// Within an async context, or if the future panics, like the original.
 ///
 /// ```
 /// let runtime = tokio::runtime::Builder::new_current_thread().build()?;
@@ -95,20 +95,20 @@ impl Drop for Doubt {
 pub fn block_on<F: Future>(runtime: &Runtime, future: F) -> F::Output {
     let (handle, place) = (runtime.handle(), Location::caller());
     let state = runtimes::of(handle);
-    let future = Traced::told(future, state, AsyncTaskKind::Root, place, None);
+    let future = Traced::reported(future, state, AsyncTaskKind::Root, place, None);
     let _leave =
         Leave(matches!(handle.runtime_flavor(), RuntimeFlavor::CurrentThread).then_some(state));
     runtime.block_on(future)
 }
 
-/// As [`Handle::block_on`], with the future traced as a task.
+/// Like [`Handle::block_on`], and records the future as a task.
 ///
 /// # Panics
-/// Within an async context, or if the future panics, as the original.
+/// Within an async context, or if the future panics, like the original.
 #[track_caller]
 pub fn block_on_handle<F: Future>(handle: &Handle, future: F) -> F::Output {
     let (state, place) = (runtimes::of(handle), Location::caller());
-    handle.block_on(Traced::told(
+    handle.block_on(Traced::reported(
         future,
         state,
         AsyncTaskKind::Root,
@@ -117,7 +117,7 @@ pub fn block_on_handle<F: Future>(handle: &Handle, future: F) -> F::Output {
     ))
 }
 
-/// Tells that the caller of a current-thread runtime's `block_on` is its worker no longer.
+/// On drop, reports that the caller of a current-thread runtime's `block_on` is no longer its worker.
 struct Leave(Option<&'static runtimes::RuntimeState>);
 
 impl Drop for Leave {

@@ -1,4 +1,4 @@
-//! What this build of the program lets the tracer see.
+//! What the tracer can see in this build of the program.
 
 use std::sync::Once;
 
@@ -8,34 +8,32 @@ use exectrace_recorder::{
 
 use crate::runtimes::{self, RuntimeState};
 
-/// What this build of the program lets the tracer see. See [`capabilities`].
+/// What the tracer can see in this build of the program. Returned by [`capabilities()`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
-    /// Whether hooks tell of tasks: of all of a runtime that was built with
-    /// [`exectrace`](crate::BuilderExt::exectrace), whoever spawned them. Else only of tasks spawned
-    /// through this crate.
+    /// Whether all tasks of a runtime that was built with [`exectrace`](crate::BuilderExt::exectrace) are seen,
+    /// through hooks. Otherwise only tasks that are spawned through this crate are.
     pub all_tasks: bool,
-    /// Whether the program was built with `--cfg tokio_unstable`, which brings the hooks.
+    /// Whether the program was built with `--cfg tokio_unstable`, which provides the hooks.
     pub tokio_unstable: bool,
-    /// Whether the program keeps frame pointers, so that it is seen where in its functions a task
-    /// waits: `-C force-frame-pointers=yes`.
+    /// Whether the program was built with `-C force-frame-pointers=yes`, so that it is seen where in its
+    /// functions a task waits.
     pub frame_pointers: bool,
-    /// Whether Tokio reports the wakes of all tasks that are spawned while something records, to a Layer
-    /// or Subscriber of this tracer's: the feature `tracing` of this crate, the flag, and such a Layer or
-    /// Subscriber. Else only wakes of tasks spawned through this crate are seen.
+    /// Whether the wakes of all tasks that are spawned while something records are seen. This takes the feature
+    /// `tracing` of this crate, the flag, and a Layer or Subscriber of exectrace. Otherwise only wakes of tasks
+    /// that are spawned through this crate are seen.
     pub all_wakes: bool,
-    /// Whether it is seen when, though not by whom, a task is woken in a runtime that tracks its
-    /// schedule latency: the feature `schedule-latency` of this crate, and the flag.
+    /// Whether it is seen when tasks are woken, though not by whom, in a runtime that tracks its schedule
+    /// latency. This takes the feature `schedule-latency` of this crate, and the flag.
     pub wake_times: bool,
-    /// Whether tasks alive are registered, so that a recording knows them from its start.
+    /// Whether live tasks are kept ([`keep_live_tasks`]), so that a recording shows them from its start.
     pub live_tasks: bool,
 }
 
 impl Capabilities {
-    /// The same as pairs of a name and a value, in which form a trace has it.
-    #[must_use]
-    pub fn pairs(&self) -> [(&'static str, &'static str); 5] {
+    /// The same as pairs of a name and a value, as a trace has it.
+    fn pairs(&self) -> [(&'static str, &'static str); 5] {
         let yes_no = |yes| if yes { "yes" } else { "no" };
         let tasks = match self.all_tasks {
             true => "all of hooked runtimes",
@@ -52,7 +50,7 @@ impl Capabilities {
 }
 
 impl Capabilities {
-    /// Of which wakes it is seen who did them.
+    /// The wakes that are seen.
     fn wakes(&self) -> &'static str {
         match (self.all_wakes, self.wake_times) {
             (true, _) => "all, by tracing",
@@ -67,10 +65,10 @@ impl Capabilities {
 
 const WAKES: &str = "tokio.wakes";
 
-/// Whether Tokio makes spans and events of tasks and wakes.
+/// Whether Tokio has spans around tasks and events for wakes.
 const WAKES_BY_TRACING: bool = cfg!(all(tokio_unstable, feature = "tracing"));
 
-/// What this build of the program lets the tracer see.
+/// Returns what the tracer can see in this build of the program.
 ///
 /// ```
 /// let seen = exectrace_tokio::capabilities();
@@ -88,35 +86,38 @@ pub fn capabilities() -> Capabilities {
     }
 }
 
-/// Has it written into every trace.
-pub(crate) fn tell() {
+/// Has every trace say what the tracer can see.
+pub(crate) fn announce() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(tell_again);
+    ONCE.call_once(announce_again);
 }
 
-fn tell_again() {
+fn announce_again() {
     for (key, value) in capabilities().pairs() {
         match key {
-            // A Layer may be set later.
+            // Changes if a Layer is installed later.
             WAKES => set_capability_by(key, || capabilities().wakes().to_owned()),
             _ => set_capability(key, value),
         }
     }
 }
 
-/// Most runtimes that are named.
+/// How many runtimes are named at most.
 const MAX_NAMED: usize = 16;
 
-/// Has written into every trace which runtimes are known, and how. Of others nothing is seen at all.
-/// To be called one at a time: a recording that runs has the text of the last call.
-pub(crate) fn tell_runtimes() {
+/// Has every trace name the runtimes that are known, and whether they have hooks. Nothing is seen of others.
+///
+/// The caller makes sure that only one thread calls this at a time, as a running recording gets the text of the
+/// last call.
+pub(crate) fn announce_runtimes() {
     set_capability_by("tokio.runtimes", runtimes);
 }
 
 pub(crate) fn runtimes() -> String {
     let named = |is_hooked| {
-        let mut known = runtimes::all().filter(|state| state.is_hooked == is_hooked);
-        let mut names: Vec<String> = known.by_ref().take(MAX_NAMED).map(called).collect();
+        let known = runtimes::all().into_iter();
+        let mut known = known.filter(|state| state.is_hooked == is_hooked);
+        let mut names: Vec<String> = known.by_ref().take(MAX_NAMED).map(name).collect();
         let others = known.count();
         if others > 0 {
             names.push(format!("{others} more"));
@@ -134,19 +135,18 @@ pub(crate) fn runtimes() -> String {
     }
 }
 
-fn called(state: &RuntimeState) -> String {
+fn name(state: &RuntimeState) -> String {
     match state.is_shared() {
         true => format!("{} (several runtimes of one builder)", state.name),
         false => state.name.clone(),
     }
 }
 
-/// Whether tasks spawned from now on are registered for recordings that start later; they are if this
-/// is never called.
+/// Sets whether live tasks are kept, of the tasks spawned from now on. By default they are.
 ///
-/// The registry costs some 40 ns a task, also while nothing records, and some 130 bytes a task alive.
-/// Without it, a recording shows the tasks that were alive at its start from their first poll on.
+/// Keeping them costs some 40 ns for each task, also while nothing records, and some 130 bytes for each live
+/// task. Without it, a recording shows a task that was alive at its start from the task's first poll on.
 pub fn keep_live_tasks(keep: bool) {
     exectrace_recorder::keep_live_tasks(keep);
-    tell_again();
+    announce_again();
 }

@@ -1,9 +1,9 @@
-//! Counters of each runtime, sampled by the flush thread.
+//! Counters of each runtime, which the flush thread samples.
 //!
-//! Tokio tells them to holders of a `RuntimeMetrics`, which keeps what is left of a runtime alive
-//! after its end: the descriptors of its drivers, and its hooks. So one is held only while something
-//! records, and only while the runtime has tasks: at the first look that finds none it is let go, and
-//! taken again by the next worker that unparks. After a runtime's end it has none.
+//! Tokio has them in a `RuntimeMetrics`. Holding one keeps parts of a runtime alive after its end: the file
+//! descriptors of its drivers, and its hooks. So one is held only while something records and the runtime has
+//! tasks. The first sample that finds no tasks drops it, and the next worker that unparks takes it again. A
+//! runtime that has ended has no tasks and no workers.
 
 use std::sync::{Mutex, MutexGuard, Once, PoisonError, TryLockError};
 
@@ -23,8 +23,8 @@ fn held() -> MutexGuard<'static, Vec<Held>> {
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has the recorder ask here.
-pub(crate) fn answer_sampler() {
+/// Registers the sampler with the recorder.
+pub(crate) fn register_sampler() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         add_sampler(Box::new(sample));
@@ -37,13 +37,13 @@ pub(crate) fn answer_sampler() {
 }
 
 fn release_all() {
-    // Dropped without the lock: it may be the end of a runtime, and of the hooks of its user.
+    // Dropped without holding the lock: this may be the end of a runtime, and drop the program's hooks.
     drop(std::mem::take(&mut *held()));
 }
 
-/// Holds the metrics of the runtime in whose context this is called, by a thread that has time.
+/// Takes the metrics of the runtime in whose context this is called.
 ///
-/// Does not wait: what is not taken now is taken the next time.
+/// Does not block: if the lock is taken, a later call does it.
 pub(crate) fn hold(state: &'static RuntimeState) {
     if !is_enabled() {
         return;
@@ -64,19 +64,19 @@ pub(crate) fn hold(state: &'static RuntimeState) {
     }
     drop(held);
     if !is_enabled() {
-        // Switched off meanwhile, and the listener may have come too early.
+        // Recording has ended meanwhile, and the listener may have run before the push.
         release_all();
     }
 }
 
-/// Tells all counters.
-fn sample(tell: &mut dyn FnMut(&str, i64)) {
+/// Reports all counters.
+fn sample(report: &mut dyn FnMut(&str, i64)) {
     let mut ended = Vec::new();
     {
         let mut held = held();
         for state in runtimes::all() {
             let metrics = held.iter().find(|held| std::ptr::eq(held.state, state));
-            sample_one(state, metrics.map(|held| &held.metrics), tell);
+            sample_one(state, metrics.map(|held| &held.metrics), report);
         }
         let mut index = 0;
         while let Some(entry) = held.get(index) {
@@ -93,30 +93,30 @@ fn sample(tell: &mut dyn FnMut(&str, i64)) {
 fn sample_one(
     state: &RuntimeState,
     metrics: Option<&RuntimeMetrics>,
-    tell: &mut dyn FnMut(&str, i64),
+    report: &mut dyn FnMut(&str, i64),
 ) {
-    let mut tell_one = |what: &str, value: usize| {
-        tell(
+    let mut report_one = |what: &str, value: usize| {
+        report(
             &format!("{}: {what}", state.name),
             i64::try_from(value).unwrap_or(i64::MAX),
         );
     };
-    tell_one("workers busy", state.busy_workers());
+    report_one("workers busy", state.busy_workers());
     let Some(metrics) = metrics else {
         return;
     };
-    tell_one("tasks alive", metrics.num_alive_tasks());
-    tell_one("global queue", metrics.global_queue_depth());
+    report_one("tasks alive", metrics.num_alive_tasks());
+    report_one("global queue", metrics.global_queue_depth());
     #[cfg(tokio_unstable)]
     {
         let queued = |worker| metrics.worker_local_queue_depth(worker);
         let local = (0..metrics.num_workers()).map(queued).sum::<usize>();
-        tell_one("local queues", local);
-        // Workers run as blocking tasks themselves.
+        report_one("local queues", local);
+        // These include the workers, which run on the blocking pool.
         let blocking = metrics.num_blocking_threads();
-        tell_one("blocking threads", blocking);
+        report_one("blocking threads", blocking);
         let idle = metrics.num_idle_blocking_threads();
-        tell_one("blocking threads idle", idle);
-        tell_one("blocking queue", metrics.blocking_queue_depth());
+        report_one("blocking threads idle", idle);
+        report_one("blocking queue", metrics.blocking_queue_depth());
     }
 }

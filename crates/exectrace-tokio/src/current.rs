@@ -1,7 +1,7 @@
-//! What a thread knows of itself: which worker it is, and what it polls.
+//! What a thread knows of itself: which worker it runs, and which tasks it polls.
 //!
-//! Constant to begin with and without a destructor, so that hooks can reach it at any moment of a
-//! thread's life. Nothing here is touched by the poll hooks while nothing records.
+//! The thread-local has a constant initial value and no destructor, so that hooks can use it at any moment of
+//! a thread's life. While nothing records, the hooks around polls do not touch it.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,45 +10,45 @@ use exectrace_recorder::{StackHash, Worker, epoch};
 
 use crate::runtimes::RuntimeState;
 
-/// Polls inside polls on one thread that are told apart. Of deeper ones the outermost are kept.
+/// How many nested polls of a thread are kept. Of more, the outermost are.
 const MAX_DEPTH: usize = 8;
 
 /// A poll that is under way on this thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OpenPoll {
-    /// The task's number in Tokio; 0 if it has none.
-    pub(crate) tokio_number: u64,
+    /// The task's id in Tokio; 0 if it has none.
+    pub(crate) tokio_id: u64,
     /// Where the task waits after the poll.
-    #[cfg_attr(not(tokio_unstable), allow(dead_code, reason = "it is for hooks"))]
+    #[cfg_attr(not(tokio_unstable), allow(dead_code, reason = "only hooks read it"))]
     pub(crate) stack: Option<StackHash>,
 }
 
 impl OpenPoll {
     const NONE: Self = Self {
-        tokio_number: 0,
+        tokio_id: 0,
         stack: None,
     };
 }
 
 struct Current {
-    /// The epoch in which the thread told its worker.
+    /// The epoch in which the thread reported its worker.
     epoch: Cell<u32>,
-    /// The runtime and the worker that it told, if any.
+    /// The runtime and the worker that it reported, if any.
     state: Cell<Option<&'static RuntimeState>>,
     worker: Cell<Option<u32>>,
-    /// A number for this thread in the claims; 0 before its first.
+    /// The number of this thread in the claims of workers; 0 before its first claim.
     thread: Cell<u32>,
-    /// The epoch of what is in `open`.
+    /// The epoch of the polls in `open`.
     open_epoch: Cell<u32>,
     depth: Cell<usize>,
     open: [Cell<OpenPoll>; MAX_DEPTH],
-    /// The task whose poll a wrapper told the end of last.
-    told_end: Cell<u64>,
+    /// The task whose poll a wrapper was the last to report the end of.
+    reported_end: Cell<u64>,
     #[cfg(tokio_unstable)]
     spawns: Spawns,
 }
 
-/// What the spawn hook and those who cause it tell each other.
+/// What the spawn hook and the functions that spawn pass to each other.
 #[cfg(tokio_unstable)]
 struct Spawns {
     name: Cell<Option<&'static str>>,
@@ -65,7 +65,7 @@ thread_local! {
             open_epoch: Cell::new(0),
             depth: Cell::new(0),
             open: [const { Cell::new(OpenPoll::NONE) }; MAX_DEPTH],
-            told_end: Cell::new(0),
+            reported_end: Cell::new(0),
             #[cfg(tokio_unstable)]
             spawns: Spawns {
                 name: Cell::new(None),
@@ -76,16 +76,16 @@ thread_local! {
 }
 
 impl Current {
-    /// The worker of the runtime that this thread is known to be.
+    /// The worker of the runtime that this thread runs, if it has reported that in this epoch.
     #[inline]
-    fn told_worker(&self, state: &'static RuntimeState) -> Option<u32> {
+    fn reported_worker(&self, state: &'static RuntimeState) -> Option<u32> {
         if self.epoch.get() != epoch() {
             return None;
         }
         if !self
             .state
             .get()
-            .is_some_and(|told| std::ptr::eq(told, state))
+            .is_some_and(|reported| std::ptr::eq(reported, state))
         {
             return None;
         }
@@ -109,23 +109,23 @@ impl Current {
     }
 }
 
-/// Tells, once in a recording, which worker of the runtime the calling thread is.
+/// Reports, once in a recording, which worker of the runtime the calling thread runs.
 ///
-/// A thread can become another's worker without a hook: after `block_in_place`. So each poll looks
-/// whether the thread is still the one that the worker is on.
+/// After `block_in_place` another thread runs the worker, and no hook reports that. So each poll checks
+/// whether the worker is still on this thread.
 #[inline]
-pub(crate) fn tell_worker(state: &'static RuntimeState) {
-    let is_told = CURRENT.with(|current| current.told_worker(state).is_some());
-    if !is_told {
+pub(crate) fn report_worker(state: &'static RuntimeState) {
+    let is_reported = CURRENT.with(|current| current.reported_worker(state).is_some());
+    if !is_reported {
         unparks(state);
     }
 }
 
-/// The calling thread looks for work for the runtime, as the worker that Tokio says it is.
+/// The calling thread begins to look for work, as the worker that Tokio says it runs.
 #[cold]
 pub(crate) fn unparks(state: &'static RuntimeState) {
     let Some(worker) = worker_index() else {
-        // Not a worker's thread, such as the caller of a multi-threaded runtime's `block_on`.
+        // The thread runs no worker. It may be the caller of a multi-threaded runtime's `block_on`.
         return;
     };
     CURRENT.with(|current| {
@@ -140,17 +140,17 @@ pub(crate) fn unparks(state: &'static RuntimeState) {
 
 /// The calling thread goes to sleep.
 pub(crate) fn parks(state: &'static RuntimeState) {
-    let told = CURRENT.with(|current| current.told_worker(state));
-    if let Some(worker) = told.or_else(worker_index) {
+    let reported = CURRENT.with(|current| current.reported_worker(state));
+    if let Some(worker) = reported.or_else(worker_index) {
         state.set_busy(worker, false);
         state.runtime.parks(Worker(worker));
     }
 }
 
-/// The calling thread is no worker of the runtime any more.
+/// The calling thread no longer runs a worker of the runtime.
 pub(crate) fn leaves(state: &'static RuntimeState) {
     CURRENT.with(|current| {
-        if let Some(worker) = current.told_worker(state) {
+        if let Some(worker) = current.reported_worker(state) {
             state.set_busy(worker, false);
             state.runtime.parks(Worker(worker));
             current.forget_worker();
@@ -158,8 +158,8 @@ pub(crate) fn leaves(state: &'static RuntimeState) {
     });
 }
 
-/// The calling thread may have lost its worker to another.
-pub(crate) fn doubt_worker() {
+/// The calling thread may no longer run its worker. Has the next poll check.
+pub(crate) fn forget_worker() {
     CURRENT.with(Current::forget_worker);
 }
 
@@ -167,19 +167,19 @@ fn worker_index() -> Option<u32> {
     tokio::runtime::worker_index().and_then(|index| u32::try_from(index).ok())
 }
 
-/// Notes that a poll begins. Returns how many were under way, for [`close_to`].
+/// A poll begins. Returns how many were under way, for [`close_to`].
 #[inline]
-pub(crate) fn open(tokio_number: u64) -> usize {
+pub(crate) fn open(tokio_id: u64) -> usize {
     CURRENT.with(|current| {
         let epoch = epoch();
         if current.open_epoch.replace(epoch) != epoch {
-            // What is left was opened in a recording that ended in the middle of a poll.
+            // What is left are polls from a recording that ended while they were under way.
             current.depth.set(0);
         }
         let depth = current.depth.get();
         if let Some(place) = current.open.get(depth) {
             place.set(OpenPoll {
-                tokio_number,
+                tokio_id,
                 stack: None,
             });
             current.depth.set(depth + 1);
@@ -188,26 +188,26 @@ pub(crate) fn open(tokio_number: u64) -> usize {
     })
 }
 
-/// Notes that the poll has ended that [`open`] returned this for, and all inside it.
+/// The poll for which [`open`] returned this depth has ended, and so have all inside it.
 #[inline]
-pub(crate) fn close_to(depth: usize, told_end: u64) {
+pub(crate) fn close_to(depth: usize, reported_end: u64) {
     CURRENT.with(|current| {
         current.depth.set(depth.min(current.depth.get()));
-        current.told_end.set(told_end);
+        current.reported_end.set(reported_end);
     });
 }
 
-/// Whether a poll of this task is under way, and nothing inside it; its depth then.
+/// Returns the depth of the innermost poll, if it is one of this task.
 #[inline]
-pub(crate) fn depth_if_open(tokio_number: u64) -> Option<usize> {
+pub(crate) fn depth_if_open(tokio_id: u64) -> Option<usize> {
     CURRENT.with(|current| {
         let depth = current.depth.get().checked_sub(1)?;
         let open = current.open.get(depth)?.get();
-        (tokio_number != 0 && open.tokio_number == tokio_number).then_some(depth)
+        (tokio_id != 0 && open.tokio_id == tokio_id).then_some(depth)
     })
 }
 
-/// Notes where the task of this poll waits from now on.
+/// Sets the stack at which the task of this poll waits from now on.
 #[inline]
 pub(crate) fn set_stack(depth: usize, stack: Option<StackHash>) {
     CURRENT.with(|current| {
@@ -220,61 +220,61 @@ pub(crate) fn set_stack(depth: usize, stack: Option<StackHash>) {
     });
 }
 
-/// The end of a poll that the hooks saw.
+/// The end of a poll, as the hook sees it.
 #[cfg(tokio_unstable)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum HookedEnd {
-    /// Its begin was seen as well; the task waits here.
+    /// The hook has seen the poll's begin too. The task waits at this stack.
     OfOpen(Option<StackHash>),
-    /// It began before the recording.
+    /// The poll began before the recording.
     OfOlder,
-    /// A wrapper, which knew of no begin either, has told it.
-    Told,
+    /// A wrapper, which had not seen the begin either, has reported the end.
+    Reported,
 }
 
-/// As [`close_to`], for a hook, which cannot keep the depth.
+/// Like [`close_to`], for a hook, which cannot keep the depth.
 #[cfg(tokio_unstable)]
 #[inline]
-pub(crate) fn close(tokio_number: u64) -> HookedEnd {
+pub(crate) fn close(tokio_id: u64) -> HookedEnd {
     CURRENT.with(|current| {
-        let told_end = current.told_end.replace(0);
+        let reported_end = current.reported_end.replace(0);
         for depth in (0..current.depth.get()).rev() {
             let open = current.open[depth].get();
-            if open.tokio_number == tokio_number {
+            if open.tokio_id == tokio_id {
                 current.depth.set(depth);
                 return HookedEnd::OfOpen(open.stack);
             }
         }
-        if told_end == tokio_number {
-            HookedEnd::Told
+        if reported_end == tokio_id {
+            HookedEnd::Reported
         } else {
             HookedEnd::OfOlder
         }
     })
 }
 
-/// What hooks on spawning leave for the functions that spawn, and the other way round.
+/// What the spawn hook and the functions that spawn pass to each other.
 #[cfg(tokio_unstable)]
 pub(crate) mod spawns {
     use super::CURRENT;
 
-    /// Names the task that is spawned next on this thread.
+    /// Sets the name of the task that this thread spawns next.
     pub(crate) fn set_name(name: Option<&'static str>) {
         CURRENT.with(|current| current.spawns.name.set(name));
     }
 
-    /// The name of the task that is being spawned.
+    /// Takes the name of the task that is being spawned.
     pub(crate) fn take_name() -> Option<&'static str> {
         CURRENT.with(|current| current.spawns.name.take())
     }
 
-    /// The hook saw this task spawned.
-    pub(crate) fn set_last(tokio_number: u64) {
-        CURRENT.with(|current| current.spawns.last.set(tokio_number));
+    /// The hook has seen this task being spawned.
+    pub(crate) fn set_last(tokio_id: u64) {
+        CURRENT.with(|current| current.spawns.last.set(tokio_id));
     }
 
-    /// Whether this is the last task that the hook saw spawned on this thread.
-    pub(crate) fn is_last(tokio_number: u64) -> bool {
-        CURRENT.with(|current| current.spawns.last.get() == tokio_number)
+    /// Whether this is the last task that the hook has seen being spawned on this thread.
+    pub(crate) fn is_last(tokio_id: u64) -> bool {
+        CURRENT.with(|current| current.spawns.last.get() == tokio_id)
     }
 }

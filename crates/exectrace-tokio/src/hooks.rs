@@ -1,28 +1,31 @@
-//! The hooks, and their installation on a builder of Tokio's.
+//! The hooks, and how they are installed on a runtime's builder.
 //!
-//! They must neither panic nor wait: a panic in a hook around a poll ends the worker thread, and its
-//! tasks hang for good.
+//! Hooks must neither panic nor block: a panic in a hook around a poll ends the worker thread, and its
+//! tasks are never polled again.
 
 use exectrace_recorder::is_enabled;
 use tokio::runtime::{Builder, Handle};
 
 use crate::options::{Options, ThreadHook};
 use crate::runtimes::{self, RuntimeState};
+use crate::sealed::Sealed;
 use crate::{counters, current};
 
-/// Has a runtime traced, from its builder.
-pub trait BuilderExt {
-    /// Installs the tracer's hooks, in the place of any installed before, and names the runtime.
+/// Has a runtime traced, through its builder.
+///
+/// This trait is sealed: it is implemented for [`Builder`] only.
+pub trait BuilderExt: Sealed {
+    /// Installs the tracer's hooks, replacing all that were installed before, and names the runtime.
     ///
-    /// The name shows in the names of its workers' lanes and of its counters; it is also given to
-    /// [`Builder::name`], where `Handle::name` finds it. Several runtimes may have the same.
+    /// The name is part of the names of the workers' lanes and of the counters. It is also passed to
+    /// [`Builder::name`], so that `Handle::name` returns it. Several runtimes may have the same name.
     ///
-    /// A builder is for one runtime: call this again before each further [`Builder::build`]. Runtimes that
-    /// are built after one call share their name, their workers' lanes and their counters in the trace, which
-    /// says so under `tokio.runtimes`; of current-thread runtimes, once the second has slept.
+    /// Call this once for each runtime, before its [`Builder::build`]. Runtimes that are built after a single
+    /// call share their name, their workers' lanes and their counters in the trace. The trace says so under
+    /// `tokio.runtimes` (of current-thread runtimes, after the second one has slept).
     ///
-    /// Hooks that the builder is given afterwards take the place of the tracer's: give yours to
-    /// [`exectrace_with`](Self::exectrace_with).
+    /// Hooks that are installed on the builder afterwards replace the tracer's. Pass yours to
+    /// [`exectrace_with`](Self::exectrace_with) instead.
     ///
     /// ```
     /// use exectrace_tokio::BuilderExt;
@@ -36,7 +39,7 @@ pub trait BuilderExt {
     /// ```
     fn exectrace(&mut self, name: &str) -> &mut Self;
 
-    /// As [`exectrace`](Self::exectrace), for a program that has hooks of its own.
+    /// Like [`exectrace`](Self::exectrace), for a program that has hooks of its own.
     ///
     /// ```
     /// use exectrace_tokio::{BuilderExt, Options};
@@ -51,6 +54,8 @@ pub trait BuilderExt {
     fn exectrace_with(&mut self, name: &str, options: Options) -> &mut Self;
 }
 
+impl Sealed for Builder {}
+
 impl BuilderExt for Builder {
     fn exectrace(&mut self, name: &str) -> &mut Self {
         self.exectrace_with(name, Options::new())
@@ -64,7 +69,7 @@ impl BuilderExt for Builder {
     }
 }
 
-/// Runs the program's hook, if it has one.
+/// Calls the program's hook, if it has one.
 fn run(hook: Option<&ThreadHook>) {
     if let Some(hook) = hook {
         hook();
@@ -110,7 +115,7 @@ fn install(builder: &mut Builder, state: &'static RuntimeState, options: Options
     );
 }
 
-/// A thread starts: a worker's, or one of the blocking pool.
+/// A thread of the runtime starts: that of a worker, or one of the blocking pool.
 fn thread_starts(state: &'static RuntimeState) {
     if let Ok(handle) = Handle::try_current() {
         state.identify_in_hook(&handle);
@@ -118,10 +123,10 @@ fn thread_starts(state: &'static RuntimeState) {
     counters::hold(state);
 }
 
-/// A worker has slept. It may be the first hook that runs in a current-thread runtime, on whose thread no
-/// hook sees the start.
+/// A worker has slept. In a current-thread runtime this may be the first hook that runs, because no hook sees
+/// its thread start.
 fn thread_unparks(state: &'static RuntimeState) {
-    if (state.tokio_number() == 0 || state.is_current_thread())
+    if (!state.is_identified() || state.is_current_thread())
         && let Ok(handle) = Handle::try_current()
     {
         state.identify_in_hook(&handle);
@@ -134,13 +139,13 @@ fn thread_unparks(state: &'static RuntimeState) {
 
 #[cfg(tokio_unstable)]
 mod on_tasks {
-    //! The hooks on tasks, which Tokio has with `--cfg tokio_unstable`.
+    //! The hooks for tasks, which Tokio has with `--cfg tokio_unstable`.
 
     use exectrace_recorder::{AsyncTaskId, AsyncTaskKind, is_enabled};
     use tokio::runtime::{Builder, TaskMeta};
 
     use crate::current::{self, HookedEnd, spawns};
-    use crate::numbers;
+    use crate::ids;
     use crate::options::TaskHook;
     use crate::runtimes::RuntimeState;
 
@@ -149,7 +154,7 @@ mod on_tasks {
         state: &'static RuntimeState,
         hooks: [Option<TaskHook>; 4],
     ) {
-        // A closure of its own for each case, so that a program without hooks does not ask for them.
+        // Separate closures, so that programs without hooks do not pay for checking whether there is one.
         let [spawn, before_poll, after_poll, terminate] = hooks;
         match spawn {
             None => builder.on_task_spawn(move |meta| spawned(state, meta)),
@@ -182,10 +187,10 @@ mod on_tasks {
     }
 
     fn spawned(state: &'static RuntimeState, meta: &TaskMeta<'_>) {
-        let number = numbers::of_task(meta.id());
+        let id = ids::of_task(meta.id());
         let name = spawns::take_name();
-        spawns::set_last(number);
-        let task = AsyncTaskId::of_runtime(number);
+        spawns::set_last(id);
+        let task = AsyncTaskId::of_runtime(id);
         let (kind, place) = (AsyncTaskKind::Future, meta.spawned_at());
         state.runtime.spawned(task, kind, place, name);
     }
@@ -195,10 +200,10 @@ mod on_tasks {
         if !is_enabled() {
             return;
         }
-        let number = numbers::of_task(meta.id());
-        current::tell_worker(state);
-        current::open(number);
-        let task = AsyncTaskId::of_runtime(number);
+        let id = ids::of_task(meta.id());
+        current::report_worker(state);
+        current::open(id);
+        let task = AsyncTaskId::of_runtime(id);
         #[cfg(feature = "schedule-latency")]
         if let Some(waited) = meta.schedule_latency() {
             return state.runtime.poll_begins_after(task, waited);
@@ -211,21 +216,19 @@ mod on_tasks {
         if !is_enabled() {
             return;
         }
-        let number = numbers::of_task(meta.id());
-        let task = AsyncTaskId::of_runtime(number);
-        match current::close(number) {
+        let id = ids::of_task(meta.id());
+        let task = AsyncTaskId::of_runtime(id);
+        match current::close(id) {
             HookedEnd::OfOpen(Some(stack)) => state.runtime.poll_ends_at(task, stack),
             HookedEnd::OfOpen(None) | HookedEnd::OfOlder => state.runtime.poll_ends(task),
-            HookedEnd::Told => {}
+            HookedEnd::Reported => {}
         }
     }
 
     /// Also called for tasks of the blocking pool, workers' own loops among them, which no hook has
     /// seen spawned. Those are left to the wrapper.
     fn ended(state: &'static RuntimeState, meta: &TaskMeta<'_>) {
-        let number = numbers::of_task(meta.id());
-        state
-            .runtime
-            .ended_if_spawned(AsyncTaskId::of_runtime(number));
+        let id = ids::of_task(meta.id());
+        state.runtime.ended_if_spawned(AsyncTaskId::of_runtime(id));
     }
 }

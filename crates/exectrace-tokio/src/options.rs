@@ -1,25 +1,25 @@
-//! What a program may set when it has a runtime traced, its own hooks above all.
+//! Options of a traced runtime: the hooks of the program.
 
 use std::fmt;
 
 #[cfg(tokio_unstable)]
 use tokio::runtime::TaskMeta;
 
-/// A hook on threads.
+/// A hook for threads.
 pub(crate) type ThreadHook = Box<dyn Fn() + Send + Sync>;
 
-/// A hook on tasks.
+/// A hook for tasks.
 #[cfg(tokio_unstable)]
 pub(crate) type TaskHook = Box<dyn Fn(&TaskMeta<'_>) + Send + Sync>;
 
-/// How a runtime is to be traced, and the hooks that its program has itself.
+/// Options of a traced runtime: the hooks of the program.
 ///
-/// A builder of Tokio's keeps one hook of each kind, the last that it was given. Ours would silence
-/// the program's, or the other way round; so the program gives its hooks here instead. They run as if
-/// they were the only ones; ours come first where something begins and last where something ends,
-/// so that what a hook of the program's does is seen inside of what it is told of.
+/// Tokio's builder keeps one hook of each kind, the one that was installed last. So a program that has hooks of
+/// its own passes them here, and the tracer's hooks call them. Where something begins, the tracer's hook runs
+/// before the program's; where something ends, it runs after. So what the program's hook does is recorded as
+/// part of it.
 #[derive(Default)]
-#[must_use = "options do nothing until a builder is given them"]
+#[must_use = "options do nothing until they are passed to a builder"]
 pub struct Options {
     pub(crate) thread_start: Option<ThreadHook>,
     pub(crate) thread_stop: Option<ThreadHook>,
@@ -47,33 +47,33 @@ impl fmt::Debug for Options {
 }
 
 impl Options {
-    /// No hooks of the program's.
+    /// Options without any hook.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The program's hook for
+    /// Sets the program's hook for
     /// [`Builder::on_thread_start`](tokio::runtime::Builder::on_thread_start).
     pub fn on_thread_start(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
         self.thread_start = Some(Box::new(hook));
         self
     }
 
-    /// The program's hook for
+    /// Sets the program's hook for
     /// [`Builder::on_thread_stop`](tokio::runtime::Builder::on_thread_stop).
     pub fn on_thread_stop(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
         self.thread_stop = Some(Box::new(hook));
         self
     }
 
-    /// The program's hook for
+    /// Sets the program's hook for
     /// [`Builder::on_thread_park`](tokio::runtime::Builder::on_thread_park).
     pub fn on_thread_park(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
         self.thread_park = Some(Box::new(hook));
         self
     }
 
-    /// The program's hook for
+    /// Sets the program's hook for
     /// [`Builder::on_thread_unpark`](tokio::runtime::Builder::on_thread_unpark).
     pub fn on_thread_unpark(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
         self.thread_unpark = Some(Box::new(hook));
@@ -83,13 +83,13 @@ impl Options {
 
 #[cfg(tokio_unstable)]
 impl Options {
-    /// The program's hook for `Builder::on_task_spawn`. Only with `--cfg tokio_unstable`.
+    /// Sets the program's hook for `Builder::on_task_spawn`. Only with `--cfg tokio_unstable`.
     pub fn on_task_spawn(mut self, hook: impl Fn(&TaskMeta<'_>) + Send + Sync + 'static) -> Self {
         self.task_spawn = Some(Box::new(hook));
         self
     }
 
-    /// The program's hook for `Builder::on_before_task_poll`. Only with `--cfg tokio_unstable`.
+    /// Sets the program's hook for `Builder::on_before_task_poll`. Only with `--cfg tokio_unstable`.
     pub fn on_before_task_poll(
         mut self,
         hook: impl Fn(&TaskMeta<'_>) + Send + Sync + 'static,
@@ -98,7 +98,7 @@ impl Options {
         self
     }
 
-    /// The program's hook for `Builder::on_after_task_poll`. Only with `--cfg tokio_unstable`.
+    /// Sets the program's hook for `Builder::on_after_task_poll`. Only with `--cfg tokio_unstable`.
     pub fn on_after_task_poll(
         mut self,
         hook: impl Fn(&TaskMeta<'_>) + Send + Sync + 'static,
@@ -107,7 +107,7 @@ impl Options {
         self
     }
 
-    /// The program's hook for `Builder::on_task_terminate`. Only with `--cfg tokio_unstable`.
+    /// Sets the program's hook for `Builder::on_task_terminate`. Only with `--cfg tokio_unstable`.
     pub fn on_task_terminate(
         mut self,
         hook: impl Fn(&TaskMeta<'_>) + Send + Sync + 'static,

@@ -1,40 +1,49 @@
-//! The runtimes that we know: what is kept of each, and how one is found again.
+//! The runtimes that the tracer knows: what it keeps of each, and how that is found.
 //!
-//! What is kept is leaked, as the recorder's numbers of runtimes are never given back either: some
-//! 2 KiB each, for the first thousand; later ones share two.
+//! The states of all runtimes are in a registry, whose map has the state for each id of a runtime. Each thread
+//! caches the last entry that it found, so spawning does not take the registry's lock unless a thread
+//! alternates between runtimes.
+//!
+//! A state is leaked, as the recorder never reuses the number of a runtime: some 2 KiB for each of the first
+//! thousand runtimes. All later ones share two states.
 
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use exectrace_recorder::{Runtime, epoch};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::{capabilities, counters, numbers};
+use crate::{capabilities, counters, ids};
 
-/// Workers of a runtime whose threads are remembered. Of further ones it is assumed.
+/// How many workers of a runtime have a claim. Further workers are assumed to stay on their threads.
 pub(crate) const MAX_CLAIMS: usize = 256;
 
-/// Runtimes that get an entry of their own, one less than the recorder can tell apart.
+/// How many runtimes have a state of their own: one less than the recorder can distinguish.
 const MAX_RUNTIMES: usize = 1_022;
+
+/// How many ids the map may have. At this size it forgets those that a state had before its current one.
+const MAX_IDS: usize = 4 * MAX_RUNTIMES;
 
 /// What is kept of a runtime.
 #[derive(Debug)]
 pub(crate) struct RuntimeState {
     pub(crate) runtime: Runtime,
     pub(crate) name: String,
-    /// Whether it was built with our hooks.
+    /// Whether the runtime was built with the tracer's hooks.
     pub(crate) is_hooked: bool,
-    /// Its number in Tokio; 0 while no hook has run.
-    tokio_number: AtomicU64,
-    /// The number that a hook of its own gave it last; 0 before the first.
-    hooked_number: AtomicU64,
-    /// Hooks of several runtimes have it: their builder was used more than once.
+    /// The runtime's id in Tokio; 0 until it is known.
+    tokio_id: AtomicU64,
+    /// The id of the runtime in which one of this state's hooks ran last; 0 before the first.
+    hooked_id: AtomicU64,
+    /// Whether hooks of several runtimes have this state, because their builder was used more than once.
     is_shared: AtomicBool,
-    /// A hook has run in a current-thread runtime.
+    /// Whether a hook has run in a current-thread runtime.
     is_current_thread: AtomicBool,
-    /// For each worker the thread that runs it, by a number of ours.
+    /// For each worker the thread that runs it, by the number that `current` gives threads.
     claims: [AtomicU32; MAX_CLAIMS],
-    /// For each worker the epoch in which it was last seen to unpark; 0 once it parks.
+    /// For each worker the epoch in which it unparked last; 0 while it is parked.
     busy: [AtomicU32; MAX_CLAIMS],
 }
 
@@ -44,8 +53,8 @@ impl RuntimeState {
             runtime: Runtime::register(name.as_str()),
             name,
             is_hooked,
-            tokio_number: AtomicU64::new(0),
-            hooked_number: AtomicU64::new(0),
+            tokio_id: AtomicU64::new(0),
+            hooked_id: AtomicU64::new(0),
             is_shared: AtomicBool::new(false),
             is_current_thread: AtomicBool::new(false),
             claims: [const { AtomicU32::new(0) }; MAX_CLAIMS],
@@ -53,17 +62,16 @@ impl RuntimeState {
         }
     }
 
-    /// Whether hooks tell of its tasks.
+    /// Whether hooks report its tasks.
     #[inline]
     pub(crate) fn has_task_hooks(&self) -> bool {
         cfg!(tokio_unstable) && self.is_hooked
     }
 
-    /// Whether the thread still is the one that runs the worker.
+    /// Whether the thread is still the one that runs the worker.
     #[inline]
     pub(crate) fn is_claimed_by(&self, worker: u32, thread: u32) -> bool {
-        // Relaxed: a thread that polls for a worker has got the worker from its last thread by a
-        // lock of Tokio's.
+        // Relaxed: a thread takes a worker over from another thread through a lock of Tokio's.
         self.claims
             .get(worker as usize)
             .is_none_or(|claim| claim.load(Ordering::Relaxed) == thread)
@@ -76,7 +84,7 @@ impl RuntimeState {
         }
     }
 
-    /// The worker looks for work, or has parked.
+    /// The worker has unparked, or parks.
     pub(crate) fn set_busy(&self, worker: u32, is_busy: bool) {
         if let Some(busy) = self.busy.get(worker as usize) {
             let since = if is_busy { epoch() } else { 0 };
@@ -84,16 +92,16 @@ impl RuntimeState {
         }
     }
 
-    /// Workers that were seen in this epoch and are not parked.
+    /// How many workers were seen in this epoch and are not parked.
     pub(crate) fn busy_workers(&self) -> usize {
         let now = epoch();
         let is_busy = |busy: &&AtomicU32| busy.load(Ordering::Relaxed) == now;
         self.busy.iter().filter(is_busy).count()
     }
 
-    /// Its number in Tokio; 0 if it is not known yet.
-    pub(crate) fn tokio_number(&self) -> u64 {
-        self.tokio_number.load(Ordering::Acquire)
+    /// Whether it is known which runtime this is the state of.
+    pub(crate) fn is_identified(&self) -> bool {
+        self.tokio_id.load(Ordering::Relaxed) != 0
     }
 
     /// Whether several runtimes of one builder have it.
@@ -106,152 +114,201 @@ impl RuntimeState {
         self.is_current_thread.load(Ordering::Relaxed)
     }
 
-    /// Learns which runtime this is the state of, where a hook runs in it.
+    /// Learns from a hook that runs in the runtime which runtime this is the state of.
     pub(crate) fn identify_in_hook(&'static self, handle: &Handle) {
-        self.identify(handle);
-        let number = numbers::of_runtime(handle.id());
-        let before = self.hooked_number.swap(number, Ordering::Relaxed);
-        if before == number {
+        let id = ids::of_runtime(handle.id());
+        if !cached(id).is_some_and(|state| std::ptr::eq(state, self)) {
+            registry().identify(id, self);
+        }
+        let before = self.hooked_id.swap(id, Ordering::Relaxed);
+        if before == id {
             return;
         }
         if handle.runtime_flavor() == RuntimeFlavor::CurrentThread {
             self.is_current_thread.store(true, Ordering::Relaxed);
         }
         if before != 0 && !self.is_shared.swap(true, Ordering::Relaxed) {
-            // The lock, so that no older text is said after a newer one.
-            let _one_at_a_time = COUNT.lock().unwrap_or_else(PoisonError::into_inner);
-            capabilities::tell_runtimes();
-        }
-    }
-
-    /// Learns which runtime this is the state of.
-    fn identify(&'static self, handle: &Handle) {
-        let number = numbers::of_runtime(handle.id());
-        if self.tokio_number() != number {
-            self.tokio_number.store(number, Ordering::Release);
-        }
-        let slot = slot_of(number);
-        let index = index_of(self);
-        let entry = number.wrapping_mul(ENTRIES) | index;
-        if index != 0 && slot.load(Ordering::Relaxed) != entry {
-            slot.store(entry, Ordering::Release);
+            let _registering = registering();
+            capabilities::announce_runtimes();
         }
     }
 }
 
-/// All states, in the order of their making.
-static STATES: [OnceLock<&'static RuntimeState>; MAX_RUNTIMES] =
-    [const { OnceLock::new() }; MAX_RUNTIMES];
+/// All runtimes. Its lock is held for look-ups and changes only, never while something else is called.
+struct Registry {
+    /// In the order in which they were registered.
+    states: Vec<&'static RuntimeState>,
+    by_id: BTreeMap<u64, &'static RuntimeState>,
+}
 
-/// How many of them are set; also serialises the setting, and what is said of them.
-static COUNT: Mutex<usize> = Mutex::new(0);
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
+    states: Vec::new(),
+    by_id: BTreeMap::new(),
+});
 
-/// Where the state of a runtime is, by the low bits of its number in Tokio: its index plus one, and the
-/// number as the multiple of [`ENTRIES`], by which a stranger with the same low bits is known.
-static BY_NUMBER: [AtomicU64; ENTRIES as usize] = [const { AtomicU64::new(0) }; ENTRIES as usize];
+/// How often the map has changed; changed under the registry's lock. Whatever a thread has cached is valid until
+/// the next change.
+static MAP_CHANGES: AtomicU64 = AtomicU64::new(0);
 
-/// More than there are states.
-const ENTRIES: u64 = 1_024;
+/// Held while a runtime is registered, so that no runtime is registered twice, and no older list of runtimes is
+/// announced after a newer one.
+static REGISTERING: Mutex<()> = Mutex::new(());
 
-/// For the runtimes past the limit, without and with our hooks.
+/// The states of the runtimes past the limit, without and with hooks.
 static OTHERS: [OnceLock<&'static RuntimeState>; 2] = [const { OnceLock::new() }; 2];
 
-/// Stands for the runtime of a future that was wrapped outside of any.
+fn registry() -> MutexGuard<'static, Registry> {
+    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn registering() -> MutexGuard<'static, ()> {
+    REGISTERING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Registry {
+    /// The runtime of this id has this state.
+    fn identify(&mut self, id: u64, state: &'static RuntimeState) {
+        state.tokio_id.store(id, Ordering::Relaxed);
+        if self.by_id.len() >= MAX_IDS {
+            self.by_id
+                .retain(|&id, state| state.tokio_id.load(Ordering::Relaxed) == id);
+        }
+        self.by_id.insert(id, state);
+        // Release: a thread that sees the change no longer uses what it has cached.
+        MAP_CHANGES.fetch_add(1, Ordering::Release);
+        cache(id, state);
+    }
+
+    /// A runtime that was registered from its builder, with this name, and of which no hook has run yet.
+    fn unidentified(&self, name: &str) -> Unidentified {
+        let is_it = |state: &&&'static RuntimeState| {
+            state.is_hooked && !state.is_identified() && state.name == name
+        };
+        let mut candidates = self.states.iter().filter(is_it);
+        match (candidates.next(), candidates.next()) {
+            (None, _) => Unidentified::None,
+            (Some(state), None) => Unidentified::One(state),
+            (Some(state), Some(_)) => Unidentified::Several(state),
+        }
+    }
+}
+
+/// The runtimes of a name that are not identified.
+enum Unidentified {
+    None,
+    One(&'static RuntimeState),
+    /// Has the first of them.
+    Several(&'static RuntimeState),
+}
+
+/// An entry of the map that a thread has found, and the count of changes at which it found it.
+#[derive(Clone, Copy)]
+struct Found {
+    id: u64,
+    state: Option<&'static RuntimeState>,
+    changes: u64,
+}
+
+thread_local! {
+    static FOUND: Cell<Found> = const { Cell::new(Found { id: 0, state: None, changes: 0 }) };
+}
+
+/// Keeps an entry of the map for the calling thread, which holds the registry's lock.
+fn cache(id: u64, state: &'static RuntimeState) {
+    FOUND.set(Found {
+        id,
+        state: Some(state),
+        changes: MAP_CHANGES.load(Ordering::Relaxed),
+    });
+}
+
+/// The state of the runtime with this id, if the calling thread has it in its cache.
+#[inline]
+fn cached(id: u64) -> Option<&'static RuntimeState> {
+    let found = FOUND.get();
+    let is_valid = found.id == id && found.changes == MAP_CHANGES.load(Ordering::Acquire);
+    found.state.filter(|_| is_valid)
+}
+
+/// The states of all runtimes that have one of their own.
+pub(crate) fn all() -> Vec<&'static RuntimeState> {
+    registry().states.clone()
+}
+
+/// Registers a new runtime.
+pub(crate) fn register(name: String, is_hooked: bool) -> &'static RuntimeState {
+    announce_tracer();
+    let _registering = registering();
+    add(name, is_hooked)
+}
+
+/// Has the recorder sample counters, and traces say what this build sees.
+fn announce_tracer() {
+    counters::register_sampler();
+    capabilities::announce();
+}
+
+/// Adds a state, for a caller that holds `REGISTERING`.
+fn add(name: String, is_hooked: bool) -> &'static RuntimeState {
+    let make = |name| &*Box::leak(Box::new(RuntimeState::new(name, is_hooked)));
+    if registry().states.len() >= MAX_RUNTIMES {
+        return OTHERS[usize::from(is_hooked)].get_or_init(|| make("others".to_owned()));
+    }
+    let state = make(name);
+    registry().states.push(state);
+    capabilities::announce_runtimes();
+    state
+}
+
+/// The state that stands for the runtime of a future that was wrapped outside of any runtime.
 pub(crate) fn nowhere() -> &'static RuntimeState {
     static NOWHERE: OnceLock<&'static RuntimeState> = OnceLock::new();
     NOWHERE.get_or_init(|| register("tokio".to_owned(), false))
 }
 
-fn slot_of(number: u64) -> &'static AtomicU64 {
-    &BY_NUMBER[number as usize % BY_NUMBER.len()]
-}
-
-/// The state that an entry is of.
-fn state_of(entry: u64) -> Option<&'static RuntimeState> {
-    let index = (entry % ENTRIES) as usize;
-    STATES.get(index.wrapping_sub(1))?.get().copied()
-}
-
-/// The index of a state plus one; 0 for one that several runtimes share.
-fn index_of(state: &'static RuntimeState) -> u64 {
-    let is_it = |known: &&'static RuntimeState| std::ptr::eq(*known, state);
-    let position = all().position(|known| is_it(&known));
-    position.map_or(0, |index| index as u64 + 1)
-}
-
-/// All states that are not shared.
-pub(crate) fn all() -> impl Iterator<Item = &'static RuntimeState> {
-    STATES.iter().map_while(|state| state.get().copied())
-}
-
-/// Makes the state of a new runtime.
-pub(crate) fn register(name: String, is_hooked: bool) -> &'static RuntimeState {
-    counters::answer_sampler();
-    capabilities::tell();
-    let mut count = COUNT.lock().unwrap_or_else(PoisonError::into_inner);
-    let make = |name| &*Box::leak(Box::new(RuntimeState::new(name, is_hooked)));
-    let Some(place) = STATES.get(*count) else {
-        return OTHERS[usize::from(is_hooked)].get_or_init(|| make("others".to_owned()));
-    };
-    *count += 1;
-    let state = place.get_or_init(|| make(name));
-    // Under the lock, so that no older text is said after a newer one.
-    capabilities::tell_runtimes();
-    state
-}
-
-/// The state of this runtime, which is made if there is none.
+/// Returns the state of this runtime, which is registered if it is new.
 ///
-/// 3 ns for a runtime that was seen before.
+/// Takes 1 ns for the runtime that the thread asked for last, and 5 ns for another one while no other thread takes
+/// the lock.
 #[inline]
 pub(crate) fn of(handle: &Handle) -> &'static RuntimeState {
-    let number = numbers::of_runtime(handle.id());
-    find(number).unwrap_or_else(|| meet(handle, number))
+    let id = ids::of_runtime(handle.id());
+    cached(id).unwrap_or_else(|| find_or_register(handle, id))
 }
 
-#[inline]
-fn find(number: u64) -> Option<&'static RuntimeState> {
-    let entry = slot_of(number).load(Ordering::Acquire);
-    if entry / ENTRIES == number {
-        state_of(entry)
-    } else {
-        None
+#[inline(never)]
+fn find_or_register(handle: &Handle, id: u64) -> &'static RuntimeState {
+    {
+        let registry = registry();
+        if let Some(&state) = registry.by_id.get(&id) {
+            cache(id, state);
+            return state;
+        }
     }
+    register_unknown(handle, id)
 }
 
-/// A runtime of which no hook has run yet, or one without our hooks.
+/// Identifies or registers a runtime in which no hook has run yet, or which has none of the tracer's.
 #[cold]
-fn meet(handle: &Handle, number: u64) -> &'static RuntimeState {
-    // One at a time: two that meet a runtime at once would register it twice.
-    static MEETING: Mutex<()> = Mutex::new(());
-    let _one_at_a_time = MEETING.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(state) = all().find(|state| state.tokio_number() == number && !is_stale(state)) {
-        state.identify(handle);
+fn register_unknown(handle: &Handle, id: u64) -> &'static RuntimeState {
+    announce_tracer();
+    let _registering = registering();
+    // Another thread may have registered it meanwhile.
+    if let Some(&state) = registry().by_id.get(&id) {
         return state;
     }
-    // `exectrace` gives the runtime's builder its name.
+    // `BuilderExt::exectrace` gives the builder the runtime's name.
     let name = handle.name();
-    let is_it = |state: &&'static RuntimeState| {
-        state.is_hooked && state.tokio_number() == 0 && Some(state.name.as_str()) == name
+    let unidentified = name.map_or(Unidentified::None, |name| registry().unidentified(name));
+    let state = match unidentified {
+        // Which of them it is becomes known when one of its own hooks runs. Until then the first stands for
+        // it: they have the same name and the same hooks.
+        Unidentified::Several(first) => return first,
+        Unidentified::One(state) => state,
+        Unidentified::None => add(name.unwrap_or("tokio").to_owned(), false),
     };
-    let mut candidates = all().filter(is_it);
-    let state = match (candidates.next(), candidates.next()) {
-        // Which of them it is, only a hook of its own knows, and identifies it. Until then one stands
-        // for another: they have the same name and the same hooks.
-        (Some(state), Some(_)) => return state,
-        (Some(state), None) => state,
-        (None, _) => register(name.unwrap_or("tokio").to_owned(), false),
-    };
-    state.identify(handle);
+    registry().identify(id, state);
     state
-}
-
-/// Whether another runtime has taken over the number that this one had.
-fn is_stale(state: &'static RuntimeState) -> bool {
-    let number = state.tokio_number();
-    let entry = slot_of(number).load(Ordering::Acquire);
-    let taker = state_of(entry).filter(|_| entry / ENTRIES == number);
-    taker.is_some_and(|taker| !std::ptr::eq(taker, state))
 }
 
 #[cfg(test)]
@@ -278,9 +335,9 @@ mod tests {
         assert!(
             states
                 .iter()
-                .all(|state| all().any(|known| std::ptr::eq(known, *state)))
+                .all(|state| all().iter().any(|known| std::ptr::eq(*known, *state)))
         );
-        assert_eq!(all().filter(|state| state.name == "twin").count(), 2);
+        assert_eq!(all().iter().filter(|state| state.name == "twin").count(), 2);
     }
 
     #[test]

@@ -1,17 +1,18 @@
-//! Tokio's functions that spawn, and ours that do the same and have the task traced.
+//! Functions that spawn a task like Tokio's, and have it traced.
 
 use std::panic::Location;
 
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinHandle, JoinSet, LocalSet};
 
+use crate::sealed::Sealed;
 use crate::traced::{Traced, state_here};
 use crate::{blocking, runtimes};
 
-/// As [`tokio::spawn`], and has the task traced.
+/// Like [`tokio::spawn`], and has the task traced.
 ///
 /// # Panics
-/// Outside of a runtime, as the original.
+/// Outside of a runtime, like the original.
 #[track_caller]
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
@@ -21,7 +22,7 @@ where
     spawn_here(future, &Handle::current(), None)
 }
 
-/// As [`spawn`], for a task with a name, which then shows instead of where it was spawned.
+/// Like [`spawn`], for a task with a name, which is shown in place of where it was spawned.
 ///
 /// # Panics
 /// Outside of a runtime.
@@ -34,7 +35,7 @@ where
     spawn_here(future, &Handle::current(), Some(name))
 }
 
-/// As [`Handle::spawn`], and has the task traced.
+/// Like [`Handle::spawn`], and has the task traced.
 #[track_caller]
 pub fn spawn_on<F>(future: F, handle: &Handle) -> JoinHandle<F::Output>
 where
@@ -55,7 +56,7 @@ where
     handle.spawn(Traced::spawned(future, state, Location::caller(), name))
 }
 
-/// Has the spawn hook see a name while this exists.
+/// Passes a name to the spawn hook for as long as this exists.
 struct Naming {
     is_named: bool,
 }
@@ -83,10 +84,10 @@ fn set_name(_name: Option<&'static str>) {
     crate::current::spawns::set_name(_name);
 }
 
-/// As [`tokio::task::spawn_local`], and has the task traced.
+/// Like [`tokio::task::spawn_local`], and has the task traced.
 ///
 /// # Panics
-/// Outside of a `LocalSet` and of a `LocalRuntime`, as the original.
+/// Outside of a `LocalSet` and of a `LocalRuntime`, like the original.
 #[track_caller]
 pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
 where
@@ -97,7 +98,7 @@ where
     Traced::spawned_locally(future, place, tokio::task::spawn_local)
 }
 
-/// As [`LocalSet::spawn_local`], and has the task traced.
+/// Like [`LocalSet::spawn_local`], and has the task traced.
 #[track_caller]
 pub fn spawn_local_on<F>(future: F, set: &LocalSet) -> JoinHandle<F::Output>
 where
@@ -107,57 +108,61 @@ where
     set.spawn_local(Traced::local(future, state_here(), Location::caller()))
 }
 
-/// [`JoinSet`]'s functions that spawn, with the tasks traced.
-pub trait JoinSetExt<T> {
-    /// As [`JoinSet::spawn`].
+/// The methods of [`JoinSet`] that spawn, with the task traced.
+///
+/// This trait is sealed: it is implemented for [`JoinSet`] only.
+pub trait JoinSetExt<T>: Sealed {
+    /// Like [`JoinSet::spawn`].
     ///
     /// # Panics
-    /// Outside of a runtime, as the original.
+    /// Outside of a runtime, like the original.
     #[track_caller]
     fn spawn_traced<F>(&mut self, future: F) -> AbortHandle
     where
         F: Future<Output = T> + Send + 'static,
         T: Send;
 
-    /// As [`JoinSet::spawn_on`].
+    /// Like [`JoinSet::spawn_on`].
     #[track_caller]
     fn spawn_traced_on<F>(&mut self, future: F, handle: &Handle) -> AbortHandle
     where
         F: Future<Output = T> + Send + 'static,
         T: Send;
 
-    /// As [`JoinSet::spawn_local`].
+    /// Like [`JoinSet::spawn_local`].
     ///
     /// # Panics
-    /// Outside of a `LocalSet` and of a `LocalRuntime`, as the original.
+    /// Outside of a `LocalSet` and of a `LocalRuntime`, like the original.
     #[track_caller]
     fn spawn_local_traced<F>(&mut self, future: F) -> AbortHandle
     where
         F: Future<Output = T> + 'static;
 
-    /// As [`JoinSet::spawn_local_on`].
+    /// Like [`JoinSet::spawn_local_on`].
     #[track_caller]
     fn spawn_local_traced_on<F>(&mut self, future: F, set: &LocalSet) -> AbortHandle
     where
         F: Future<Output = T> + 'static;
 
-    /// As [`JoinSet::spawn_blocking`].
+    /// Like [`JoinSet::spawn_blocking`].
     ///
     /// # Panics
-    /// Outside of a runtime, as the original.
+    /// Outside of a runtime, like the original.
     #[track_caller]
     fn spawn_blocking_traced<F>(&mut self, f: F) -> AbortHandle
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send;
 
-    /// As [`JoinSet::spawn_blocking_on`].
+    /// Like [`JoinSet::spawn_blocking_on`].
     #[track_caller]
     fn spawn_blocking_traced_on<F>(&mut self, f: F, handle: &Handle) -> AbortHandle
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send;
 }
+
+impl<T> Sealed for JoinSet<T> {}
 
 impl<T: 'static> JoinSetExt<T> for JoinSet<T> {
     #[track_caller]
@@ -215,6 +220,6 @@ impl<T: 'static> JoinSetExt<T> for JoinSet<T> {
         F: FnOnce() -> T + Send + 'static,
         T: Send,
     {
-        self.spawn_blocking_on(blocking::told(f, handle, Location::caller()), handle)
+        self.spawn_blocking_on(blocking::reported(f, handle, Location::caller()), handle)
     }
 }

@@ -1,12 +1,12 @@
-//! The wrapper around a task's future, which tells what no hook tells.
+//! The wrapper around a task's future, which reports what no hook reports.
 //!
-//! | | hooks see the task | they do not |
+//! | reported by | if hooks see the task | otherwise |
 //! |---|---|---|
 //! | spawn, polls, end | hooks | wrapper |
 //! | wakes, and where the task waits | wrapper | wrapper |
 //!
-//! Whether hooks see the task is known at its spawn, where that is by us. Else it is learned at the
-//! first poll: then hooks have registered the task, or never will.
+//! Whether hooks see the task is known at its spawn, if a function of this crate spawns it. Otherwise the wrapper
+//! finds out at the first poll: by then hooks have reported the spawn, or never will.
 
 use std::panic::Location;
 use std::pin::Pin;
@@ -18,100 +18,97 @@ use exectrace_recorder::{
 use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 
+use crate::reported::ReportedTask;
 use crate::runtimes::{self, RuntimeState};
-use crate::told::ToldTask;
-use crate::{current, numbers};
+use crate::{current, ids};
 
 pin_project! {
-    /// A future that tells the tracer of its polls and wakes: what is made a task of.
+    /// A future whose polls and wakes are recorded, to be spawned as a task.
     ///
-    /// Made by [`instrument`] and [`TracedExt::traced`]. Is `Send`, `Sync` and
-    /// `Unpin` as the future in it is.
+    /// Made by [`TracedExt::traced`] and [`root`]. It is `Send`, `Sync` and `Unpin` if the wrapped future is.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct Traced<F> {
-        // Before what tells the task's end: what the future drops belongs to the task. `None` once it
-        // has completed, if its end is told here: Tokio would drop it only later.
+        // Dropped before `task`, which reports the task's end: what the future drops belongs to the task. `None`
+        // after the future has completed, if the end is reported here, because Tokio drops it only later.
         #[pin]
         future: Option<F>,
-        watch: Watch,
+        task: TracedTask,
     }
 }
 
-/// What is known of the task that the future is.
+/// What the wrapper knows of the task.
 ///
-/// Kept small: it makes each task's allocation that much larger.
+/// Kept small, because it makes the allocation of each task larger.
 #[derive(Debug)]
-struct Watch {
-    seen_by: SeenBy,
-    /// The task's number in Tokio; 0 if it has none, [`UNASKED`] before its first poll.
-    tokio_number: u64,
+struct TracedTask {
+    reporter: Reporter,
+    /// The task's id in Tokio; 0 if it has none, [`UNASKED`] before its first poll.
+    tokio_id: u64,
     wakes: PollState,
 }
 
 const UNASKED: u64 = u64::MAX;
 
-/// Who tells of the task's spawn, polls and end.
+/// What reports the task's spawn, polls and end.
 #[derive(Debug)]
-enum SeenBy {
-    /// Hooks, of this runtime.
+enum Reporter {
+    /// The hooks of this runtime.
     Hooks(&'static RuntimeState),
     /// The wrapper.
-    Wrapper(ToldTask),
-    /// It is known at the first poll. The future was wrapped here.
+    Wrapper(ReportedTask),
+    /// Known at the first poll. The future was wrapped at this place.
     Unknown(&'static Location<'static>),
-    /// It is known once the task is spawned: the wrapper if something is in it, else hooks.
+    /// Known after the spawn: the wrapper if there is a task in it, otherwise hooks.
     #[cfg(tokio_unstable)]
-    Later(LaterTold),
+    Later(LaterReported),
 }
 
-/// Who tells of a task of which that is known only after its spawn.
+/// The task that the wrapper reports, if that becomes known only after the spawn.
 #[cfg(tokio_unstable)]
-type LaterTold = std::sync::Arc<std::sync::Mutex<Option<ToldTask>>>;
+type LaterReported = std::sync::Arc<std::sync::Mutex<Option<ReportedTask>>>;
 
-/// Wraps a future that is to be handed, whole, to something that makes a task of it.
+/// Wraps a future that is passed to a `block_on`.
 ///
-/// ```
-/// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-/// # runtime.block_on(async {
-/// let task = tokio::spawn(exectrace_tokio::instrument(async { 6 * 7 }));
-/// assert_eq!(task.await?, 42);
-/// # Ok::<(), tokio::task::JoinError>(())
-/// # })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
-/// The end of the future is taken for the end of the task, so a part of a task should not be wrapped.
-/// Where no hook sees the spawn, this call is told as the spawn.
-///
-/// Costs: see the [crate's page](crate#what-it-costs).
-#[track_caller]
-pub fn instrument<F: Future>(future: F) -> Traced<F> {
-    Traced::of_unknown(future, Location::caller(), None)
-}
-
-/// Wraps a future that is to be given to a `block_on`.
-///
-/// It is told as a task of its own, which begins with this call. [`block_on`](crate::block_on) does
-/// this and a little more.
+/// The future is recorded as a task of its own, which begins with this call. Where possible use
+/// [`block_on`](crate::block_on) instead, which also reports when the calling thread stops being a worker.
 #[track_caller]
 pub fn root<F: Future>(future: F) -> Traced<F> {
     let state = state_here();
-    Traced::told(future, state, AsyncTaskKind::Root, Location::caller(), None)
+    Traced::reported(future, state, AsyncTaskKind::Root, Location::caller(), None)
 }
 
-/// Futures that can be traced as tasks.
+/// Has futures traced as tasks, where none of this crate's functions can spawn them.
+///
+/// Implemented for all futures.
 pub trait TracedExt: Future + Sized {
-    /// As [`instrument`].
+    /// Wraps a future that is passed, as a whole, to something that makes a task of it.
+    ///
+    /// ```
+    /// use exectrace_tokio::TracedExt;
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// # runtime.block_on(async {
+    /// let task = tokio::spawn(async { 6 * 7 }.traced());
+    /// assert_eq!(task.await?, 42);
+    /// # Ok::<(), tokio::task::JoinError>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// The end of the future is recorded as the end of the task, so do not wrap a part of a task. If no hook
+    /// sees the spawn, this call is recorded as the spawn.
+    ///
+    /// For the costs see the [crate's page](crate#what-it-costs).
     #[track_caller]
     fn traced(self) -> Traced<Self> {
         Traced::of_unknown(self, Location::caller(), None)
     }
 
-    /// As [`instrument`], for a task with a name, which then shows instead of where it is spawned.
+    /// Like [`traced`](Self::traced), for a task with a name, which is shown in place of where it is spawned.
     ///
-    /// With `--cfg tokio_unstable` the name is not used, as a hook that tells of the spawn cannot know
-    /// it: use [`spawn_named`](crate::spawn_named) there.
+    /// With `--cfg tokio_unstable` the name is not used, because hooks report the spawn and do not know the
+    /// name. Use [`spawn_named`](crate::spawn_named) there.
     #[track_caller]
     fn traced_as(self, name: &'static str) -> Traced<Self> {
         Traced::of_unknown(self, Location::caller(), Some(name))
@@ -120,7 +117,7 @@ pub trait TracedExt: Future + Sized {
 
 impl<F: Future> TracedExt for F {}
 
-/// The runtime in whose context the caller is; a stand-in outside of any.
+/// The state of the runtime in whose context the caller is, or a stand-in outside of any.
 pub(crate) fn state_here() -> &'static RuntimeState {
     match Handle::try_current() {
         Ok(handle) => runtimes::of(&handle),
@@ -129,31 +126,31 @@ pub(crate) fn state_here() -> &'static RuntimeState {
 }
 
 impl<F> Traced<F> {
-    fn new(future: F, seen_by: SeenBy) -> Self {
-        let watch = Watch {
-            seen_by,
-            tokio_number: UNASKED,
+    fn new(future: F, reporter: Reporter) -> Self {
+        let task = TracedTask {
+            reporter,
+            tokio_id: UNASKED,
             wakes: PollState::new(),
         };
         Self {
             future: Some(future),
-            watch,
+            task,
         }
     }
 
-    /// A future of whose spawning nothing is known.
+    /// Wraps a future that something else spawns.
     fn of_unknown(
         future: F,
         place: &'static Location<'static>,
         name: Option<&'static str>,
     ) -> Self {
         if cfg!(tokio_unstable) {
-            return Self::new(future, SeenBy::Unknown(place));
+            return Self::new(future, Reporter::Unknown(place));
         }
-        Self::told(future, state_here(), AsyncTaskKind::Future, place, name)
+        Self::reported(future, state_here(), AsyncTaskKind::Future, place, name)
     }
 
-    /// A future that is about to be spawned onto the runtime.
+    /// Wraps a future that is about to be spawned onto the runtime.
     pub(crate) fn spawned(
         future: F,
         state: &'static RuntimeState,
@@ -161,40 +158,40 @@ impl<F> Traced<F> {
         name: Option<&'static str>,
     ) -> Self {
         if state.has_task_hooks() {
-            return Self::new(future, SeenBy::Hooks(state));
+            return Self::new(future, Reporter::Hooks(state));
         }
-        Self::told(future, state, AsyncTaskKind::Future, place, name)
+        Self::reported(future, state, AsyncTaskKind::Future, place, name)
     }
 
-    /// A future that is about to become a task of a local set.
+    /// Wraps a future that is about to become a task of a local set.
     pub(crate) fn local(
         future: F,
         state: &'static RuntimeState,
         place: &'static Location<'static>,
     ) -> Self {
-        Self::told(future, state, AsyncTaskKind::Future, place, None)
+        Self::reported(future, state, AsyncTaskKind::Future, place, None)
     }
 
-    /// A future that is about to become a task that no hook will see.
-    pub(crate) fn told(
+    /// Wraps a future that is about to become a task which no hook sees.
+    pub(crate) fn reported(
         future: F,
         state: &'static RuntimeState,
         kind: AsyncTaskKind,
         place: &'static Location<'static>,
         name: Option<&'static str>,
     ) -> Self {
-        let task = ToldTask::spawned(state, AsyncTaskId::unique(), kind, place, name);
-        let mut traced = Self::new(future, SeenBy::Wrapper(task));
+        let task = ReportedTask::spawned(state, AsyncTaskId::unique(), kind, place, name);
+        let mut traced = Self::new(future, Reporter::Wrapper(task));
         if kind == AsyncTaskKind::Root {
-            // Tokio would give the number of a task around it, if there is one.
-            traced.watch.tokio_number = 0;
+            // Inside another task Tokio would return the id of that one.
+            traced.task.tokio_id = 0;
         }
         traced
     }
 
-    /// Spawns a future onto the local set or the local runtime that is current, by `spawn`.
+    /// Spawns a future by `spawn`, onto the current local set or local runtime.
     ///
-    /// Hooks see the tasks of the one and not those of the other.
+    /// Hooks see the tasks of a local runtime, but not those of a local set.
     pub(crate) fn spawned_locally<S: HasTaskId>(
         future: F,
         place: &'static Location<'static>,
@@ -202,16 +199,16 @@ impl<F> Traced<F> {
     ) -> S {
         #[cfg(tokio_unstable)]
         {
-            let later = LaterTold::default();
-            let seen_by = SeenBy::Later(std::sync::Arc::clone(&later));
-            let spawned = spawn(Self::new(future, seen_by));
-            let number = numbers::of_task(spawned.task_id());
-            // No other thread can poll it or drop it meanwhile.
-            if !current::spawns::is_last(number)
+            let later = LaterReported::default();
+            let reporter = Reporter::Later(std::sync::Arc::clone(&later));
+            let spawned = spawn(Self::new(future, reporter));
+            let id = ids::of_task(spawned.task_id());
+            // No other thread can poll or drop the task meanwhile.
+            if !current::spawns::is_last(id)
                 && let Ok(mut later) = later.try_lock()
             {
-                let (task, kind) = (AsyncTaskId::of_runtime(number), AsyncTaskKind::Future);
-                *later = Some(ToldTask::spawned(state_here(), task, kind, place, None));
+                let (task, kind) = (AsyncTaskId::of_runtime(id), AsyncTaskKind::Future);
+                *later = Some(ReportedTask::spawned(state_here(), task, kind, place, None));
             }
             spawned
         }
@@ -220,7 +217,7 @@ impl<F> Traced<F> {
     }
 }
 
-/// What spawning returns.
+/// What a function that spawns returns.
 pub(crate) trait HasTaskId {
     /// The id of the task.
     #[cfg(tokio_unstable)]
@@ -247,18 +244,18 @@ impl<F: Future> Future for Traced<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
-        if this.watch.is_new() {
-            this.watch.learn();
+        if this.task.is_new() {
+            this.task.learn();
         }
         if is_enabled() {
-            this.watch.poll_on(context, this.future.as_mut())
+            this.task.poll_on(context, this.future.as_mut())
         } else {
-            this.watch.poll_off(context, this.future.as_mut())
+            this.task.poll_off(context, this.future.as_mut())
         }
     }
 }
 
-/// The program's code, compiled once for all ways to get here.
+/// Polls the program's future. Not inlined, so that its code is compiled once.
 #[inline(never)]
 fn poll_future<F: Future>(
     future: Pin<&mut Option<F>>,
@@ -266,20 +263,20 @@ fn poll_future<F: Future>(
 ) -> Poll<F::Output> {
     match future.as_pin_mut() {
         Some(future) => future.poll(context),
-        // As an `async` block does.
+        // An `async` block panics too.
         None => panic!("a future was polled after it had completed"),
     }
 }
 
-impl Watch {
-    /// Whether the task, or who tells of it, is not known yet.
+impl TracedTask {
+    /// Whether the task, or what reports it, is not known yet.
     #[inline]
     fn is_new(&self) -> bool {
-        let is_known = matches!(self.seen_by, SeenBy::Hooks(_) | SeenBy::Wrapper(_));
-        self.tokio_number == UNASKED || !is_known
+        let is_known = matches!(self.reporter, Reporter::Hooks(_) | Reporter::Wrapper(_));
+        self.tokio_id == UNASKED || !is_known
     }
 
-    /// A poll while nothing records. Wakers are substituted still: a task may store one now, and be
+    /// A poll while nothing records. The waker is wrapped all the same: the task may store it now and be
     /// woken when something records.
     #[inline]
     fn poll_off<F: Future>(
@@ -290,12 +287,12 @@ impl Watch {
         let (runtime, task) = self.task();
         let f = |context: &mut Context<'_>| poll_future(future.as_mut(), context);
         let result = observe_poll(runtime, task, &mut self.wakes, context, f);
-        if let SeenBy::Wrapper(task) = &mut self.seen_by {
+        if let Reporter::Wrapper(task) = &mut self.reporter {
             if result.is_ready() {
                 future.set(None);
                 task.end();
             } else {
-                // A recording may have begun meanwhile, which takes the task for one that waits.
+                // A recording may have begun meanwhile, in which the task is waiting.
                 task.state.runtime.poll_ends(task.task);
             }
         }
@@ -309,29 +306,29 @@ impl Watch {
         context: &mut Context<'_>,
         mut future: Pin<&mut Option<F>>,
     ) -> Poll<F::Output> {
-        let (number, (runtime, task)) = (self.tokio_number, self.task());
-        let ends_here = matches!(self.seen_by, SeenBy::Wrapper(_));
-        // A hook, or a wrapper around this one, has told of this poll.
-        let inside = current::depth_if_open(number);
-        let mut told = match &mut self.seen_by {
-            SeenBy::Wrapper(task) if inside.is_none() => Some(task.poll(number)),
+        let (id, (runtime, task)) = (self.tokio_id, self.task());
+        let ends_here = matches!(self.reporter, Reporter::Wrapper(_));
+        // Set if a hook, or a wrapper around this one, has reported this poll.
+        let inside = current::depth_if_open(id);
+        let mut reported = match &mut self.reporter {
+            Reporter::Wrapper(task) if inside.is_none() => Some(task.poll(id)),
             _ => None,
         };
         let f = |context: &mut Context<'_>| poll_future(future.as_mut(), context);
         let result = observe_poll(runtime, task, &mut self.wakes, context, f);
         if result.is_pending() {
-            match (&mut told, inside) {
-                (Some(told), _) => told.waits(self.wakes.stack()),
+            match (&mut reported, inside) {
+                (Some(reported), _) => reported.waits(self.wakes.stack()),
                 (None, Some(depth)) => current::set_stack(depth, self.wakes.stack()),
                 (None, None) => {}
             }
         } else {
             if ends_here {
-                // In this poll: its spans are entered and closed while it is dropped.
+                // Within this poll, as dropping the future may enter and close spans.
                 future.set(None);
             }
-            drop(told);
-            if let SeenBy::Wrapper(task) = &mut self.seen_by {
+            drop(reported);
+            if let Reporter::Wrapper(task) = &mut self.reporter {
                 task.end();
             }
         }
@@ -341,46 +338,46 @@ impl Watch {
     /// The runtime and the task.
     #[inline]
     fn task(&self) -> (Runtime, AsyncTaskId) {
-        let task = AsyncTaskId::of_runtime(self.tokio_number);
-        match &self.seen_by {
-            SeenBy::Wrapper(told) => (told.state.runtime, told.task),
-            SeenBy::Hooks(state) => (state.runtime, task),
+        let task = AsyncTaskId::of_runtime(self.tokio_id);
+        match &self.reporter {
+            Reporter::Wrapper(reported) => (reported.state.runtime, reported.task),
+            Reporter::Hooks(state) => (state.runtime, task),
             // Not after `learn`.
             _ => (state_here().runtime, task),
         }
     }
 
-    /// Learns at the first poll which task is polled, and who tells of it.
+    /// Finds out, at the first poll, which task this is and what reports it.
     #[cold]
     fn learn(&mut self) {
-        if self.tokio_number == UNASKED {
-            self.tokio_number = tokio::task::try_id().map_or(0, numbers::of_task);
+        if self.tokio_id == UNASKED {
+            self.tokio_id = tokio::task::try_id().map_or(0, ids::of_task);
         }
-        match &self.seen_by {
-            SeenBy::Hooks(_) | SeenBy::Wrapper(_) => {}
-            SeenBy::Unknown(place) => self.seen_by = Self::meet(self.tokio_number, place),
+        match &self.reporter {
+            Reporter::Hooks(_) | Reporter::Wrapper(_) => {}
+            Reporter::Unknown(place) => self.reporter = Self::reporter_of(self.tokio_id, place),
             #[cfg(tokio_unstable)]
-            SeenBy::Later(later) => {
-                let told = later.try_lock().ok().and_then(|mut told| told.take());
-                self.seen_by = match told {
-                    Some(task) => SeenBy::Wrapper(task),
-                    None => SeenBy::Hooks(state_here()),
+            Reporter::Later(later) => {
+                let reported = later.try_lock().ok().and_then(|mut later| later.take());
+                self.reporter = match reported {
+                    Some(task) => Reporter::Wrapper(task),
+                    None => Reporter::Hooks(state_here()),
                 };
             }
         }
     }
 
-    /// A task of whose spawning the wrapper knows nothing. Hooks told of it if it is registered, or
-    /// if nothing else is known of a runtime that has them.
-    fn meet(number: u64, place: &'static Location<'static>) -> SeenBy {
+    /// What reports a task that something else has spawned. Hooks do if they have reported its spawn. If live
+    /// tasks are not kept, they are assumed to have done so in a runtime that has them.
+    fn reporter_of(tokio_id: u64, place: &'static Location<'static>) -> Reporter {
         let state = state_here();
-        let (task, kind) = match number {
+        let (task, kind) = match tokio_id {
             0 => (AsyncTaskId::unique(), AsyncTaskKind::Root),
-            _ => (AsyncTaskId::of_runtime(number), AsyncTaskKind::Future),
+            _ => (AsyncTaskId::of_runtime(tokio_id), AsyncTaskKind::Future),
         };
-        if number != 0 && state.has_task_hooks() && task.is_live() {
-            return SeenBy::Hooks(state);
+        if tokio_id != 0 && state.has_task_hooks() && task.is_live() {
+            return Reporter::Hooks(state);
         }
-        SeenBy::Wrapper(ToldTask::spawned(state, task, kind, place, None))
+        Reporter::Wrapper(ReportedTask::spawned(state, task, kind, place, None))
     }
 }

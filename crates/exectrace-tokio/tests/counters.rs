@@ -53,7 +53,20 @@ fn counters_tell_the_tasks_alive_of_each_runtime_by_its_name() {
 fn a_trace_says_what_its_build_can_see() {
     let _turn = turn();
     let trace = record(|| drop(runtime("test", 0)));
-    for (key, value) in exectrace_tokio::capabilities().pairs() {
+    let seen = exectrace_tokio::capabilities();
+    let yes_no = |yes| if yes { "yes" } else { "no" };
+    let tasks = if seen.all_tasks {
+        "all of hooked runtimes"
+    } else {
+        "wrapped"
+    };
+    for (key, value) in [
+        ("tokio.tasks", tasks),
+        ("tokio.wakes", "wrapped"),
+        ("tokio.unstable", yes_no(seen.tokio_unstable)),
+        ("tokio.stacks", yes_no(seen.frame_pointers)),
+        ("tokio.live_tasks", yes_no(seen.live_tasks)),
+    ] {
         let says = |(_, text): &&(String, String)| text.contains(key) && text.contains(value);
         let categories = |(category, text): &&(String, String)| category == key && text == value;
         let found = trace.logs.iter().find(|log| says(log) || categories(log));

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use exectrace_tokio::{
-    BuilderExt, JoinSetExt, Options, Traced, TracedExt, block_in_place, instrument, spawn,
-    spawn_blocking, spawn_named,
+    BuilderExt, JoinSetExt, Options, Traced, TracedExt, block_in_place, spawn, spawn_blocking,
+    spawn_named,
 };
 use support::{record, runtime, turn};
 use tokio::runtime::{Builder, Runtime};
@@ -222,15 +222,16 @@ fn wrapping_keeps_what_the_compiler_knows_of_a_future() {
     fn is_send<T: Send>(_: &T) {}
     fn is_sync<T: Sync>(_: &T) {}
     fn is_unpin<T: Unpin>(_: &T) {}
-    is_send(&instrument(async { tokio::task::yield_now().await }));
-    is_sync(&instrument(std::future::ready(1)));
-    is_unpin(&instrument(std::future::ready(1)));
-    // Not `Send`: this is for the eye, as a test cannot ask for what must not compile.
-    let local: Traced<_> = instrument(async {
+    is_send(&async { tokio::task::yield_now().await }.traced());
+    is_sync(&std::future::ready(1).traced());
+    is_unpin(&std::future::ready(1).traced());
+    // This one is not `Send`. A test cannot assert that.
+    let local: Traced<_> = (async {
         let held = Rc::new(1);
         tokio::task::yield_now().await;
         *held
-    });
+    })
+    .traced();
     drop(local);
 }
 

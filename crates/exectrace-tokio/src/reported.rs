@@ -1,4 +1,4 @@
-//! A task that no hook tells of: what its wrapper tells.
+//! An async task that the wrapper reports, because no hook does.
 
 use std::panic::Location;
 
@@ -7,18 +7,18 @@ use exectrace_recorder::{AsyncTaskId, AsyncTaskKind, StackHash};
 use crate::current;
 use crate::runtimes::RuntimeState;
 
-/// A task that is told of from its spawn to its end, which is when this is dropped at the latest.
+/// An async task that is reported from its spawn to its end. Dropping this reports the end, if nothing else has.
 #[derive(Debug)]
-pub(crate) struct ToldTask {
+pub(crate) struct ReportedTask {
     pub(crate) state: &'static RuntimeState,
-    /// Its number; that of no task once it has ended.
+    /// The task; [`ENDED`] after its end.
     pub(crate) task: AsyncTaskId,
 }
 
 const ENDED: AsyncTaskId = AsyncTaskId::of_runtime(0);
 
-impl ToldTask {
-    /// Tells of a task that is spawned now.
+impl ReportedTask {
+    /// Reports a task that is spawned now.
     pub(crate) fn spawned(
         state: &'static RuntimeState,
         task: AsyncTaskId,
@@ -30,7 +30,7 @@ impl ToldTask {
         Self { state, task }
     }
 
-    /// The task is at its end.
+    /// Reports the end of the task, unless that is done.
     pub(crate) fn end(&mut self) {
         if self.task != ENDED {
             self.state.runtime.ended(self.task);
@@ -38,69 +38,69 @@ impl ToldTask {
         }
     }
 
-    /// Tells that the calling thread begins to poll the task. The caller has looked at the switch.
+    /// Reports that the calling thread begins to poll the task. The caller has checked that something records.
     ///
-    /// `tokio_number` is the task's number in Tokio, 0 if it has none.
+    /// `tokio_id` is the task's id in Tokio, or 0 if it has none.
     #[inline]
-    pub(crate) fn poll(&mut self, tokio_number: u64) -> ToldPoll<'_> {
-        current::tell_worker(self.state);
-        self.run(tokio_number)
+    pub(crate) fn poll(&mut self, tokio_id: u64) -> ReportedPoll<'_> {
+        current::report_worker(self.state);
+        self.run(tokio_id)
     }
 
-    /// Tells that the calling thread, of the blocking pool, runs the task, on to its end. The caller has looked at the
-    /// switch.
-    pub(crate) fn run(&mut self, tokio_number: u64) -> ToldPoll<'_> {
-        let depth = current::open(tokio_number);
+    /// Reports that the calling thread, which is one of the blocking pool, runs the task to its end. The caller
+    /// has checked that something records.
+    pub(crate) fn run(&mut self, tokio_id: u64) -> ReportedPoll<'_> {
+        let depth = current::open(tokio_id);
         self.state.runtime.poll_begins(self.task);
-        ToldPoll {
-            number: self.task,
+        ReportedPoll {
+            id: self.task,
             task: self,
-            tokio_number,
+            tokio_id,
             depth,
             outcome: Outcome::Ended,
         }
     }
 }
 
-impl Drop for ToldTask {
+impl Drop for ReportedTask {
     fn drop(&mut self) {
         self.end();
     }
 }
 
-/// What a poll came to. One that is left by a panic ends its task.
+/// The outcome of a poll. A poll that panics ends its task.
 #[derive(Clone, Copy, Debug)]
 enum Outcome {
     Ended,
     Waits(Option<StackHash>),
 }
 
-/// A poll that is under way. Its end is told when this is dropped.
+/// A poll that is under way. Dropping this reports the poll's end.
 #[derive(Debug)]
-pub(crate) struct ToldPoll<'a> {
-    task: &'a mut ToldTask,
-    number: AsyncTaskId,
-    tokio_number: u64,
+pub(crate) struct ReportedPoll<'a> {
+    task: &'a mut ReportedTask,
+    id: AsyncTaskId,
+    tokio_id: u64,
     depth: usize,
     outcome: Outcome,
 }
 
-impl ToldPoll<'_> {
-    /// The task is not at its end; it waits, here if that is known.
+impl ReportedPoll<'_> {
+    /// The task has not ended. It waits at this stack, if that is known.
     #[inline]
     pub(crate) fn waits(&mut self, stack: Option<StackHash>) {
         self.outcome = Outcome::Waits(stack);
     }
 }
 
-impl Drop for ToldPoll<'_> {
+impl Drop for ReportedPoll<'_> {
     #[inline]
     fn drop(&mut self) {
         if matches!(self.outcome, Outcome::Ended) {
             self.task.end();
         }
-        current::close_to(self.depth, self.tokio_number);
-        let (runtime, task) = (self.task.state.runtime, self.number);
+        current::close_to(self.depth, self.tokio_id);
+        let (runtime, task) = (self.task.state.runtime, self.id);
         match self.outcome {
             Outcome::Waits(Some(stack)) => runtime.poll_ends_at(task, stack),
             _ => runtime.poll_ends(task),

@@ -1,21 +1,21 @@
-//! The numbers in Tokio's opaque ids.
+//! The integers in Tokio's opaque ids.
 //!
-//! Tokio gives no integer out of `task::Id` and `runtime::Id`. Their `Hash` feeds that integer to a
-//! hasher, and one that keeps what it is fed has it, for a fifth of a nanosecond.
+//! `task::Id` and `runtime::Id` do not give out their integer, but their `Hash` writes it to a hasher. A hasher
+//! that keeps what is written to it gets the integer, in a fifth of a nanosecond.
 
 use std::hash::{Hash, Hasher};
 
-/// Keeps the last integer it was fed.
+/// A hasher that keeps the last integer that was written to it.
 #[derive(Default)]
 struct Keep(u64);
 
 impl Hasher for Keep {
     #[inline(always)]
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number;
+    fn write_u64(&mut self, integer: u64) {
+        self.0 = integer;
     }
 
-    /// Only for a Tokio whose ids are no longer a `u64`: FNV-1a, so that ids at least stay apart.
+    /// FNV-1a, so that ids stay distinct in a version of Tokio whose ids are not a `u64`.
     fn write(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
@@ -29,22 +29,22 @@ impl Hasher for Keep {
 }
 
 #[inline(always)]
-fn number_of(id: impl Hash) -> u64 {
+fn integer_of(id: impl Hash) -> u64 {
     let mut keep = Keep::default();
     id.hash(&mut keep);
     keep.finish()
 }
 
-/// The number of a task, which is never given to another in this process; not 0.
+/// The id of a task. Not 0, and never reused in this process.
 #[inline(always)]
 pub(crate) fn of_task(id: tokio::task::Id) -> u64 {
-    number_of(id)
+    integer_of(id)
 }
 
-/// The number of a runtime; another may have it later.
+/// The id of a runtime. Not 0. A later runtime may have the same.
 #[inline(always)]
 pub(crate) fn of_runtime(id: tokio::runtime::Id) -> u64 {
-    number_of(id)
+    integer_of(id)
 }
 
 #[cfg(test)]
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_number_of_an_id_is_the_one_that_tokio_shows() {
+    fn the_integer_of_an_id_is_the_one_that_tokio_displays() {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         let runtime = runtime.expect("a runtime");
         let id = runtime.handle().id();
