@@ -1,6 +1,6 @@
-//! The sample that articles about Go's execution tracer use, with the same annotations: a task, two
-//! threads that read and write files in regions, logs, and a task inside a task. No `tracing` is needed
-//! for it.
+//! The sample that articles about Go's execution tracer use, with the same annotations: a user task, two
+//! threads that read and write files in regions, logs, and a user task inside another one. It does not use
+//! `tracing`.
 //!
 //! `cargo run --example article [FOLDER]` writes `article.trace` into the folder.
 
@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let copied = {
         // Go: ctx, task := trace.NewTask(ctx, "main start"); defer task.End()
         let task = Task::new("main start");
-        // A task is shared by reference; threads of a scope may borrow it.
+        // Threads of a scope can borrow a user task.
         let (read, written) = thread::scope(|scope| {
             let reader = scope.spawn(|| read_file(&task, &input));
             let writer = scope.spawn(|| write_file(&task, &output));
@@ -61,7 +61,7 @@ fn write_file(task: &Task, path: &Path) -> io::Result<usize> {
     for line in 0..1_000 {
         writeln!(file, "line {line}")?;
     }
-    // A part of the work that is a task of its own; the trace shows whose part it is.
+    // A part of the work that is a user task of its own, with the outer one as its parent.
     let sync = task.child("sync to disk");
     let _region = sync.region("waiting for the disk");
     file.sync_all()?;

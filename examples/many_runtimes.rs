@@ -1,4 +1,4 @@
-//! Two runtimes in one process, each named: one for requests, one for work in the background.
+//! Two named runtimes in one process: one for requests, and one for work in the background.
 //!
 //! `cargo run --example many_runtimes [FOLDER]` writes `many_runtimes.trace` into the folder.
 
@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     block_on(&requests, async {
         for number in 0..20_u64 {
             let jobs = jobs.clone();
-            // A task that ends by handing a job over to the other runtime.
+            // The async task ends by handing a job over to the other runtime.
             spawn_named("request", async move {
                 sleep(Duration::from_micros(100 * (number % 5))).await;
                 jobs.send(number * 20).await

@@ -1,4 +1,4 @@
-//! A small order service, recorded: three threads serve requests, each of them a user task.
+//! A small order service that is recorded. Three threads serve requests, and each request is a user task.
 //!
 //! `cargo run --example quickstart [FOLDER]` writes `quickstart.trace` into the folder.
 
@@ -18,15 +18,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         .unwrap_or_else(std::env::temp_dir)
         .join("quickstart.trace");
 
-    // These three lines are all that the tracer needs …
+    // These three lines record the program …
     exectrace::init()?;
     let recording = exectrace::start(&path)?;
     serve()?;
     let report = recording.stop()?;
 
-    // … and these say what came of it.
+    // … and these print the result.
     assert_eq!(report.records_dropped, 0);
-    // Fifteen orders of three spans, each made, entered, left and ended, and an event.
+    // Each of the fifteen orders has three spans, with four records each, and an event.
     assert!(report.records >= 15 * 13, "{report}");
     println!("{report}");
     println!();
@@ -55,7 +55,7 @@ fn serve() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-// A span without a parent: a user task of the trace.
+// This span has no parent, so it is a user task in the trace.
 #[instrument(skip(store))]
 fn handle_order(order: u64, store: &Store) {
     let items = parse(order);
@@ -66,7 +66,7 @@ fn handle_order(order: u64, store: &Store) {
     info!("done");
 }
 
-// A span inside another: a region of its task.
+// This span is inside another one, so it is a region of that user task.
 #[instrument]
 fn parse(order: u64) -> u64 {
     thread::sleep(Duration::from_micros(300));
@@ -75,7 +75,7 @@ fn parse(order: u64) -> u64 {
 
 #[instrument(skip(store))]
 fn save(items: u64, store: &Store) {
-    // All workers wait for one another here, and the trace shows it.
+    // All workers wait for each other here. The trace shows that.
     let mut total = store
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner());

@@ -1,13 +1,13 @@
-//! A service with a mistake: one of its tasks blocks a worker, and others have to wait for it.
+//! A service with a mistake: one of its async tasks blocks a worker, and others have to wait.
 //!
 //! `cargo run --example stall [FOLDER]` writes `stall.trace` into the folder. To find the mistake there:
 //!
-//! 1. *View trace by proc* shows the two workers' lanes. For 25 ms at a stretch both run a "report",
-//!    and nothing else. A poll should take microseconds.
-//! 2. No worker was left to look at the timers meanwhile, so "tick" was not even woken: its page in
-//!    *Goroutine analysis* shows waits of 25 ms where it asked for one.
-//! 3. A click on the long slice names the task and where it was spawned; *User-defined regions* has
-//!    "render", in which the time went, with its place in the source.
+//! 1. *View trace by proc* shows the two workers' lanes. For 25 ms both run a "report" and nothing
+//!    else. A poll should take microseconds.
+//! 2. Meanwhile no worker checked the timers, so "tick" was not woken. Its page in *Goroutine analysis* shows
+//!    waits of 25 ms, where it asked for 1 ms.
+//! 3. Click on the long slice to see the name of the task and where it was spawned. *User-defined regions* has
+//!    "render", which took the time, and its place in the source.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -69,7 +69,7 @@ async fn report() {
     sleep(Duration::from_millis(5)).await;
 }
 
-/// The mistake: it computes, or waits, on a worker. `spawn_blocking` is the place for it.
+/// The mistake: this computes or blocks on a worker. It should run under `spawn_blocking`.
 fn render() {
     let _span = info_span!("render").entered();
     std::thread::sleep(Duration::from_millis(25));

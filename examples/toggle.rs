@@ -1,4 +1,4 @@
-//! A program that runs on while recordings are switched on and off, and while the filter changes.
+//! Recordings are started and stopped, and the filter changes, while the program runs.
 //!
 //! `cargo run --example toggle [FOLDER]` writes `toggle-1.trace` to `toggle-3.trace` into the folder.
 
@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args_os().nth(1).map(PathBuf::from);
     let folder = folder.unwrap_or_else(std::env::temp_dir);
 
-    // The handle can go anywhere: into a signal handler's thread, an admin endpoint …
+    // The handle can be passed to any part of a program: an admin endpoint, a thread that waits for signals …
     let handle = exectrace::init()?;
 
     let done = AtomicBool::new(false);
@@ -27,14 +27,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             handle.start(&path)?;
             thread::sleep(Duration::from_millis(20));
             if round == 3 {
-                // A change of the filter shows in the recordings that run.
+                // Running recordings have a log of each change of the filter.
                 handle.reload(tracing::Level::DEBUG);
                 thread::sleep(Duration::from_millis(20));
             }
             let report = handle.stop()?;
             assert!(report.records > 0, "`work` records while a recording runs");
             println!("round {round}: {report}");
-            // Nothing records now: the spans of `work` cost next to nothing.
+            // Nothing records now, so the spans of `work` cost next to nothing.
             thread::sleep(Duration::from_millis(20));
         }
         Ok(())
@@ -53,7 +53,7 @@ fn work(done: &AtomicBool) {
     }
 }
 
-/// Lets the worker end when the scope is left, be it by an error.
+/// Ends the worker when the scope is left, also after an error.
 struct SetOnDrop<'a>(&'a AtomicBool);
 
 impl Drop for SetOnDrop<'_> {

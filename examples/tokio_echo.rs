@@ -1,10 +1,10 @@
-//! A TCP server that echoes lines, and its clients, with a span for each request: every state of a
-//! task occurs.
+//! A TCP server that echoes lines, and its clients, with a span for each request. Async tasks in all of their
+//! states occur.
 //!
 //! `cargo run --example tokio_echo [FOLDER]` writes `tokio_echo.trace` into the folder.
 //!
-//! Built as it is, the tasks that are spawned through `exectrace::runtime` are seen. With
-//! `RUSTFLAGS="--cfg tokio_unstable -C force-frame-pointers=yes"` all tasks are, and where in their
+//! By default the trace shows the async tasks that are spawned through `exectrace::runtime`. With
+//! `RUSTFLAGS="--cfg tokio_unstable -C force-frame-pointers=yes"` it shows all of them, and where in their
 //! functions they wait.
 
 use std::error::Error;
@@ -68,7 +68,7 @@ async fn run() -> Result<usize, Box<dyn Error>> {
     Ok(bytes)
 }
 
-/// Accepts connections, each a task of its own.
+/// Accepts connections, and spawns an async task for each.
 async fn serve(listener: TcpListener) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
@@ -86,12 +86,12 @@ async fn connection(stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-// A span without a parent: a user task, from the request's arrival to its answer.
+// This span has no parent, so it is a user task, from the arrival of the request to its answer.
 #[instrument(name = "request", skip_all, fields(bytes = line.len()))]
 async fn handle(line: &str, stream: &mut TcpStream) -> io::Result<()> {
     let number = line.trim_end().parse::<u64>().unwrap_or(0);
     if number.is_multiple_of(10) {
-        // Work for a thread that may block.
+        // This may block, so it runs on the blocking pool.
         spawn_blocking(|| std::thread::sleep(Duration::from_micros(200))).await?;
     }
     stream.write_all(line.as_bytes()).await
@@ -104,7 +104,7 @@ async fn client(number: u64, address: SocketAddr, answers: mpsc::Sender<usize>) 
         let line = format!("{}\n", number * REQUESTS + request);
         stream.write_all(line.as_bytes()).await?;
         let length = stream.read(&mut answer).await?;
-        // The channel is small: whoever comes late waits for room.
+        // The channel is small, so some senders wait for room.
         if answers.send(length).await.is_err() {
             break;
         }

@@ -1,5 +1,5 @@
-//! The tracer beside a log for people: `fmt` prints what `RUST_LOG` asks for, the trace has what its own
-//! filter lets through.
+//! The tracer in a program that also prints its events: `fmt` prints what `RUST_LOG` selects, and the trace has
+//! what its own filter selects.
 //!
 //! `RUST_LOG=info cargo run --example with_fmt [FOLDER]` writes `with_fmt.trace` into the folder.
 
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (layer, handle) = exectrace::layer();
     let printing = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        // The filter stands at the layer it is for. On the registry, it would filter the trace too.
+        // A per-layer filter. As a layer of its own, it would filter the trace too.
         .with_filter(EnvFilter::from_default_env());
     tracing_subscriber::registry()
         .with(printing)
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         info_span!("query").in_scope(|| info!(rows = 3, "found"));
     }
     let report = handle.stop()?;
-    // For each user: two spans of four records and more, and two events.
+    // Each user has two spans, with at least four records each, and two events.
     assert!(
         report.records >= 20,
         "all is recorded, whatever was printed"

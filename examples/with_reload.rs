@@ -2,10 +2,9 @@
 //!
 //! `cargo run --example with_reload [FOLDER]` writes `with_reload.trace` into the folder.
 //!
-//! The handle that comes with the layer changes its filter at no cost to the threads that record. A
-//! program that has `reload` for other reasons wraps the *filter*, not the layer: the subscriber cannot
-//! see a filter through a `reload` around the whole layer, and `reload` panics when it is given a layer
-//! that has one.
+//! The layer's handle changes its filter without cost to the threads that record, and is all that most programs
+//! need. A program that uses `reload` wraps the *filter*, not the layer: the subscriber cannot see the per-layer
+//! filter of a layer inside a `reload`, and `reload` panics when it is later given a layer that has one.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -24,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let builder = exectrace::Builder::new().filter(LevelFilter::TRACE);
     let (layer, filter, handle) = builder.layer_parts();
-    // What this program lets through, beside the tracer's own filter.
+    // The program's own filter, in addition to the tracer's.
     let (limit, reloading) = reload::Layer::new(LevelFilter::INFO);
     tracing_subscriber::registry()
         .with(layer.with_filter(filter.and(limit)))
