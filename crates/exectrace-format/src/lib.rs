@@ -1,51 +1,68 @@
-//! Go's execution trace format: what a trace file is made of, writing it, reading it.
+//! Go's execution trace format: writing it, reading it, checking it.
 //!
-//! - [`Writer`] makes the bytes of generations from events; it knows no file and no clock.
-//! - [`Reader`] yields the events of a file in their true order, or says where it is damaged. It
-//!   takes the traces of Go 1.11 to 1.27; all else here is of the format since Go 1.22.
-//! - [`Validator`] holds the events against the rules that Go's own tests have for them.
-//! - [`Batches`] yields them as they stand in the file.
-//! - [`Event`] and [`EventKind`] are the table of events, from which all else is derived.
-//! - [`text`] shows the bytes of a trace as lines, and makes bytes of lines again.
-//! - [`SideRecord`] is what the format has no event for, kept in a corner that other tools skip.
-//! - [`conventions`] has the texts in which the recorder writes what the format cannot say.
+//! - [`Writer`] makes the bytes of a trace from events. It has no file and no clock of its own.
+//! - [`Reader`] yields the events of a trace in their true order, or says where the trace is damaged. It
+//!   reads the traces of Go 1.11 to 1.27; all else here is for the format since Go 1.22.
+//! - [`Validator`] checks that a trace keeps the rules of Go's own tests.
+//! - [`Batches`] yields events as they stand in the file, without order.
+//! - [`Event`] and [`EventKind`] are the table of events, from which encoding and decoding are made.
+//! - [`SideRecord`] is what exectrace records and the format has no event for. Other tools skip it.
+//! - [`conventions`] has the texts in which a recorder of Rust programs says what the format cannot.
+//! - [`text`] shows the bytes of a trace as lines of text, and makes bytes of such lines.
+//!
+//! This crate knows nothing of Rust programs or threads.
+//!
+//! # Words
+//!
+//! The words are those of Go's format. A recorder of Rust programs uses them for these things:
+//!
+//! | word | what it is in a trace of exectrace |
+//! |---|---|
+//! | goroutine ([`GoId`]), G | an async task, or what a thread runs outside all async tasks |
+//! | proc ([`ProcId`]), P | a worker of an async runtime, or a thread that records |
+//! | thread ([`ThreadId`]), M | a thread of the operating system |
+//! | user task ([`TaskId`]) | one logical operation, such as a request, possibly across many goroutines |
+//! | region | an interval inside one goroutine, which may belong to a user task |
+//! | log | a message at an instant |
+//! | range | garbage collection and its parts; only in traces of Go |
+//! | generation | a part of the file that can be read alone, about a second long |
+//! | sync | the event that a reader yields where a generation begins, and at the end of the trace |
+//! | status | an event that says in which state a goroutine or proc is found; nothing changes by it |
 //!
 //! # How to read a trace fast
 //!
-//! Events that name their texts and stacks by number need no allocation. The numbers are those of
-//! [`Reader::tables`]; they count from 1 without gaps, and begin anew at each
-//! [`CompactKind::Sync`]. So who keeps names beyond a generation has an array from these numbers
-//! to its own. Here is the time that async tasks ran, by the reason for which they stopped:
+//! The iterator of [`Reader`] yields [`TraceEvent`]s, which own their texts and stacks.
+//! [`Reader::next_into`] writes [`CompactEvent`]s instead, which name texts and stacks by their numbers in
+//! [`Reader::tables`], and allocates nothing. The numbers count from 1 without gaps and begin anew at each
+//! [`CompactKind::Sync`], so a program that keeps names longer than a generation maps these numbers to its
+//! own. This is how long goroutines ran, by the reason for which they stopped:
 //!
 //! ```
 //! use std::collections::HashMap;
-//! use exectrace_format::{CompactEvent, CompactKind, GoId, GoState, Reader, StateChange};
+//! use std::time::Duration;
+//! use exectrace_format::{CompactEvent, CompactKind, GoState, ReadError, Reader, StateChange};
 //!
-//! fn run_time_by_end(path: &str) -> Result<HashMap<String, i64>, exectrace_format::ReadError> {
-//!     // Of a file, a batch of each thread is held at a time; of another input, a generation.
+//! fn run_time_by_reason(path: &str) -> Result<HashMap<String, Duration>, ReadError> {
 //!     let mut reader = Reader::open(path)?;
 //!     let mut event = CompactEvent::default();
-//!     let mut began: HashMap<GoId, i64> = HashMap::new();
-//!     let (mut totals, mut by_string) = (HashMap::new(), Vec::new());
+//!     let (mut running, mut totals) = (HashMap::new(), HashMap::new());
+//!     // The sums of one generation, by the number of the reason.
+//!     let mut sums = HashMap::new();
 //!     while reader.next_into(&mut event)? {
-//!         let time_ns = event.time.0;
 //!         match event.kind {
+//!             // The numbers begin anew, or the trace ends.
 //!             CompactKind::Sync { .. } => {
-//!                 flush(&mut totals, &mut by_string);
+//!                 for (_, (reason, time)) in sums.drain() {
+//!                     *totals.entry(reason).or_default() += time;
+//!                 }
 //!             }
 //!             CompactKind::StateTransition { change: StateChange::Go { go, from, to }, reason, .. } => {
-//!                 if from == GoState::Running && let Some(began) = began.remove(&go) {
-//!                     let index = reason.0 as usize;
-//!                     if index >= by_string.len() {
-//!                         by_string.resize(index + 1, (String::new(), 0));
-//!                     }
-//!                     if by_string[index].1 == 0 {
-//!                         by_string[index].0 = reader.tables().text(reason).to_string();
-//!                     }
-//!                     by_string[index].1 += time_ns - began;
-//!                 }
 //!                 if to == GoState::Running {
-//!                     began.insert(go, time_ns);
+//!                     // Not anew by the status of one that runs already.
+//!                     running.entry(go).or_insert(event.time);
+//!                 } else if from == GoState::Running && let Some(began) = running.remove(&go) {
+//!                     let name = || (reader.tables().text(reason).to_owned(), Duration::ZERO);
+//!                     sums.entry(reason).or_insert_with(name).1 += event.time - began;
 //!                 }
 //!             }
 //!             _ => {}
@@ -53,14 +70,7 @@
 //!     }
 //!     Ok(totals)
 //! }
-//!
-//! /// At the end of a generation, which the last sync is too: adds the sums by id to those by name.
-//! fn flush(totals: &mut HashMap<String, i64>, by_string: &mut Vec<(String, i64)>) {
-//!     for (name, time_ns) in by_string.drain(..).filter(|(_, time_ns)| *time_ns > 0) {
-//!         *totals.entry(name).or_default() += time_ns;
-//!     }
-//! }
-//! # use exectrace_format::{ClockSnapshot, Event, ProcId, ProcStatus, GoStatus, ThreadId, Version, Writer};
+//! # use exectrace_format::{ClockSnapshot, Event, GoId, ProcId, ProcStatus, GoStatus, ThreadId, Version, Writer};
 //! # let mut file = Writer::header(Version::Go125).to_vec();
 //! # let mut writer = Writer::new();
 //! # writer.begin_generation(1, 1);
@@ -74,9 +84,9 @@
 //! # writer.finish_group(&mut file);
 //! # let path = std::env::temp_dir().join(format!("exectrace-example-{}", std::process::id()));
 //! # std::fs::write(&path, &file).unwrap();
-//! # let totals = run_time_by_end(path.to_str().unwrap());
+//! # let totals = run_time_by_reason(path.to_str().unwrap());
 //! # std::fs::remove_file(&path).unwrap();
-//! # assert_eq!(totals?, HashMap::from([("sync".to_string(), 500)]));
+//! # assert_eq!(totals?, HashMap::from([("sync".to_owned(), Duration::from_nanos(500))]));
 //! # Ok::<(), exectrace_format::ReadError>(())
 //! ```
 //!
@@ -88,11 +98,9 @@
 //! | Go's `internal/trace/raw` | events as they stand in the file | 12 | 15 |
 //! | Go's `internal/trace` | ordered, checked, with names | 7.1 | 700 |
 //!
-//! So says `cargo run --release -p exectrace-format --example against_go` of a trace of 313 MB and
+//! Measured by `cargo run --release -p exectrace-format --example against_go` of a trace of 313 MB and
 //! 56 million events of a Go program, with Go 1.27.3, on a busy virtual machine of two cores of an
 //! AMD EPYC at 2.6 GHz, in November 2026.
-//!
-//! This crate knows nothing of Rust programs or threads.
 
 #![forbid(unsafe_code)]
 

@@ -56,3 +56,28 @@ fn the_table_of_side_records_is_that_of_the_code() {
     let expected: Vec<String> = SideRecord::KINDS.iter().map(row).collect();
     compare("| kind | name | fields |", &expected);
 }
+
+#[test]
+fn the_conventions_of_recorder_and_readers_are_those_of_the_code() {
+    use exectrace_format::conventions::*;
+    for text in [
+        WAKE_NOT_SEEN,
+        POLLED_BEFORE,
+        ENDED_WITHOUT_RUNNING,
+        TASK_FROM_BEFORE,
+        PART_OF_SPAN,
+        CONCURRENT_SPAN,
+        THREAD_FILE,
+        UNKNOWN_FILE,
+        TRACER_NAME,
+        BACKGROUND_NAME,
+        WOKEN_BY_DRIVER,
+        WOKEN_BY_TASK,
+        WOKEN_BY_THREAD,
+        WOKEN_BY_BLOCKING,
+        UNKNOWN_WAIT,
+        THREADS_CPU,
+    ] {
+        assert!(SPEC.contains(&format!("`{text}`")), "{text}");
+    }
+}

@@ -14,7 +14,7 @@ use super::generation::Generation;
 /// Most payload bytes that one generation may have. Go's are a few megabytes.
 pub const MAX_GENERATION_BYTES: u64 = 4 << 30;
 
-/// What came of reading a generation.
+/// The result of reading a generation.
 #[derive(Debug)]
 pub(super) enum Next {
     /// A generation; and what is wrong with the file directly behind its last good batch.

@@ -54,7 +54,7 @@ struct Cursor {
     waits: u32,
 }
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
     /// An event has happened.

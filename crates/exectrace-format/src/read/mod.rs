@@ -13,7 +13,7 @@
 //! Between the bytes and the user's event nothing is copied, allocated or looked up in a map: a
 //! cursor decodes one event of its batch in place, the rule writes what the user sees, and goroutines
 //! and procs are found by the lowest bits of their ids (`id_slab`), names by arrays (`tables`).
-//! What happens for each event returns registers, so errors travel in boxes (`hindrance`).
+//! A function that is called for each event returns what fits a register, so errors are boxed (`hindrance`).
 //!
 //! Traces of Go 1.21 and earlier are of another format: `v1` makes [`CompactEvent`]s of them.
 //!
@@ -175,10 +175,9 @@ impl<R: Read> Reader<R> {
     /// Like [`new`](Self::new), but in little memory: a generation is not kept while its events are read,
     /// but read from `file` again, a batch of each thread at a time.
     ///
-    /// `file` has the bytes of `input`, the header at its beginning, and is moved about in. It is
-    /// to be opened for this alone: a clone of a handle shares its place with the other. If the
-    /// file changes meanwhile, events may be wrong, or one of the errors comes that damaged
-    /// traces have.
+    /// `file` has the bytes of `input`, with the header at its beginning. The reader seeks in it, so it must be
+    /// opened for this alone: a clone of a handle shares its position with the other. If the file changes
+    /// meanwhile, events may be wrong, or reading ends with one of the errors of damaged traces.
     ///
     /// # Errors
     ///
@@ -212,7 +211,7 @@ impl<R: Read> Reader<R> {
     /// Sets how many bytes of state may be open at once, in place of [`MAX_STATE_BYTES`]: goroutines, procs,
     /// threads, user tasks and regions, 160 bytes each and more with their names.
     ///
-    /// A trace that needs more is refused where it does. To be called before the first event is read.
+    /// A trace that needs more is refused where it does. Call this before the first event is read.
     #[must_use]
     pub fn with_max_state_bytes(mut self, bytes: u64) -> Self {
         self.order.max_state_bytes = bytes;

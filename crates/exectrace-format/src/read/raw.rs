@@ -12,8 +12,8 @@ use super::framing::{Framing, Item};
 
 /// Reads a trace batch by batch, in the order of the file, for headers 22 to 26.
 ///
-/// Several times as fast as a [`Reader`](crate::Reader) and in the memory of one batch. Nothing is checked but that
-/// the sequence of batches is whole; that events are is seen when they are decoded.
+/// It is several times as fast as a [`Reader`](crate::Reader) and takes the memory of one batch. It checks only
+/// that the sequence of batches is whole; a damaged event is found when it is decoded.
 ///
 /// ```
 /// use exectrace_format::{Batches, BatchKind, ClockSnapshot, Version, Writer};

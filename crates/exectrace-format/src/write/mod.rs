@@ -3,8 +3,8 @@
 //! It holds bytes and ids, no file and no clock. What it is given between two calls of
 //! [`Writer::finish_group`] becomes one group: new strings, new stacks, CPU samples, side data,
 //! then the events of each thread. Tables stand before the events that use them, so a file that is
-//! cut between two groups is a good file. It does not judge whether the sequence of events is
-//! legal: that is the business of who calls it.
+//! cut between two groups is a good file. It does not check whether the sequence of events is
+//! legal: the caller sees to that.
 
 mod batch;
 mod interner;

@@ -3,6 +3,9 @@
 
 use std::collections::HashMap;
 
+use crate::conventions::{
+    CHANNEL_RECEIVE, CHANNEL_SEND, FOREVER, NETWORK, PREEMPTED, SELECT, SLEEP, SYNC,
+};
 use crate::ids::{StackId, StringId};
 use crate::read::error::TableError;
 use crate::read::id_map::IdMap;
@@ -234,16 +237,16 @@ pub(super) struct Texts {
 
 /// Kinds that stop a goroutine, and the reason that the new format would give. In Go's order.
 const REASONS: [(V1Kind, &str); 12] = [
-    (V1Kind::GoStop, "forever"),
-    (V1Kind::GoPreempt, "preempted"),
+    (V1Kind::GoStop, FOREVER),
+    (V1Kind::GoPreempt, PREEMPTED),
     (V1Kind::GoSched, "runtime.Gosched"),
-    (V1Kind::GoSleep, "sleep"),
-    (V1Kind::GoBlockSend, "chan send"),
-    (V1Kind::GoBlockRecv, "chan receive"),
-    (V1Kind::GoBlockNet, "network"),
-    (V1Kind::GoBlockSync, "sync"),
+    (V1Kind::GoSleep, SLEEP),
+    (V1Kind::GoBlockSend, CHANNEL_SEND),
+    (V1Kind::GoBlockRecv, CHANNEL_RECEIVE),
+    (V1Kind::GoBlockNet, NETWORK),
+    (V1Kind::GoBlockSync, SYNC),
     (V1Kind::GoBlockCond, "sync.(*Cond).Wait"),
-    (V1Kind::GoBlockSelect, "select"),
+    (V1Kind::GoBlockSelect, SELECT),
     (V1Kind::GoBlock, ""),
     (V1Kind::GoBlockGc, "GC mark assist wait for work"),
 ];
