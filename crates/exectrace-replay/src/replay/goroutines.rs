@@ -77,7 +77,8 @@ impl Replay {
             if before == GoroutineState::Syscall
                 && let Some(proc) = state.procs.get_mut(span.proc)
             {
-                proc.in_syscall = None;
+                // The proc may have been taken since, and be in another's call.
+                proc.in_syscall.take_if(|in_call| *in_call == slot);
             }
         } else if is_wake {
             let wake = Wake {

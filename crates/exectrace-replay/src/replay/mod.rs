@@ -128,7 +128,10 @@ impl Replay {
                 state.generation_begin = state.now;
                 observer.sync(state, clock.as_ref())
             }
-            CompactKind::Metric { metric, value } => observer.metric(state, metric, value),
+            CompactKind::Metric { metric, value } => {
+                state.set_metric(metric, value);
+                observer.metric(state, metric, value)
+            }
             CompactKind::Label { go, label } => {
                 let label = state.names.text(tables, label);
                 let Some(slot) = state.goroutines.find(go) else {

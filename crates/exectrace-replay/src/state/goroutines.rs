@@ -156,9 +156,12 @@ impl Goroutine {
         self.state == GoroutineState::Waiting && self.ended.is_some()
     }
 
-    /// Why and where it waits, if it ran before.
+    /// Why and where it waits, if it ran before, be it in a poll that began before the trace.
     pub fn wait(&self) -> Option<(Text, Stack)> {
-        let came_from_run = self.origin == Origin::From(GoroutineState::Running);
+        let came_from_run = matches!(
+            self.origin,
+            Origin::From(GoroutineState::Running | GoroutineState::Unknown)
+        );
         (self.state == GoroutineState::Waiting && came_from_run)
             .then_some((self.reason, self.own_stack))
     }

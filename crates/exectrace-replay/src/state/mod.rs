@@ -8,7 +8,7 @@ mod span;
 mod user_tasks;
 
 use exectrace_format::conventions::{FOREVER, POLLED_BEFORE, WAKE_NOT_SEEN};
-use exectrace_format::{GoId, GoState, ProcId, RangeScope, TaskId, ThreadId};
+use exectrace_format::{GoId, GoState, Metric, ProcId, RangeScope, TaskId, ThreadId};
 use rustc_hash::FxHashMap;
 
 use crate::names::{Names, Text};
@@ -50,6 +50,8 @@ pub struct State {
     pub(crate) threads: FxHashMap<ThreadId, Thread>,
     pub(crate) user_tasks: FxHashMap<TaskId, UserTask>,
     pub(crate) ranges: FxHashMap<(RangeScope, Text), Range>,
+    /// A few at most, in the order in which they were first reported.
+    pub(crate) metrics: Vec<(Metric, u64)>,
     /// The true begins of user tasks that began before the trace, reported before the tasks themselves.
     pub(crate) began_before: FxHashMap<TaskId, i64>,
     /// The recorder's own proc.
@@ -77,6 +79,7 @@ impl State {
             threads: FxHashMap::default(),
             user_tasks: FxHashMap::default(),
             ranges: FxHashMap::default(),
+            metrics: Vec::new(),
             began_before: FxHashMap::default(),
             recorder: None,
             is_described: false,
@@ -200,17 +203,21 @@ impl State {
         self.recorder
     }
 
-    /// The goroutine that runs on a thread or is in a system call there, as the format has it. Looks at all
-    /// that are alive.
-    pub fn goroutine_on(&self, thread: ThreadId) -> Option<&Goroutine> {
-        let mut alive = self.goroutines.alive().into_iter();
-        let all = |(_, slot)| self.goroutines.at(slot);
-        alive.find_map(|entry| Some(all(entry)).filter(|it| it.thread_in_format() == Some(thread)))
+    /// The goroutine that is in a system call and still holds this proc.
+    pub fn goroutine_in_syscall(&self, proc: ProcId) -> Option<&Goroutine> {
+        let slot = self.procs.get(proc)?.in_syscall?;
+        Some(self.goroutines.at(slot)).filter(|goroutine| goroutine.in_format == GoState::Syscall)
     }
 
-    /// Whether the goroutine on this thread is in a system call. Looks at all that are alive.
-    pub fn is_in_syscall(&self, thread: ThreadId) -> bool {
-        self.goroutine_on(thread)
-            .is_some_and(|goroutine| goroutine.in_format == GoState::Syscall)
+    /// The last value of each quantity that the trace has reported.
+    pub fn metrics(&self) -> &[(Metric, u64)] {
+        &self.metrics
+    }
+
+    pub(crate) fn set_metric(&mut self, metric: Metric, value: u64) {
+        match self.metrics.iter_mut().find(|(known, _)| *known == metric) {
+            Some((_, last)) => *last = value,
+            None => self.metrics.push((metric, value)),
+        }
     }
 }
