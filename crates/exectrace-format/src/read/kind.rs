@@ -238,16 +238,6 @@ impl<T> RangeName<T> {
         }
     }
 
-    /// The same range, with a reference to its reason.
-    pub const fn as_ref(&self) -> RangeName<&T> {
-        match self {
-            Self::Mark => RangeName::Mark,
-            Self::Sweep => RangeName::Sweep,
-            Self::Assist => RangeName::Assist,
-            Self::StopTheWorld(reason) => RangeName::StopTheWorld(reason),
-        }
-    }
-
     /// The same range, its reason given in another way.
     pub fn map<U>(self, text: impl FnOnce(T) -> U) -> RangeName<U> {
         match self {

@@ -254,6 +254,17 @@ impl<R: Read> Reader<R> {
         }
     }
 
+    /// The last event, with its texts and stacks, as the iterator yields it. Allocates for each text and stack
+    /// that was not asked for before in this generation.
+    pub fn resolve(&mut self, event: &CompactEvent) -> TraceEvent {
+        let record = match event.kind {
+            CompactKind::SideData(()) => self.record.clone(),
+            _ => None,
+        };
+        self.shared.begin(self.syncs);
+        self.shared.own(event, &self.generation.tables, record)
+    }
+
     #[cold]
     #[expect(clippy::boxed_local, reason = "it comes in a box, and leaves without")]
     fn end(&mut self, error: Box<ReadError>) -> ReadError {
@@ -271,10 +282,7 @@ impl<R: Read> Iterator for Reader<R> {
         let mut event = CompactEvent::default();
         match self.next_into(&mut event) {
             Ok(false) => None,
-            Ok(true) => {
-                let record = self.record.take();
-                Some(Ok(self.shared.own(&event, &self.generation.tables, record)))
-            }
+            Ok(true) => Some(Ok(self.resolve(&event))),
             Err(error) => Some(Err(error)),
         }
     }

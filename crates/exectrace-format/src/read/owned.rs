@@ -12,11 +12,22 @@ use super::tables::Tables;
 /// The texts and stacks of a generation that were asked for, as shared values.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
+    /// How many syncs there had been when the texts and stacks were emptied.
+    syncs: u64,
     texts: Vec<Option<Arc<str>>>,
     stacks: Vec<Option<Arc<[StackFrame]>>>,
 }
 
 impl Shared {
+    /// Forgets the texts and stacks of another generation than that which this sync begins.
+    pub(super) fn begin(&mut self, syncs: u64) {
+        if self.syncs != syncs {
+            self.syncs = syncs;
+            self.texts.clear();
+            self.stacks.clear();
+        }
+    }
+
     /// The event with its names; `record` is the side record that it stands for.
     pub(super) fn own(
         &mut self,
@@ -24,10 +35,6 @@ impl Shared {
         tables: &Tables,
         record: Option<SideRecord>,
     ) -> TraceEvent {
-        if matches!(event.kind, CompactKind::Sync { .. }) {
-            self.texts.clear();
-            self.stacks.clear();
-        }
         let &CompactEvent {
             thread, proc, go, ..
         } = event;

@@ -1,33 +1,12 @@
-//! An event as a line of text, whichever way it was read.
+//! An event as a line of text.
 
 use std::fmt::{self, Display, Formatter, Write as _};
-use std::io::Read;
 
-use crate::ids::{GoId, ProcId, TaskId, ThreadId};
-use crate::side::SideRecord;
+use crate::ids::TaskId;
 
-use super::Reader;
-use super::event::{CompactEvent, StackFrame, TraceEvent};
-use super::kind::{ById, EventForm, Owned, TraceEventKind};
+use super::event::TraceEvent;
+use super::kind::TraceEventKind;
 use super::state::{GoState, ProcState, RangeScope, StateChange};
-use super::tables::Tables;
-use super::time::TraceTime;
-
-impl<R: Read> Reader<R> {
-    /// The event, the last that this reader yielded, as a line of text: that of the `Display` of the same
-    /// [`TraceEvent`].
-    pub fn display<'a>(&'a self, event: &'a CompactEvent) -> impl Display + 'a {
-        EventLine {
-            time: event.time,
-            thread: event.thread,
-            proc: event.proc,
-            go: event.go,
-            stack: &event.stack,
-            kind: &event.kind,
-            names: (self.tables(), self.side_record()),
-        }
-    }
-}
 
 impl Display for TraceEvent {
     /// One line, without the end of a line: the time in seconds, the thread, proc and goroutine, what happened,
@@ -46,183 +25,101 @@ impl Display for TraceEvent {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let line = EventLine {
-            time: self.time,
-            thread: self.thread.unwrap_or(ThreadId::NONE),
-            proc: self.proc.unwrap_or(ProcId::NONE),
-            go: self.go.unwrap_or(GoId::NONE),
-            stack: &self.stack,
-            kind: &self.kind,
-            names: (),
-        };
-        line.fmt(f)
-    }
-}
-
-/// How to get at texts, frames and side records.
-trait Lookup<F: EventForm> {
-    fn text<'a>(&'a self, text: &'a F::Text) -> &'a str;
-    /// The function, file and line of the leaf of a stack.
-    fn leaf<'a>(&'a self, stack: &'a F::Stack) -> Option<(&'a str, &'a str, u64)>;
-    /// The function of the root of a stack.
-    fn root<'a>(&'a self, stack: &'a F::Stack) -> Option<&'a str>;
-    fn record<'a>(&'a self, record: &'a F::Record) -> Option<&'a SideRecord>;
-}
-
-impl Lookup<Owned> for () {
-    fn text<'a>(&'a self, text: &'a <Owned as EventForm>::Text) -> &'a str {
-        text
-    }
-
-    fn leaf<'a>(
-        &'a self,
-        stack: &'a <Owned as EventForm>::Stack,
-    ) -> Option<(&'a str, &'a str, u64)> {
-        let StackFrame {
-            function,
-            file,
-            line,
-            ..
-        } = stack.as_deref()?.first()?;
-        Some((function, file, *line))
-    }
-
-    fn root<'a>(&'a self, stack: &'a <Owned as EventForm>::Stack) -> Option<&'a str> {
-        Some(&stack.as_deref()?.last()?.function)
-    }
-
-    fn record<'a>(&'a self, record: &'a SideRecord) -> Option<&'a SideRecord> {
-        Some(record)
-    }
-}
-
-impl Lookup<ById> for (&Tables, Option<&SideRecord>) {
-    fn text<'a>(&'a self, text: &'a <ById as EventForm>::Text) -> &'a str {
-        self.0.text(*text)
-    }
-
-    fn leaf<'a>(
-        &'a self,
-        stack: &'a <ById as EventForm>::Stack,
-    ) -> Option<(&'a str, &'a str, u64)> {
-        let leaf = self.0.frames(*stack).next()?;
-        Some((leaf.function, leaf.file, leaf.line))
-    }
-
-    fn root<'a>(&'a self, stack: &'a <ById as EventForm>::Stack) -> Option<&'a str> {
-        Some(self.0.frames(*stack).next_back()?.function)
-    }
-
-    fn record<'a>(&'a self, (): &'a ()) -> Option<&'a SideRecord> {
-        self.1
-    }
-}
-
-/// What a line is made of.
-struct EventLine<'a, F: EventForm, T> {
-    time: TraceTime,
-    thread: ThreadId,
-    proc: ProcId,
-    go: GoId,
-    stack: &'a F::Stack,
-    kind: &'a TraceEventKind<F>,
-    names: T,
-}
-
-impl<F: EventForm, T: Lookup<F>> Display for EventLine<'_, F, T> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let (sign, ns) = (
-            if self.time.0 < 0 { "-" } else { "" },
-            self.time.0.unsigned_abs(),
-        );
+        let ns = self.time.0.unsigned_abs();
+        let sign = if self.time.0 < 0 { "-" } else { "" };
         let seconds = format!("{sign}{}", ns / 1_000_000_000);
         write!(f, "{seconds:>4}.{:09}  ", ns % 1_000_000_000)?;
         let ids = [
-            ("m", self.thread.0, 8),
-            ("p", self.proc.0, 4),
-            ("g", self.go.0, 6),
+            (self.thread.map(|id| id.to_string()), 8),
+            (self.proc.map(|id| id.to_string()), 4),
+            (self.go.map(|id| id.to_string()), 6),
         ];
-        for (letter, id, width) in ids {
-            let id = match id {
-                u64::MAX => "-".to_owned(),
-                id => format!("{letter}{id}"),
-            };
-            write!(f, "{id:<width$} ")?;
+        for (id, width) in ids {
+            write!(f, "{:<width$} ", id.as_deref().unwrap_or("-"))?;
         }
-        f.write_char(' ')?;
-        self.kind(f)?;
-        if let Some((function, file, line)) = self.names.leaf(self.stack) {
-            write!(f, "  at {} ({}:{line})", Escaped(function), Escaped(file))?;
+        write!(f, " {}", self.kind)?;
+        match self.stack.as_deref().and_then(<[_]>::first) {
+            Some(leaf) => {
+                let (function, file) = (Escaped(&leaf.function), Escaped(&leaf.file));
+                write!(f, "  at {function} ({file}:{})", leaf.line)
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
-impl<F: EventForm, T: Lookup<F>> EventLine<'_, F, T> {
-    fn kind(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        use TraceEventKind as K;
-        let text = |text| Escaped(self.names.text(text));
-        match self.kind {
-            K::Sync { number, .. } => write!(f, "sync {number}"),
-            K::Metric { metric, value } => write!(f, "metric {metric} {value}"),
-            K::Label { go, label } => write!(f, "label {go} {}", text(label)),
-            K::StackSample => f.write_str("sample"),
-            K::RangeBegin { range, scope } => {
-                let range = range.as_ref().map(text);
-                write!(f, "range begin {range}{}", In(scope))
+impl Display for TraceEventKind {
+    /// What happened, as a part of a line.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sync { number, .. } => write!(f, "sync {number}"),
+            Self::Metric { metric, value } => write!(f, "metric {metric} {value}"),
+            Self::Label { go, label } => write!(f, "label {go} {}", Escaped(label)),
+            Self::StackSample => f.write_str("sample"),
+            Self::RangeBegin { range, scope } => {
+                write!(
+                    f,
+                    "range begin {}{}",
+                    Escaped(&range.to_string()),
+                    Of(*scope)
+                )
             }
-            K::RangeActive { range, scope } => {
-                let range = range.as_ref().map(text);
-                write!(f, "range active {range}{}", In(scope))
+            Self::RangeActive { range, scope } => {
+                write!(
+                    f,
+                    "range active {}{}",
+                    Escaped(&range.to_string()),
+                    Of(*scope)
+                )
             }
-            K::RangeEnd { range, scope, .. } => {
-                let range = range.as_ref().map(text);
-                write!(f, "range end {range}{}", In(scope))
+            Self::RangeEnd { range, scope, .. } => {
+                write!(f, "range end {}{}", Escaped(&range.to_string()), Of(*scope))
             }
-            K::TaskBegin { task, parent, name } => {
-                write!(f, "user task begin {task} {}{}", text(name), Of(*parent))
+            Self::TaskBegin { task, parent, name } => {
+                write!(f, "user task begin {task} {}{}", Escaped(name), In(*parent))
             }
-            K::TaskEnd { task, parent, name } => {
-                write!(f, "user task end {task} {}{}", text(name), Of(*parent))
+            Self::TaskEnd { task, parent, name } => {
+                write!(f, "user task end {task} {}{}", Escaped(name), In(*parent))
             }
-            K::RegionBegin { task, name } => {
-                write!(f, "region begin {}{}", text(name), Of(*task))
+            Self::RegionBegin { task, name } => {
+                write!(f, "region begin {}{}", Escaped(name), In(*task))
             }
-            K::RegionEnd { task, name } => write!(f, "region end {}{}", text(name), Of(*task)),
-            K::Log {
+            Self::RegionEnd { task, name } => {
+                write!(f, "region end {}{}", Escaped(name), In(*task))
+            }
+            Self::Log {
                 task,
                 category,
                 message,
-            } => write!(f, "log{} [{}] {}", Of(*task), text(category), text(message)),
-            K::StateTransition {
+            } => write!(
+                f,
+                "log{} [{}] {}",
+                In(*task),
+                Escaped(category),
+                Escaped(message)
+            ),
+            Self::StateTransition {
                 change,
                 is_status,
                 reason,
                 stack,
             } => {
                 put_change(f, *change, *is_status)?;
-                let reason = text(reason);
-                if !reason.0.is_empty() {
-                    write!(f, " ({reason})")?;
+                if !reason.is_empty() {
+                    write!(f, " ({})", Escaped(reason))?;
                 }
-                match self.names.root(stack) {
-                    Some(name) => write!(f, " {}", Escaped(name)),
+                match stack.as_deref().and_then(<[_]>::last) {
+                    Some(root) => write!(f, " {}", Escaped(&root.function)),
                     None => Ok(()),
                 }
             }
-            K::Experimental { kind, arguments } => {
+            Self::Experimental { kind, arguments } => {
                 write!(f, "experimental {}", kind.name())?;
-                let arguments = kind.arguments().iter().zip(arguments);
-                for (argument, value) in arguments {
-                    write!(f, " {}={value}", argument.name)?;
-                }
-                Ok(())
+                let mut arguments = kind.arguments().iter().zip(arguments);
+                arguments.try_for_each(|(argument, value)| write!(f, " {}={value}", argument.name))
             }
-            K::SideData(record) => match self.names.record(record) {
-                Some(record) => write!(f, "side data {}", Escaped(&format!("{record:?}"))),
-                None => f.write_str("side data"),
-            },
-            K::UnreadableSideData(error) => write!(f, "unreadable side data: {error}"),
+            Self::SideData(record) => write!(f, "side data {}", Escaped(&format!("{record:?}"))),
+            Self::UnreadableSideData(error) => write!(f, "unreadable side data: {error}"),
         }
     }
 }
@@ -265,9 +162,9 @@ fn proc_state(state: ProcState) -> &'static str {
 }
 
 /// What a range concerns, after its name.
-struct In<'a>(&'a RangeScope);
+struct Of(RangeScope);
 
-impl Display for In<'_> {
+impl Display for Of {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.0 {
             RangeScope::Global => Ok(()),
@@ -278,9 +175,9 @@ impl Display for In<'_> {
 }
 
 /// The user task that something belongs to, if there is one.
-struct Of(TaskId);
+struct In(TaskId);
 
-impl Display for Of {
+impl Display for In {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.0 {
             TaskId::NONE | TaskId::BACKGROUND => Ok(()),
