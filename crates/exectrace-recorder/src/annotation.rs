@@ -9,9 +9,10 @@ use std::panic::Location;
 use crate::fields::Fields;
 use crate::is_enabled;
 use crate::kinds::Kind;
-use crate::local::{record, serial};
 use crate::record::{head, number_and_length};
 use crate::reservation::Reservation;
+use crate::serial::serial;
+use crate::thread_buffer::record;
 
 /// A user task: one logical operation, such as a request, possibly across many threads.
 ///

@@ -75,9 +75,6 @@ pub(crate) fn all() -> Vec<(&'static str, String)> {
     about
 }
 
-/// The key under which a trace says that it holds nothing.
-pub(crate) const RECORDED: &str = "recorded";
-
 /// The likely cause if a recording holds nothing of the program's.
 pub(crate) fn why_nothing() -> &'static str {
     let sources = numbers::was_any_registered();

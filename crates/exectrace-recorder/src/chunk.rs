@@ -6,7 +6,7 @@
 //! thread).
 //!
 //! 1. Only the producer stores words, and only at or above `published`. A signal handler that
-//!    interrupts it is another producer on the same thread: `local` keeps the two apart.
+//!    interrupts it is another producer on the same thread: `thread_buffer` keeps the two apart.
 //! 2. The producer stores `published` with Release after the words below it; the consumer loads it
 //!    with Acquire and reads only below it. So every word it reads was stored before.
 //! 3. When a chunk is full the producer takes another, empty one and stores it in `next` with

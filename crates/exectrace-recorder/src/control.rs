@@ -17,10 +17,11 @@ use crate::enabled::{self, lock};
 use crate::flush::Flusher;
 use crate::pool::Pool;
 use crate::process::{self, Process};
-use crate::recording::{RecordingSink, Report, SinkError, StartError, StopError};
+use crate::report::{Report, SinkError, StartError, StopError};
 use crate::settings::Settings;
+use crate::sink::RecordingSink;
 use crate::thread::thread_number;
-use crate::{clock, local};
+use crate::{clock, thread_buffer};
 
 /// How long a process that exits waits for its recordings to be written.
 const EXIT_PATIENCE: Duration = Duration::from_secs(5);
@@ -84,7 +85,7 @@ impl<T> Reply<T> {
 
 /// Whether the calling thread may start a recording.
 pub(crate) fn can_start() -> Result<(), StartError> {
-    match local::is_flush_thread() {
+    match thread_buffer::is_flush_thread() {
         true => Err(StartError::OnFlushThread),
         false => Ok(()),
     }
@@ -103,7 +104,7 @@ pub(crate) fn start(output: RecordingSink) -> Result<RecordingId, StartError> {
 ///
 /// The flush thread cannot wait for itself: there it stops as soon as the present step is over.
 pub(crate) fn stop(id: RecordingId) -> Result<Report, StopError> {
-    if local::is_flush_thread() {
+    if thread_buffer::is_flush_thread() {
         send(Command::Stop(id, None));
         return Err(StopError::new(Report::default(), SinkError::OnFlushThread));
     }
@@ -167,7 +168,7 @@ fn spawn(
         .name("exectrace-flush".into())
         .spawn(move || {
             block_signals();
-            local::mute_this_thread();
+            thread_buffer::mute_this_thread();
             let id = ThreadId(thread_number());
             started.give(id);
             Flusher::new(process, id).run();
@@ -207,7 +208,7 @@ fn at_exit() {
     static IS_SET: AtomicBool = AtomicBool::new(false);
     extern "C" fn finish() {
         let is_running = |process: &&Process| process.flush_thread.get().is_some();
-        if process::existing().filter(is_running).is_none() || local::is_flush_thread() {
+        if process::existing().filter(is_running).is_none() || thread_buffer::is_flush_thread() {
             // A forked child that has no flush thread, or a sink that ends the process.
             return;
         }

@@ -16,13 +16,13 @@
 use std::panic::Location;
 
 use crate::chunk::{Chunk, ReadPosition};
-use crate::fields::Values;
 use crate::input::{AsyncKey, CallsiteKey, FieldValues, NewSpan, SpanKey};
 use crate::kinds::{Kind, Words};
 use crate::record::{
     is_head_of, kind_of_head, source_of_head, split_number_and_length, ticks_of_head,
 };
 use crate::span_source::{FIELD_WORDS_MASK, FIELDS_TRUNCATED, Parent};
+use crate::values::Values;
 
 /// Most addresses of a stack, so that its record fits a chunk whatever it says.
 pub(crate) const MAX_STACK_WORDS: usize = 128;

@@ -5,9 +5,9 @@
 use std::hash::{Hash, Hasher};
 use std::panic::Location;
 
-use crate::fields::{Value, Values};
-use crate::schedule::AsyncTaskKind;
+use crate::runtime::AsyncTaskKind;
 use crate::span_source::Parent;
+use crate::values::{Value, Values};
 
 /// A span among all spans of the process: its span source and its id there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,10 +12,10 @@
 //!   workers, that of the runtime.
 
 use crate::decode::{Record, Scratch};
-use crate::fields::Value;
 use crate::input::{Input, Upcoming, WakerKey};
 use crate::model::{Model, ThreadIndex};
-use crate::schedule::AsyncTaskKind;
+use crate::runtime::AsyncTaskKind;
+use crate::values::Value;
 
 /// What is fixed of the records of a kind.
 #[derive(Clone, Copy, Debug)]

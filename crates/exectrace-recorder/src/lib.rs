@@ -95,8 +95,6 @@ mod kinds;
 #[cfg(not(loom))]
 mod live_tasks;
 #[cfg(not(loom))]
-mod local;
-#[cfg(not(loom))]
 mod merge;
 #[cfg(not(loom))]
 mod model;
@@ -111,13 +109,21 @@ mod record;
 #[cfg(not(loom))]
 mod recording;
 #[cfg(not(loom))]
+mod report;
+#[cfg(not(loom))]
 mod reservation;
 #[cfg(not(loom))]
 mod resolve;
 #[cfg(not(loom))]
-mod schedule;
+mod runtime;
+#[cfg(not(loom))]
+mod samplers;
+#[cfg(not(loom))]
+mod serial;
 #[cfg(not(loom))]
 mod settings;
+#[cfg(not(loom))]
+mod sink;
 #[cfg(not(loom))]
 mod span_source;
 #[cfg(not(loom))]
@@ -128,7 +134,11 @@ mod table;
 #[cfg(not(loom))]
 mod thread;
 #[cfg(not(loom))]
+mod thread_buffer;
+#[cfg(not(loom))]
 mod thread_reader;
+#[cfg(not(loom))]
+mod values;
 #[cfg(not(loom))]
 mod waker;
 
@@ -168,9 +178,13 @@ pub use live_tasks::{keep_live_tasks, keeps_live_tasks};
 #[cfg(not(loom))]
 pub use name::name;
 #[cfg(not(loom))]
-pub use recording::{Recording, RecordingOptions, Report, SinkError, StartError, StopError, start};
+pub use recording::{Recording, RecordingOptions, start};
 #[cfg(not(loom))]
-pub use schedule::{AsyncTaskId, AsyncTaskKind, Runtime, Sampler, StackHash, Worker, add_sampler};
+pub use report::{Report, SinkError, StartError, StopError};
+#[cfg(not(loom))]
+pub use runtime::{AsyncTaskId, AsyncTaskKind, Runtime, StackHash, Worker};
+#[cfg(not(loom))]
+pub use samplers::{Sampler, add_sampler};
 #[cfg(not(loom))]
 pub use settings::{Settings, SettingsError};
 #[cfg(not(loom))]

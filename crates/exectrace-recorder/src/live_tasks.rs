@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::enabled::lock;
 use crate::process;
-use crate::schedule::{AsyncTaskId, AsyncTaskKind, Runtime};
+use crate::runtime::{AsyncTaskId, AsyncTaskKind, Runtime};
 
 use slot::{Slot, WORDS};
 

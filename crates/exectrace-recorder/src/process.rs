@@ -26,9 +26,9 @@ use crossbeam_queue::SegQueue;
 use crate::control::Command;
 use crate::enabled;
 use crate::live_tasks::LiveTask;
-use crate::local;
 use crate::pool::Pool;
-use crate::thread::Shared;
+use crate::thread::ThreadShared;
+use crate::thread_buffer;
 
 /// What the tracer has in one process.
 pub(crate) struct Process {
@@ -37,7 +37,7 @@ pub(crate) struct Process {
     /// From the first start on.
     pub(crate) pool: OnceLock<Pool>,
     /// Threads that recorded for the first time and are not yet known to the flush thread.
-    pub(crate) new_threads: SegQueue<Arc<Shared>>,
+    pub(crate) new_threads: SegQueue<Arc<ThreadShared>>,
     /// What the flush thread is asked to do.
     pub(crate) commands: Mutex<Vec<Command>>,
     /// Held by who makes pool and flush thread.
@@ -118,7 +118,7 @@ fn watch_forks() {
         enabled::forget();
         FORKS.fetch_add(1, Ordering::Relaxed);
         CURRENT.store(null_mut(), Ordering::Release);
-        local::forget();
+        thread_buffer::forget();
     }
     if !IS_WATCHED.swap(true, Ordering::Relaxed) {
         // SAFETY: the handler lives as long as the program, and does only what a forked child may

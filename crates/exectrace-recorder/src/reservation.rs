@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::chunk::Chunk;
-use crate::local::{Building, SOFT_END};
+use crate::thread_buffer::{Building, SOFT_END};
 
 /// Space for a record whose length is not known when it begins.
 ///

@@ -12,9 +12,9 @@ use std::marker::PhantomData;
 use crate::fields::Fields;
 use crate::is_enabled;
 use crate::kinds::Kind;
-use crate::local::record;
 use crate::record::{MAX_SOURCES, head};
 use crate::reservation::Reservation;
+use crate::thread_buffer::record;
 
 /// What a call site of spans or events says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,16 +1,20 @@
-//! What a recording thread and the flush thread share.
+//! What a recording thread and the flush thread share, from the thread's first record to its end.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::chunk::Chunk;
-use crate::local;
 use crate::process;
+use crate::thread_buffer::{self, ThreadBuffer, lose_elsewhere};
+
+thread_local! {
+    static GUARD: ExitGuard = ExitGuard::default();
+}
 
 /// What the flush thread knows of a thread that records.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct ThreadShared {
     /// The system's number of the thread.
     pub(crate) thread: u64,
     /// The thread's name, if it has one.
@@ -23,9 +27,9 @@ pub(crate) struct Shared {
     pub(crate) ended: AtomicBool,
 }
 
-impl Shared {
+impl ThreadShared {
     /// Makes this thread known to the flush thread. Allocates.
-    pub(crate) fn register() -> Arc<Self> {
+    fn register() -> Arc<Self> {
         let shared = Arc::new(Self {
             thread: thread_number(),
             name: std::thread::current().name().map(Into::into),
@@ -46,20 +50,43 @@ impl Shared {
 
 /// Hands the thread's buffer over when the thread ends.
 #[derive(Default)]
-pub(crate) struct ExitGuard {
+struct ExitGuard {
     /// `None` until the thread records.
-    pub(crate) shared: RefCell<Option<Arc<Shared>>>,
+    shared: RefCell<Option<Arc<ThreadShared>>>,
 }
 
 impl Drop for ExitGuard {
     fn drop(&mut self) {
         let shared = self.shared.get_mut().take();
-        local::end(shared.as_deref());
+        thread_buffer::end(shared.as_deref());
         if let Some(shared) = shared {
             // Release: the flush thread reads the last record after it has seen this.
             shared.ended.store(true, Ordering::Release);
         }
     }
+}
+
+/// Runs `f` with what this thread shares with the flush thread, registering it if it is new. The state
+/// of its buffer is busy.
+///
+/// Returns `None`, and counts a lost record, if the thread is past its end.
+pub(crate) fn with_shared<R>(
+    buffer: &ThreadBuffer,
+    f: impl FnOnce(&ThreadShared) -> R,
+) -> Option<R> {
+    let result = GUARD.try_with(|guard| {
+        let mut shared = guard.shared.borrow_mut();
+        if !buffer.is_registered() {
+            buffer.set_registered();
+            *shared = Some(ThreadShared::register());
+        }
+        let shared = shared.get_or_insert_with(ThreadShared::register);
+        f(shared)
+    });
+    if result.is_err() {
+        lose_elsewhere();
+    }
+    result.ok()
 }
 
 /// The number under which the system knows this thread.

@@ -11,7 +11,7 @@ use crate::input::{NewSpan, SpanKey, Upcoming};
 use crate::kinds::Kind;
 use crate::model::{LeafRecords, Model, ThreadIndex};
 use crate::process;
-use crate::thread::Shared;
+use crate::thread::ThreadShared;
 
 /// A thread, and how far it was read.
 ///
@@ -21,7 +21,7 @@ use crate::thread::Shared;
 pub(crate) struct ThreadReader {
     /// The model's name for the thread.
     index: ThreadIndex,
-    shared: Arc<Shared>,
+    shared: Arc<ThreadShared>,
     /// `None` until the thread has its first chunk.
     cursors: Option<Cursors>,
     /// The moment of the last look, near which all records lie.
@@ -42,7 +42,7 @@ struct Cursors {
 }
 
 impl ThreadReader {
-    pub(crate) fn new(index: ThreadIndex, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(index: ThreadIndex, shared: Arc<ThreadShared>) -> Self {
         Self {
             index,
             shared,
@@ -324,7 +324,7 @@ mod tests {
     fn reader_of(chunk: &'static Chunk) -> ThreadReader {
         ThreadReader::new(
             ThreadIndex(1),
-            Arc::new(Shared {
+            Arc::new(ThreadShared {
                 thread: 1,
                 name: None,
                 first: OnceLock::from(chunk),

@@ -31,9 +31,9 @@ use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 
 use crate::enabled::{epoch, is_enabled};
 use crate::kinds::Kind;
-use crate::local::record;
-use crate::schedule::{AsyncTaskId, Runtime, StackHash};
+use crate::runtime::{AsyncTaskId, Runtime, StackHash};
 use crate::stacks::{self, Watch, Watching};
+use crate::thread_buffer::record;
 
 /// Kinds of wakers that can be told apart. A program has one for each executor, and Tokio's tasks
 /// share one.

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use exectrace_format::conventions::RECORDED;
 use exectrace_format::{SideRecord, Writer};
 
 use super::generation::Generation;
 use super::losses::Losses;
 use crate::capabilities;
 use crate::control::RecordingId;
-use crate::recording::{RecordingSink, Report, SinkError, StopError};
+use crate::report::{Report, SinkError, StopError};
+use crate::sink::RecordingSink;
 
 /// What the tracer has counted since some recording started, whichever is the first.
 #[derive(Clone, Copy, Debug, Default)]
@@ -114,7 +116,7 @@ impl Active {
         let mut writer = Writer::new();
         writer.begin_generation(self.generation, self.before.now_ns);
         let text = format!("nothing: {cause}");
-        let pairs = vec![(capabilities::RECORDED.into(), text.into())];
+        let pairs = vec![(RECORDED.into(), text.into())];
         writer.side_record(&SideRecord::Capabilities { pairs });
         let mut bytes = Vec::new();
         writer.finish_group(&mut bytes);

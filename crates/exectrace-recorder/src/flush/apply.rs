@@ -94,17 +94,23 @@ impl Target<'_> {
             }
         }
         let time_ns = self.time_of(ticks);
-        self.model.begin_record(time_ns);
         match peek.kind {
             Kind::SpanExit if record.is_closed_next() => {
+                self.model.begin_record(time_ns);
                 self.model
                     .handle(thread, Input::SpanExitLast(record.span()));
             }
             Kind::Lost => {
                 let records = record.take_newly_lost();
-                self.model.handle(thread, Input::Lost { records });
+                if records > 0 {
+                    self.model.begin_record(time_ns);
+                    self.model.handle(thread, Input::Lost { records });
+                }
             }
-            _ => record.handle(self.model, thread),
+            _ => {
+                self.model.begin_record(time_ns);
+                record.handle(self.model, thread);
+            }
         }
         record.advance();
     }

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use exectrace_format::LeftOut;
 
-use crate::local::{LOST_ELSEWHERE, LOST_IN_FORMATTING};
 use crate::model::Model;
+use crate::thread_buffer::{LOST_ELSEWHERE, LOST_IN_FORMATTING};
 
 /// How much of it was reported in the trace, by cause. The recordings' own reports count the same, so
 /// that both agree.

@@ -10,6 +10,7 @@
 //! is asked after its file was opened.
 
 use exectrace_format::ThreadId;
+use exectrace_format::conventions::THREADS_CPU;
 use rustc_hash::FxHashMap;
 
 use crate::clock::since_origin_ns;
@@ -23,9 +24,6 @@ pub(super) const MAX_TIMED_THREADS: usize = 256;
 const WIDEST_LOOK_NS: u64 = 100_000;
 /// At most so many times: on a full machine all may take long.
 const LOOKS: usize = 3;
-
-/// The key under which a trace says whether it has these times.
-pub(super) const KEY: &str = "threads.cpu";
 
 /// What was counted of a thread, since it began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +96,7 @@ impl ThreadTimes {
     fn say_that_some_are_left_out(&mut self, model: &mut Model) {
         if !std::mem::replace(&mut self.is_full, true) {
             let text = format!("schedstat, of {MAX_TIMED_THREADS} threads; others were left out");
-            model.note_about(model.time_ns(), KEY, &text);
+            model.note_about(model.time_ns(), THREADS_CPU, &text);
         }
     }
 

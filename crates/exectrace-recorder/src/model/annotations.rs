@@ -10,7 +10,7 @@ use super::stays::Stay;
 use super::tasks::OpenTask;
 use super::threads::ThreadIndex;
 use super::{Model, text};
-use crate::fields::Value;
+use crate::values::Value;
 
 impl Model {
     /// The trace's id of a task of the annotation API; 0, or one that is not known, is the task of

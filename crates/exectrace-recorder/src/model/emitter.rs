@@ -1,5 +1,6 @@
 //! Where the model's events go: the writer, with a time for each event.
 
+use exectrace_format::conventions::UNKNOWN_FILE;
 use exectrace_format::{
     Event, PART_OF_SPAN, SideRecord, StackId, Stream, StringId, ThreadId, Writer,
 };
@@ -55,7 +56,7 @@ impl Emitter {
         Self {
             writer,
             no_thread,
-            part_of_span: names.frame_of(PART_OF_SPAN, "unknown", 1),
+            part_of_span: names.frame_of(PART_OF_SPAN, UNKNOWN_FILE, 1),
             lanes_grew: false,
             now_ns: 1,
             last_ns: 0,

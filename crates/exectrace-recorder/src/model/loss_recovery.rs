@@ -4,6 +4,7 @@
 //! lost. What is open then becomes *suspect*. A suspect ends at the record of its end, if that comes;
 //! or when nothing has named it for some generations. So no table grows because records were lost.
 
+use exectrace_format::conventions::LOST_CATEGORY;
 use exectrace_format::{Inferred, LeftOut, SideRecord, ThreadId};
 use rustc_hash::FxHashSet;
 
@@ -18,17 +19,13 @@ const SILENT_GENERATIONS: u64 = 3;
 impl Model {
     /// A thread says that it lost records before this moment.
     pub(super) fn lost(&mut self, thread: ThreadIndex, records: u64) {
-        if records == 0 {
-            // They were reported before.
-            return;
-        }
         self.run(thread);
         self.losses += 1;
         self.counts.lost += records;
         self.earlier.forget_all();
         self.suspect_all_regions();
         let message = format!("{records} records lost: the tracer's buffers were full");
-        let category = self.machine.names.intern_static("lost");
+        let category = self.machine.names.intern_static(LOST_CATEGORY);
         self.write_log_event(thread, super::TRACER_TASK, category, &message, Leaf::None);
         let Some(thread) = self.machine.thread(thread).map(|thread| thread.id) else {
             return;
@@ -60,7 +57,7 @@ impl Model {
         self.earlier.forget_all();
         self.suspect_all_regions();
         let message = format!("{records} records lost: the tracer's buffers were full");
-        self.note(time_ns, "lost", &message);
+        self.note(time_ns, LOST_CATEGORY, &message);
         let time_ns = self.machine.emitter.time_ns();
         self.machine.emitter.side(&SideRecord::Lost {
             time_ns,
@@ -79,7 +76,7 @@ impl Model {
             self.suspect_all_regions();
         }
         let message = format!("{count} {}", cause.text());
-        self.note(self.time_ns(), "lost", &message);
+        self.note(self.time_ns(), LOST_CATEGORY, &message);
         let time_ns = self.machine.emitter.time_ns();
         self.machine.emitter.side(&SideRecord::LeftOut {
             time_ns,

@@ -22,6 +22,7 @@ mod loss_recovery;
 mod names;
 mod polls;
 mod preamble;
+mod running;
 mod sites;
 mod spans;
 mod stays;
@@ -31,9 +32,13 @@ mod tests;
 mod text;
 mod threads;
 mod tracing;
+mod waits;
 mod wakes;
 mod workers;
 
+use exectrace_format::conventions::{
+    BACKGROUND_NAME, BACKGROUND_TASK, TRACER_NAME, TRACER_TASK, UNKNOWN_FILE,
+};
 use exectrace_format::{CONCURRENT_SPAN, GroupCounts, Inferred, SideRecord, TaskId, ThreadId};
 use rustc_hash::FxHashMap;
 
@@ -52,12 +57,8 @@ pub(crate) use leaf_span::LeafRecords;
 pub(crate) use sites::Describe;
 pub(crate) use threads::ThreadIndex;
 
-/// The user task of the tracer's own messages.
-pub(crate) const TRACER_TASK: TaskId = TaskId(1);
-/// The user task of what belongs to no task of the program's. Go's own number for that, 0, would
-/// show as a nameless task that never ends.
-pub(crate) const BACKGROUND_TASK: TaskId = TaskId(2);
-const FIRST_TASK: u64 = 3;
+/// The first user task of the program's.
+const FIRST_TASK: u64 = BACKGROUND_TASK.0 + 1;
 
 /// What the model counted, for reports and tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,7 +101,7 @@ impl Model {
         let mut machine = Machine::new(tracer);
         Self {
             polls: AsyncTasks::new(&mut machine.names),
-            concurrent_span: machine.names.frame_of(CONCURRENT_SPAN, "unknown", 1),
+            concurrent_span: machine.names.frame_of(CONCURRENT_SPAN, UNKNOWN_FILE, 1),
             machine,
             sites: Sites::new(describe),
             spans: Spans::default(),
@@ -331,8 +332,8 @@ impl Model {
 
     /// The user tasks that the tracer keeps open in every file.
     const OWN_TASKS: [(TaskId, &str); 2] = [
-        (TRACER_TASK, threads::TRACER_NAME),
-        (BACKGROUND_TASK, "background"),
+        (TRACER_TASK, TRACER_NAME),
+        (BACKGROUND_TASK, BACKGROUND_NAME),
     ];
 
     /// Sees to it that annotations can be written on the thread.

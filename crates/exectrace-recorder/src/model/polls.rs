@@ -7,30 +7,26 @@
 
 use std::panic::Location;
 
-use exectrace_format::{
-    Inferred, UNKNOWN_WAIT, WOKEN_BY_BLOCKING, WOKEN_BY_DRIVER, WOKEN_BY_TASK, WOKEN_BY_THREAD,
+use exectrace_format::Inferred;
+use exectrace_format::conventions::{
+    ENDED_WITHOUT_RUNNING, POLLED_BEFORE, TASK_FROM_BEFORE, UNKNOWN_FILE, WAKE_NOT_SEEN,
+    WOKEN_DURING_POLL, YIELD,
 };
 use rustc_hash::FxHashMap;
 
 use super::flow::{Flow, FlowId, FlowState, RegionKey};
-use super::lookahead::{Lookahead, WakerKind};
-use super::names::{ChainId, FrameId, Leaf, NameId, Names};
+use super::lookahead::Lookahead;
+use super::names::{FrameId, Leaf, NameId, Names};
 use super::threads::{ThreadIndex, WorkerKey};
+use super::waits::Waits;
 use super::wakes::Wakers;
 use super::{Model, files};
 use crate::input::{AsyncKey, WakerKey};
 use crate::live_tasks::LiveTask;
-use crate::resolve::{JOIN, Resolver};
-use crate::schedule::AsyncTaskKind;
+use crate::runtime::AsyncTaskKind;
 
 /// Most async tasks that may live at once, some 200 bytes each. Those beyond are counted and left out.
 const MAX_ASYNC_TASKS: usize = 1 << 20;
-
-/// Most stacks of waiting tasks that are kept, some 200 bytes each; a wait at another has none.
-const MAX_WAIT_PLACES: usize = 1 << 16;
-
-/// The file of a function of which only the name is known.
-const FUNCTION_FILE: &str = "unknown";
 
 /// An async task that has not ended.
 #[derive(Debug)]
@@ -45,27 +41,13 @@ pub(super) struct AsyncTask {
     pub(super) waker: Option<WakerKey>,
 }
 
-/// Where tasks wait, and why, by the hash of the stack.
-#[derive(Clone, Copy, Debug)]
-struct WaitPlace {
-    leaf: Leaf,
-    reason: Option<NameId>,
-    /// Waiting here means to yield: the task could run on.
-    yields: bool,
-    /// It waits for the end of a task, or of a closure on the blocking pool.
-    joins: bool,
-}
-
-/// Async tasks, and what was learned of their waits.
+/// Async tasks, their wakes and their waits.
 #[derive(Debug)]
 pub(crate) struct AsyncTasks {
     pub(super) tasks: FxHashMap<u64, AsyncTask>,
     pub(super) wakers: Wakers,
-    places: FxHashMap<u64, WaitPlace>,
-    /// Who ended all waits so far of tasks of this root at this stack; `None` once they differed.
-    learned: FxHashMap<(ChainId, FrameId), Option<WakerKind>>,
+    pub(super) waits: Waits,
     pub(crate) lookahead: Lookahead,
-    resolver: Resolver,
     pub(super) texts: Texts,
     next_poll: u64,
 }
@@ -73,11 +55,6 @@ pub(crate) struct AsyncTasks {
 /// Names that are used again and again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Texts {
-    by_driver: NameId,
-    by_task: NameId,
-    by_thread: NameId,
-    by_blocking: NameId,
-    unknown_wait: NameId,
     woken: NameId,
     yields: NameId,
     pub(super) wake_not_seen: FrameId,
@@ -88,47 +65,22 @@ pub(super) struct Texts {
 
 impl AsyncTasks {
     pub(crate) fn new(names: &mut Names) -> Self {
+        let mut mark = |mark| names.frame_of(mark, UNKNOWN_FILE, 1);
         let texts = Texts {
-            by_driver: names.intern_static(WOKEN_BY_DRIVER),
-            by_task: names.intern_static(WOKEN_BY_TASK),
-            by_thread: names.intern_static(WOKEN_BY_THREAD),
-            by_blocking: names.intern_static(WOKEN_BY_BLOCKING),
-            unknown_wait: names.intern_static(UNKNOWN_WAIT),
-            woken: names.intern_static("woken during poll"),
-            yields: names.intern_static("yield"),
-            wake_not_seen: names.frame_of("(wake not seen)", "unknown", 1),
-            polled_before: names.frame_of("(polled since before the recording)", "unknown", 1),
-            not_run: names.frame_of("(ended without running)", "unknown", 1),
-            unknown_task: names.frame_of("(task from before)", "unknown", 1),
+            wake_not_seen: mark(WAKE_NOT_SEEN),
+            polled_before: mark(POLLED_BEFORE),
+            not_run: mark(ENDED_WITHOUT_RUNNING),
+            unknown_task: mark(TASK_FROM_BEFORE),
+            woken: names.intern_static(WOKEN_DURING_POLL),
+            yields: names.intern_static(YIELD),
         };
         Self {
             tasks: FxHashMap::default(),
             wakers: Wakers::default(),
-            places: FxHashMap::default(),
-            learned: FxHashMap::default(),
+            waits: Waits::new(names),
             lookahead: Lookahead::default(),
-            resolver: Resolver::new(),
             texts,
             next_poll: 1,
-        }
-    }
-
-    /// Why a task waited, as far as it follows from who woke it.
-    fn reason_of(&self, kind: WakerKind) -> NameId {
-        match kind {
-            WakerKind::Driver => self.texts.by_driver,
-            WakerKind::Blocking => self.texts.by_blocking,
-            WakerKind::Task => self.texts.by_task,
-            WakerKind::Outside => self.texts.by_thread,
-            WakerKind::BetweenPolls => self.texts.unknown_wait,
-        }
-    }
-
-    /// Keeps who ended a wait at this stack, for waits there whose wake cannot be seen ahead.
-    pub(super) fn learn(&mut self, stack: ChainId, root: FrameId, kind: WakerKind) {
-        let learned = self.learned.entry((stack, root)).or_insert(Some(kind));
-        if *learned != Some(kind) {
-            *learned = None;
         }
     }
 }
@@ -224,7 +176,7 @@ impl Model {
         let root = match self.polls.wakers.name_of(key.task) {
             Some(name) => {
                 let name = self.machine.names.text(name).to_owned();
-                self.machine.names.frame_of(&name, "unknown", 1)
+                self.machine.names.frame_of(&name, UNKNOWN_FILE, 1)
             }
             None => self.polls.texts.unknown_task,
         };
@@ -278,7 +230,7 @@ impl Model {
         let task = self.polls.tasks.get(&key.task);
         let (woken, waker) = task.map_or((false, None), |task| (task.woken, task.waker));
         self.end_dropped_spans(thread);
-        let place = self.polls.places.get(&stack).copied();
+        let place = self.polls.waits.place(stack);
         let leaf = place.map_or(Leaf::None, |place| place.leaf);
         let texts = self.polls.texts;
         let yields = place.is_some_and(|place| place.yields);
@@ -314,42 +266,6 @@ impl Model {
         self.machine.poll(thread, flow, waker);
         self.infer(Inferred::State, go);
         true
-    }
-
-    /// Why the task that runs on the thread is about to wait.
-    fn wait_reason(
-        &self,
-        thread: ThreadIndex,
-        key: AsyncKey,
-        waker: Option<WakerKey>,
-        leaf: Leaf,
-        place: Option<WaitPlace>,
-    ) -> NameId {
-        let seen = place.and_then(|place| place.reason);
-        let joins = place.is_some_and(|place| place.joins);
-        if let Some(reason) = seen.filter(|_| !joins) {
-            return reason;
-        }
-        let now = self.machine.emitter.now_ns();
-        let known = [waker, self.polls.wakers.span_of(key.task)];
-        let next = self.polls.lookahead.next_wake(key.task, known, now);
-        if let Some(reason) = seen {
-            // A stack does not say on which pool runs what it joins; who wakes does.
-            let blocking = next == Some(WakerKind::Blocking);
-            return if blocking {
-                self.polls.texts.by_blocking
-            } else {
-                reason
-            };
-        }
-        let root = self.machine.current(thread).map(|flow| flow.root);
-        let kind = next.or_else(|| match (leaf, root) {
-            (Leaf::Chain(stack), Some(root)) => *self.polls.learned.get(&(stack, root))?,
-            _ => None,
-        });
-        kind.map_or(self.polls.texts.unknown_wait, |kind| {
-            self.polls.reason_of(kind)
-        })
     }
 
     pub(super) fn async_end(&mut self, thread: ThreadIndex, key: AsyncKey) {
@@ -431,33 +347,8 @@ impl Model {
 
     pub(super) fn unpark(&mut self, thread: ThreadIndex, worker: WorkerKey) {
         let (runtime, number) = worker;
-        let name = crate::schedule::runtime_name(runtime);
+        let name = crate::runtime::runtime_name(runtime);
         self.machine
             .unpark(thread, worker, &format!("{name} worker {number}"));
-    }
-
-    /// A stack at which tasks wait became known.
-    pub(super) fn stack_is(&mut self, hash: u64, addresses: &[u64]) {
-        if self.polls.places.contains_key(&hash) || self.polls.places.len() >= MAX_WAIT_PLACES {
-            return;
-        }
-        let stack = self.polls.resolver.await_stack(addresses);
-        let names = &mut self.machine.names;
-        let frames: Vec<_> = stack
-            .frames
-            .iter()
-            .map(|frame| names.frame_of(&frame.function, FUNCTION_FILE, 1))
-            .collect();
-        let leaf = match frames[..] {
-            [] => Leaf::None,
-            _ => Leaf::Chain(names.chain_of(&frames)),
-        };
-        let place = WaitPlace {
-            leaf,
-            reason: stack.reason.map(|reason| names.intern_static(reason)),
-            yields: stack.reason == Some("yield"),
-            joins: stack.reason == Some(JOIN),
-        };
-        self.polls.places.insert(hash, place);
     }
 }

@@ -5,13 +5,14 @@
 //! own that tells all: open user tasks (parents first), threads with their lanes, flows and open
 //! regions, idle lanes.
 
+use exectrace_format::conventions::TRACER_NAME;
 use exectrace_format::{
     Event, Frame, GoStatus, ProcStatus, SideRecord, StackId, Stream, TaskId, ThreadId, Writer,
 };
 
 use super::flow::{Flow, FlowState};
 use super::names::{FrameId, Leaf, NameId};
-use super::threads::{TRACER_NAME, Thread, ThreadIndex};
+use super::threads::{Thread, ThreadIndex};
 use super::{Model, TRACER_TASK};
 
 /// An open user task, as a preamble tells it.

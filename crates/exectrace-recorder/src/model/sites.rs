@@ -1,5 +1,6 @@
 //! Call sites of spans and events: described once, kept as ids.
 
+use exectrace_format::conventions::{UNKNOWN_FILE, UNKNOWN_SPAN};
 use rustc_hash::FxHashMap;
 
 use super::names::{FrameId, NameId, Names};
@@ -122,7 +123,7 @@ impl Sites {
         if let Some(site) = self.unknown_span {
             return site;
         }
-        let site = self.push(None, unknown("(unknown span)"), names);
+        let site = self.push(None, unknown(UNKNOWN_SPAN), names);
         self.unknown_span = Some(site);
         site
     }
@@ -133,7 +134,7 @@ impl Sites {
             CallsiteKind::Span | CallsiteKind::AsyncTask => format!("{module}::{}", callsite.name),
             CallsiteKind::Event | CallsiteKind::Log => module.to_owned(),
         };
-        let file = callsite.file.unwrap_or("unknown");
+        let file = callsite.file.unwrap_or(UNKNOWN_FILE);
         let site = Site {
             key,
             name: names.intern(callsite.name),

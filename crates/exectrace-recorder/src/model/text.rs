@@ -1,12 +1,14 @@
 //! Fields as text: the message first, then `name=value` for each other field.
 
+use exectrace_format::conventions::UNKNOWN_FILE;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::names::{FrameId, Names};
 use super::sites::{FieldRole, Site, category};
-use crate::fields::{CUT, FloorBoundary, MAX_TEXT_BYTES, Value};
+use crate::fields::{CUT, FloorBoundary, MAX_TEXT_BYTES};
 use crate::input::FieldValues;
+use crate::values::Value;
 
 /// Writes the fields of a record into `text`, which is cleared first.
 pub(crate) fn write_fields(site: &Site, fields: FieldValues<'_>, text: &mut String) {
@@ -111,7 +113,7 @@ impl LogOrigin {
 
     pub(crate) fn place(&self, names: &mut Names) -> FrameId {
         let module = self.module.as_deref().unwrap_or("log");
-        let file = self.file.as_deref().unwrap_or("unknown");
+        let file = self.file.as_deref().unwrap_or(UNKNOWN_FILE);
         names.frame_of(module, file, self.line.unwrap_or(1))
     }
 }

@@ -3,6 +3,7 @@
 //! A span without a parent is a user task (or what its call site says), any other belongs to its
 //! parent's. What it is where it is entered, is in `entering`; where it ends, in `closing`.
 
+use exectrace_format::conventions::FOLLOWS_FROM_CATEGORY;
 use exectrace_format::{SideRecord, TaskId};
 
 use super::names::Leaf;
@@ -10,9 +11,9 @@ use super::sites::SiteId;
 use super::spans::{Span, SpanSlot};
 use super::threads::ThreadIndex;
 use super::{BACKGROUND_TASK, Model, text};
-use crate::fields::Value;
 use crate::input::{CallsiteKey, FieldValues, NewSpan, SpanKey};
 use crate::span_source::{CallsiteKind, Parent, TaskRule};
+use crate::values::Value;
 
 /// What is found of the parent of a span or an event.
 #[derive(Clone, Copy, Debug, Default)]
@@ -201,7 +202,7 @@ impl Model {
         let name = self.machine.names.text(self.sites.get(followed.site).name);
         let message = format!("{name} (task {})", from.0);
         self.run(thread);
-        let category = self.machine.names.intern_static("follows_from");
+        let category = self.machine.names.intern_static(FOLLOWS_FROM_CATEGORY);
         self.write_log_event(thread, to, category, &message, Leaf::Place(place));
         let time_ns = self.machine.emitter.time_ns();
         self.machine

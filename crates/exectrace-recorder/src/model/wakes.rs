@@ -12,9 +12,9 @@ use super::names::{Leaf, NameId};
 use super::sites::SiteId;
 use super::spans::{Span, SpanSlot};
 use super::threads::ThreadIndex;
-use crate::fields::Value;
 use crate::input::{AsyncKey, FieldValues, SpanKey, WakerKey};
 use crate::span_source::CallsiteKind;
+use crate::values::Value;
 
 /// Most wakers that are remembered, some 50 bytes each.
 const MAX_WAKERS: usize = 1 << 21;
@@ -171,7 +171,7 @@ impl Model {
             && let Some(flow) = self.machine.flows.get(flow)
             && let (Leaf::Chain(chain), Some(kind)) = (flow.wait.1, kind)
         {
-            self.polls.learn(chain, flow.root, kind);
+            self.polls.waits.learn(chain, flow.root, kind);
         }
     }
 

@@ -15,28 +15,18 @@
 //! `select` is in the synchronisation profile, `network` alone is in the network profile, and the
 //! others are in neither.
 
-/// A value or a message from another task.
-pub(crate) const RECEIVE: &str = "chan receive";
-/// Room for a message.
-pub(crate) const SEND: &str = "chan send";
+use exectrace_format::conventions::{
+    CHANNEL_RECEIVE, CHANNEL_SEND, NETWORK, SELECT, SLEEP, SYNC, YIELD,
+};
+
 /// A watch channel, or the barrier that is built on one, where all else of it was inlined.
 pub(crate) const WATCH: &str = "sync (watch or barrier)";
-/// A lock, a permit, a notification.
-pub(crate) const SYNC: &str = "sync";
 /// The end of another task.
 pub(crate) const JOIN: &str = "sync (join)";
 /// The end of a child process.
 pub(crate) const PROCESS: &str = "sync (child process)";
 /// A function that the blocking pool runs.
 pub(crate) const BLOCKING: &str = "sync (blocking call)";
-/// Any of several things.
-pub(crate) const SELECT: &str = "select";
-/// A timer.
-pub(crate) const SLEEP: &str = "sleep";
-/// A socket, or what else the kernel tells to be ready.
-pub(crate) const NETWORK: &str = "network";
-/// Nothing: it lets others run.
-pub(crate) const YIELD: &str = "yield";
 
 /// Functions whose name begins with `prefix` and has `word` in what follows.
 struct Rule {
@@ -73,22 +63,22 @@ const RULES: &[Rule] = &[
     rule("tokio::io::std", "", BLOCKING),
     rule("tokio::net::addr::", "", BLOCKING),
     // Tokio's channels and locks.
-    rule("tokio::sync::mpsc::", "Sender::", SEND),
-    rule("tokio::sync::mpsc::", "Permit", SEND),
-    rule("tokio::sync::mpsc::", "Tx::", SEND),
-    rule("tokio::sync::mpsc::", "", RECEIVE),
-    rule("tokio::sync::oneshot::Sender::", "", SEND),
-    rule("tokio::sync::oneshot::", "", RECEIVE),
-    rule("tokio::sync::broadcast::Sender::", "", SEND),
-    rule("tokio::sync::broadcast::", "", RECEIVE),
-    rule("tokio::sync::watch::Sender::", "", SEND),
-    rule("tokio::sync::watch::", "", RECEIVE),
+    rule("tokio::sync::mpsc::", "Sender::", CHANNEL_SEND),
+    rule("tokio::sync::mpsc::", "Permit", CHANNEL_SEND),
+    rule("tokio::sync::mpsc::", "Tx::", CHANNEL_SEND),
+    rule("tokio::sync::mpsc::", "", CHANNEL_RECEIVE),
+    rule("tokio::sync::oneshot::Sender::", "", CHANNEL_SEND),
+    rule("tokio::sync::oneshot::", "", CHANNEL_RECEIVE),
+    rule("tokio::sync::broadcast::Sender::", "", CHANNEL_SEND),
+    rule("tokio::sync::broadcast::", "", CHANNEL_RECEIVE),
+    rule("tokio::sync::watch::Sender::", "", CHANNEL_SEND),
+    rule("tokio::sync::watch::", "", CHANNEL_RECEIVE),
     // Under a receiver that was inlined; what else is built on it stays a function of its own.
-    rule("tokio::sync::task::", "", RECEIVE),
+    rule("tokio::sync::task::", "", CHANNEL_RECEIVE),
     rule("tokio::sync::", "", SYNC),
-    rule("tokio::signal::", "", RECEIVE),
+    rule("tokio::signal::", "", CHANNEL_RECEIVE),
     rule("tokio::process::", "", PROCESS),
-    rule("tokio_util::sync::mpsc::", "", SEND),
+    rule("tokio_util::sync::mpsc::", "", CHANNEL_SEND),
     rule("tokio_util::sync::", "", SYNC),
     rule("tokio_util::task::task_tracker::", "", SYNC),
     rule("tokio_util::task::join_map::", "", JOIN),
@@ -101,13 +91,13 @@ const RULES: &[Rule] = &[
     rule("tokio::net::", "", NETWORK),
     rule("tokio::io::poll_evented::", "", NETWORK),
     rule("tokio::io::async_fd::", "", NETWORK),
-    rule("tokio::io::util::mem::", "write", SEND),
-    rule("tokio::io::util::mem::", "", RECEIVE),
+    rule("tokio::io::util::mem::", "write", CHANNEL_SEND),
+    rule("tokio::io::util::mem::", "", CHANNEL_RECEIVE),
     // Futures.
-    rule("futures_channel::mpsc::", "Sender", SEND),
-    rule("futures_channel::mpsc::", "", RECEIVE),
-    rule("futures_channel::oneshot::", "Sender::", SEND),
-    rule("futures_channel::oneshot::", "", RECEIVE),
+    rule("futures_channel::mpsc::", "Sender", CHANNEL_SEND),
+    rule("futures_channel::mpsc::", "", CHANNEL_RECEIVE),
+    rule("futures_channel::oneshot::", "Sender::", CHANNEL_SEND),
+    rule("futures_channel::oneshot::", "", CHANNEL_RECEIVE),
     rule("futures_util::lock::", "", SYNC),
     rule("futures_util::stream::futures_", "", SELECT),
     rule("futures_util::stream::select", "", SELECT),
@@ -126,10 +116,10 @@ const RULES: &[Rule] = &[
     rule("futures_timer::", "", SLEEP),
     rule("async_io::Timer", "", SLEEP),
     rule("async_io::", "", NETWORK),
-    rule("async_channel::Send", "", SEND),
-    rule("async_channel::", "", RECEIVE),
-    rule("flume::async::Send", "", SEND),
-    rule("flume::async::", "", RECEIVE),
+    rule("async_channel::Send", "", CHANNEL_SEND),
+    rule("async_channel::", "", CHANNEL_RECEIVE),
+    rule("flume::async::Send", "", CHANNEL_SEND),
+    rule("flume::async::", "", CHANNEL_RECEIVE),
     rule("async_lock::", "", SYNC),
     rule("event_listener::", "", SYNC),
     rule("futures_intrusive::", "", SYNC),
@@ -265,13 +255,13 @@ mod tests {
             "tokio::sync::mpsc::bounded::Receiver::recv",
         ];
         assert_eq!(reason(&barrier), Some(SYNC));
-        assert_eq!(reason(&barrier[..2]), Some(RECEIVE));
+        assert_eq!(reason(&barrier[..2]), Some(CHANNEL_RECEIVE));
         let send = [
             "tokio::sync::batch_semaphore::Acquire::poll",
             "tokio::sync::mpsc::bounded::Sender::reserve_inner",
             "app::main",
         ];
-        assert_eq!(reason(&send), Some(SEND));
+        assert_eq!(reason(&send), Some(CHANNEL_SEND));
         assert_eq!(reason(&send[..1]), Some(SYNC));
         let file = [
             "tokio::runtime::task::harness::can_read_output",
@@ -295,7 +285,7 @@ mod tests {
         let barrier = [watch[0], watch[1], "tokio::sync::barrier::Barrier::wait"];
         assert_eq!(reason(&barrier), Some(SYNC));
         let broadcast = ["tokio::sync::broadcast::Recv::poll", watch[1]];
-        assert_eq!(reason(&broadcast), Some(RECEIVE));
+        assert_eq!(reason(&broadcast), Some(CHANNEL_RECEIVE));
     }
 
     #[test]
@@ -305,7 +295,7 @@ mod tests {
             "tokio::time::timeout::Timeout::poll",
             "app::main",
         ];
-        assert_eq!(reason(&receive), Some(RECEIVE));
+        assert_eq!(reason(&receive), Some(CHANNEL_RECEIVE));
         let timer = [
             "tokio::runtime::time::entry::TimerEntry::poll_elapsed",
             "tokio::time::sleep::Sleep::poll",
@@ -343,7 +333,16 @@ mod tests {
                 .iter()
                 .any(|&part| text.contains(part))
         };
-        for text in [RECEIVE, SEND, WATCH, SYNC, JOIN, PROCESS, BLOCKING, SELECT] {
+        for text in [
+            CHANNEL_RECEIVE,
+            CHANNEL_SEND,
+            WATCH,
+            SYNC,
+            JOIN,
+            PROCESS,
+            BLOCKING,
+            SELECT,
+        ] {
             assert!(sync(text), "{text}");
         }
         for text in [SLEEP, YIELD, NETWORK] {

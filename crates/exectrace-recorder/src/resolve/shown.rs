@@ -5,7 +5,9 @@
 //! by which it is imported. A task whose waker was cloned several times in one poll waits for
 //! several things, or was about to wait for one that then came: see [`together`].
 
-use super::reason::{self, SELECT, SLEEP, Wait};
+use exectrace_format::conventions::{SELECT, SLEEP};
+
+use super::reason::{self, Wait};
 use super::{AwaitStack, Frame};
 
 /// The future that polls by calling a closure: what `select!` and `join!` are made of.

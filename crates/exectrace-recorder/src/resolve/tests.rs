@@ -3,6 +3,9 @@
 //! Without frame pointers there are no stacks, and the tests see to it that none is made up. With
 //! `RUSTFLAGS="-C force-frame-pointers=yes"` they are whole.
 
+use exectrace_format::conventions::{
+    CHANNEL_RECEIVE, CHANNEL_SEND, NETWORK, SELECT, SLEEP, SYNC, YIELD,
+};
 use std::future::pending;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -14,7 +17,7 @@ use tokio::sync::{Barrier, Mutex, Notify, RwLock, Semaphore};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 
-use super::reason::{JOIN, NETWORK, RECEIVE, SELECT, SEND, SLEEP, SYNC, WATCH, YIELD};
+use super::reason::{JOIN, WATCH};
 use super::*;
 use crate::stacks::{Watch, Watching, has_frame_pointers};
 use crate::{AsyncTaskId, PollState, Runtime, observe_poll};
@@ -93,23 +96,23 @@ fn one_of<'a>(reasons: &'a [Option<&'static str>]) -> &'a [Option<&'static str>]
 fn channels_are_told_apart_by_their_ends() {
     in_tokio(async {
         let (sender, mut receiver) = mpsc::channel::<u8>(1);
-        expect!(Some(RECEIVE), "tokio::sync", receiver.recv());
+        expect!(Some(CHANNEL_RECEIVE), "tokio::sync", receiver.recv());
         sender.send(1).await.unwrap();
-        expect!(Some(SEND), "mpsc", sender.send(2));
-        expect!(Some(SEND), "mpsc", sender.reserve());
+        expect!(Some(CHANNEL_SEND), "mpsc", sender.send(2));
+        expect!(Some(CHANNEL_SEND), "mpsc", sender.reserve());
         let (_sender, mut receiver) = mpsc::unbounded_channel::<u8>();
-        expect!(Some(RECEIVE), "tokio::sync", receiver.recv());
+        expect!(Some(CHANNEL_RECEIVE), "tokio::sync", receiver.recv());
         let (mut sender, receiver) = oneshot::channel::<u8>();
         // All of it but what both ends share may be inlined.
         let (reason, _) = waits(async { sender.closed().await });
-        assert!(one_of(&[Some(SEND), Some(RECEIVE)]).contains(&reason));
-        expect!(Some(RECEIVE), "oneshot", receiver);
+        assert!(one_of(&[Some(CHANNEL_SEND), Some(CHANNEL_RECEIVE)]).contains(&reason));
+        expect!(Some(CHANNEL_RECEIVE), "oneshot", receiver);
         let (_sender, mut receiver) = watch::channel(1);
         // All of it but the notification inside, and its budget, may be inlined.
         let (reason, _) = waits(async { receiver.changed().await.unwrap() });
-        assert!(one_of(&[Some(RECEIVE), Some(WATCH)]).contains(&reason));
+        assert!(one_of(&[Some(CHANNEL_RECEIVE), Some(WATCH)]).contains(&reason));
         let (_sender, mut receiver) = broadcast::channel::<u8>(1);
-        expect!(Some(RECEIVE), "broadcast", receiver.recv());
+        expect!(Some(CHANNEL_RECEIVE), "broadcast", receiver.recv());
     });
 }
 
@@ -156,7 +159,11 @@ fn timers_sockets_and_tasks_have_reasons_of_their_own() {
 fn a_timeout_waits_for_what_it_guards() {
     in_tokio(async {
         let (_sender, mut receiver) = mpsc::channel::<u8>(1);
-        expect!(Some(RECEIVE), "tokio::sync", timeout(HOUR, receiver.recv()));
+        expect!(
+            Some(CHANNEL_RECEIVE),
+            "tokio::sync",
+            timeout(HOUR, receiver.recv())
+        );
     });
 }
 

@@ -13,7 +13,7 @@ use crate::flush::apply::apply_records;
 use crate::kinds::Kind;
 use crate::pool::Pool;
 use crate::record::head;
-use crate::thread::Shared;
+use crate::thread::ThreadShared;
 use crate::thread_reader::ThreadReader;
 
 /// A record, and the true time at which it is published.
@@ -27,7 +27,7 @@ struct Record {
 struct Producer {
     chunk: &'static Chunk,
     unpublished: VecDeque<Record>,
-    shared: Arc<Shared>,
+    shared: Arc<ThreadShared>,
 }
 
 fn pool() -> &'static Pool {
@@ -39,7 +39,7 @@ impl Producer {
     fn new(thread: u64) -> Self {
         // All records of a program fit one chunk.
         let chunk = pool().take().expect("a chunk");
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ThreadShared {
             thread: thread + 100,
             name: None,
             first: OnceLock::from(chunk),

@@ -10,9 +10,9 @@ mod true_spans;
 use exectrace_format::{ClockSnapshot, Reader, TraceEvent, TraceEventKind, Version, Writer};
 
 use super::*;
-use crate::fields::{Value, Values};
 use crate::input::{AsyncKey, CallsiteKey, FieldValues, NewSpan};
 use crate::span_source::{CallsiteKind, Parent, TaskRule};
+use crate::values::{Value, Values};
 
 /// A model, and the files that are made of it.
 pub(super) struct Trial {

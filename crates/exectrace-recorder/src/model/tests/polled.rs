@@ -7,7 +7,7 @@ use exectrace_format::{GoState, Inferred, ProcState, SideRecord, StateChange};
 use super::*;
 use crate::input::WakerKey;
 use crate::live_tasks::LiveTask;
-use crate::schedule::{AsyncTaskId, AsyncTaskKind, Runtime};
+use crate::runtime::{AsyncTaskId, AsyncTaskKind, Runtime};
 
 const T: u64 = START_NS;
 

@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use super::*;
-use crate::schedule::AsyncTaskKind;
+use crate::runtime::AsyncTaskKind;
 
 const T: u64 = START_NS;
 

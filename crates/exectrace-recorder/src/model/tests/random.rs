@@ -5,8 +5,8 @@ use std::panic::Location;
 use proptest::prelude::*;
 
 use super::*;
-use crate::fields::ValueType;
-use crate::schedule::AsyncTaskKind;
+use crate::runtime::AsyncTaskKind;
+use crate::values::ValueType;
 
 /// One step of a random program.
 #[derive(Clone, Debug)]

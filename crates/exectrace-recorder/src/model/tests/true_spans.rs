@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
-use crate::schedule::AsyncTaskKind;
+use crate::runtime::AsyncTaskKind;
 
 /// From one record to the next: room for all events of a record, so that each time names its record.
 const STEP_NS: u64 = 10_000;

@@ -4,17 +4,18 @@
 //! in any order and with gaps; the model makes a legal schedule of it.
 
 use std::panic::Location;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::enabled::call_listeners;
 use crate::is_enabled;
 use crate::kinds::Kind;
 use crate::live_tasks::{self, LiveTask};
-use crate::local::{record, serial};
 use crate::record::{MAX_SOURCES, number_and_length};
+use crate::serial::serial;
 use crate::table::Table;
+use crate::thread_buffer::record;
 
 /// An async task: a number that is to be unique among all async tasks of the process, ever.
 ///
@@ -263,27 +264,3 @@ impl Runtime {
 /// A stack of return addresses, by its hash. See `stacks`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StackHash(pub(crate) u64);
-
-/// A set of numbers that the flush thread asks for ten times a second while something records.
-pub type Sampler = Box<dyn FnMut(&mut dyn FnMut(&str, i64)) + Send>;
-
-static SAMPLERS: Table<Vec<Arc<Mutex<Sampler>>>> = Table::new();
-
-/// Adds counters: `sampler` tells name and value of each when it is asked, on the flush thread.
-///
-/// It must be quick and must not record. It is kept for the life of the process.
-pub fn add_sampler(sampler: Sampler) {
-    let sampler = Arc::new(Mutex::new(sampler));
-    SAMPLERS.change(|samplers| samplers.push(Arc::clone(&sampler)));
-}
-
-/// Asks all samplers.
-pub(crate) fn sample(f: &mut dyn FnMut(&str, i64)) {
-    for sampler in SAMPLERS.read().iter() {
-        // Only the flush thread locks. One that is locked, or that a panic has left, is one that the
-        // process from which this one was forked was in the middle of, or that has failed.
-        if let Ok(mut sampler) = sampler.try_lock() {
-            sampler(f);
-        }
-    }
-}

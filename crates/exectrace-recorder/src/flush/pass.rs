@@ -1,0 +1,186 @@
+//! A pass of the flush thread: it reads what the threads have published, applies what is old enough, and
+//! writes what the model made of it.
+
+use super::apply::apply_records;
+use super::{Flusher, GROUP};
+use crate::clock::{ClockSample, Conversion};
+use crate::model::{Model, ThreadIndex};
+use crate::samplers;
+use crate::thread_reader::ThreadReader;
+
+/// When the flush thread is behind, it looks after this much of what was recorded whether a group is
+/// complete …
+const SLICE_NS: u64 = 10_000_000;
+/// … but not more often than this, as each look costs something for each thread.
+const MAX_SLICES: u64 = 64;
+/// A group is complete at so many events, about a megabyte: they should be in the file before the rest
+/// is read.
+const GROUP_EVENTS: u64 = 1 << 17;
+
+impl Flusher {
+    /// The regular step: applies what is old enough, and writes it.
+    pub(super) fn flush(&mut self) {
+        let before = self.now.sample;
+        self.read_all();
+        self.sample_threads(false);
+        self.apply_until(held_until(before, self.now.sample));
+        if self.process.pool.get().is_some_and(|pool| pool.is_below(4)) {
+            // Records that are held hold their chunks: no time for looking ahead.
+            self.apply_until(self.now.sample.ticks);
+        }
+        self.sample();
+        self.report_losses();
+        self.write_group();
+    }
+
+    /// Asks for the counters' values.
+    fn sample(&mut self) {
+        if let Some(model) = &mut self.model {
+            let time_ns = self.now.sample.ns;
+            samplers::sample(&mut |name, value| model.counter(time_ns, name, value));
+        }
+    }
+
+    /// Asks what the system has counted of the threads that recorded since the last look, or of all.
+    ///
+    /// Before the records up to now are applied, so that a generation has the samples up to its end.
+    pub(super) fn sample_threads(&mut self, all: bool) {
+        if let Some(model) = &mut self.model {
+            self.thread_times.sample(&self.readers, all, model);
+        }
+    }
+
+    /// Applies and writes all that was recorded until now.
+    pub(super) fn apply_all(&mut self) {
+        self.read_all();
+        self.sample_threads(false);
+        self.apply_until(self.now.sample.ticks);
+        self.report_losses();
+        self.write_group();
+    }
+
+    /// Takes a moment and sees what all threads have published until then.
+    fn read_all(&mut self) {
+        self.now = (self.take_moment)();
+        self.conversion.add(self.now.sample);
+        self.register_new_threads();
+        let Some(model) = &mut self.model else {
+            return;
+        };
+        for reader in &mut self.readers {
+            let thread = reader.index();
+            reader.look(self.now.sample.ticks, |ticks, upcoming| {
+                model.look_ahead(|| self.conversion.to_ns(ticks), thread, upcoming);
+            });
+        }
+    }
+
+    fn register_new_threads(&mut self) {
+        while let Some(shared) = self.process.new_threads.pop() {
+            let index = self.free_indices.pop().unwrap_or_else(|| {
+                self.next_index += 1;
+                ThreadIndex(self.next_index - 1)
+            });
+            self.readers.push(ThreadReader::new(index, shared));
+        }
+    }
+
+    /// Applies the records up to `watermark` ticks, and writes groups of them as they become complete.
+    fn apply_until(&mut self, watermark: u64) {
+        let begin = self.applied_ticks;
+        let length = watermark.saturating_sub(begin);
+        let ns = |ticks| self.conversion.to_ns(ticks);
+        let slices = (ns(watermark).saturating_sub(ns(begin)) / SLICE_NS).clamp(1, MAX_SLICES);
+        for slice in 1..=slices {
+            let until = match slice == slices {
+                true => watermark,
+                false => begin + length / slices * slice,
+            };
+            if let Some(model) = &mut self.model {
+                apply_records(&mut self.readers, until, &self.conversion, model);
+            }
+            self.write_complete_group(until);
+        }
+        self.applied_ticks = watermark;
+        self.retire();
+    }
+
+    /// Writes what is pending if that is enough for a group or completes the generation. All records
+    /// up to `watermark` ticks were applied.
+    fn write_complete_group(&mut self, watermark: u64) {
+        let pending = self.model.as_mut().map_or(0, Model::pending_events);
+        let watermark_ns = self.conversion.to_ns(watermark);
+        if pending >= GROUP_EVENTS || self.generation.is_over(watermark_ns) {
+            self.write_group();
+            self.renew_generation(watermark_ns);
+        }
+    }
+
+    /// Forgets threads that have ended and were read to their end.
+    fn retire(&mut self) {
+        let mut place = 0;
+        while place < self.readers.len() {
+            if !self.readers[place].is_finished() {
+                place += 1;
+                continue;
+            }
+            let mut reader = self.readers.swap_remove(place);
+            let (index, id) = (reader.index(), reader.id());
+            self.thread_times.forget(id);
+            if let Some(model) = &mut self.model {
+                model.thread_gone(self.now.sample.ns, index);
+                model.dropped(model.time_ns(), id, reader.take_unreported());
+            }
+            self.free_indices.push(index);
+            reader.give_back_last_chunk();
+        }
+    }
+
+    /// Before the first recording of several: skips what was left from before.
+    pub(super) fn skip_to_now(&mut self) {
+        self.now = (self.take_moment)();
+        self.conversion = Conversion::starting_at(self.now.sample);
+        self.applied_ticks = self.now.sample.ticks;
+        self.register_new_threads();
+        for reader in &mut self.readers {
+            reader.skip();
+        }
+        self.retire();
+    }
+
+    /// Writes the events since the last group to all recordings.
+    pub(super) fn write_group(&mut self) {
+        let Some(model) = &mut self.model else {
+            return;
+        };
+        self.group.clear();
+        let counts = model.finish_group(&mut self.group);
+        self.generation.add(self.group.len());
+        let totals = self.totals();
+        for active in &mut self.recordings {
+            active.write(&self.generation, &self.group, counts.events);
+            active.reach(totals);
+        }
+    }
+
+    /// Begins a generation if the present one is old or large enough. All records up to `watermark_ns` were
+    /// applied and written.
+    fn renew_generation(&mut self, watermark_ns: u64) {
+        if let Some(model) = &mut self.model
+            && self.generation.is_over(watermark_ns)
+        {
+            let begin_ns = watermark_ns.max(model.time_ns());
+            self.generation.renew(begin_ns, self.now);
+            model.begin_generation(self.generation.number(), begin_ns);
+        }
+    }
+}
+
+/// The ticks before which all was recorded that is a group's length old, or older than the last sample:
+/// where the flush thread is behind, the records since that sample need not all wait for the next one.
+fn held_until(last: ClockSample, now: ClockSample) -> u64 {
+    let passed_ns = now.ns.saturating_sub(last.ns).max(1) as f64;
+    let old_ns = passed_ns - GROUP.as_nanos() as f64;
+    let passed_ticks = now.ticks.saturating_sub(last.ticks) as f64;
+    last.ticks + (passed_ticks * (old_ns / passed_ns).max(0.0)) as u64
+}

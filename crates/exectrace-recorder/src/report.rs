@@ -1,0 +1,192 @@
+//! How a recording went: what it wrote, and what went wrong.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::sink::SLOW_WRITE;
+
+/// What a recording wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Events in the trace.
+    pub events: u64,
+    /// Bytes written.
+    pub bytes: u64,
+    /// Generations begun, the preamble included.
+    pub generations: u64,
+    /// Records that were read from the threads' buffers.
+    pub records: u64,
+    /// Records that were lost, for whatever reason: because the buffers were full, if it is none of the
+    /// two below.
+    pub records_dropped: u64,
+    /// Those of them that were lost because the formatting of one of their values panicked.
+    pub records_unformatted: u64,
+    /// Those of them that were lost because their thread was in the middle of another one, as those are that
+    /// a value's own formatting makes, or had handed its buffer over at its end.
+    pub records_nested: u64,
+    /// Begins, ends and wakes that were concluded, not recorded; the trace marks them.
+    pub inferred: u64,
+    /// Spans, tasks and regions left out because a table was full.
+    pub untracked: u64,
+    /// Waits of async tasks whose stack could not be taken, for want of frame pointers.
+    pub stacks_missed: u64,
+    /// From start to stop.
+    pub duration: Duration,
+    /// The longest time that the sink took for one write.
+    pub slowest_write: Duration,
+    /// Why nothing was recorded, if that is so.
+    pub(crate) nothing: Option<&'static str>,
+}
+
+impl Report {
+    /// If the program recorded nothing at all: the likely cause, in words.
+    #[must_use]
+    pub fn nothing_recorded(&self) -> Option<&'static str> {
+        self.nothing
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} events in {} bytes and {} generations, over {:.3?}; {} records, {} dropped",
+            self.events,
+            self.bytes,
+            self.generations,
+            self.duration,
+            self.records,
+            self.records_dropped,
+        )?;
+        let others = [
+            (
+                self.records_unformatted,
+                "as the formatting of a value panicked",
+            ),
+            (self.records_nested, "inside another record"),
+        ];
+        for (count, why) in others.iter().filter(|(count, _)| *count > 0) {
+            write!(f, " ({count} {why})")?;
+        }
+        if self.untracked > 0 {
+            write!(f, "; {} spans, tasks and regions left out", self.untracked)?;
+        }
+        if let Some(cause) = self.nothing {
+            write!(f, "; nothing was recorded: {cause}")?;
+        }
+        if self.slowest_write >= SLOW_WRITE {
+            write!(f, "; a write took {:.1?}", self.slowest_write)?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a recording did not start. Nothing was switched on.
+///
+/// Its text ends with the cause, which is therefore not its `source()` as well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The file could not be made.
+    #[error("cannot create the trace file {}: {cause}", path.display())]
+    Create {
+        /// Where it was to be.
+        path: PathBuf,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// Another recording writes to the file, in this process or another.
+    #[error(
+        "another recording writes to {}; stop it first, or choose another file", path.display()
+    )]
+    InUse {
+        /// Where it was to be.
+        path: PathBuf,
+    },
+    /// The sink did not take the first bytes.
+    #[error("the beginning of the trace could not be written: {0}")]
+    Sink(SinkError),
+    /// The system refused the memory for the buffers.
+    #[error("no memory for buffers of {bytes} bytes; set less with `Settings::memory_bytes`")]
+    Memory {
+        /// How much was asked for.
+        bytes: usize,
+    },
+    /// The system refused a thread.
+    #[error("the flush thread could not be started: {0}")]
+    Thread(io::Error),
+    /// A sink or a callback of the tracer tried it, on the thread that would have to start it.
+    #[error("a sink or a callback of the tracer cannot start a recording; use another thread")]
+    OnFlushThread,
+    /// The tracer itself failed.
+    #[error("the tracer failed; please report it")]
+    Internal,
+}
+
+/// What went wrong with a sink.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SinkError {
+    /// It returned an error. The recording ends there.
+    #[error("the trace could not be written further after {bytes} bytes: {cause}")]
+    Write {
+        /// Bytes of the trace that were written before.
+        bytes: u64,
+        /// What the sink says.
+        cause: Arc<io::Error>,
+    },
+    /// It panicked. The recording ends there.
+    #[error("the trace's writer panicked after {bytes} bytes")]
+    Panicked {
+        /// Bytes of the trace that were written before.
+        bytes: u64,
+    },
+    /// It took long for one write. The recording goes on; records may have been dropped meanwhile.
+    #[error("the trace's writer blocked for {blocked:.1?}")]
+    Slow {
+        /// How long.
+        blocked: Duration,
+    },
+    /// A sink or a callback of the tracer stopped the recording, on the thread that has to stop it.
+    /// It is stopped after that call has returned, and its report is lost.
+    #[error("a sink or a callback of the tracer cannot wait for the end of a recording")]
+    OnFlushThread,
+    /// This process was forked from the one that records. That one goes on recording.
+    #[error("the recording is that of the process from which this one was forked")]
+    Forked,
+    /// The tracer itself failed. All recordings end there.
+    #[error("the tracer failed; please report it")]
+    Internal,
+}
+
+/// A recording ended with an error; what was written before it is a valid trace.
+#[derive(Debug, thiserror::Error)]
+#[error("the recording is incomplete: {error} ({report})")]
+pub struct StopError {
+    /// In a box, as an error should be small.
+    report: Box<Report>,
+    error: SinkError,
+}
+
+impl StopError {
+    pub(crate) fn new(report: Report, error: SinkError) -> Self {
+        let report = Box::new(report);
+        Self { report, error }
+    }
+
+    /// What was written until then.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// The first error that ended the recording.
+    #[must_use]
+    pub fn error(&self) -> &SinkError {
+        &self.error
+    }
+}

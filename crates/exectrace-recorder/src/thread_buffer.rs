@@ -1,0 +1,336 @@
+//! A thread's own end of the record path.
+//!
+//! [`ThreadBuffer`] has no destructor and a constant initial value, so reaching it is one add to the thread
+//! pointer and works at any moment of a thread's life. What else a thread needs is behind the slow path,
+//! in `thread`: what it shares with the flush thread, and the guard whose destructor hands the last chunk
+//! over.
+//!
+//! # Records inside records
+//!
+//! A record can be interrupted by another of the same thread: by one that a field's formatting writes,
+//! or by one of a signal handler, which may come between any two instructions. Then two would write to
+//! the same words.
+//!
+//! 1. Whoever writes a record, takes a chunk or registers the thread first changes the thread's state
+//!    to [`State::Busy`], and back when all is done. Only who made that change touches the chunk and the
+//!    other cells of [`ThreadBuffer`].
+//! 2. Who finds the state busy counts its record as lost, in atomics, and touches nothing else.
+//!
+//! A handler runs to its end before the code that it interrupts goes on, so it leaves the state as it
+//! found it, and to look at the state and then to change it needs no atomic operation: whatever ran in
+//! between has changed it back. What is needed is that the compiler moves nothing over the two changes,
+//! which is what its fences are for; they are no instructions.
+
+mod building;
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, compiler_fence};
+
+use crate::chunk::{CHUNK_WORDS, Chunk, FULL, RESERVED_WORDS};
+use crate::kinds::Kind;
+use crate::record::head;
+use crate::thread::{ThreadShared, with_shared};
+use crate::{clock, process};
+
+pub(crate) use building::Building;
+
+/// Where ordinary records must end.
+pub(crate) const SOFT_END: usize = CHUNK_WORDS - RESERVED_WORDS;
+
+thread_local! {
+    static BUFFER: ThreadBuffer = const { ThreadBuffer::new() };
+}
+
+/// What a thread may do now.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It takes the slow path: it has no buffer yet, or its clock is not the processor's counter.
+    Slow,
+    /// It has a buffer, and writes no record now.
+    Open,
+    /// It is in the middle of a record, or of taking a chunk.
+    Busy,
+    /// It is the tracer's own, and records nothing.
+    Muted,
+    /// Its buffer was handed over, as it ends.
+    Ended,
+}
+
+/// What a thread needs to write a record.
+pub(crate) struct ThreadBuffer {
+    /// A [`State`].
+    state: AtomicU8,
+    /// The chunk that is being filled; [`FULL`] if there is none.
+    chunk: Cell<&'static Chunk>,
+    /// The number of the process in which the thread was registered, plus 1; 0 before.
+    registered_in: Cell<u32>,
+    /// Records were dropped that no `Lost` record counts yet.
+    unreported: Cell<bool>,
+}
+
+impl ThreadBuffer {
+    const fn new() -> Self {
+        Self {
+            state: AtomicU8::new(State::Slow as u8),
+            chunk: Cell::new(&FULL),
+            registered_in: Cell::new(0),
+            unreported: Cell::new(false),
+        }
+    }
+
+    #[inline(always)]
+    fn is(&self, state: State) -> bool {
+        // Relaxed, here and below: only this thread and its signal handlers look.
+        self.state.load(Ordering::Relaxed) == state as u8
+    }
+
+    /// Makes the state busy, if it is this one.
+    #[inline(always)]
+    fn begin(&self, from: State) -> bool {
+        let is_free = self.is(from);
+        if is_free {
+            self.state.store(State::Busy as u8, Ordering::Relaxed);
+            compiler_fence(Ordering::SeqCst);
+        }
+        is_free
+    }
+
+    /// Ends what [`begin`](Self::begin) began.
+    #[inline(always)]
+    fn end(&self, state: State) {
+        compiler_fence(Ordering::SeqCst);
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    /// The state in which a thread that has a buffer waits for its next record.
+    fn idle(&self) -> State {
+        match clock::is_counter() && !std::ptr::eq(self.chunk.get(), &FULL) {
+            true => State::Open,
+            false => State::Slow,
+        }
+    }
+
+    /// Whether the thread was registered in this process.
+    pub(crate) fn is_registered(&self) -> bool {
+        self.registered_in.get() == process::number().wrapping_add(1)
+    }
+
+    /// The thread is registered now, and has no chunk yet.
+    pub(crate) fn set_registered(&self) {
+        self.chunk.set(&FULL);
+        self.registered_in.set(process::number().wrapping_add(1));
+    }
+}
+
+/// Counts a record that was lost where the thread's own counter must not be touched.
+#[cold]
+pub(crate) fn lose_elsewhere() {
+    LOST_ELSEWHERE.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Records lost where no thread's counter could be used: inside of other records, and by threads past
+/// their end.
+pub(crate) static LOST_ELSEWHERE: AtomicU64 = AtomicU64::new(0);
+
+/// Records lost because the formatting of a value panicked.
+pub(crate) static LOST_IN_FORMATTING: AtomicU64 = AtomicU64::new(0);
+
+/// Writes the last record of the thread, which is past its end from now on.
+pub(crate) fn end(shared: Option<&ThreadShared>) {
+    BUFFER.with(|buffer| {
+        // It is busy if the thread was ended in the middle of a record, which then stays unfinished.
+        if let Some(shared) = shared
+            && buffer.is_registered()
+            && crate::is_enabled()
+            && (buffer.begin(State::Open) || buffer.begin(State::Slow))
+        {
+            write(buffer, shared, Kind::ThreadEnd, 0, &[0]);
+        }
+        buffer.chunk.set(&FULL);
+        buffer.end(State::Ended);
+    });
+}
+
+/// In a forked child, whose memory has nothing of a flush thread: lets go of the buffer.
+///
+/// Runs in a handler that may have interrupted this thread in the middle of a record. That record is
+/// finished in the old chunk, where nobody reads it.
+#[cfg(unix)]
+pub(crate) fn forget() {
+    BUFFER.with(|buffer| {
+        buffer.chunk.set(&FULL);
+        if buffer.is(State::Open) || buffer.is(State::Muted) {
+            buffer.end(State::Slow);
+        }
+    });
+}
+
+/// Writes a record, and returns the ticks it carries.
+///
+/// The caller has seen that something records. Costs a clock read and a store for each word; about once in
+/// five hundred records also a chunk change. Where the clock is not the processor's counter, all
+/// records take the slower way: the clock itself takes longer than that.
+#[inline(always)]
+pub(crate) fn record<const N: usize>(kind: Kind, source: u16, operands: [u64; N]) -> u64 {
+    // All that is rare is left to one call at the end, so that nothing has to be kept across it.
+    if begin_record() {
+        let chunk = current_chunk();
+        let at = chunk.position();
+        // In this form the compiler sees that the words lie in the chunk.
+        if at <= SOFT_END - 1 - N {
+            // The state was open, so this is the clock.
+            let ticks = clock::counter();
+            chunk.store(at, &[head(kind, source, ticks)]);
+            chunk.store(at + 1, &operands);
+            chunk.publish(at + 1 + N);
+            end_record(State::Open);
+            return ticks;
+        }
+        end_record(State::Open);
+    }
+    record_slowly(kind, source, operands)
+}
+
+// Each of these reaches for the thread's buffer by itself: a longer closure would become a function.
+
+#[inline(always)]
+fn begin_record() -> bool {
+    BUFFER.with(|buffer| buffer.begin(State::Open))
+}
+
+#[inline(always)]
+fn current_chunk() -> &'static Chunk {
+    BUFFER.with(|buffer| buffer.chunk.get())
+}
+
+#[inline(always)]
+fn end_record(state: State) {
+    BUFFER.with(|buffer| buffer.end(state));
+}
+
+#[cold]
+#[inline(never)]
+fn record_slowly<const N: usize>(kind: Kind, source: u16, operands: [u64; N]) -> u64 {
+    let outcome = BUFFER.with(|buffer| {
+        let busy = Busy::begin(buffer)?;
+        with_shared(busy.buffer, |shared| {
+            write(buffer, shared, kind, source, &operands)
+        })
+        .flatten()
+    });
+    outcome.unwrap_or_else(clock::ticks)
+}
+
+/// A thread's state is busy, and idle again at the end.
+struct Busy<'a> {
+    buffer: &'a ThreadBuffer,
+}
+
+impl<'a> Busy<'a> {
+    /// `None`, with a lost record counted where it should, if this thread cannot record now.
+    fn begin(buffer: &'a ThreadBuffer) -> Option<Self> {
+        if buffer.begin(State::Open) || buffer.begin(State::Slow) {
+            return Some(Self { buffer });
+        }
+        if buffer.is(State::Busy) || buffer.is(State::Ended) {
+            lose_elsewhere();
+        }
+        None
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.buffer.end(self.buffer.idle());
+    }
+}
+
+/// Writes a record where the fast path could not: takes a chunk, or the reserve, or counts a loss.
+fn write(
+    buffer: &ThreadBuffer,
+    shared: &ThreadShared,
+    kind: Kind,
+    source: u16,
+    operands: &[u64],
+) -> Option<u64> {
+    let limit = if kind.is_end() { CHUNK_WORDS } else { SOFT_END };
+    let length = 1 + operands.len();
+    let chunk = match chunk_with_room(buffer, shared, length, SOFT_END) {
+        Some(chunk) => chunk,
+        None if buffer.chunk.get().position() + length <= limit => buffer.chunk.get(),
+        None => {
+            drop_record(buffer, shared);
+            return None;
+        }
+    };
+    let at = chunk.position();
+    let ticks = clock::ticks();
+    chunk.store(at, &[head(kind, source, ticks)]);
+    chunk.store(at + 1, operands);
+    chunk.publish(at + length);
+    Some(ticks)
+}
+
+fn drop_record(buffer: &ThreadBuffer, shared: &ThreadShared) {
+    buffer.unreported.set(true);
+    shared.count_dropped();
+    wake_flush_thread();
+}
+
+/// The thread's chunk if `length` words fit below `limit`, else a new one.
+fn chunk_with_room(
+    buffer: &ThreadBuffer,
+    shared: &ThreadShared,
+    length: usize,
+    limit: usize,
+) -> Option<&'static Chunk> {
+    let has_room = |chunk: &Chunk| chunk.position() + length <= limit;
+    let chunk = buffer.chunk.get();
+    if has_room(chunk) {
+        return Some(chunk);
+    }
+    next_chunk(buffer, shared).filter(|chunk| has_room(chunk))
+}
+
+/// Takes a chunk from the pool and goes on there. If records were lost before, the first one in it says so.
+fn next_chunk(buffer: &ThreadBuffer, shared: &ThreadShared) -> Option<&'static Chunk> {
+    let pool = process::existing()?.pool.get()?;
+    if pool.is_below(2) {
+        wake_flush_thread();
+    }
+    let chunk = pool.take()?;
+    if buffer.unreported.replace(false) {
+        // All that were ever dropped: the flush thread knows which of them it has reported.
+        let dropped = shared.dropped.load(Ordering::Relaxed);
+        chunk.store(0, &[head(Kind::Lost, 0, clock::ticks()), dropped]);
+        chunk.publish(2);
+    }
+    let full = buffer.chunk.replace(chunk);
+    if std::ptr::eq(full, &FULL) {
+        // Cannot fail: a thread without a chunk has not set its first.
+        let _ = shared.first.set(chunk);
+    } else {
+        full.seal(chunk);
+    }
+    Some(chunk)
+}
+
+fn wake_flush_thread() {
+    if let Some(process) = process::existing() {
+        process.wake();
+    }
+}
+
+/// Has this thread record nothing, ever: for the tracer's own.
+pub(crate) fn mute_this_thread() {
+    BUFFER.with(|buffer| {
+        buffer.chunk.set(&FULL);
+        buffer.end(State::Muted);
+    });
+}
+
+/// Whether this is the flush thread, which cannot wait for itself.
+pub(crate) fn is_flush_thread() -> bool {
+    BUFFER.with(|buffer| buffer.is(State::Muted))
+}
