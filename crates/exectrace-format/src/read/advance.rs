@@ -6,19 +6,19 @@ use crate::ids::GoId;
 
 use super::error::{ReadError, TableError};
 use super::event::{CompactEvent, SyncClock};
-use super::generations::Next;
+use super::generations::NextGeneration;
 use super::kind::CompactKind;
 use super::merge::Step;
 use super::side_cursor::SideCursor;
 use super::time::TraceTime;
 use super::v1::{self, MAX_V1_BYTES, Scan, V1};
-use super::{Reader, Stage};
+use super::{ReadStage, Reader};
 
 impl<R: Read> Reader<R> {
     /// Writes the next event to `out`; false at the end.
     pub(super) fn advance(&mut self, out: &mut CompactEvent) -> Result<bool, Box<ReadError>> {
         loop {
-            if self.stage != Stage::Events || !self.order.more.is_empty() {
+            if self.stage != ReadStage::Events || !self.order.more.is_empty() {
                 if let Some(there_is_one) = self.advance_seldom(out)? {
                     return Ok(there_is_one);
                 }
@@ -31,7 +31,7 @@ impl<R: Read> Reader<R> {
                     *out = self.sample(index)?;
                     return Ok(true);
                 }
-                Step::End => self.stage = Stage::Between,
+                Step::End => self.stage = ReadStage::Between,
             }
         }
     }
@@ -47,18 +47,18 @@ impl<R: Read> Reader<R> {
             return Err(damage.into());
         }
         let event = match self.stage {
-            Stage::Events => return Ok(None),
-            Stage::Done => None,
-            Stage::Between => Some(self.next_generation()?),
-            Stage::Side => match self.next_side_data() {
+            ReadStage::Events => return Ok(None),
+            ReadStage::Done => None,
+            ReadStage::Between => Some(self.next_generation()?),
+            ReadStage::Side => match self.next_side_data() {
                 Some(event) => Some(event),
                 None => {
                     self.record = None;
-                    self.stage = Stage::Events;
+                    self.stage = ReadStage::Events;
                     return Ok(None);
                 }
             },
-            Stage::V1 => self.next_v1()?,
+            ReadStage::V1 => self.next_v1()?,
         };
         if let Some(event) = event {
             *out = event;
@@ -73,7 +73,7 @@ impl<R: Read> Reader<R> {
             return Ok(self.last_sync(Some(trailing)));
         }
         match self.source.next(&mut self.generation) {
-            Next::Generation(trailing) => {
+            NextGeneration::Generation(trailing) => {
                 self.trailing = trailing;
                 let generation = &mut *self.generation;
                 self.order.begin_generation(generation.number);
@@ -83,11 +83,11 @@ impl<R: Read> Reader<R> {
                     generation.clock,
                 );
                 self.side = SideCursor::default();
-                self.stage = Stage::Side;
+                self.stage = ReadStage::Side;
                 Ok(self.sync(time, clock))
             }
-            Next::End => Ok(self.last_sync(None)),
-            Next::Damaged(damage) => Ok(self.last_sync(Some(damage))),
+            NextGeneration::End => Ok(self.last_sync(None)),
+            NextGeneration::Damaged(damage) => Ok(self.last_sync(Some(damage))),
         }
     }
 
@@ -113,7 +113,7 @@ impl<R: Read> Reader<R> {
     /// The sync at the end of what can be read, which is before the damage.
     fn last_sync(&mut self, damage: Option<ReadError>) -> CompactEvent {
         self.damage = damage;
-        self.stage = Stage::Done;
+        self.stage = ReadStage::Done;
         self.sync(self.order.last_time().0, None)
     }
 

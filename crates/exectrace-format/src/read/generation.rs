@@ -48,7 +48,7 @@ impl ClockRate {
 
 /// One CPU sample.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sample {
+pub(super) struct CpuSample {
     /// Units of the clock while the generation is read, nanoseconds then.
     pub(super) time: i64,
     pub(super) thread: ThreadId,
@@ -63,7 +63,7 @@ pub(super) struct Sample {
 /// A batch of events.
 #[derive(Debug)]
 pub(super) struct EventBatch {
-    payload: Payload,
+    payload: EventPayload,
     /// Base time, in units of the clock.
     pub(super) time: u64,
     /// Where in the file the payload begins.
@@ -74,7 +74,7 @@ pub(super) struct EventBatch {
 
 /// The bytes of a batch of events.
 #[derive(Debug)]
-enum Payload {
+enum EventPayload {
     Held(Box<[u8]>),
     /// So many bytes in the file, to be read again.
     InFile(usize),
@@ -103,7 +103,7 @@ pub(super) struct Generation {
     pub(super) batches: Vec<EventBatch>,
     /// In the order of their first batches.
     pub(super) threads: Vec<ThreadBatches>,
-    pub(super) samples: Vec<Sample>,
+    pub(super) samples: Vec<CpuSample>,
     /// The payloads of experimental batches that may be side data.
     pub(super) side: Vec<Box<[u8]>>,
     pub(super) tables: Tables,
@@ -185,8 +185,8 @@ impl Generation {
         let index = self.batches.len() as u32;
         self.batches.push(EventBatch {
             payload: match self.again {
-                Some(_) => Payload::InFile(payload.len()),
-                None => Payload::Held(payload.into()),
+                Some(_) => EventPayload::InFile(payload.len()),
+                None => EventPayload::Held(payload.into()),
             },
             time: head.time,
             payload_offset: head.payload_offset,
@@ -213,17 +213,17 @@ impl Generation {
     pub(super) fn load(&mut self, batch: u32, bytes: &mut Vec<u8>) -> io::Result<()> {
         let batch = &mut self.batches[batch as usize];
         match (&mut batch.payload, &mut self.again) {
-            (Payload::InFile(size), Some(file)) => {
+            (EventPayload::InFile(size), Some(file)) => {
                 bytes.resize(*size, 0);
                 file.seek(SeekFrom::Start(batch.payload_offset))?;
                 file.read_exact(bytes)
             }
-            (Payload::Held(held), _) => {
+            (EventPayload::Held(held), _) => {
                 *bytes = std::mem::take(held).into_vec();
                 Ok(())
             }
             // Only what has a file is left in it.
-            (Payload::InFile(_), None) => {
+            (EventPayload::InFile(_), None) => {
                 bytes.clear();
                 Ok(())
             }
@@ -292,7 +292,7 @@ impl Generation {
                     table: "CPU sample",
                 })
             };
-            self.samples.push(Sample {
+            self.samples.push(CpuSample {
                 units: number()?,
                 thread: ThreadId(number()?),
                 proc: ProcId(number()?),

@@ -16,7 +16,7 @@ pub const MAX_GENERATION_BYTES: u64 = 4 << 30;
 
 /// The result of reading a generation.
 #[derive(Debug)]
-pub(super) enum Next {
+pub(super) enum NextGeneration {
     /// A generation; and what is wrong with the file directly behind its last good batch.
     Generation(Option<ReadError>),
     /// The file ends, and ends well.
@@ -71,7 +71,7 @@ impl<R: Read> Generations<R> {
 
     /// Reads the next generation in place of the one in `generation`, which stays empty if there
     /// is none.
-    pub(super) fn next(&mut self, generation: &mut Generation) -> Next {
+    pub(super) fn next(&mut self, generation: &mut Generation) -> NextGeneration {
         generation.reset();
         let outcome = if self.version().has_end_of_generation() {
             self.read_marked(generation)
@@ -79,9 +79,9 @@ impl<R: Read> Generations<R> {
             self.read_numbered(generation)
         };
         let next = match outcome {
-            Ok(Outcome::Complete(trailing)) => return Next::Generation(trailing),
-            Ok(Outcome::End) => Next::End,
-            Err(error) => Next::Damaged(error),
+            Ok(Outcome::Complete(trailing)) => return NextGeneration::Generation(trailing),
+            Ok(Outcome::End) => NextGeneration::End,
+            Err(error) => NextGeneration::Damaged(error),
         };
         generation.reset();
         next

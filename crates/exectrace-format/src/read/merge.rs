@@ -31,7 +31,7 @@ type ByTime = Reverse<(i64, usize)>;
 type WaitingByTime = Reverse<(i64, usize, u32)>;
 
 #[derive(Debug)]
-struct Cursor {
+struct ThreadCursor {
     /// Index in [`Order`].
     thread: usize,
     thread_id: u64,
@@ -67,8 +67,8 @@ pub(super) enum Step {
 
 /// The cursors of one generation.
 #[derive(Debug, Default)]
-pub(super) struct Merge {
-    cursors: Vec<Cursor>,
+pub(super) struct EventMerge {
+    cursors: Vec<ThreadCursor>,
     /// The cursor that went last, if it may go on: it need not go through the heap.
     current: Option<usize>,
     ready: BinaryHeap<ByTime>,
@@ -83,7 +83,7 @@ pub(super) struct Merge {
     damage: Option<Box<ReadError>>,
 }
 
-impl Merge {
+impl EventMerge {
     /// Sets a cursor on the first event of each thread.
     pub(super) fn begin(
         &mut self,
@@ -106,7 +106,7 @@ impl Merge {
                 self.cursor_of.resize(thread + 1, usize::MAX);
             }
             self.cursor_of[thread] = self.cursors.len();
-            let mut cursor = Cursor {
+            let mut cursor = ThreadCursor {
                 thread,
                 thread_id: batches.thread,
                 event: WireEvent::default(),
@@ -277,7 +277,7 @@ impl Merge {
     /// The error of a trace in which everybody waits.
     #[cold]
     fn stuck(&self, generation: u64) -> Box<ReadError> {
-        let mut waiting: Vec<&Cursor> = self
+        let mut waiting: Vec<&ThreadCursor> = self
             .cursors
             .iter()
             .filter(|cursor| cursor.waiting)
@@ -304,7 +304,7 @@ impl Merge {
     }
 }
 
-impl Cursor {
+impl ThreadCursor {
     /// Moves on to the thread's next event; false if there is none.
     #[inline]
     fn load(&mut self, generation: &mut Generation) -> Result<bool, Box<ReadError>> {

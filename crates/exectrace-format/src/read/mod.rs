@@ -66,9 +66,9 @@ pub use v1::error::V1Error;
 
 use generation::Generation;
 use generations::Generations;
-use merge::Merge;
+use merge::EventMerge;
 use order::Order;
-use owned::Shared;
+use owned::SharedNames;
 use side_cursor::SideCursor;
 use v1::V1;
 
@@ -112,17 +112,17 @@ pub struct Reader<R> {
     trailing: Option<ReadError>,
     /// To be yielded as soon as the queue is empty.
     damage: Option<ReadError>,
-    merge: Merge,
+    merge: EventMerge,
     order: Order,
     side: SideCursor,
-    stage: Stage,
+    stage: ReadStage,
     syncs: u64,
-    shared: Shared,
+    shared: SharedNames,
     record: Option<SideRecord>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum ReadStage {
     /// A generation is to be read.
     Between,
     /// Side data of the generation come first.
@@ -189,8 +189,8 @@ impl<R: Read> Reader<R> {
     fn with(input: R, again: Option<File>) -> Result<Self, ReadError> {
         let source = Generations::new(input)?;
         let stage = match source.version().is_v1() {
-            true => Stage::V1,
-            false => Stage::Between,
+            true => ReadStage::V1,
+            false => ReadStage::Between,
         };
         Ok(Self {
             source,
@@ -198,12 +198,12 @@ impl<R: Read> Reader<R> {
             v1: None,
             trailing: None,
             damage: None,
-            merge: Merge::default(),
+            merge: EventMerge::default(),
             order: Order::new(),
             side: SideCursor::default(),
             stage,
             syncs: 0,
-            shared: Shared::default(),
+            shared: SharedNames::default(),
             record: None,
         })
     }
@@ -268,7 +268,7 @@ impl<R: Read> Reader<R> {
     #[cold]
     #[expect(clippy::boxed_local, reason = "it comes in a box, and leaves without")]
     fn end(&mut self, error: Box<ReadError>) -> ReadError {
-        self.stage = Stage::Done;
+        self.stage = ReadStage::Done;
         self.order.more.clear();
         self.damage = None;
         *error

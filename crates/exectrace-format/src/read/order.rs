@@ -33,7 +33,7 @@ use super::time::TraceTime;
 
 use names::KeptNames;
 use ranges::Collector;
-use state::{Go, Proc, Seq, Task, Thread, go_status, proc_status};
+use state::{KnownGo, KnownProc, KnownThread, OpenTask, Seq, go_status, proc_status};
 pub(super) use waits::{Change, Wait};
 
 use turn::Need::{self, May, Must, MustNot};
@@ -62,11 +62,11 @@ pub(super) struct Order {
     generation: u64,
     /// The number of the first generation with an event; 0 before that.
     initial: u64,
-    goroutines: IdSlab<Go>,
-    procs: IdSlab<Proc>,
-    threads: Vec<Thread>,
+    goroutines: IdSlab<KnownGo>,
+    procs: IdSlab<KnownProc>,
+    threads: Vec<KnownThread>,
     thread_index: IdMap<usize>,
-    tasks: IdMap<Task>,
+    tasks: IdMap<OpenTask>,
     names: KeptNames,
     collector: Collector,
     state_bytes: u64,

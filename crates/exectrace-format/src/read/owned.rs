@@ -11,14 +11,14 @@ use super::tables::Tables;
 
 /// The texts and stacks of a generation that were asked for, as shared values.
 #[derive(Debug, Default)]
-pub(super) struct Shared {
+pub(super) struct SharedNames {
     /// How many syncs there had been when the texts and stacks were emptied.
     syncs: u64,
     texts: Vec<Option<Arc<str>>>,
     stacks: Vec<Option<Arc<[StackFrame]>>>,
 }
 
-impl Shared {
+impl SharedNames {
     /// Forgets the texts and stacks of another generation than that which this sync begins.
     pub(super) fn begin(&mut self, syncs: u64) {
         if self.syncs != syncs {

@@ -15,7 +15,7 @@ const MAX_REPEAT: u64 = 100_000;
 ///
 /// The first line that cannot be understood. What the bytes mean is not judged.
 pub fn parse(text: &str) -> Result<Vec<u8>, TextError> {
-    let mut parser = Parser::default();
+    let mut parser = TextParser::default();
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         if !line.is_empty() && !line.starts_with('#') {
@@ -32,15 +32,15 @@ pub fn parse(text: &str) -> Result<Vec<u8>, TextError> {
 type Parsed<T> = Result<T, TextCause>;
 
 #[derive(Debug, Default)]
-struct Parser {
+struct TextParser {
     out: Vec<u8>,
     generation: u64,
-    batch: Option<Batch>,
+    batch: Option<TextBatch>,
 }
 
 /// The batch being read; written when its size is known.
 #[derive(Debug)]
-struct Batch {
+struct TextBatch {
     /// Up to the size, or whole if `head=` gave it.
     head: Vec<u8>,
     whole_head: bool,
@@ -48,9 +48,9 @@ struct Batch {
     payload: Vec<u8>,
 }
 
-impl Parser {
+impl TextParser {
     fn line(&mut self, line: &str) -> Parsed<()> {
-        let mut words = Words { rest: line };
+        let mut words = TextWords { rest: line };
         match words.word()? {
             "go" => {
                 self.finish_batch();
@@ -82,7 +82,7 @@ impl Parser {
         }
     }
 
-    fn header(&mut self, words: &mut Words<'_>) -> Parsed<()> {
+    fn header(&mut self, words: &mut TextWords<'_>) -> Parsed<()> {
         let word = words.word()?;
         let number = word
             .strip_prefix("1.")
@@ -93,7 +93,7 @@ impl Parser {
         Ok(())
     }
 
-    fn batch(&mut self, words: &mut Words<'_>, experiment: Option<u8>) -> Parsed<()> {
+    fn batch(&mut self, words: &mut TextWords<'_>, experiment: Option<u8>) -> Parsed<()> {
         self.finish_batch();
         let mut thread = None;
         let mut time = None;
@@ -129,7 +129,7 @@ impl Parser {
         put_uvarint(&mut head, generation);
         put_uvarint(&mut head, thread.ok_or(TextCause::Missing("m"))?);
         put_uvarint(&mut head, time.ok_or(TextCause::Missing("time"))?);
-        self.batch = Some(Batch {
+        self.batch = Some(TextBatch {
             whole_head: whole.is_some(),
             head: whole.unwrap_or(head),
             size,
@@ -161,7 +161,7 @@ impl Parser {
 }
 
 /// Appends a table entry or event.
-fn entry(word: &str, words: &mut Words<'_>, out: &mut Vec<u8>) -> Parsed<()> {
+fn entry(word: &str, words: &mut TextWords<'_>, out: &mut Vec<u8>) -> Parsed<()> {
     match word {
         "string" => {
             out.push(wire::STRING);
@@ -200,7 +200,7 @@ fn entry(word: &str, words: &mut Words<'_>, out: &mut Vec<u8>) -> Parsed<()> {
     Ok(())
 }
 
-fn stack(words: &mut Words<'_>, out: &mut Vec<u8>) -> Parsed<()> {
+fn stack(words: &mut TextWords<'_>, out: &mut Vec<u8>) -> Parsed<()> {
     out.push(wire::STACK);
     put_uvarint(out, words.number("id")?);
     let mut frames = Vec::new();
@@ -220,7 +220,7 @@ fn stack(words: &mut Words<'_>, out: &mut Vec<u8>) -> Parsed<()> {
     Ok(())
 }
 
-fn event(delta: u64, words: &mut Words<'_>, out: &mut Vec<u8>) -> Parsed<()> {
+fn event(delta: u64, words: &mut TextWords<'_>, out: &mut Vec<u8>) -> Parsed<()> {
     let name = words.word()?;
     let kind = EventKind::from_name(name).ok_or_else(|| TextCause::Event(name.to_string()))?;
     out.push(kind.id());
@@ -275,11 +275,11 @@ fn hexadecimal(word: &str) -> Parsed<Vec<u8>> {
 }
 
 /// The words of a line that are still to be read.
-struct Words<'a> {
+struct TextWords<'a> {
     rest: &'a str,
 }
 
-impl<'a> Words<'a> {
+impl<'a> TextWords<'a> {
     fn next(&mut self) -> Option<&'a str> {
         let rest = self.rest.trim_start();
         if rest.is_empty() {

@@ -32,15 +32,15 @@ pub(super) trait Scheduled {
     fn unbound(id: Self::Id) -> Rule;
 }
 
-/// Goroutines.
+/// The rules of goroutines.
 #[derive(Debug, Default)]
-pub(super) struct Goroutines;
+pub(super) struct GoroutineRules;
 
-/// Procs.
+/// The rules of procs.
 #[derive(Debug, Default)]
-pub(super) struct Procs;
+pub(super) struct ProcRules;
 
-impl Scheduled for Goroutines {
+impl Scheduled for GoroutineRules {
     type Id = GoId;
     type State = GoState;
 
@@ -86,7 +86,7 @@ impl Scheduled for Goroutines {
     }
 }
 
-impl Scheduled for Procs {
+impl Scheduled for ProcRules {
     type Id = ProcId;
     type State = ProcState;
 
@@ -145,13 +145,13 @@ pub(super) struct TransitionContext {
 
 /// All goroutines, or all procs, and the threads they are on.
 #[derive(Debug)]
-pub(super) struct Machine<K: Scheduled> {
+pub(super) struct StateMachine<K: Scheduled> {
     /// The state of each, and the thread that it takes up.
     known: HashMap<K::Id, (K::State, Option<ThreadId>)>,
     by_thread: HashMap<ThreadId, K::Id>,
 }
 
-impl<K: Scheduled> Default for Machine<K> {
+impl<K: Scheduled> Default for StateMachine<K> {
     fn default() -> Self {
         Self {
             known: HashMap::new(),
@@ -160,7 +160,7 @@ impl<K: Scheduled> Default for Machine<K> {
     }
 }
 
-impl<K: Scheduled> Machine<K> {
+impl<K: Scheduled> StateMachine<K> {
     /// Forgets what is gone. It is kept while a status may still contradict it, which is in the
     /// first generation.
     pub(super) fn end_first_generation(&mut self) {

@@ -17,7 +17,7 @@ use crate::read::{
 };
 use crate::wire::Version;
 
-use machine::{Goroutines, Machine, Procs, Scheduled, TransitionContext};
+use machine::{GoroutineRules, ProcRules, Scheduled, StateMachine, TransitionContext};
 pub use violation::{Clock, Rule, Violation};
 
 /// Checks that a trace is valid: that it keeps the rules of the validator of Go's own tests, and one
@@ -71,8 +71,8 @@ pub struct Validator {
     syncs: u64,
     last_generation: u64,
     last_clock: Option<SyncClock>,
-    goroutines: Machine<Goroutines>,
-    procs: Machine<Procs>,
+    goroutines: StateMachine<GoroutineRules>,
+    procs: StateMachine<ProcRules>,
     ranges: HashMap<RangeScope, Vec<OpenRange>>,
     /// The names of open user tasks.
     tasks: HashMap<TaskId, Box<str>>,
@@ -254,8 +254,8 @@ impl Validator {
                 if to == GoState::NotExist && self.has_range(RangeScope::Go(go)) {
                     report(Rule::GoDiedInRange(go));
                 }
-                if Goroutines::is_executing(from)
-                    && !Goroutines::is_executing(to)
+                if GoroutineRules::is_executing(from)
+                    && !GoroutineRules::is_executing(to)
                     && stack != event.stack
                 {
                     report(Rule::StacksDiffer);

@@ -28,7 +28,7 @@ impl Head<'_> {
 
 /// Items of one table, cut into batches that each begin with the same bytes.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct BatchTable {
     /// What each payload begins with.
     opening: &'static [u8],
     bytes: Vec<u8>,
@@ -37,7 +37,7 @@ pub(super) struct Table {
     items: u64,
 }
 
-impl Table {
+impl BatchTable {
     pub(super) fn new(opening: &'static [u8]) -> Self {
         Self {
             opening,

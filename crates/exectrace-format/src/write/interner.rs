@@ -11,7 +11,7 @@ use rustc_hash::FxHasher;
 const FREE: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct InternedBytes {
     /// Where its bytes end in the arena; they begin where the previous entry's end.
     end: usize,
     /// High bits of the hash, compared before the bytes and used to grow the table.
@@ -24,7 +24,7 @@ struct Entry {
 #[derive(Debug, Default)]
 pub(super) struct Interner {
     arena: Vec<u8>,
-    entries: Vec<Entry>,
+    entries: Vec<InternedBytes>,
     /// A power of two in length, at most half full.
     slots: Vec<u32>,
 }
@@ -68,7 +68,7 @@ impl Interner {
     pub(super) fn insert(&mut self, vacant: Vacant, bytes: &[u8], id: u32) {
         let index = self.entries.len() as u32;
         self.arena.extend_from_slice(bytes);
-        self.entries.push(Entry {
+        self.entries.push(InternedBytes {
             end: self.arena.len(),
             hash: vacant.hash,
             id,

@@ -20,7 +20,7 @@ use crate::wire::{self, ClockSnapshot, HEADER_BYTES, Version, put_uvarint};
 
 pub use names::WireFrame;
 
-use batch::{Head, Table};
+use batch::{BatchTable, Head};
 use interner::Interner;
 use stream::EventStream;
 
@@ -88,10 +88,10 @@ pub struct Writer {
     messages: usize,
     stacks: Interner,
     next_stack: u32,
-    string_table: Table,
-    stack_table: Table,
-    samples: Table,
-    side: Table,
+    string_table: BatchTable,
+    stack_table: BatchTable,
+    samples: BatchTable,
+    side: BatchTable,
     streams: Vec<EventStream>,
     /// Each thread's stream, so that a thread never has two in one group.
     by_thread: FxHashMap<ThreadId, StreamId>,
@@ -119,10 +119,10 @@ impl Writer {
             messages: 0,
             stacks: Interner::default(),
             next_stack: 1,
-            string_table: Table::new(&[wire::STRINGS]),
-            stack_table: Table::new(&[wire::STACKS]),
-            samples: Table::new(&[wire::CPU_SAMPLES]),
-            side: Table::new(&SIDE_OPENING),
+            string_table: BatchTable::new(&[wire::STRINGS]),
+            stack_table: BatchTable::new(&[wire::STACKS]),
+            samples: BatchTable::new(&[wire::CPU_SAMPLES]),
+            side: BatchTable::new(&SIDE_OPENING),
             streams: Vec::new(),
             by_thread: FxHashMap::default(),
             free: Vec::new(),

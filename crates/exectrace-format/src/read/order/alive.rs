@@ -3,15 +3,15 @@
 use crate::ids::{GoId, ProcId};
 
 use super::super::order_error::OrderError;
-use super::names::NameId;
-use super::{ENTRY_BYTES, Go, ITEM_BYTES, NONE, Order, Proc, Thread, Turn};
+use super::names::KeptNameId;
+use super::{ENTRY_BYTES, ITEM_BYTES, KnownGo, KnownProc, KnownThread, NONE, Order, Turn};
 
 impl Order {
     /// The index of a thread, for [`advance`](Self::advance); stays the same for good.
     pub(in super::super) fn thread(&mut self, id: u64) -> usize {
         *self.thread_index.entry(id).or_insert_with(|| {
             self.state_bytes += ENTRY_BYTES;
-            self.threads.push(Thread {
+            self.threads.push(KnownThread {
                 id,
                 proc: NONE,
                 go: NONE,
@@ -44,7 +44,7 @@ impl Order {
 
     /// The goroutine on the thread of this turn, which must have one that exists.
     #[inline]
-    pub(super) fn own_go(&mut self, turn: &Turn<'_>) -> Result<&mut Go, OrderError> {
+    pub(super) fn own_go(&mut self, turn: &Turn<'_>) -> Result<&mut KnownGo, OrderError> {
         let (kind, go) = (turn.event.kind, turn.context.go);
         self.goroutines
             .get_mut(go)
@@ -53,7 +53,7 @@ impl Order {
 
     /// The proc of the thread of this turn, which must have one that exists.
     #[inline]
-    pub(super) fn own_proc(&mut self, turn: &Turn<'_>) -> Result<&mut Proc, OrderError> {
+    pub(super) fn own_proc(&mut self, turn: &Turn<'_>) -> Result<&mut KnownProc, OrderError> {
         let (kind, proc) = (turn.event.kind, turn.context.proc);
         self.procs.get_mut(proc).ok_or(OrderError::NoSuchProc {
             kind,
@@ -62,7 +62,7 @@ impl Order {
     }
 
     pub(super) fn insert_go(&mut self, id: u64, status: u8) {
-        let go = Go {
+        let go = KnownGo {
             status,
             seq: self.fresh_seq(),
             ranges: Vec::new(),
@@ -87,7 +87,7 @@ impl Order {
     }
 
     /// What an open region costs.
-    pub(super) fn region_bytes(&self, name: NameId) -> u64 {
+    pub(super) fn region_bytes(&self, name: KeptNameId) -> u64 {
         ITEM_BYTES + self.names.text_bytes(name)
     }
 }

@@ -4,7 +4,7 @@ use crate::ids::{GoId, StackId, StringId, TaskId};
 
 use super::super::kind::CompactKind;
 use super::super::order_error::OrderError;
-use super::{ENTRY_BYTES, Must, Order, Outcome, Task, Turn};
+use super::{ENTRY_BYTES, Must, OpenTask, Order, Outcome, Turn};
 
 impl Order {
     pub(super) fn task_begin(&mut self, turn: &mut Turn<'_>) -> Outcome {
@@ -20,7 +20,7 @@ impl Order {
         let string = turn.string(2)?;
         let name = self.names.keep(string, turn.tables);
         self.state_bytes += ENTRY_BYTES + self.names.text_bytes(name);
-        self.tasks.insert(task.0, Task { parent, name });
+        self.tasks.insert(task.0, OpenTask { parent, name });
         let kind = CompactKind::TaskBegin {
             task,
             parent,

@@ -7,7 +7,7 @@ use super::super::order_error::OrderError;
 use super::super::state::{GoState, ProcState, StateChange};
 use super::go_status::{LAST, RUNNABLE, RUNNING, SYSCALL, WAITING};
 use super::{
-    Context, Go, May, Must, MustNot, NONE, Order, Outcome, Proc, Turn, Wait, go_change,
+    Context, KnownGo, KnownProc, May, Must, MustNot, NONE, Order, Outcome, Turn, Wait, go_change,
     proc_change, proc_status,
 };
 use crate::event::EventKind;
@@ -112,7 +112,7 @@ impl Order {
         turn: &Turn<'_>,
         status: u8,
         expected: &'static str,
-    ) -> Result<&mut Go, OrderError> {
+    ) -> Result<&mut KnownGo, OrderError> {
         let kind = turn.event.kind;
         let go = self.own_go(turn)?;
         if go.status == status {
@@ -237,7 +237,7 @@ impl Order {
         self.emit(turn, StackId::NONE, kind)
     }
 
-    fn own_proc_in_syscall(&mut self, turn: &Turn<'_>) -> Result<&mut Proc, OrderError> {
+    fn own_proc_in_syscall(&mut self, turn: &Turn<'_>) -> Result<&mut KnownProc, OrderError> {
         let (kind, expected) = (turn.event.kind, "Syscall");
         let proc = self.own_proc(turn)?;
         if proc.status == proc_status::SYSCALL {

@@ -9,7 +9,7 @@ use super::super::tables::Tables;
 
 /// A name that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NameId(u32);
+pub(super) struct KeptNameId(u32);
 
 /// Not in the tables of this generation.
 const ELSEWHERE: StringId = StringId(u64::MAX);
@@ -43,12 +43,12 @@ impl KeptNames {
         self.of_string.clear();
         for slot in std::mem::take(&mut self.current) {
             self.slots[slot as usize].string = ELSEWHERE;
-            self.release(NameId(slot));
+            self.release(KeptNameId(slot));
         }
     }
 
     /// Keeps a string, until it is released as often as kept.
-    pub(super) fn keep(&mut self, string: StringId, tables: &Tables) -> NameId {
+    pub(super) fn keep(&mut self, string: StringId, tables: &Tables) -> KeptNameId {
         let place = string.0 as usize;
         if place >= self.of_string.len() {
             self.of_string.resize(place + 1, 0);
@@ -62,7 +62,7 @@ impl KeptNames {
             known => known - 1,
         };
         self.slots[slot as usize].users += 1;
-        NameId(slot)
+        KeptNameId(slot)
     }
 
     fn add(&mut self, string: StringId, tables: &Tables) -> u32 {
@@ -86,7 +86,7 @@ impl KeptNames {
         index
     }
 
-    pub(super) fn release(&mut self, name: NameId) {
+    pub(super) fn release(&mut self, name: KeptNameId) {
         let slot = &mut self.slots[name.0 as usize];
         slot.users -= 1;
         if slot.users == 0 {
@@ -96,18 +96,18 @@ impl KeptNames {
     }
 
     /// Bytes of the name as text.
-    pub(super) fn text_bytes(&self, name: NameId) -> u64 {
+    pub(super) fn text_bytes(&self, name: KeptNameId) -> u64 {
         u64::from(self.slots[name.0 as usize].text_bytes)
     }
 
     /// Whether it is the same name as a string of this generation.
-    pub(super) fn is(&self, name: NameId, string: StringId, tables: &Tables) -> bool {
+    pub(super) fn is(&self, name: KeptNameId, string: StringId, tables: &Tables) -> bool {
         let slot = &self.slots[name.0 as usize];
         slot.string == string || *slot.bytes == *tables.bytes(string)
     }
 
     /// The id of the name in this generation, which gets one if need be.
-    pub(super) fn string(&mut self, name: NameId, tables: &mut Tables) -> StringId {
+    pub(super) fn string(&mut self, name: KeptNameId, tables: &mut Tables) -> StringId {
         let slot = &mut self.slots[name.0 as usize];
         if slot.string == ELSEWHERE {
             slot.string = tables.push_string(&slot.bytes);
@@ -118,7 +118,7 @@ impl KeptNames {
     }
 
     /// The name as text, for messages.
-    pub(super) fn text(&self, name: NameId) -> String {
+    pub(super) fn text(&self, name: KeptNameId) -> String {
         String::from_utf8_lossy(&self.slots[name.0 as usize].bytes).into_owned()
     }
 }

@@ -6,8 +6,8 @@ use super::super::order_error::OrderError;
 use super::super::state::ProcState;
 use super::proc_status::{ABANDONED, IDLE, LAST, RUNNING, SYSCALL};
 use super::{
-    Change, Context, ENTRY_BYTES, May, Must, MustNot, NONE, Order, Outcome, Proc, Thread, Turn,
-    Wait, proc_change, status_of_proc,
+    Change, Context, ENTRY_BYTES, KnownProc, KnownThread, May, Must, MustNot, NONE, Order, Outcome,
+    Turn, Wait, proc_change, status_of_proc,
 };
 
 impl Order {
@@ -130,7 +130,7 @@ impl Order {
                         .holders
                         .last()
                         .ok_or(OrderError::LostProc(ProcId(id)))?;
-                    let Thread { id: thread, go, .. } = self.threads[holder];
+                    let KnownThread { id: thread, go, .. } = self.threads[holder];
                     turn.context = Context {
                         thread,
                         proc: id,
@@ -141,7 +141,7 @@ impl Order {
                 before
             }
             None => {
-                let proc = Proc {
+                let proc = KnownProc {
                     status,
                     seq: fresh,
                     ranges: Vec::new(),

@@ -7,17 +7,17 @@ use super::super::hindrance::Hindrance;
 use super::super::kind::{CompactKind, RangeName};
 use super::super::order_error::OrderError;
 use super::super::state::RangeScope;
-use super::names::NameId;
+use super::names::KeptNameId;
 use super::{Change, ITEM_BYTES, May, Must, Order, Outcome, Turn, Wait};
 
 /// An open range of a goroutine or proc.
 #[derive(Debug)]
-pub(super) struct Range {
+pub(super) struct KnownRange {
     /// The kind of event that began it, or would have.
     begin: EventKind,
     /// A subtype: ids of strings are compared here, not texts, as Go's reader does.
     subtype: u64,
-    pub(super) name: Option<NameId>,
+    pub(super) name: Option<KeptNameId>,
 }
 
 /// What is known of garbage collections.
@@ -28,7 +28,7 @@ pub(super) struct Collector {
 }
 
 /// Begins a range.
-fn begin(ranges: &mut Vec<Range>, range: Range) -> Result<(), OrderError> {
+fn begin(ranges: &mut Vec<KnownRange>, range: KnownRange) -> Result<(), OrderError> {
     if is_open(ranges, range.begin, range.subtype) {
         return Err(OrderError::RangeOpen(range.begin));
     }
@@ -37,13 +37,17 @@ fn begin(ranges: &mut Vec<Range>, range: Range) -> Result<(), OrderError> {
 }
 
 /// Takes note of a range said to be open; whether it is new.
-fn confirm(ranges: &mut Vec<Range>, kind: EventKind, initial: bool) -> Result<bool, OrderError> {
+fn confirm(
+    ranges: &mut Vec<KnownRange>,
+    kind: EventKind,
+    initial: bool,
+) -> Result<bool, OrderError> {
     match (is_open(ranges, kind, 0), initial) {
         (true, true) => Err(OrderError::RangeOpen(kind)),
         (false, false) => Err(OrderError::RangeMissing(kind)),
         (true, false) => Ok(false),
         (false, true) => {
-            ranges.push(Range {
+            ranges.push(KnownRange {
                 begin: kind,
                 subtype: 0,
                 name: None,
@@ -54,14 +58,18 @@ fn confirm(ranges: &mut Vec<Range>, kind: EventKind, initial: bool) -> Result<bo
 }
 
 /// Ends the first open range of this kind.
-fn end(ranges: &mut Vec<Range>, kind: EventKind, by: EventKind) -> Result<Range, OrderError> {
+fn end(
+    ranges: &mut Vec<KnownRange>,
+    kind: EventKind,
+    by: EventKind,
+) -> Result<KnownRange, OrderError> {
     let index = ranges.iter().position(|range| range.begin == kind);
     index
         .map(|index| ranges.swap_remove(index))
         .ok_or(OrderError::RangeNotOpen(by))
 }
 
-fn is_open(ranges: &[Range], kind: EventKind, subtype: u64) -> bool {
+fn is_open(ranges: &[KnownRange], kind: EventKind, subtype: u64) -> bool {
     ranges
         .iter()
         .any(|range| range.begin == kind && range.subtype == subtype)
@@ -72,7 +80,7 @@ impl Order {
         turn.needs(Must, Must)?;
         let string = turn.string(0)?;
         let subtype = turn.argument(0);
-        let mut range = Range {
+        let mut range = KnownRange {
             begin: EventKind::StwBegin,
             subtype,
             name: None,
@@ -175,7 +183,7 @@ impl Order {
 
     pub(super) fn sweep_begin(&mut self, turn: &mut Turn<'_>) -> Outcome {
         turn.needs(Must, May)?;
-        let range = Range {
+        let range = KnownRange {
             begin: EventKind::GcSweepBegin,
             subtype: 0,
             name: None,
@@ -225,7 +233,7 @@ impl Order {
 
     pub(super) fn assist_begin(&mut self, turn: &mut Turn<'_>) -> Outcome {
         turn.needs(Must, Must)?;
-        let range = Range {
+        let range = KnownRange {
             begin: EventKind::GcMarkAssistBegin,
             subtype: 0,
             name: None,

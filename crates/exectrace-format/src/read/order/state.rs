@@ -2,8 +2,8 @@
 
 use crate::ids::TaskId;
 
-use super::names::NameId;
-use super::ranges::Range;
+use super::names::KeptNameId;
+use super::ranges::KnownRange;
 
 /// The states of goroutines on the wire.
 pub(super) mod go_status {
@@ -39,27 +39,27 @@ impl Seq {
 
 /// What is known of a goroutine.
 #[derive(Debug)]
-pub(super) struct Go {
+pub(super) struct KnownGo {
     pub(super) status: u8,
     pub(super) seq: Seq,
-    pub(super) ranges: Vec<Range>,
+    pub(super) ranges: Vec<KnownRange>,
     /// Open regions: task and name.
-    pub(super) regions: Vec<(u64, NameId)>,
+    pub(super) regions: Vec<(u64, KeptNameId)>,
 }
 
 /// What is known of a proc.
 #[derive(Debug)]
-pub(super) struct Proc {
+pub(super) struct KnownProc {
     pub(super) status: u8,
     pub(super) seq: Seq,
-    pub(super) ranges: Vec<Range>,
+    pub(super) ranges: Vec<KnownRange>,
     /// The threads bound to it, as indices: one at most, unless the trace is odd.
     pub(super) holders: Vec<usize>,
 }
 
 /// What is known of a thread.
 #[derive(Debug)]
-pub(super) struct Thread {
+pub(super) struct KnownThread {
     pub(super) id: u64,
     pub(super) proc: u64,
     pub(super) go: u64,
@@ -71,7 +71,7 @@ pub(super) struct Thread {
 
 /// An open user task.
 #[derive(Debug)]
-pub(super) struct Task {
+pub(super) struct OpenTask {
     pub(super) parent: TaskId,
-    pub(super) name: NameId,
+    pub(super) name: KeptNameId,
 }

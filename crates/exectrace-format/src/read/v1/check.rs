@@ -24,7 +24,7 @@ use V1GoState::{Runnable, Running, Waiting};
 
 /// What is known of a goroutine.
 #[derive(Clone, Copy, Debug, Default)]
-struct Go {
+struct CheckedGo {
     state: V1GoState,
     /// Whether it was ever heard of; one that ended was.
     exists: bool,
@@ -35,19 +35,19 @@ struct Go {
 
 /// What is known of a lane.
 #[derive(Clone, Copy, Debug, Default)]
-struct Lane {
+struct CheckedLane {
     runs: bool,
     go: u32,
     sweeps: bool,
 }
 
 /// The checks, event by event.
-pub(super) struct Check<'a> {
+pub(super) struct V1Check<'a> {
     bytes: &'a [u8],
     go_numbers: &'a Dense,
     lane_numbers: &'a Dense,
-    goroutines: Vec<Go>,
-    lanes: Vec<Lane>,
+    goroutines: Vec<CheckedGo>,
+    lanes: Vec<CheckedLane>,
     /// By goroutine, whether it serves timers.
     timers: Vec<bool>,
     tasks: IdMap<()>,
@@ -57,25 +57,25 @@ pub(super) struct Check<'a> {
     stopped: bool,
 }
 
-impl<'a> Check<'a> {
+impl<'a> V1Check<'a> {
     pub(super) fn new(
         bytes: &'a [u8],
         go_numbers: &'a Dense,
         lane_numbers: &'a Dense,
         timers: Vec<bool>,
     ) -> Self {
-        let mut goroutines = vec![Go::default(); go_numbers.len()];
-        goroutines[GO_ZERO as usize] = Go {
+        let mut goroutines = vec![CheckedGo::default(); go_numbers.len()];
+        goroutines[GO_ZERO as usize] = CheckedGo {
             state: Running,
             exists: true,
-            ..Go::default()
+            ..CheckedGo::default()
         };
         Self {
             bytes,
             go_numbers,
             lane_numbers,
             goroutines,
-            lanes: vec![Lane::default(); lane_numbers.len()],
+            lanes: vec![CheckedLane::default(); lane_numbers.len()],
             timers,
             tasks: IdMap::default(),
             regions: IdMap::default(),
@@ -157,7 +157,7 @@ impl<'a> Check<'a> {
     fn proc(&mut self, event: &V1Event) -> Result<(), V1Error> {
         let starts = event.kind == V1Kind::ProcStart;
         let proc = self.proc_number(event);
-        let Lane { runs, go, .. } = *self.lane(event);
+        let CheckedLane { runs, go, .. } = *self.lane(event);
         if starts == runs {
             let problem = match starts {
                 true => "running before start",
@@ -196,10 +196,10 @@ impl<'a> Check<'a> {
         if go.exists {
             return Err(V1Error::GoExists(GoId(number)));
         }
-        *go = Go {
+        *go = CheckedGo {
             state: Runnable,
             exists: true,
-            ..Go::default()
+            ..CheckedGo::default()
         };
         Ok(())
     }
@@ -339,11 +339,11 @@ impl<'a> Check<'a> {
         self.go_numbers.get(go).unwrap_or(GO_ZERO)
     }
 
-    fn go(&mut self, index: u32) -> &mut Go {
+    fn go(&mut self, index: u32) -> &mut CheckedGo {
         &mut self.goroutines[index as usize]
     }
 
-    fn lane(&mut self, event: &V1Event) -> &mut Lane {
+    fn lane(&mut self, event: &V1Event) -> &mut CheckedLane {
         &mut self.lanes[event.lane as usize]
     }
 

@@ -27,7 +27,7 @@ use kind::initial_status;
 
 /// What the conversion knows of a lane.
 #[derive(Clone, Copy, Debug, Default)]
-struct Lane {
+struct KnownLane {
     /// Whether it was heard of before.
     seen: bool,
     /// The thread that it runs on.
@@ -36,7 +36,7 @@ struct Lane {
 
 /// An open user task.
 #[derive(Clone, Copy, Debug)]
-struct Task {
+struct V1Task {
     parent: TaskId,
     name: StringId,
 }
@@ -66,8 +66,8 @@ pub(super) struct OldTrace {
 #[derive(Debug)]
 pub(super) struct Converter {
     source: OldTrace,
-    lanes: Vec<Lane>,
-    tasks: IdMap<Task>,
+    lanes: Vec<KnownLane>,
+    tasks: IdMap<V1Task>,
     /// The goroutines that existed when the trace began and whose state no event has given yet; `None`
     /// after the first event that gives the number of procs.
     existing: Option<BTreeSet<u64>>,
@@ -88,7 +88,7 @@ impl Converter {
     pub(super) fn new(source: OldTrace, events: &mut [V1Event]) -> Self {
         mark_blocking_calls(events, source.go_numbers.len());
         Self {
-            lanes: vec![Lane::default(); source.lane_numbers.len()],
+            lanes: vec![KnownLane::default(); source.lane_numbers.len()],
             tasks: IdMap::default(),
             existing: Some(BTreeSet::new()),
             runnable: BTreeSet::new().into_iter(),

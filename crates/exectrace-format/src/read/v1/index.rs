@@ -24,7 +24,7 @@ pub(super) struct BatchRange {
 
 /// What the first pass finds.
 #[derive(Debug)]
-pub(super) struct Index {
+pub(super) struct V1Index {
     pub(super) batches: Vec<BatchRange>,
     /// Of each lane that has batches, the first and the last; in the order of first appearance.
     pub(super) lanes: Vec<LaneBatches>,
@@ -47,8 +47,8 @@ pub(super) fn index(
     version: Version,
     goroutines: &mut Dense,
     lanes: &mut Dense,
-) -> Result<Index, (usize, V1Error)> {
-    let mut index = Index {
+) -> Result<V1Index, (usize, V1Error)> {
+    let mut index = V1Index {
         batches: Vec::new(),
         lanes: Vec::new(),
         samples: Vec::new(),
@@ -93,7 +93,7 @@ fn proc_of(number: u64) -> Result<i32, V1Error> {
     }
 }
 
-impl Index {
+impl V1Index {
     fn begin_batch(&mut self, start: usize, lane: u32, places: &mut Vec<Option<usize>>) {
         // Fits: the file is no larger than `MAX_V1_BYTES`.
         let start = start as u32;

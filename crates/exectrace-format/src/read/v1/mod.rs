@@ -32,13 +32,13 @@ use super::tables::Tables;
 use super::time::TraceTime;
 
 use batch::BatchLoader;
-use check::Check;
+use check::V1Check;
 use convert::{Converter, OldTrace};
 use dense::Dense;
 use error::V1Error;
 use event::{FIXED_GOROUTINES, FIXED_LANES, V1Event};
 use names::V1Names;
-use order::Damage;
+use order::V1Damage;
 
 /// Most bytes that a file of Go 1.11 to 1.21 may have, without its header.
 ///
@@ -84,7 +84,7 @@ impl V1 {
         if frequency == 0 {
             return Err(located((bytes.len(), V1Error::NoFrequency)));
         }
-        let mut check = Check::new(&bytes, &goroutines, &lanes, timers);
+        let mut check = V1Check::new(&bytes, &goroutines, &lanes, timers);
         let damage = events.iter_mut().enumerate().find_map(|(place, event)| {
             let error = check.event(event).err()?;
             Some((place, (event.at as usize, error)))
@@ -156,7 +156,7 @@ impl V1 {
     }
 }
 
-fn located((at, error): Damage) -> ReadError {
+fn located((at, error): V1Damage) -> ReadError {
     ReadError {
         offset: (HEADER_BYTES + at) as u64,
         generation: 0,

@@ -39,7 +39,7 @@ pub(super) struct Named {
     pub(super) broken: IdMap<TableError>,
     /// The messages of logs, by the places of these.
     pub(super) messages: IdMap<StringId>,
-    pub(super) texts: Texts,
+    pub(super) texts: V1Texts,
 }
 
 impl<'a> V1Names<'a> {
@@ -119,7 +119,7 @@ impl<'a> V1Names<'a> {
         let messages: Vec<StringId> = self.messages.iter().map(|text| adder.add(text)).collect();
         let message = |(at, index): (u64, usize)| Some((at, *messages.get(index)?));
         let messages = self.logs.into_iter().filter_map(message).collect();
-        let texts = Texts::new(&mut adder);
+        let texts = V1Texts::new(&mut adder);
         let mut decoder = Stacks {
             tables: adder.tables,
             broken_frames: IdMap::default(),
@@ -228,7 +228,7 @@ fn take(body: &mut &[u8]) -> u64 {
 
 /// The texts that the conversion adds to those of the file.
 #[derive(Debug)]
-pub(super) struct Texts {
+pub(super) struct V1Texts {
     /// Why a goroutine stops, in the order of `REASONS`.
     reasons: Vec<StringId>,
     /// Why the world is stopped, in the order of `STOPS`.
@@ -272,7 +272,7 @@ const STOPS: [&str; 17] = [
     "ResetDebugLog (test)",
 ];
 
-impl Texts {
+impl V1Texts {
     fn new(adder: &mut Adder<'_>) -> Self {
         let mut add = |text: &str| match (adder.add(text.as_bytes()), text) {
             (_, "") => StringId::EMPTY,

@@ -12,11 +12,11 @@ use crate::read::id_map::Seed;
 use super::batch::BatchLoader;
 use super::error::V1Error;
 use super::event::{GO_COLLECTOR, GO_UNORDERED, V1Event};
-use super::index::{Index, NO_BATCH};
+use super::index::{NO_BATCH, V1Index};
 use super::kinds::V1Kind;
 
 /// A place in the file and what is wrong there.
-pub(super) type Damage = (usize, V1Error);
+pub(super) type V1Damage = (usize, V1Error);
 
 /// As a number that an event needs: any. As one that it leaves: the same.
 const ANY: u64 = u64::MAX;
@@ -33,7 +33,7 @@ mod status {
 
 /// The state of a goroutine, or what an event needs it to be or makes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-struct State {
+struct SequencedState {
     seq: u64,
     status: u8,
 }
@@ -42,24 +42,24 @@ struct State {
 #[derive(Clone, Copy, Debug)]
 struct Transition {
     go: u32,
-    from: State,
-    to: State,
+    from: SequencedState,
+    to: SequencedState,
 }
 
 const UNORDERED: Transition = Transition {
     go: GO_UNORDERED,
-    from: State {
+    from: SequencedState {
         seq: 0,
         status: status::DEAD,
     },
-    to: State {
+    to: SequencedState {
         seq: 0,
         status: status::DEAD,
     },
 };
 
 impl Transition {
-    fn is_ready(&self, current: State) -> bool {
+    fn is_ready(&self, current: SequencedState) -> bool {
         self.go == GO_UNORDERED
             || (self.from.seq == ANY || self.from.seq == current.seq)
                 && self.from.status == current.status
@@ -83,17 +83,17 @@ struct EventSource {
 
 /// What is known of a goroutine.
 #[derive(Clone, Copy, Debug, Default)]
-struct Go {
-    state: State,
+struct OrderedGo {
+    state: SequencedState,
     /// How many sources wait for it.
     waiting: u32,
 }
 
-struct Order<'a, 'b> {
-    index: &'a Index,
+struct V1Order<'a, 'b> {
+    index: &'a V1Index,
     batches: &'a mut BatchLoader<'b>,
     sources: Vec<EventSource>,
-    goroutines: Vec<Go>,
+    goroutines: Vec<OrderedGo>,
     /// Sources whose first event was ready when it was looked at, by its time.
     ready: BinaryHeap<Reverse<(i64, u32)>>,
     /// By goroutine and state needed, the first of the sources that wait for it.
@@ -103,13 +103,13 @@ struct Order<'a, 'b> {
 
 /// All events in their order, by the times at which they happened.
 pub(super) fn ordered(
-    index: &mut Index,
+    index: &mut V1Index,
     batches: &mut BatchLoader<'_>,
-) -> Result<Vec<V1Event>, Damage> {
+) -> Result<Vec<V1Event>, V1Damage> {
     let mut samples = std::mem::take(&mut index.samples);
     samples.sort_by_key(|sample| sample.time);
     let mut events = Vec::with_capacity(index.events + samples.len());
-    let mut order = Order {
+    let mut order = V1Order {
         index,
         batches,
         sources: Vec::new(),
@@ -127,7 +127,7 @@ pub(super) fn ordered(
     Ok(events)
 }
 
-impl Order<'_, '_> {
+impl V1Order<'_, '_> {
     fn begin(&mut self, samples: Vec<V1Event>) {
         let source = |lane, next_batch, events| EventSource {
             events,
@@ -144,7 +144,7 @@ impl Order<'_, '_> {
         self.sources.push(source(0, NO_BATCH, samples));
     }
 
-    fn run(&mut self, events: &mut Vec<V1Event>) -> Result<(), Damage> {
+    fn run(&mut self, events: &mut Vec<V1Event>) -> Result<(), V1Damage> {
         for source in 0..self.sources.len() as u32 {
             self.offer(source)?;
         }
@@ -168,7 +168,7 @@ impl Order<'_, '_> {
     }
 
     /// Looks at the first event of a source: it is ready, or the source waits, or is at its end.
-    fn offer(&mut self, number: u32) -> Result<(), Damage> {
+    fn offer(&mut self, number: u32) -> Result<(), V1Damage> {
         let source = &mut self.sources[number as usize];
         while source.used == source.events.len() {
             source.events.clear();
@@ -218,15 +218,15 @@ impl Order<'_, '_> {
             seq => seq,
         };
         let status = transition.to.status;
-        go.state = State { seq, status };
+        go.state = SequencedState { seq, status };
         if go.waiting > 0 {
-            self.wake(transition.go, State { seq, status });
-            self.wake(transition.go, State { seq: ANY, status });
+            self.wake(transition.go, SequencedState { seq, status });
+            self.wake(transition.go, SequencedState { seq: ANY, status });
         }
         Ok(())
     }
 
-    fn wake(&mut self, go: u32, state: State) {
+    fn wake(&mut self, go: u32, state: SequencedState) {
         let mut next = self.waiting.remove(&key(go, state));
         while let Some(number) = next {
             let source = &mut self.sources[number as usize];
@@ -238,16 +238,16 @@ impl Order<'_, '_> {
         }
     }
 
-    fn go(&mut self, go: u32) -> &mut Go {
+    fn go(&mut self, go: u32) -> &mut OrderedGo {
         let go = go as usize;
         if go >= self.goroutines.len() {
-            self.goroutines.resize(go + 1, Go::default());
+            self.goroutines.resize(go + 1, OrderedGo::default());
         }
         &mut self.goroutines[go]
     }
 }
 
-fn key(go: u32, state: State) -> (u64, u64) {
+fn key(go: u32, state: SequencedState) -> (u64, u64) {
     (u64::from(go) << 8 | u64::from(state.status), state.seq)
 }
 
@@ -256,11 +256,11 @@ fn transition(event: &V1Event, batches: &mut BatchLoader<'_>) -> Transition {
     use status::{DEAD, RUNNABLE, RUNNING, WAITING};
     let of = |go, from: (u64, u8), to: (u64, u8)| Transition {
         go,
-        from: State {
+        from: SequencedState {
             seq: from.0,
             status: from.1,
         },
-        to: State {
+        to: SequencedState {
             seq: to.0,
             status: to.1,
         },
@@ -304,7 +304,7 @@ fn transition(event: &V1Event, batches: &mut BatchLoader<'_>) -> Transition {
 /// Moves the ends of system calls to when they happened, which may be long before the file has them.
 ///
 /// Only now: while the order is looked for, such a time would seem to be out of order.
-fn date_syscall_exits(events: &mut [V1Event], batches: &BatchLoader<'_>) -> Result<(), Damage> {
+fn date_syscall_exits(events: &mut [V1Event], batches: &BatchLoader<'_>) -> Result<(), V1Damage> {
     // By goroutine, when its system call began to block; 0 if it did not.
     let mut blocked = vec![0i64; batches.goroutines.len()];
     let mut moved = false;

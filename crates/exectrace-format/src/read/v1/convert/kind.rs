@@ -11,7 +11,7 @@ use crate::read::tables::Tables;
 use super::super::error::V1Error;
 use super::super::event::V1Event;
 use super::super::kinds::V1Kind;
-use super::{Converter, Task};
+use super::{Converter, V1Task};
 
 impl Converter {
     /// What an event of the newer format would say of it.
@@ -164,7 +164,7 @@ impl Converter {
             (V1Kind::UserTaskCreate, _) => {
                 let name = text(tables, third, EventKind::UserTaskBegin)?;
                 let parent = TaskId(second);
-                self.tasks.insert(first, Task { parent, name });
+                self.tasks.insert(first, V1Task { parent, name });
                 // Its end has the parent as it is, as in Go's reader.
                 let parent = match parent {
                     TaskId(0) => TaskId::NONE,
@@ -173,11 +173,11 @@ impl Converter {
                 CompactKind::TaskBegin { task, parent, name }
             }
             (V1Kind::UserTaskEnd, _) => {
-                let unknown = Task {
+                let unknown = V1Task {
                     parent: TaskId::NONE,
                     name: StringId::EMPTY,
                 };
-                let Task { parent, name } = self.tasks.remove(&first).unwrap_or(unknown);
+                let V1Task { parent, name } = self.tasks.remove(&first).unwrap_or(unknown);
                 CompactKind::TaskEnd { task, parent, name }
             }
             (V1Kind::UserRegion, 0) => CompactKind::RegionBegin {
