@@ -44,7 +44,8 @@ pub type SideText = Cow<'static, str>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SideRecord {
-    /// What the recording build can see and cannot, as pairs of key and value.
+    /// What the recording program can see and what it cannot, as pairs of key and value. The keys that readers
+    /// depend on are in [`conventions`](crate::conventions).
     Capabilities {
         /// Key and value, in the order to be shown.
         pairs: Vec<(SideText, SideText)>,
@@ -83,9 +84,9 @@ pub enum SideRecord {
     Link {
         /// When this became known.
         time_ns: u64,
-        /// The earlier task.
+        /// The earlier user task.
         from: TaskId,
-        /// The task that follows.
+        /// The user task that follows.
         to: TaskId,
     },
     /// An event in the trace was not seen by the recorder but concluded. A wake of an async task that was
@@ -95,7 +96,7 @@ pub enum SideRecord {
         time_ns: u64,
         /// What was concluded.
         what: Inferred,
-        /// The task or goroutine concerned.
+        /// The user task or goroutine concerned.
         id: u64,
     },
     /// Records of a thread were dropped.
@@ -113,14 +114,14 @@ pub enum SideRecord {
         time_ns: u64,
         /// The reason.
         cause: LeftOut,
-        /// How many records, or spans, tasks and regions.
+        /// How many records, or spans, user tasks and regions.
         count: u64,
     },
     /// A user task began before the file does; its begin event stands in the preamble.
     BeganBefore {
-        /// The task.
+        /// The user task.
         task: TaskId,
-        /// Its true beginning.
+        /// When it began.
         time_ns: u64,
     },
     /// The program that wrote the trace.
@@ -157,7 +158,7 @@ pub enum SideRecord {
 #[repr(u8)]
 #[non_exhaustive]
 pub enum LeftOut {
-    /// Spans, tasks and regions, as a table of the recorder was full.
+    /// Spans, user tasks and regions, as a table of the recorder was full.
     TableFull = 1,
     /// Records, as the formatting of a value panicked.
     Unformatted = 2,
