@@ -2,8 +2,9 @@
 //! the text is.
 #![no_main]
 
-use exectrace_analysis::{Analysis, EventFilter, Filter, Options};
+use exectrace_analysis::{Analysis, Options};
 use exectrace_format::{CompactEvent, Reader};
+use exectrace_replay::{EventFilter, Filter, Input};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Some((&length, rest)) = bytes.split_first() else {
@@ -19,7 +20,11 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let mut events = EventFilter::new(&filter);
     let mut event = CompactEvent::default();
     while let Ok(true) = reader.next_into(&mut event) {
-        events.lets_through(&event, reader.tables(), reader.side_record());
+        events.lets_through(&Input {
+            event: &event,
+            tables: reader.tables(),
+            side: reader.side_record(),
+        });
     }
     let options = Options {
         filter,
