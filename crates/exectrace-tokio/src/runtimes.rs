@@ -179,26 +179,13 @@ impl Registry {
         cache(id, state);
     }
 
-    /// A runtime that was registered from its builder, with this name, and of which no hook has run yet.
-    fn unidentified(&self, name: &str) -> Unidentified {
-        let is_it = |state: &&&'static RuntimeState| {
-            state.is_hooked && !state.is_identified() && state.name == name
-        };
-        let mut candidates = self.states.iter().filter(is_it);
-        match (candidates.next(), candidates.next()) {
-            (None, _) => Unidentified::None,
-            (Some(state), None) => Unidentified::One(state),
-            (Some(state), Some(_)) => Unidentified::Several(state),
-        }
+    /// The runtimes that were registered from a builder, with this name, and of which no hook has run yet.
+    fn unidentified(&self, name: &str) -> Vec<&'static RuntimeState> {
+        let states = self.states.iter().copied();
+        states
+            .filter(|state| state.is_hooked && !state.is_identified() && state.name == name)
+            .collect()
     }
-}
-
-/// The runtimes of a name that are not identified.
-enum Unidentified {
-    None,
-    One(&'static RuntimeState),
-    /// Has the first of them.
-    Several(&'static RuntimeState),
 }
 
 /// An entry of the map that a thread has found, and the count of changes at which it found it.
@@ -299,13 +286,13 @@ fn register_unknown(handle: &Handle, id: u64) -> &'static RuntimeState {
     }
     // `BuilderExt::exectrace` gives the builder the runtime's name.
     let name = handle.name();
-    let unidentified = name.map_or(Unidentified::None, |name| registry().unidentified(name));
-    let state = match unidentified {
+    let unidentified = name.map_or(Vec::new(), |name| registry().unidentified(name));
+    let state = match unidentified[..] {
+        [] => add(name.unwrap_or("tokio").to_owned(), false),
+        [state] => state,
         // Which of them it is becomes known when one of its own hooks runs. Until then the first stands for
         // it: they have the same name and the same hooks.
-        Unidentified::Several(first) => return first,
-        Unidentified::One(state) => state,
-        Unidentified::None => add(name.unwrap_or("tokio").to_owned(), false),
+        [first, ..] => return first,
     };
     registry().identify(id, state);
     state

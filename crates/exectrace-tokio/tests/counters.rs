@@ -2,13 +2,11 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
-
 use exectrace_tokio::spawn;
-use support::{record, runtime, turn};
+use support::{record, runtime, turn, wait_for_samples};
 
 #[test]
-fn counters_tell_the_tasks_alive_of_each_runtime_by_its_name() {
+fn the_counters_of_a_runtime_have_its_name_and_count_its_live_tasks() {
     let _turn = turn();
     const TASKS: usize = 7;
     for workers in [0, 2] {
@@ -18,11 +16,7 @@ fn counters_tell_the_tasks_alive_of_each_runtime_by_its_name() {
                 for _ in 0..TASKS {
                     drop(spawn(std::future::pending::<()>()));
                 }
-                // Long enough for some readings: there are ten a second.
-                let end = Instant::now() + Duration::from_millis(350);
-                while Instant::now() < end {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
+                wait_for_samples().await;
             });
         });
         let of = |name: &str| {

@@ -249,7 +249,7 @@ fn the_future_of_block_on_is_a_task() {
 }
 
 #[test]
-fn tasks_of_a_local_set_are_told_by_their_wrapper() {
+fn tasks_of_a_local_set_are_reported_by_their_wrapper() {
     let _turn = turn();
     for (workers, trace) in record_on_each(|runtime| {
         let set = LocalSet::new();
@@ -373,7 +373,7 @@ fn a_task_spawned_into_a_runtime_that_has_ended_leaves_nothing_alive() {
     }
 }
 
-/// Waits until so many tasks are alive: one is joined a little before its end is told.
+/// Waits until at most so many tasks are alive: a task can be joined a little before its end is reported.
 fn wait_for_alive(runtime: &tokio::runtime::Runtime, tasks: usize) {
     runtime.block_on(async {
         while runtime.metrics().num_alive_tasks() > tasks {
@@ -506,7 +506,7 @@ fn many_runtimes_keep_to_themselves() {
 }
 
 #[test]
-fn a_future_that_is_wrapped_twice_is_told_once() {
+fn a_future_that_is_wrapped_twice_is_reported_once() {
     let _turn = turn();
     for (workers, trace) in record_on_each(|runtime| {
         runtime.block_on(async {

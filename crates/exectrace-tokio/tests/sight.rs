@@ -1,5 +1,4 @@
-//! What the analyses say of tasks that are followed and of tasks that are not, in this build: what was not
-//! seen is no number.
+//! What the analyses report of tasks that are wrapped and of tasks that are not, in this build.
 
 mod support;
 
@@ -9,7 +8,7 @@ use exectrace_analysis::{Analysis, Options, RegionKind};
 use exectrace_format::Reader;
 use support::{Sink, runtime, turn};
 
-/// Two tasks that sleep inside a region, of which the second is wrapped.
+/// Records two tasks that sleep inside a region. The second one is wrapped.
 fn record() -> Analysis {
     let _turn = turn();
     let sink = Sink::default();
@@ -42,11 +41,11 @@ fn region<'a>(analysis: &'a Analysis, name: &str) -> &'a RegionKind {
 }
 
 #[test]
-fn what_was_not_seen_of_a_task_is_no_number() {
+fn times_that_were_not_seen_are_absent_from_the_analysis() {
     let analysis = record();
     let hooks = cfg!(tokio_unstable);
 
-    // This binary has one runtime: it is not among those that are counted without their names.
+    // This binary has one runtime, and so few are named in the trace.
     let said = &analysis.overview.capabilities;
     let runtimes = said.iter().find(|(key, _)| key == "tokio.runtimes");
     let runtimes = &runtimes.expect("what is hooked").1;
@@ -60,7 +59,7 @@ fn what_was_not_seen_of_a_task_is_no_number() {
     assert!(plain.total_ns > 0, "its length is known anyhow");
     assert_eq!(plain.waiting_ns().is_some(), hooks, "{plain:?}");
     assert_eq!(plain.running_ns.is_some(), hooks, "{plain:?}");
-    // Hooks do not see the wakes of tasks that nobody wrapped, and with them the delays.
+    // Hooks do not see the wakes of tasks that are not wrapped, so their delays are unknown.
     assert_eq!(plain.runnable_ns, None, "{plain:?}");
 
     let latencies = analysis.latencies.as_ref().expect("asked for");

@@ -108,7 +108,7 @@ fn the_budget_of_a_poll_is_the_same() {
 fn join_handles_tell_the_same() {
     let _turn = turn();
     for workers in [0, 2] {
-        let told = run_each_way(workers, |runtime, is_traced| {
+        let outcome = run_each_way(workers, |runtime, is_traced| {
             runtime.block_on(async {
                 let value = spawn_maybe(is_traced, async { 5 });
                 let panics = spawn_maybe(is_traced, async { panic!("on purpose") });
@@ -121,7 +121,7 @@ fn join_handles_tell_the_same() {
                 (value, payload, aborted.await.unwrap_err().is_cancelled())
             })
         });
-        assert_eq!(told, (5, Some("on purpose".to_owned()), true));
+        assert_eq!(outcome, (5, Some("on purpose".to_owned()), true));
     }
 }
 
@@ -283,7 +283,7 @@ fn panics_come_out_of_block_on_block_in_place_and_spawn_blocking_as_they_went_in
 #[test]
 fn a_runtime_that_is_dropped_is_gone() {
     let _turn = turn();
-    // What hooks hold lives as long as what is left of their runtime.
+    // What hooks hold lives as long as any part of their runtime.
     let held = Arc::new(());
     let in_hook = Arc::clone(&held);
     let options = Options::new().on_thread_park(move || drop(Arc::clone(&in_hook)));
@@ -293,7 +293,7 @@ fn a_runtime_that_is_dropped_is_gone() {
         let runtime = builder.exectrace_with("test", options).build().unwrap();
         runtime.block_on(async {
             let left = spawn(std::future::pending::<()>());
-            tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+            support::wait_for_samples().await;
             drop(left);
         });
         drop(runtime);

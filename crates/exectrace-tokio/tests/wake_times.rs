@@ -1,4 +1,4 @@
-//! Wakes of tasks that nobody wrapped, by the times that Tokio tells.
+//! Wakes of tasks that are not wrapped, from the schedule latency that Tokio reports.
 #![cfg(tokio_unstable)]
 
 mod support;
@@ -48,18 +48,18 @@ fn a_plain_task_is_runnable_from_the_time_that_tokio_says_it_was_woken_at() {
                 waited = (idle - after, ran - before);
             });
         });
-        let mut told = Vec::new();
+        let mut waits = Vec::new();
         for flow in trace.flows.values() {
             for pair in flow.states.windows(2) {
                 let is_seen = !pair[0].by_stack.iter().any(|frame| frame == WAKE_NOT_SEEN);
                 if pair[0].from == GoState::Waiting && !is_seen {
-                    told.push(Duration::from_nanos(
+                    waits.push(Duration::from_nanos(
                         (pair[1].time_ns - pair[0].time_ns) as u64,
                     ));
                 }
             }
         }
-        let longest = told.into_iter().max().expect("a wake that nobody told");
+        let longest = waits.into_iter().max().expect("a wake that was not seen");
         let (least, most) = waited;
         let allowed = Duration::from_micros(1);
         assert!(

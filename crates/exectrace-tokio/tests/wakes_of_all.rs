@@ -92,7 +92,7 @@ fn each_wake_of_a_plain_task_is_by_the_flow_that_did_it() {
 }
 
 #[test]
-fn a_wake_that_is_seen_in_two_ways_is_told_once() {
+fn a_wake_that_is_reported_in_two_ways_counts_once() {
     const ROUNDS: usize = 50;
     let _turn = turn();
     subscribe();

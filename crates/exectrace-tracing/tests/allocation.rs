@@ -27,7 +27,7 @@ fn program() {
         request.record("late", 3);
         let clone = Span::current();
         clone.follows_from(&request);
-        info_span!(parent: &clone, "told", password = "hidden").in_scope(|| {});
+        info_span!(parent: &clone, "child", password = "hidden").in_scope(|| {});
     });
 }
 

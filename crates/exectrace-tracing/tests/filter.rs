@@ -1,4 +1,4 @@
-//! Filters, their change at run time, and what `tracing` is told of them.
+//! Filters, how they change at run time, and which call sites `tracing` then enables.
 
 mod support;
 
@@ -180,7 +180,7 @@ fn a_trace_holds_info_and_above_by_default_and_names_its_filter() {
 }
 
 #[test]
-fn a_change_of_the_filter_holds_at_once_and_is_told_in_the_recording() {
+fn a_change_of_the_filter_takes_effect_at_once_and_is_in_the_trace() {
     for way in WAYS {
         let _turn = turn();
         let filter: Filter = "info,filter::noisy=off".parse().unwrap();

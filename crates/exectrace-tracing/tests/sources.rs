@@ -11,7 +11,7 @@ use tracing::dispatcher::with_default;
 use tracing::{info, info_span};
 
 #[test]
-fn a_layer_and_a_subscriber_at_once_are_told_apart() {
+fn spans_of_a_layer_and_of_a_subscriber_are_kept_apart() {
     let _turn = turn();
     let (layer, _first) = Way::Layer.dispatch(Builder::new());
     let (subscriber, _second) = Way::Subscriber.dispatch(Builder::new());
@@ -19,8 +19,8 @@ fn a_layer_and_a_subscriber_at_once_are_told_apart() {
         let outer = with_default(&layer, || info_span!("outer").entered());
         with_default(&subscriber, || {
             let _inner = info_span!("inner").entered();
-            let _told = info_span!(parent: None, "told").entered();
-            info!("to told");
+            let _root = info_span!(parent: None, "root").entered();
+            info!("in root");
         });
         with_default(&layer, || info!("to outer"));
         drop(outer);
@@ -28,11 +28,11 @@ fn a_layer_and_a_subscriber_at_once_are_told_apart() {
             info_span!("apart").in_scope(|| info!("to apart"));
         });
     });
-    let (outer, told, apart) = (trace.task("outer"), trace.task("told"), trace.task("apart"));
+    let (outer, root, apart) = (trace.task("outer"), trace.task("root"), trace.task("apart"));
     // The sources share the thread's flow, but the spans of each are a tree of their own.
     assert_eq!(trace.region("inner").inside, ["outer"]);
     assert_eq!(trace.region("inner").task, trace.task("inner").id);
-    assert_eq!(trace.log("to told").task, told.id);
+    assert_eq!(trace.log("in root").task, root.id);
     assert_eq!(trace.log("to outer").task, outer.id);
     assert_eq!(trace.log("to apart").task, apart.id);
 }

@@ -1,4 +1,4 @@
-//! What becomes of spans and events, however they are used: the same through each door.
+//! What becomes of spans and events, under the Layer and under the Subscriber.
 
 mod support;
 
@@ -93,16 +93,12 @@ fn an_explicit_parent_decides_over_the_span_that_the_thread_is_in() {
         let far = info_span!("far");
         let _near = info_span!("near").entered();
         let _child = info_span!(parent: &far, "child").entered();
-        info!(parent: &far, "told to far");
+        info!(parent: &far, "in far");
         let _root = info_span!(parent: None, "root").entered();
     };
     for (way, trace) in record_each_way(program) {
         assert_eq!(trace.region("child").task, trace.task("far").id, "{way:?}");
-        assert_eq!(
-            trace.log("told to far").task,
-            trace.task("far").id,
-            "{way:?}"
-        );
+        assert_eq!(trace.log("in far").task, trace.task("far").id, "{way:?}");
         assert_eq!(trace.region("root").task, trace.task("root").id, "{way:?}");
         assert!(trace.tasks("child").is_empty(), "{way:?}");
     }
@@ -200,7 +196,7 @@ fn interleaved_spans_lose_no_stretch() {
 }
 
 #[test]
-fn a_span_that_is_never_closed_is_open_at_the_end_and_told_again_by_the_next_recording() {
+fn a_span_that_is_never_closed_is_open_at_the_end_and_in_the_next_recording() {
     for way in WAYS {
         let _turn = support::turn();
         let (dispatch, _handle) = way.dispatch(Builder::new());

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use exectrace_format::{
     GoId, GoState, ProcId, Reader, SideRecord, StateChange, ThreadId, TraceEventKind,
@@ -35,6 +36,23 @@ pub fn runtime(name: &str, workers: usize) -> Runtime {
     }
     let built = builder.enable_all().exectrace(name).build();
     built.expect("a runtime")
+}
+
+/// Waits, as an async task that parks its worker, until the flush thread has sampled all counters at least once
+/// after this call.
+pub async fn wait_for_samples() {
+    static SAMPLES: AtomicU64 = AtomicU64::new(0);
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        exectrace_recorder::add_sampler(Box::new(|_| {
+            SAMPLES.fetch_add(1, Ordering::Relaxed);
+        }));
+    });
+    // The sample that is being taken may have begun before this call, and so may the metrics be taken after it.
+    let enough = SAMPLES.load(Ordering::Relaxed) + 3;
+    while SAMPLES.load(Ordering::Relaxed) < enough {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 /// A sink whose bytes can be looked at.
@@ -85,13 +103,13 @@ pub struct State {
     pub from: GoState,
     pub to: GoState,
     pub reason: String,
-    /// The functions of the stack that is told, leaf first.
+    /// The functions of its stack, leaf first.
     pub stack: Vec<String>,
     pub thread: Option<ThreadId>,
     pub proc: Option<ProcId>,
     /// The flow that did it.
     pub by: Option<GoId>,
-    /// The functions of the stack of who did it, leaf first.
+    /// The functions of the stack of the flow that did it, leaf first.
     pub by_stack: Vec<String>,
 }
 

@@ -1,5 +1,5 @@
-//! What the tests share: runs a program under one of the three doors while a recording runs, has
-//! both strict readers judge the trace, and answers questions about what is in it.
+//! What the tests share: runs a program under the Layer or the Subscriber while a recording runs, has
+//! both strict readers check the trace, and answers questions about what is in it.
 
 // Each test binary uses a part of this, from a module that none of them exports.
 #![allow(dead_code, unreachable_pub)]
@@ -14,13 +14,13 @@ use exectrace_tracing::{Builder, Handle};
 use tracing::Dispatch;
 use tracing_subscriber::prelude::*;
 
-/// There is one tracer in a process: tests that record must take turns.
+/// A process has one tracer, so tests that record take turns.
 pub fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The ways into the tracer.
+/// What the program's spans and events go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     Layer,
@@ -80,13 +80,13 @@ pub fn record(program: impl FnOnce()) -> Trace {
     sink.trace(report)
 }
 
-/// Records what `program` does under the door, for each of the three, with default settings.
+/// Records what `program` does under each of them, with default settings.
 pub fn record_each_way(program: impl Fn()) -> Vec<(Way, Trace)> {
     let record = |way| (way, record_with(way, Builder::new(), &program));
     WAYS.into_iter().map(record).collect()
 }
 
-/// Records what `program` does under the door with these settings.
+/// Records what `program` does under one of them, with these settings.
 pub fn record_with(way: Way, builder: Builder, program: impl FnOnce()) -> Trace {
     let _turn = turn();
     let (dispatch, _handle) = way.dispatch(builder);
