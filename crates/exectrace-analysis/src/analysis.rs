@@ -17,11 +17,13 @@ use crate::{
 /// Instants are nanoseconds since the begin of the trace. Fields that end in `_ns` and are no
 /// instants are durations. Serialised, field names are as they stand here.
 #[derive(Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Analysis {
     /// What the trace is and holds.
     pub overview: Overview,
     /// Why the trace could not be read to its end. What stands before is analysed.
     #[serde(serialize_with = "crate::overview::serialize_damage")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::Damage>"))]
     pub damage: Option<ReadError>,
     /// Async tasks.
     pub tasks: Option<Tasks>,

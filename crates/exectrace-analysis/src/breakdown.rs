@@ -16,6 +16,7 @@ use crate::time::World;
 /// as `syscall_blocked_ns` from there on. (Go's tool counts that time twice, as time in the system
 /// call and as waiting for a worker.)
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Breakdown {
     /// All of it: from the first to the last that the trace knows.
     pub total_ns: u64,
@@ -55,6 +56,7 @@ impl Breakdown {
 
 /// Time by a name, such as a reason to wait.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReasonTime {
     /// The name, as the trace gives it; empty where it tells none.
     pub name: String,

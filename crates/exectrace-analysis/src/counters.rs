@@ -9,6 +9,7 @@ use crate::time::World;
 
 /// A quantity over time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Counter {
     /// Its name, with Go's unit behind the colon where Go has one.
     pub name: String,

@@ -17,6 +17,7 @@ use crate::time::{Flow, TimeSpan, World};
 
 /// What a user task was waiting for at each moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CriticalPath {
     /// The user task.
     pub user_task: u64,
@@ -38,6 +39,7 @@ pub struct CriticalPath {
 
 /// A span of the path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PathStep {
     /// The async task it lies on.
     pub async_task: u64,
@@ -61,6 +63,7 @@ pub struct PathStep {
 
 /// Time of the path by what it was spent on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PathTotal {
     /// As in [`PathStep`].
     pub state: &'static str,

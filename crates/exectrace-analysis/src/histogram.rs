@@ -5,8 +5,7 @@
 //! buckets is only made when a value falls in it, so a distribution takes a kilobyte for each power
 //! of two that it spans.
 
-use serde::Serialize;
-use serde::ser::{SerializeStruct, Serializer};
+use serde::{Serialize, Serializer};
 
 /// So many values are kept exactly.
 pub const EXACT_VALUES: usize = 64;
@@ -223,24 +222,57 @@ fn filled(blocks: &[Option<Box<[u64; STEPS]>>]) -> impl Iterator<Item = (u64, u6
     })
 }
 
+// What a histogram is serialised as.
+/// A distribution of durations. Exact for up to 64 values, beyond that within 0.8 %.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+struct Figures {
+    /// How many.
+    count: u64,
+    /// All of them together.
+    total_ns: u64,
+    /// Their mean; it and what follows are null if there are none.
+    mean_ns: Option<u64>,
+    /// The least.
+    min_ns: Option<u64>,
+    /// Half are at most this long.
+    p50_ns: Option<u64>,
+    /// Nine in ten are at most this long.
+    p90_ns: Option<u64>,
+    /// Ninety-nine in a hundred are at most this long.
+    p99_ns: Option<u64>,
+    /// Nine hundred and ninety-nine in a thousand are at most this long.
+    p999_ns: Option<u64>,
+    /// The greatest.
+    max_ns: Option<u64>,
+}
+
 impl Serialize for Histogram {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut figures = serializer.serialize_struct("Histogram", 9)?;
-        figures.serialize_field("count", &self.count)?;
-        figures.serialize_field("total_ns", &self.total)?;
         let known = |ns: u64| (self.count > 0).then_some(ns);
-        figures.serialize_field("mean_ns", &known(self.mean_ns()))?;
-        figures.serialize_field("min_ns", &known(self.min))?;
-        for (name, quantile) in [
-            ("p50_ns", 0.5),
-            ("p90_ns", 0.9),
-            ("p99_ns", 0.99),
-            ("p999_ns", 0.999),
-        ] {
-            figures.serialize_field(name, &known(self.quantile(quantile)))?;
-        }
-        figures.serialize_field("max_ns", &known(self.max))?;
-        figures.end()
+        let figures = Figures {
+            count: self.count,
+            total_ns: self.total,
+            mean_ns: known(self.mean_ns()),
+            min_ns: known(self.min),
+            p50_ns: known(self.quantile(0.5)),
+            p90_ns: known(self.quantile(0.9)),
+            p99_ns: known(self.quantile(0.99)),
+            p999_ns: known(self.quantile(0.999)),
+            max_ns: known(self.max),
+        };
+        figures.serialize(serializer)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Histogram {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Histogram".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Figures::json_schema(generator)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::time::{Flow, TimeSpan, World};
 
 /// Distributions of how long async tasks were in each state at a time.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Latencies {
     /// Of all of them.
     pub all: Vec<StateLatency>,
@@ -19,6 +20,7 @@ pub struct Latencies {
 
 /// The distributions of async tasks of one name.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GroupLatency {
     /// The name.
     pub name: String,
@@ -28,6 +30,7 @@ pub struct GroupLatency {
 
 /// How long a state lasted each time.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StateLatency {
     /// `run` (polls), `wake` (from a wake to the run), `spawn` (from the spawn to the first run),
     /// `yield` (from a stop to the next run), `wait` or `syscall`.

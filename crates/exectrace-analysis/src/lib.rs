@@ -15,6 +15,9 @@
 //! | [`Profile`] | time by stack, as pprof |
 //! | [`Finding`] | what is wrong: [`Analysis::findings`] |
 //! | [`Syscalls`], [`Gc`], [`Counter`] | what their names say |
+//! | [`Comparison`] | what got slower from one trace to another |
+//!
+//! All serialise; with the feature `schema` they have JSON Schemas as well.
 //!
 //! A [`Filter`] limits them to some async tasks and spans of their time.
 
@@ -22,6 +25,7 @@
 
 mod analysis;
 mod breakdown;
+mod compare;
 mod counters;
 mod critical_path;
 mod findings;
@@ -49,6 +53,9 @@ pub use exectrace_replay::{Expression, Filter, FilterError, Window};
 
 pub use analysis::Analysis;
 pub use breakdown::{Breakdown, ReasonTime};
+pub use compare::{
+    Change, CompareOptions, Comparison, Difference, NotCompared, Only, Sort, Verdict,
+};
 pub use counters::{Counter, MAX_POINTS};
 pub use critical_path::{CriticalPath, MAX_PIECES, PathStep, PathTotal};
 pub use findings::{Exemplar, Finding, Severity};
@@ -58,7 +65,7 @@ pub use latency::{GroupLatency, Latencies, StateLatency};
 pub use logs::{LogKind, Logs, MAX_LOG_KINDS};
 pub use names::Place;
 pub use options::Options;
-pub use overview::{EventCounts, InferredCount, Lost, LostByThread, Overview};
+pub use overview::{Damage, EventCounts, InferredCount, Lost, LostByThread, Overview};
 pub use profile::{PprofError, Profile, ProfileKind, ProfileSample, ProfileScope};
 pub use regions::{RegionInstance, RegionKind, Regions};
 pub use sight::{Aspect, Blind, FlowKind, Sight};

@@ -9,6 +9,7 @@ use crate::time::World;
 
 /// The logs of a trace, without the recorder's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Logs {
     /// By category and place, the most frequent first.
     pub kinds: Vec<LogKind>,
@@ -21,6 +22,7 @@ pub const MAX_LOG_KINDS: usize = 1 << 16;
 
 /// Logs of one category that are written at one place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LogKind {
     /// The category. Of an event of `tracing` it is level and target, as in `INFO shop::cart`; of the
     /// fields of a span its name.

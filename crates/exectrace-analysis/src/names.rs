@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// A place in the program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Place {
     /// The function.
     pub function: String,

@@ -13,6 +13,7 @@ use crate::vocabulary::Used;
 
 /// The facts of a trace.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Overview {
     /// The number in the header: 25 is `go 1.25 trace`.
     pub header_version: u8,
@@ -48,8 +49,9 @@ pub struct Overview {
 
 /// Events by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventCounts {
-    /// All of the program: those below without syncs and side data.
+    /// All of the program: those below without syncs and side data. `check`, `cut` and exports count the same.
     pub total: u64,
     /// Begins of generations, and the end.
     pub syncs: u64,
@@ -87,6 +89,7 @@ pub struct EventCounts {
 
 /// What of the program is not in the trace, as the recorder says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Lost {
     /// Records that it dropped because its memory was full.
     pub records: u64,
@@ -102,6 +105,7 @@ pub struct Lost {
 
 /// What one thread lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LostByThread {
     /// The thread.
     pub thread: u64,
@@ -115,6 +119,7 @@ pub struct LostByThread {
 
 /// Events of a kind that were concluded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InferredCount {
     /// `task_begin`, `task_end`, `region_begin`, `region_end`, `wake`, `state` or `run`.
     pub what: &'static str,
@@ -122,23 +127,33 @@ pub struct InferredCount {
     pub count: u64,
 }
 
-/// Where and why a trace could not be read on. Serialised: `offset`, `generation`, `message`.
+/// Where and why a trace could not be read on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Damage {
+    /// The byte of the file at which the damaged batch or event begins.
+    pub offset: u64,
+    /// The generation concerned; 0 where none had begun.
+    pub generation: u64,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl From<&ReadError> for Damage {
+    fn from(error: &ReadError) -> Self {
+        Self {
+            offset: error.offset,
+            generation: error.generation,
+            message: error.cause.to_string(),
+        }
+    }
+}
+
 pub(crate) fn serialize_damage<S: Serializer>(
     damage: &Option<ReadError>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Damage {
-        offset: u64,
-        generation: u64,
-        message: String,
-    }
-    let damage = damage.as_ref().map(|error| Damage {
-        offset: error.offset,
-        generation: error.generation,
-        message: error.cause.to_string(),
-    });
-    damage.serialize(serializer)
+    damage.as_ref().map(Damage::from).serialize(serializer)
 }
 
 impl EventCounts {

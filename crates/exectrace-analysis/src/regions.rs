@@ -16,6 +16,7 @@ use crate::top::Top;
 
 /// The regions of a trace.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Regions {
     /// By name and place, the one with the most time first.
     pub kinds: Vec<RegionKind>,
@@ -23,6 +24,7 @@ pub struct Regions {
 
 /// Regions of one name that begin at one place.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RegionKind {
     /// The name.
     pub name: String,
@@ -59,6 +61,7 @@ pub struct RegionKind {
 
 /// One region: a span, from its first entry to its close.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RegionInstance {
     /// Its name.
     pub name: String,

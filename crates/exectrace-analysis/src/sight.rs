@@ -10,6 +10,7 @@ use serde::Serialize;
 
 /// What a flow is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FlowKind {
     /// An async task, or a goroutine.
@@ -30,6 +31,7 @@ impl From<GoroutineKind> for FlowKind {
 
 /// Something of a program that a trace may be unable to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Aspect {
     /// When code ran and when it waited.
@@ -57,6 +59,7 @@ pub enum Aspect {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sight {
     /// Threads whose own code the trace tells of. Whether that ran, slept or waited was not seen.
     pub threads: u64,
@@ -71,6 +74,7 @@ pub struct Sight {
 
 /// Something that a trace cannot tell, or not of everything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Blind {
     /// What.
     pub aspect: Aspect,

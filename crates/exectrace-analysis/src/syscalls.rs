@@ -12,6 +12,7 @@ use crate::top::Top;
 
 /// The system calls of a trace.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Syscalls {
     /// By name, the one with the most time first.
     pub by_name: Vec<Syscall>,
@@ -19,6 +20,7 @@ pub struct Syscalls {
 
 /// System calls of one name.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Syscall {
     /// The first function of the stack that is no mere entry to the system; empty without a stack.
     pub name: String,
@@ -38,6 +40,7 @@ pub struct Syscall {
 
 /// One system call.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SyscallInstance {
     /// The async task.
     pub async_task: u64,

@@ -11,6 +11,7 @@ use crate::time::{Flow, ThreadTime, TimeSpan, World};
 
 /// The workers and threads of a trace.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Workers {
     /// Workers, by id.
     pub workers: Vec<Worker>,
@@ -30,6 +31,7 @@ pub struct Workers {
 /// Tasks that are not known to have run before count in Go programs alone. Elsewhere they may be
 /// closures for a pool of blocking threads, which no shared worker runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IdleWhileRunnable {
     /// How many.
     pub count: u64,
@@ -52,6 +54,7 @@ pub(crate) fn is_workers_name(name: &str) -> bool {
 
 /// One worker: a slot that runs async tasks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Worker {
     /// Its id.
     pub id: u64,
@@ -86,6 +89,7 @@ pub struct Worker {
 
 /// Workers whose names differ in their numbers alone; all workers that have no names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pool {
     /// What their names have in common.
     pub name: String,
@@ -99,6 +103,7 @@ pub struct Pool {
 
 /// One thread of the operating system.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Thread {
     /// Its id.
     pub id: u64,
@@ -118,7 +123,8 @@ pub struct Thread {
     pub runs: u64,
     /// CPU samples taken on it.
     pub cpu_samples: u64,
-    /// What the system counted of its time; `None` where it was not sampled.
+    /// What the system counted of its time; `None` where it was not sampled, and `sight.blind` of the overview
+    /// says why.
     pub time: Option<ThreadTime>,
 }
 

@@ -1,6 +1,6 @@
-//! The command line: what all commands share. What a command takes stands in its own file.
+//! The command line as a whole. What a command takes stands in its own file.
 
-use clap::{Args as ClapArgs, Parser, ValueEnum};
+use clap::{Parser, ValueEnum};
 use exectrace_format::MAX_STATE_BYTES;
 
 use crate::commands::Command;
@@ -51,21 +51,4 @@ impl Color {
         };
         choice.write_global();
     }
-}
-
-/// For whom an answer is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// Tables and sentences for people
-    Text,
-    /// JSON for programs
-    Json,
-}
-
-/// The choice between the two.
-#[derive(Debug, ClapArgs)]
-pub(crate) struct FormatArgument {
-    /// How to answer
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub(crate) format: Format,
 }

@@ -1,17 +1,16 @@
 //! The `exectrace` program: looks at execution traces, ours and those of Go programs.
 //!
 //! `args` is the command line, `commands` has a file for each command, `output` is how answers
-//! look, `rewrite` makes traces of traces. What a trace means is found by the crates below: this
-//! one asks and shows.
+//! look, `schema` describes the JSON ones, `rewrite` makes traces of traces. What a trace means is
+//! found by the crates below: this one asks and shows.
 
 #![forbid(unsafe_code)]
 
 mod args;
 mod calendar;
 mod commands;
-mod comparable;
-mod compare;
 mod failure;
+mod format;
 mod input;
 mod nearest;
 mod output;
@@ -19,6 +18,7 @@ mod progress;
 mod question;
 mod reading;
 mod rewrite;
+mod schema;
 mod scope;
 mod shown_event;
 mod survey;

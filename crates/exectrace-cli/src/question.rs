@@ -3,11 +3,12 @@
 use std::io::Write;
 
 use clap::Args;
-use exectrace_analysis::{Analysis, Filter, FilterError, Options, Overview, Sight};
+use exectrace_analysis::{Analysis, Damage, Filter, FilterError, Options, Overview, Sight};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::args::{Format, FormatArgument};
 use crate::failure::{Status, Usage, warn};
+use crate::format::{Format, FormatArgument};
 use crate::input::{self, Origin, TraceArgument};
 use crate::nearest;
 use crate::output::gaps::Gaps;
@@ -79,22 +80,25 @@ pub(crate) struct Answer {
     format: Format,
 }
 
-/// What every answer in JSON has, and one part that is its own.
-#[derive(Debug, Serialize)]
-struct Document<'a, T> {
-    schema: &'a str,
-    trace: &'a str,
-    overview: &'a Overview,
-    damage: Option<DamageFields>,
-    #[serde(flatten)]
-    part: T,
+/// The fields that the JSON answer of a command has of its own.
+pub(crate) trait Fields: Serialize + JsonSchema {
+    /// Name and version of the document.
+    const SCHEMA: &'static str;
 }
 
-#[derive(Debug, Serialize)]
-struct DamageFields {
-    offset: u64,
-    generation: u64,
-    message: String,
+/// A JSON answer: what all have, and the fields of the command.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct AnswerDocument<'a, T> {
+    /// The name of the document, and its version.
+    schema: &'static str,
+    /// The trace, as on the command line.
+    trace: &'a str,
+    /// What the trace is.
+    overview: &'a Overview,
+    /// Where it cannot be read on, if that is so.
+    damage: Option<Damage>,
+    #[serde(flatten)]
+    fields: T,
 }
 
 impl Question {
@@ -141,28 +145,21 @@ impl Question {
 }
 
 impl Answer {
-    /// Gives the answer: `part` as JSON, which serialises as a map of its own fields, or what
-    /// `text` writes.
-    pub(crate) fn give<T: Serialize>(
+    /// Gives the answer: a document with `fields` as JSON, or what `text` writes.
+    pub(crate) fn give<T: Fields>(
         &self,
-        schema: &str,
-        part: T,
+        fields: T,
         out: &mut Out,
         text: impl FnOnce(&Analysis, &mut Page<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<Status> {
         match self.format {
             Format::Json => {
-                let damage = self.analysis.damage.as_ref().map(|error| DamageFields {
-                    offset: error.offset,
-                    generation: error.generation,
-                    message: error.cause.to_string(),
-                });
-                let document = Document {
-                    schema,
+                let document = AnswerDocument {
+                    schema: T::SCHEMA,
                     trace: &self.origin.label,
                     overview: &self.analysis.overview,
-                    damage,
-                    part,
+                    damage: self.analysis.damage.as_ref().map(Damage::from),
+                    fields,
                 };
                 json::document(&document, out)?;
             }

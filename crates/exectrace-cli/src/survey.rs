@@ -6,6 +6,7 @@ use exectrace_format::{
     CompactEvent, CompactKind, LeftOut, ReadCause, ReadError, SideRecord, ThreadId, Validator,
     Violation,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::input::{self, Origin};
@@ -13,42 +14,47 @@ use crate::output::units;
 use crate::reading;
 
 /// The plain facts of what could be read of a trace.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct Survey {
     #[serde(skip)]
     origin: Option<Origin>,
-    /// The version in the header, as `go 1.25`; nothing if there is no header.
+    /// The version in the header, as `go 1.25`; null without a header.
     version: Option<String>,
     /// The program that wrote the trace, where it tells.
     writer: Option<Writer>,
     /// The size of the file, where that is known.
     bytes: Option<u64>,
+    /// Generations that were read.
     generations: u64,
+    /// Events of the program that were read: all but syncs and side data.
     events: u64,
     /// From the first event to the last.
     duration_ns: u64,
     /// Records that the tracer had to drop, as far as the trace tells.
     pub(crate) lost_records: u64,
-    /// The rules of valid traces that are broken, if they were asked for.
+    /// With `--strict`: the rules of Go's validator that are broken.
     pub(crate) violations: Option<Violations>,
 }
 
 /// The rules that a trace breaks.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct Violations {
     /// How often a rule is broken.
     pub(crate) count: u64,
-    /// The first few.
+    /// The first 20 times.
     pub(crate) first: Vec<Broken>,
 }
 
 /// A rule that is broken.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Broken {
     /// The time of the event that breaks it, on the clock of the trace.
     time_ns: i64,
+    /// The generation it belongs to; 0 at the end of the trace.
     generation: u64,
+    /// The thread it happened on; null where there is none.
     thread: Option<u64>,
+    /// Which rule, and how it is broken.
     rule: String,
     /// All of that in a sentence.
     #[serde(skip)]
@@ -74,18 +80,21 @@ impl Violations {
     }
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// A program that writes traces.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 struct Writer {
+    /// Its name.
     name: String,
+    /// Its version.
     version: String,
 }
 
 /// Where a trace is broken and why.
-#[derive(Debug, Serialize)]
-pub(crate) struct Damage {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CheckDamage {
     /// The byte of the file at which the damaged batch or event begins.
     offset: u64,
-    /// The generation concerned; nothing where none had begun.
+    /// The generation concerned; null where none had begun.
     generation: Option<u64>,
     /// What is wrong.
     pub(crate) cause: String,
@@ -93,7 +102,7 @@ pub(crate) struct Damage {
     error: Option<ReadError>,
 }
 
-impl From<ReadError> for Damage {
+impl From<ReadError> for CheckDamage {
     fn from(error: ReadError) -> Self {
         Self {
             offset: error.offset,
@@ -104,7 +113,7 @@ impl From<ReadError> for Damage {
     }
 }
 
-impl Damage {
+impl CheckDamage {
     /// The error of the reader.
     pub(crate) fn error(&self) -> Option<&ReadError> {
         self.error.as_ref()
@@ -131,7 +140,7 @@ impl Survey {
     /// # Errors
     ///
     /// The file cannot be read: that says nothing of the trace.
-    pub(crate) fn of(path: &Path, strict: bool) -> anyhow::Result<(Self, Option<Damage>)> {
+    pub(crate) fn of(path: &Path, strict: bool) -> anyhow::Result<(Self, Option<CheckDamage>)> {
         let (input, origin) = input::open(path)?;
         let mut survey = Self {
             bytes: origin.bytes,

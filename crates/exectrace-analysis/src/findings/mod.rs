@@ -39,6 +39,7 @@ pub(crate) use watch::WatchPass;
 
 /// Something that is wrong, or may be, with its evidence.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// The rule, such as `long_run`.
     pub id: &'static str,
@@ -62,6 +63,7 @@ pub struct Finding {
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Worth knowing.
@@ -75,6 +77,7 @@ pub enum Severity {
 
 /// A case of a finding.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Exemplar {
     /// What it is, in a few words.
     pub what: String,
@@ -88,7 +91,7 @@ pub struct Exemplar {
     pub user_task: Option<u64>,
     /// The worker.
     pub worker: Option<u64>,
-    /// Where, in the source.
+    /// Where, in the source: of a stack the first frame outside Go's runtime and locks.
     pub place: Option<Place>,
     /// Where the async task was spawned, where no place in it is known.
     pub spawned_at: Option<Place>,

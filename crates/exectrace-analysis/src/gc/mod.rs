@@ -12,6 +12,7 @@ pub(crate) use utilization::Collecting;
 
 /// What garbage collection did and cost.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Gc {
     /// Mark phases, those included that the begin or the end of the trace cuts.
     pub cycles: u64,
@@ -41,6 +42,7 @@ pub struct Gc {
 
 /// Stops of the world for one reason.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pause {
     /// The reason.
     pub reason: String,
@@ -50,6 +52,7 @@ pub struct Pause {
 
 /// A point of the curve of minimum mutator utilisation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Utilization {
     /// The length of the window.
     pub window_ns: u64,

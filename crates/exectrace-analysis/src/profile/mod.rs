@@ -19,6 +19,7 @@ pub use pprof::PprofError;
 /// begun before the trace and of one that is still open when it ends: an async task that waits from the
 /// first event to the last is what one looks for in a program that hangs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ProfileKind {
@@ -65,6 +66,7 @@ pub struct ProfileScope {
 
 /// Time by stack.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Profile {
     /// What it counts.
     pub kind: ProfileKind,
@@ -84,6 +86,7 @@ impl Profile {
 
 /// What one stack took.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProfileSample {
     /// The stack, leaf first; empty where the trace has none.
     pub stack: Vec<Place>,

@@ -13,6 +13,7 @@ pub(crate) use pass::TaskPass;
 
 /// The async tasks of a trace.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Tasks {
     /// By name, the one with the most running time first.
     pub groups: Vec<TaskGroup>,
@@ -33,6 +34,7 @@ pub struct Tasks {
 
 /// Async tasks of one name.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TaskGroup {
     /// The function of the root frame, as Go names goroutines; empty for tasks without a stack.
     pub name: String,
@@ -69,6 +71,7 @@ pub struct TaskGroup {
 
 /// One async task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TaskInstance {
     /// Its id.
     pub id: u64,
@@ -107,6 +110,7 @@ pub struct TaskInstance {
 
 /// One poll: a span in which a task ran.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Run {
     /// The task.
     pub task: u64,

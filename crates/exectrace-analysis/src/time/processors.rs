@@ -15,6 +15,7 @@ const MAX_KEPT: usize = 1_200;
 
 /// How long a thread did what, by the system's counts, which may be some milliseconds off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ThreadTime {
     /// The time between the samples that the rest is of.
     pub sampled_ns: u64,

@@ -14,6 +14,7 @@ pub(crate) use pass::UserTaskPass;
 
 /// The user tasks of a trace.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UserTasks {
     /// By name, the one with the most time first.
     pub kinds: Vec<UserTaskKind>,
@@ -24,6 +25,7 @@ pub struct UserTasks {
 
 /// User tasks of one name.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UserTaskKind {
     /// The name; empty for those whose begin was not seen.
     pub name: String,
@@ -43,6 +45,7 @@ pub struct UserTaskKind {
 
 /// One user task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UserTaskInstance {
     /// Its id.
     pub id: u64,
@@ -64,6 +67,7 @@ pub struct UserTaskInstance {
 
 /// A user task with all that belongs to it.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UserTaskTree {
     /// The task itself.
     #[serde(flatten)]
@@ -95,6 +99,7 @@ pub const MAX_TREE_PARTS: usize = 1 << 20;
 
 /// A log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LogEntry {
     /// When, since the begin of the trace.
     pub time_ns: u64,

@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use exectrace_analysis::{Analysis, Finding, Options};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::findings::{self, Level};
-use crate::args::{Format, FormatArgument};
 use crate::failure::{Status, Usage, remedy_of_reading};
+use crate::format::{Format, FormatArgument};
 use crate::input;
 use crate::output::{Out, json, printable, style, units};
 use crate::question::Page;
 use crate::reading;
-use crate::survey::{Damage, Survey, Violations};
+use crate::survey::{CheckDamage, Survey, Violations};
 
 /// Check whether traces are good, and say where and why if they are not
 ///
@@ -39,22 +40,32 @@ pub(crate) struct Check {
     format: FormatArgument,
 }
 
-/// What is said of one trace.
-#[derive(Debug, Serialize)]
+/// What `check` says of a trace.
+#[derive(Debug, Serialize, JsonSchema)]
 struct Verdict {
+    /// The trace, as on the command line.
     trace: String,
+    /// Whether Go's own reader would take it to its end and, with `--strict`, no rule is broken.
     good: bool,
     #[serde(flatten)]
     survey: Survey,
-    damage: Option<Damage>,
-    /// With `--findings`.
+    /// Where and why it is broken.
+    damage: Option<CheckDamage>,
+    /// With `--findings` or `--fail-on`: what is wrong in the program.
     findings: Option<Vec<Finding>>,
 }
 
-#[derive(Debug, Serialize)]
-struct Verdicts {
+/// What `exectrace check` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Verdicts {
+    /// The name of the document, and its version.
     schema: &'static str,
+    /// Each trace of the command line.
     traces: Vec<Verdict>,
+}
+
+impl Verdicts {
+    pub(crate) const SCHEMA: &'static str = "exectrace.check/1";
 }
 
 impl Check {
@@ -91,7 +102,7 @@ impl Check {
         };
         if self.format.format == Format::Json {
             let verdicts = Verdicts {
-                schema: "exectrace.check/1",
+                schema: Verdicts::SCHEMA,
                 traces: verdicts,
             };
             json::document(&verdicts, out)?;
@@ -145,7 +156,7 @@ impl Verdict {
                  faster than its buffers"
             )?;
         }
-        if let Some(error) = self.damage.as_ref().and_then(Damage::error) {
+        if let Some(error) = self.damage.as_ref().and_then(CheckDamage::error) {
             writeln!(out, "  try: {}", remedy_of_reading(&error.cause))?;
         }
         if let Some(violations) = &self.survey.violations {

@@ -1,17 +1,17 @@
 //! `exectrace diff`: what got slower from one trace to another, and whether that is more than noise.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::Args;
-use exectrace_analysis::{Analysis, Histogram, Options, Overview};
+use clap::{Args, ValueEnum};
+use exectrace_analysis::{
+    Change, CompareOptions, Comparison, Difference, NotCompared, Only, Options, Sort, Verdict,
+};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::args::{Format, FormatArgument};
-use crate::comparable::{Sort, refusal};
-use crate::compare::{Comparison, Verdict, compare};
 use crate::failure::Status;
+use crate::format::{Format, FormatArgument};
 use crate::input::TraceArgument;
 use crate::output::table::{Cell, Table};
 use crate::output::{Out, json, names, printable, style, units};
@@ -34,7 +34,7 @@ pub(crate) struct Diff {
     after: PathBuf,
     /// Only what is of this sort; may be given several times
     #[arg(long, value_name = "SORT")]
-    only: Vec<Sort>,
+    only: Vec<Compared>,
     /// Only what this lets through, in both traces, as in: group~conn dur>5ms
     #[arg(long, value_name = "EXPRESSION", long_help = format!("{FILTER_HELP}\n\n{OF_USER_TASKS}"))]
     filter: Option<String>,
@@ -55,107 +55,84 @@ pub(crate) struct Diff {
 const OF_USER_TASKS: &str = "\
 User tasks are of no single async task: they are compared in any case. --only leaves them out.";
 
-/// One line of the answer.
-#[derive(Debug, Serialize)]
-struct Row {
-    sort: Sort,
-    name: String,
-    /// Of waits: what for.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    reason: String,
-    #[serde(flatten)]
-    comparison: Comparison,
-    before: Histogram,
-    after: Histogram,
+/// What is compared, on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Compared {
+    /// User tasks: operations
+    UserTask,
+    /// Spans and other regions
+    Region,
+    /// Polls of async tasks
+    Run,
+    /// Delays from a wake to the run
+    Wake,
+    /// Waits, by what for
+    Wait,
+    /// System calls of async tasks
+    Syscall,
 }
 
-#[derive(Debug, Serialize)]
-struct Document<'a> {
+impl Compared {
+    fn sort(self) -> Sort {
+        match self {
+            Self::UserTask => Sort::UserTask,
+            Self::Region => Sort::Region,
+            Self::Run => Sort::Run,
+            Self::Wake => Sort::Wake,
+            Self::Wait => Sort::Wait,
+            Self::Syscall => Sort::Syscall,
+        }
+    }
+}
+
+/// What `exectrace diff` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct DiffDocument<'a> {
+    /// The name of the document, and its version.
     schema: &'static str,
+    /// The first trace, as on the command line.
     before: &'a str,
+    /// The second.
     after: &'a str,
+    /// Changes below this do not matter.
     least_percent: f64,
-    changes: &'a [Row],
-    only_before: &'a [Only],
-    only_after: &'a [Only],
-    not_compared: &'a [NotCompared],
+    #[serde(flatten)]
+    comparison: &'a Comparison,
 }
 
-/// What cannot be compared, as the traces tell different things of it.
-#[derive(Debug, Serialize)]
-struct NotCompared {
-    sort: Sort,
-    why: String,
-    /// How many distributions there would be.
-    distributions: u64,
+impl DiffDocument<'_> {
+    pub(crate) const SCHEMA: &'static str = "exectrace.diff/1";
 }
-
-/// What only one of the traces has.
-#[derive(Debug, Serialize)]
-struct Only {
-    sort: Sort,
-    name: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    reason: String,
-    durations: Histogram,
-}
-
-type Key = (Sort, String, String);
 
 impl Diff {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
         let before = self.ask(&self.before)?;
         let after = self.ask(&self.after)?;
-        let mut old = self.distributions(&before.analysis);
-        let mut new = self.distributions(&after.analysis);
-        let overviews = (&before.analysis.overview, &after.analysis.overview);
-        let not_compared = refuse(overviews, &mut old, &mut new);
-        let keys: Vec<Key> = old
-            .keys()
-            .filter(|key| new.contains_key(key))
-            .cloned()
-            .collect();
-        let mut rows: Vec<Row> = Vec::new();
-        for key in &keys {
-            if let (Some(before), Some(after)) = (old.remove(key), new.remove(key)) {
-                let (sort, name, reason) = key.clone();
-                rows.push(Row {
-                    sort,
-                    name,
-                    reason,
-                    comparison: compare(&before, &after, keys.len(), self.least / 100.0),
-                    before,
-                    after,
-                });
-            }
-        }
-        rows.sort_by(|a, b| b.comparison.weight().total_cmp(&a.comparison.weight()));
-        let (only_before, only_after) = (only(old), only(new));
+        let options = CompareOptions {
+            only: self.only.iter().map(|only| only.sort()).collect(),
+            least: self.least / 100.0,
+        };
+        let comparison = Comparison::of(&before.analysis, &after.analysis, &options);
         match self.format.format {
             Format::Json => json::document(
-                &Document {
-                    schema: "exectrace.diff/1",
+                &DiffDocument {
+                    schema: DiffDocument::SCHEMA,
                     before: &before.label(),
                     after: &after.label(),
                     least_percent: self.least,
-                    changes: &rows,
-                    only_before: &only_before,
-                    only_after: &only_after,
-                    not_compared: &not_compared,
+                    comparison: &comparison,
                 },
                 out,
             )?,
             Format::Text => {
                 let mut page = Page::new(out);
-                self.print(&rows, &only_before, &only_after, &mut page)?;
-                print_not_compared(&not_compared, &mut page)?;
+                self.print(&comparison, &mut page)?;
+                print_not_compared(&comparison.not_compared, &mut page)?;
             }
         }
-        let is_slower = rows
-            .iter()
-            .any(|row| row.comparison.verdict == Verdict::Slower);
         let reading = [before.conclude(out)?, after.conclude(out)?];
-        match reading.contains(&Status::Failed) || (self.fail_on_slower && is_slower) {
+        let is_too_slow = self.fail_on_slower && comparison.is_slower();
+        match reading.contains(&Status::Failed) || is_too_slow {
             true => Ok(Status::Failed),
             false => Ok(Status::Ok),
         }
@@ -174,53 +151,10 @@ impl Diff {
                 format: self.format.format,
             },
         };
-        question.ask(Options {
-            user_tasks: true,
-            regions: true,
-            latencies: true,
-            ..Options::default()
-        })
+        question.ask(Options::for_comparison())
     }
 
-    /// What is to be compared.
-    fn distributions(&self, analysis: &Analysis) -> BTreeMap<Key, Histogram> {
-        let mut found = BTreeMap::new();
-        let mut add = |sort, name: &str, reason: &str, durations: &Histogram| {
-            let is_wanted = self.only.is_empty() || self.only.contains(&sort);
-            if is_wanted && durations.count() > 0 {
-                let key: Key = (sort, name.to_owned(), reason.to_owned());
-                let all: &mut Histogram = found.entry(key).or_default();
-                all.merge(durations);
-            }
-        };
-        for kind in analysis.user_tasks.iter().flat_map(|tasks| &tasks.kinds) {
-            add(Sort::UserTask, &kind.name, "", &kind.durations);
-        }
-        for kind in analysis.regions.iter().flat_map(|regions| &regions.kinds) {
-            add(Sort::Region, &kind.name, "", &kind.durations);
-        }
-        for group in analysis.latencies.iter().flat_map(|all| &all.groups) {
-            for state in &group.states {
-                let sort = match state.state {
-                    "run" => Sort::Run,
-                    "wake" => Sort::Wake,
-                    "wait" => Sort::Wait,
-                    "syscall" => Sort::Syscall,
-                    _ => continue,
-                };
-                add(sort, &group.name, &state.reason, &state.durations);
-            }
-        }
-        found
-    }
-
-    fn print(
-        &self,
-        rows: &[Row],
-        only_before: &[Only],
-        only_after: &[Only],
-        page: &mut Page<'_>,
-    ) -> anyhow::Result<()> {
+    fn print(&self, comparison: &Comparison, page: &mut Page<'_>) -> anyhow::Result<()> {
         for (verdict, title, style) in [
             (Verdict::Slower, "Slower", style::BAD),
             (Verdict::Faster, "Faster", style::GOOD),
@@ -228,9 +162,9 @@ impl Diff {
             (Verdict::Same, "No change beyond noise", style::ASIDE),
             (Verdict::TooFew, "Too few to tell", style::ASIDE),
         ] {
-            let rows: Vec<&Row> = rows
-                .iter()
-                .filter(|row| row.comparison.verdict == verdict)
+            let changes = comparison.changes.iter();
+            let rows: Vec<&Change> = changes
+                .filter(|change| change.difference.verdict == verdict)
                 .collect();
             let is_quiet = matches!(verdict, Verdict::Same | Verdict::TooFew);
             if rows.is_empty() && verdict != Verdict::Slower {
@@ -248,7 +182,10 @@ impl Diff {
             page.heading(title, &count)?;
             page.table(&table(&rows, style), 0)?;
         }
-        for (title, only) in [("Only before", only_before), ("Only after", only_after)] {
+        for (title, only) in [
+            ("Only before", &comparison.only_before),
+            ("Only after", &comparison.only_after),
+        ] {
             if !only.is_empty() {
                 let count = units::count(only.len() as u64);
                 page.heading(title, &count)?;
@@ -259,39 +196,13 @@ impl Diff {
     }
 }
 
-/// Takes out what cannot be compared.
-fn refuse(
-    (before, after): (&Overview, &Overview),
-    old: &mut BTreeMap<Key, Histogram>,
-    new: &mut BTreeMap<Key, Histogram>,
-) -> Vec<NotCompared> {
-    let mut not_compared = Vec::new();
-    for sort in [Sort::Run, Sort::Wake, Sort::Wait] {
-        let Some(why) = refusal(sort, before, after) else {
-            continue;
-        };
-        let mut keys: BTreeSet<Key> = old.keys().chain(new.keys()).cloned().collect();
-        keys.retain(|key| key.0 == sort);
-        old.retain(|key, _| key.0 != sort);
-        new.retain(|key, _| key.0 != sort);
-        if !keys.is_empty() {
-            not_compared.push(NotCompared {
-                sort,
-                why,
-                distributions: keys.len() as u64,
-            });
-        }
-    }
-    not_compared
-}
-
 fn print_not_compared(not_compared: &[NotCompared], page: &mut Page<'_>) -> anyhow::Result<()> {
     if not_compared.is_empty() {
         return Ok(());
     }
     page.heading("Not compared", "the traces tell different things of these")?;
     for refused in not_compared {
-        let sort = refused.sort.title();
+        let sort = sort_name(refused.sort);
         let distributions = units::count(refused.distributions);
         let why = printable(&refused.why);
         writeln!(page.out, "  {sort}, {distributions} distributions: {why}")?;
@@ -299,7 +210,7 @@ fn print_not_compared(not_compared: &[NotCompared], page: &mut Page<'_>) -> anyh
     Ok(())
 }
 
-fn table(rows: &[&Row], style: anstyle::Style) -> Table {
+fn table(rows: &[&Change], style: anstyle::Style) -> Table {
     let mut table = Table::new()
         .text("what")
         .text("name")
@@ -316,13 +227,13 @@ fn table(rows: &[&Row], style: anstyle::Style) -> Table {
         .text("chance")
         .minor(1);
     for row in rows {
-        let Comparison {
+        let Difference {
             p50_change,
             p99_change,
             chance,
             tail_chance,
             ..
-        } = row.comparison;
+        } = row.difference;
         table.row([
             title(row.sort, &row.reason).into(),
             Cell::styled(names::name(&row.name), style::NAME),
@@ -362,20 +273,20 @@ fn table_of_only(only: &[Only]) -> Table {
 fn title(sort: Sort, reason: &str) -> String {
     match sort {
         Sort::Wait => format!("wait ({})", names::reason(reason)),
-        sort => sort.title().to_owned(),
+        sort => sort_name(sort).to_owned(),
     }
 }
 
-fn only(distributions: BTreeMap<Key, Histogram>) -> Vec<Only> {
-    let only = distributions
-        .into_iter()
-        .map(|((sort, name, reason), durations)| Only {
-            sort,
-            name,
-            reason,
-            durations,
-        });
-    only.collect()
+fn sort_name(sort: Sort) -> &'static str {
+    match sort {
+        Sort::UserTask => "user task",
+        Sort::Region => "region",
+        Sort::Run => "run",
+        Sort::Wake => "wake",
+        Sort::Wait => "wait",
+        Sort::Syscall => "syscall",
+        _ => "other",
+    }
 }
 
 /// A change as people write it.

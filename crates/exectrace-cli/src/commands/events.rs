@@ -7,8 +7,8 @@ use exectrace_format::{CompactEvent, CompactKind, GoId, GoState, StateChange, Ta
 use exectrace_replay::{EventFilter, Input};
 use rustc_hash::FxHashMap;
 
-use crate::args::{Format, FormatArgument};
 use crate::failure::Status;
+use crate::format::{Format, FormatArgument};
 use crate::input::{self, TraceArgument};
 use crate::output::{Out, json};
 use crate::question::{FILTER_HELP, parse_filter};

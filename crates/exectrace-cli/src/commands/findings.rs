@@ -4,11 +4,12 @@ use std::io::Write;
 
 use clap::{Args, ValueEnum};
 use exectrace_analysis::{Exemplar, Finding, Options, Severity};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::failure::Status;
 use crate::output::{Out, names, printable, style, units};
-use crate::question::{Page, Question};
+use crate::question::{Fields, Page, Question};
 
 /// Show what is wrong in a trace, the worst first, each with its evidence
 #[derive(Debug, Args)]
@@ -43,22 +44,26 @@ impl Level {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct Part<'a> {
+/// What `exectrace findings` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct FindingsFields<'a> {
+    /// What is wrong, the worst first.
     findings: &'a [Finding],
+}
+
+impl Fields for FindingsFields<'_> {
+    const SCHEMA: &'static str = "exectrace.findings/1";
 }
 
 impl Findings {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
         let answer = self.question.ask(Options::for_findings())?;
         let findings = answer.analysis.findings();
-        let part = Part {
+        let fields = FindingsFields {
             findings: &findings,
         };
         let top = self.question.top;
-        let status = answer.give("exectrace.findings/1", part, out, |_, page| {
-            print(&findings, top, page)
-        })?;
+        let status = answer.give(fields, out, |_, page| print(&findings, top, page))?;
         let reached = |level: Level| findings.iter().any(|finding| level.is_reached_by(finding));
         match self.fail_on.is_some_and(reached) {
             true => Ok(Status::Failed),

@@ -2,13 +2,14 @@
 
 use clap::{Args, ValueEnum};
 use exectrace_analysis::{Aspect, Histogram, Latencies, Options, StateLatency};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::io::Write;
 
 use crate::failure::Status;
 use crate::output::table::{Cell, Table};
 use crate::output::{Out, bar, names, style, units};
-use crate::question::{Page, Question};
+use crate::question::{Fields, Page, Question};
 
 /// Show how long async tasks run and wait at a time, as distributions
 ///
@@ -51,9 +52,15 @@ impl State {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct Part<'a> {
+/// What `exectrace latency` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct LatencyFields<'a> {
+    /// Distributions.
     latencies: Option<&'a Latencies>,
+}
+
+impl Fields for LatencyFields<'_> {
+    const SCHEMA: &'static str = "exectrace.latency/1";
 }
 
 impl Latency {
@@ -65,10 +72,10 @@ impl Latency {
         if let Some(latencies) = &mut answer.analysis.latencies {
             self.narrow(latencies);
         }
-        let part = Part {
+        let fields = LatencyFields {
             latencies: answer.analysis.latencies.as_ref(),
         };
-        answer.give("exectrace.latency/1", part, out, |analysis, page| {
+        answer.give(fields, out, |analysis, page| {
             let Some(latencies) = &analysis.latencies else {
                 return Ok(());
             };

@@ -4,12 +4,13 @@ use std::io::Write;
 
 use clap::Args;
 use exectrace_analysis::{Logs, Options};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::failure::Status;
 use crate::output::table::{Cell, Table};
 use crate::output::{Out, bar, names, style, units};
-use crate::question::{Page, Question};
+use crate::question::{Fields, Page, Question};
 
 /// Columns of a bar.
 const BAR_COLUMNS: usize = 10;
@@ -27,9 +28,15 @@ pub(crate) struct LogsCommand {
     level: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Part<'a> {
+/// What `exectrace logs` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct LogsFields<'a> {
+    /// Logs.
     logs: Option<&'a Logs>,
+}
+
+impl Fields for LogsFields<'_> {
+    const SCHEMA: &'static str = "exectrace.logs/1";
 }
 
 impl LogsCommand {
@@ -42,19 +49,14 @@ impl LogsCommand {
             let is_it = |known: &str| known.eq_ignore_ascii_case(level);
             logs.kinds.retain(|kind| kind.level.is_some_and(is_it));
         }
-        let part = Part {
+        let fields = LogsFields {
             logs: answer.analysis.logs.as_ref(),
         };
         let top = self.question.top;
-        answer.give(
-            "exectrace.logs/1",
-            part,
-            out,
-            |analysis, page| match &analysis.logs {
-                Some(logs) if !logs.kinds.is_empty() => print(logs, top, page),
-                _ => page.nothing("logs", "events or fields of spans recorded while recording"),
-            },
-        )
+        answer.give(fields, out, |analysis, page| match &analysis.logs {
+            Some(logs) if !logs.kinds.is_empty() => print(logs, top, page),
+            _ => page.nothing("logs", "events or fields of spans recorded while recording"),
+        })
     }
 }
 

@@ -11,6 +11,7 @@ mod latency;
 mod logs;
 mod profile;
 mod regions;
+mod schema;
 mod stat;
 mod summary;
 mod symbolize;
@@ -47,6 +48,7 @@ pub(crate) enum Command {
     Cut(cut::Cut),
     Symbolize(symbolize::Symbolize),
     Export(export::Export),
+    Schema(schema::Schema),
     Completions(completions::Completions),
 }
 
@@ -71,6 +73,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Status> {
         Command::Diff(command) => command.run(&mut out),
         Command::Stat(command) => command.run(&mut out),
         Command::Symbolize(command) => command.run(&mut out),
+        Command::Schema(command) => command.run(&mut out),
         Command::Completions(command) => command.run(&mut out),
     }?;
     out.flush()?;

@@ -5,15 +5,16 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use exectrace_analysis::{Options, Profile, ProfileKind, ProfileScope, Vocabulary};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::args::{Format, FormatArgument};
 use crate::failure::{Status, Usage, warn};
+use crate::format::{Format, FormatArgument};
 use crate::input::TraceArgument;
 use crate::nearest;
 use crate::output::file::OutputFile;
 use crate::output::{Out, names, printable, style, units};
-use crate::question::{FILTER_HELP, Page, Question};
+use crate::question::{FILTER_HELP, Fields, Page, Question};
 use crate::scope::Window;
 
 /// Show where in the program time went, by stack
@@ -105,9 +106,15 @@ enum ProfileFormat {
     Folded,
 }
 
-#[derive(Debug, Serialize)]
-struct Part<'a> {
+/// What `exectrace profile` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ProfileFields<'a> {
+    /// The profile.
     profile: Option<&'a Profile>,
+}
+
+impl Fields for ProfileFields<'_> {
+    const SCHEMA: &'static str = "exectrace.profile/1";
 }
 
 impl ProfileCommand {
@@ -150,22 +157,19 @@ impl ProfileCommand {
         })?;
         warn_of_names(&answer.analysis.names, &scope);
         warn_of_concurrent_spans(&answer.analysis.names, &scope);
-        let part = Part {
+        let fields = ProfileFields {
             profile: answer.analysis.profiles.first(),
         };
         let (format, output, top) = (self.format, self.output, self.top);
         if !is_file {
-            return answer.give(
-                "exectrace.profile/1",
-                part,
-                out,
-                |analysis, page| match analysis.profiles.first() {
+            return answer.give(fields, out, |analysis, page| {
+                match analysis.profiles.first() {
                     Some(profile) => print(profile, top, page),
                     None => Ok(()),
-                },
-            );
+                }
+            });
         }
-        let Some(profile) = part.profile else {
+        let Some(profile) = fields.profile else {
             return Ok(Status::Ok);
         };
         let bytes = match format {

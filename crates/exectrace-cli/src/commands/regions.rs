@@ -2,13 +2,14 @@
 
 use clap::Args;
 use exectrace_analysis::{Aspect, Options, RegionInstance, RegionKind, Regions};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::failure::{Status, warn};
 use crate::nearest;
 use crate::output::table::{Cell, Table};
 use crate::output::{Out, names, style, units};
-use crate::question::{Page, Question};
+use crate::question::{Fields, Page, Question};
 
 /// Show spans and other regions by name and place, and where their time went
 ///
@@ -26,9 +27,15 @@ pub(crate) struct RegionsCommand {
     name: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Part<'a> {
+/// What `exectrace regions` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct RegionsFields<'a> {
+    /// Regions.
     regions: Option<&'a Regions>,
+}
+
+impl Fields for RegionsFields<'_> {
+    const SCHEMA: &'static str = "exectrace.regions/1";
 }
 
 impl RegionsCommand {
@@ -45,22 +52,17 @@ impl RegionsCommand {
                 warn(&nearest::message(what, name, known, "regions"));
             }
         }
-        let part = Part {
+        let fields = RegionsFields {
             regions: answer.analysis.regions.as_ref(),
         };
         let top = self.question.top;
-        answer.give(
-            "exectrace.regions/1",
-            part,
-            out,
-            |analysis, page| match &analysis.regions {
-                Some(regions) if !regions.kinds.is_empty() => {
-                    print_kinds(&regions.kinds, usize::MAX, page)?;
-                    print_slowest(&regions.kinds, top, page)
-                }
-                _ => page.nothing("regions", "spans entered or `Region`s made while recording"),
-            },
-        )
+        answer.give(fields, out, |analysis, page| match &analysis.regions {
+            Some(regions) if !regions.kinds.is_empty() => {
+                print_kinds(&regions.kinds, usize::MAX, page)?;
+                print_slowest(&regions.kinds, top, page)
+            }
+            _ => page.nothing("regions", "spans entered or `Region`s made while recording"),
+        })
     }
 }
 

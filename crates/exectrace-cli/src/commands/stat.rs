@@ -9,10 +9,11 @@ use exectrace_format::{
     Batch, BatchKind, Batches, CompactEvent, CompactKind, EventKind, ReadError, SideRecord,
     SideRecords,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::args::{Format, FormatArgument};
 use crate::failure::Status;
+use crate::format::{Format, FormatArgument};
 use crate::input::{self, Origin, TraceArgument};
 use crate::output::table::{Cell, Table};
 use crate::output::{Out, bar, json, printable, style, units};
@@ -32,9 +33,11 @@ pub(crate) struct Stat {
 }
 
 /// Of one kind, how many and how many bytes.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
 struct Amount {
+    /// How many.
     count: u64,
+    /// In how many bytes; 0 for single kinds of side data, which count in `all records`.
     bytes: u64,
 }
 
@@ -50,28 +53,46 @@ struct Amounts {
     has_bytes: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Document<'a> {
+/// What `exectrace stat` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct StatDocument<'a> {
+    /// The name of the document, and its version.
     schema: &'static str,
+    /// The trace, as on the command line.
     trace: &'a str,
+    /// Bytes that were counted; 0 for traces of Go 1.21 and older.
     bytes: u64,
+    /// Generations.
     generations: u64,
+    /// Batches.
     batches: u64,
-    kinds: Vec<Row<'a>>,
-    damage: Option<Damage>,
+    /// The most bytes first.
+    kinds: Vec<KindAmount<'a>>,
+    /// Where it cannot be read on, if that is so.
+    damage: Option<StatDamage>,
 }
 
-#[derive(Debug, Serialize)]
-struct Row<'a> {
+impl StatDocument<'_> {
+    pub(crate) const SCHEMA: &'static str = "exectrace.stat/1";
+}
+
+/// Bytes of one kind. The bytes of all kinds add up to the file.
+#[derive(Debug, Serialize, JsonSchema)]
+struct KindAmount<'a> {
+    /// `event`, `table`, `side data` or `framing`.
     class: &'static str,
+    /// The event's name in the format's table, or what else it is.
     kind: &'a str,
     #[serde(flatten)]
     amount: Amount,
 }
 
-#[derive(Debug, Serialize)]
-struct Damage {
+/// Where and why a file could not be read on.
+#[derive(Debug, Serialize, JsonSchema)]
+struct StatDamage {
+    /// The byte of the file at which the damaged batch begins.
     offset: u64,
+    /// What is wrong.
     message: String,
 }
 
@@ -240,10 +261,10 @@ impl Amounts {
         self.kinds.values().map(|amount| amount.bytes).sum()
     }
 
-    fn rows(&self) -> Vec<Row<'_>> {
+    fn rows(&self) -> Vec<KindAmount<'_>> {
         let rows = self.kinds.iter();
-        let mut rows: Vec<Row<'_>> = rows
-            .map(|((class, kind), &amount)| Row {
+        let mut rows: Vec<KindAmount<'_>> = rows
+            .map(|((class, kind), &amount)| KindAmount {
                 class,
                 kind,
                 amount,
@@ -259,14 +280,14 @@ impl Amounts {
         damage: Option<&ReadError>,
         out: &mut Out,
     ) -> anyhow::Result<()> {
-        let document = Document {
-            schema: "exectrace.stat/1",
+        let document = StatDocument {
+            schema: StatDocument::SCHEMA,
             trace: &origin.label,
             bytes: self.bytes(),
             generations: self.generations,
             batches: self.batches,
             kinds: self.rows(),
-            damage: damage.map(|error| Damage {
+            damage: damage.map(|error| StatDamage {
                 offset: error.offset,
                 message: error.cause.to_string(),
             }),

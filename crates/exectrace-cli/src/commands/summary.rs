@@ -7,13 +7,14 @@ use exectrace_analysis::{
     Aspect, Counter, Finding, Gc, Options, Overview, Regions, Syscalls, Tasks, UserTasks,
     Utilization, Workers,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::calendar::Date;
 use crate::failure::Status;
 use crate::output::table::{Cell, Table};
 use crate::output::{Out, names, printable, style, units};
-use crate::question::{Answer, Page, Question};
+use crate::question::{Answer, Fields, Page, Question};
 
 use super::{findings, regions, tasks, usertasks, workers};
 
@@ -24,16 +25,29 @@ pub(crate) struct Summary {
     question: Question,
 }
 
-#[derive(Debug, Serialize)]
-struct Part<'a> {
+/// What `exectrace summary` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct SummaryFields<'a> {
+    /// As of `tasks`.
     tasks: Option<&'a Tasks>,
+    /// As of `workers`.
     workers: Option<&'a Workers>,
+    /// As of `usertasks`.
     user_tasks: Option<&'a UserTasks>,
+    /// As of `regions`.
     regions: Option<&'a Regions>,
+    /// As of `syscalls`.
     syscalls: Option<&'a Syscalls>,
+    /// Garbage collection of Go programs.
     gc: Option<&'a Gc>,
+    /// Quantities over time, by name.
     counters: &'a [Counter],
+    /// As of `findings`.
     findings: &'a [Finding],
+}
+
+impl Fields for SummaryFields<'_> {
+    const SCHEMA: &'static str = "exectrace.summary/1";
 }
 
 impl Summary {
@@ -45,7 +59,7 @@ impl Summary {
         })?;
         let analysis = &answer.analysis;
         let findings = analysis.findings();
-        let part = Part {
+        let fields = SummaryFields {
             tasks: analysis.tasks.as_ref(),
             workers: analysis.workers.as_ref(),
             user_tasks: analysis.user_tasks.as_ref(),
@@ -56,7 +70,7 @@ impl Summary {
             findings: &findings,
         };
         let top = self.question.top;
-        answer.give("exectrace.summary/1", part, out, |analysis, page| {
+        answer.give(fields, out, |analysis, page| {
             print_overview(&answer, &analysis.overview, page)?;
             print_thread_time(analysis.workers.as_ref(), page)?;
             if !findings.is_empty() {

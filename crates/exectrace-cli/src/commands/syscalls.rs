@@ -2,12 +2,13 @@
 
 use clap::Args;
 use exectrace_analysis::{Options, Syscalls};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::failure::Status;
 use crate::output::table::{Cell, Table};
 use crate::output::{Out, names, style, units};
-use crate::question::{Page, Question};
+use crate::question::{Fields, Page, Question};
 
 /// Show system calls by name, and the longest
 ///
@@ -18,9 +19,15 @@ pub(crate) struct SyscallsCommand {
     question: Question,
 }
 
-#[derive(Debug, Serialize)]
-struct Part<'a> {
+/// What `exectrace syscalls` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct SyscallsFields<'a> {
+    /// System calls.
     syscalls: Option<&'a Syscalls>,
+}
+
+impl Fields for SyscallsFields<'_> {
+    const SCHEMA: &'static str = "exectrace.syscalls/1";
 }
 
 impl SyscallsCommand {
@@ -29,19 +36,14 @@ impl SyscallsCommand {
             syscalls: true,
             ..Options::default()
         })?;
-        let part = Part {
+        let fields = SyscallsFields {
             syscalls: answer.analysis.syscalls.as_ref(),
         };
         let top = self.question.top;
-        answer.give(
-            "exectrace.syscalls/1",
-            part,
-            out,
-            |analysis, page| match &analysis.syscalls {
-                Some(syscalls) if !syscalls.by_name.is_empty() => print(syscalls, top, page),
-                _ => page.nothing("system calls", "a recording that sees them"),
-            },
-        )
+        answer.give(fields, out, |analysis, page| match &analysis.syscalls {
+            Some(syscalls) if !syscalls.by_name.is_empty() => print(syscalls, top, page),
+            _ => page.nothing("system calls", "a recording that sees them"),
+        })
     }
 }
 

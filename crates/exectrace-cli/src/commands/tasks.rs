@@ -2,12 +2,13 @@
 
 use clap::Args;
 use exectrace_analysis::{Aspect, Options, Run, TaskGroup, TaskInstance, Tasks};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::failure::Status;
 use crate::output::table::{Cell, Table};
 use crate::output::{Out, names, style, units};
-use crate::question::{Page, Question};
+use crate::question::{Fields, Page, Question};
 
 /// Show async tasks (goroutines) by name, and where their time went
 ///
@@ -22,9 +23,15 @@ pub(crate) struct TasksCommand {
     each: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Part<'a> {
+/// What `exectrace tasks` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct TasksFields<'a> {
+    /// Async tasks.
     tasks: Option<&'a Tasks>,
+}
+
+impl Fields for TasksFields<'_> {
+    const SCHEMA: &'static str = "exectrace.tasks/1";
 }
 
 impl TasksCommand {
@@ -34,10 +41,10 @@ impl TasksCommand {
             each_task: self.each,
             ..Options::default()
         })?;
-        let part = Part {
+        let fields = TasksFields {
             tasks: answer.analysis.tasks.as_ref(),
         };
-        answer.give("exectrace.tasks/1", part, out, |analysis, page| {
+        answer.give(fields, out, |analysis, page| {
             let Some(tasks) = &analysis.tasks else {
                 return Ok(());
             };

@@ -8,13 +8,14 @@ use exectrace_analysis::{
     UserTaskTree, UserTasks,
 };
 use exectrace_format::conventions::{BACKGROUND_NAME, TRACER_NAME};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::failure::{Status, Usage, warn};
 use crate::nearest;
 use crate::output::table::{Cell, Table};
 use crate::output::{Out, names, printable, style, units};
-use crate::question::{Page, Question};
+use crate::question::{Fields, Page, Question};
 
 /// Show user tasks (operations such as requests) by name, or one of them as a tree
 ///
@@ -33,10 +34,17 @@ pub(crate) struct UserTasksCommand {
     id: Option<u64>,
 }
 
-#[derive(Debug, Serialize)]
-struct Part<'a> {
+/// What `exectrace usertasks` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct UserTasksFields<'a> {
+    /// User tasks.
     user_tasks: Option<&'a UserTasks>,
+    /// With `--id`: what it waited for.
     critical_path: Option<&'a CriticalPath>,
+}
+
+impl Fields for UserTasksFields<'_> {
+    const SCHEMA: &'static str = "exectrace.usertasks/1";
 }
 
 impl UserTasksCommand {
@@ -63,31 +71,26 @@ impl UserTasksCommand {
                 ));
             }
         }
-        let part = Part {
+        let fields = UserTasksFields {
             user_tasks: answer.analysis.user_tasks.as_ref(),
             critical_path: answer.analysis.critical_path.as_ref(),
         };
         let top = self.question.top;
-        answer.give(
-            "exectrace.usertasks/1",
-            part,
-            out,
-            |analysis, page| match &analysis.user_tasks {
-                Some(tasks) if self.id.is_some() => {
-                    let mut trees = tasks.trees.iter();
-                    trees.try_for_each(|tree| print_tree(tree, page))?;
-                    match &analysis.critical_path {
-                        Some(path) => print_path(path, page),
-                        None => Ok(()),
-                    }
+        answer.give(fields, out, |analysis, page| match &analysis.user_tasks {
+            Some(tasks) if self.id.is_some() => {
+                let mut trees = tasks.trees.iter();
+                trees.try_for_each(|tree| print_tree(tree, page))?;
+                match &analysis.critical_path {
+                    Some(path) => print_path(path, page),
+                    None => Ok(()),
                 }
-                Some(tasks) if !tasks.kinds.is_empty() => {
-                    print_kinds(&tasks.kinds, usize::MAX, page)?;
-                    print_slowest(&tasks.kinds, top, page)
-                }
-                _ => page.nothing("user tasks", "root spans or `Task`s made while recording"),
-            },
-        )
+            }
+            Some(tasks) if !tasks.kinds.is_empty() => {
+                print_kinds(&tasks.kinds, usize::MAX, page)?;
+                print_slowest(&tasks.kinds, top, page)
+            }
+            _ => page.nothing("user tasks", "root spans or `Task`s made while recording"),
+        })
     }
 }
 

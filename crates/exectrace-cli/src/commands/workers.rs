@@ -2,12 +2,13 @@
 
 use clap::Args;
 use exectrace_analysis::{Aspect, Options, Pool, Worker, Workers};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::failure::Status;
 use crate::output::table::{Cell, Table};
 use crate::output::{Out, bar, names, style, units};
-use crate::question::{Page, Question};
+use crate::question::{Fields, Page, Question};
 
 /// Show how busy workers and threads were
 ///
@@ -18,9 +19,15 @@ pub(crate) struct WorkersCommand {
     question: Question,
 }
 
-#[derive(Debug, Serialize)]
-struct Part<'a> {
+/// What `exectrace workers` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct WorkersFields<'a> {
+    /// Workers and threads.
     workers: Option<&'a Workers>,
+}
+
+impl Fields for WorkersFields<'_> {
+    const SCHEMA: &'static str = "exectrace.workers/1";
 }
 
 impl WorkersCommand {
@@ -29,10 +36,10 @@ impl WorkersCommand {
             workers: true,
             ..Options::default()
         })?;
-        let part = Part {
+        let fields = WorkersFields {
             workers: answer.analysis.workers.as_ref(),
         };
-        answer.give("exectrace.workers/1", part, out, |analysis, page| {
+        answer.give(fields, out, |analysis, page| {
             let Some(workers) = &analysis.workers else {
                 return Ok(());
             };

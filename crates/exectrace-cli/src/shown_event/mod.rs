@@ -8,17 +8,21 @@ use exectrace_format::{
     CompactEvent, CompactKind, GoId, GoState, ProcId, ProcState, RangeName, RangeScope, Reader,
     SideRecord, StackId, StateChange, Tables, TaskId, ThreadId,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
-/// An event with its names.
-#[derive(Debug, Serialize)]
+/// An event, as `exectrace events` prints one a line.
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ShownEvent<'a> {
-    /// Since the trace's beginning.
+    /// When, since the trace's beginning.
     pub(crate) time_ns: u64,
+    /// The thread on which it happened.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) thread: Option<u64>,
+    /// The lane that the thread held.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lane: Option<u64>,
+    /// The flow that ran there: an async task, or a thread's own code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) flow: Option<u64>,
     #[serde(flatten)]
@@ -29,94 +33,142 @@ pub(crate) struct ShownEvent<'a> {
 }
 
 /// A place in the program.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Frame<'a> {
+    /// The function.
     pub(crate) function: &'a str,
+    /// The source file.
     pub(crate) file: &'a str,
+    /// The line.
     pub(crate) line: u64,
 }
 
 /// What happened.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub(crate) enum What<'a> {
+    /// A generation of the file begins, or the trace ends.
     Sync {
+        /// Counts them from 1.
         number: u64,
     },
+    /// A quantity has a new value.
     Metric {
+        /// Which, as Go names it.
         name: &'static str,
+        /// Its value.
         value: u64,
     },
+    /// A flow has a new label.
     Label {
+        /// The flow.
         of_flow: u64,
+        /// The label.
         label: &'a str,
     },
+    /// A CPU sample.
     Sample,
+    /// Garbage collection, its parts, the world stopped.
     Range {
+        /// Whether it begins, goes on or ends.
         phase: Phase,
+        /// Which.
         name: String,
+        /// The flow concerned.
         #[serde(skip_serializing_if = "Option::is_none")]
         of_flow: Option<u64>,
+        /// The lane concerned.
         #[serde(skip_serializing_if = "Option::is_none")]
         of_lane: Option<u64>,
+        /// Of sweeps, at the end: bytes swept.
         #[serde(skip_serializing_if = "Option::is_none")]
         swept_bytes: Option<u64>,
+        /// Of these, reclaimed.
         #[serde(skip_serializing_if = "Option::is_none")]
         reclaimed_bytes: Option<u64>,
     },
+    /// A user task begins or ends.
     UserTask {
+        /// Whether it begins, goes on or ends.
         phase: Phase,
+        /// Its number.
         user_task: u64,
+        /// Its parent.
         #[serde(skip_serializing_if = "Option::is_none")]
         parent: Option<u64>,
+        /// Its name.
         name: &'a str,
     },
+    /// A region begins or ends.
     Region {
+        /// Whether it begins, goes on or ends.
         phase: Phase,
+        /// The user task it belongs to.
         #[serde(skip_serializing_if = "Option::is_none")]
         user_task: Option<u64>,
+        /// Its name.
         name: &'a str,
     },
+    /// A message.
     Log {
+        /// The user task it belongs to.
         #[serde(skip_serializing_if = "Option::is_none")]
         user_task: Option<u64>,
+        /// Its category.
         category: &'a str,
+        /// Its text.
         message: &'a str,
     },
+    /// A flow changes its state, or the trace says which it is in.
     Flow {
+        /// The flow.
         of_flow: u64,
+        /// `undetermined`, `none`, `runnable`, `running`, `waiting` or `syscall`.
         from: &'static str,
+        /// Likewise.
         to: &'static str,
+        /// Why, where the trace says so.
         #[serde(skip_serializing_if = "str::is_empty")]
         reason: &'a str,
-        /// The flow's name, as far as events have told it: the root frame of its first stack.
+        /// The flow's name, if an event so far had it: the root frame of its first stack.
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<&'a str>,
-        /// The stack that the event tells of the flow, if it is another than that of the event.
+        /// The flow's own stack, where that is another than the event's.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         flow_stack: Vec<Frame<'a>>,
     },
+    /// A lane changes its state, or the trace says which it is in.
     Lane {
+        /// The lane.
         of_lane: u64,
+        /// `undetermined`, `none`, `running` or `idle`.
         from: &'static str,
+        /// Likewise.
         to: &'static str,
     },
+    /// An event of Go's allocation experiment.
     Experimental {
+        /// Its name in the table of events.
         name: &'static str,
+        /// Its arguments.
         arguments: Vec<u64>,
     },
+    /// What exectrace records beside the events.
     Side {
+        /// The record, for people.
         record: String,
     },
 }
 
 /// Which end of something that lasts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Phase {
+    /// It begins.
     Begin,
     /// Goes on, and began before.
     Active,
+    /// It ends.
     End,
 }
 

@@ -1,113 +1,131 @@
-//! The schema in `JSON.md`, and whether a document follows it.
+//! The JSON Schemas that the program prints, and whether a document follows one.
 //!
-//! A heading ``### `Name` `` begins a type; each row ``| `field` | type | … |`` below it is a field.
-//! Types: `integer`, `number`, `text`, `boolean`, `[T]`, and names; `T?` may be null. A field whose
-//! name ends in `?` may be missing.
+//! Knows the words that these schemas have. A field that no schema has is a complaint as well.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// The types of `JSON.md`, each with its fields.
+use super::json;
+
+/// The schema of what a command prints.
 #[derive(Debug)]
 pub(crate) struct Schema {
-    types: BTreeMap<String, BTreeMap<String, Field>>,
-}
-
-#[derive(Debug)]
-struct Field {
-    ty: String,
-    is_optional: bool,
+    root: Value,
 }
 
 impl Schema {
-    pub(crate) fn documented() -> Self {
-        let mut types: BTreeMap<String, BTreeMap<String, Field>> = BTreeMap::new();
-        let mut current = None;
-        for line in include_str!("../../JSON.md").lines() {
-            if let Some(title) = line.strip_prefix("### ") {
-                current = Some(title.trim_matches('`').to_owned());
-            } else if let (Some(ty), Some(row)) = (&current, line.strip_prefix("| `")) {
-                let (name, rest) = row.split_once("` | ").expect("a row has a type");
-                let (ty_of_field, _) = rest.split_once(" | ").expect("a row says what it is");
-                let field = Field {
-                    ty: ty_of_field.trim_matches('`').to_owned(),
-                    is_optional: name.ends_with('?'),
-                };
-                let name = name.trim_end_matches('?').to_owned();
-                types.entry(ty.clone()).or_default().insert(name, field);
-            }
+    /// What `exectrace schema` says of a command.
+    pub(crate) fn of(command: &str) -> Self {
+        Self {
+            root: json(["schema", command]),
         }
-        assert!(types.len() > 10, "where is the schema?");
-        Self { types }
     }
 
-    /// The types that stand for whole documents, by the schema they name.
-    pub(crate) fn documents(&self) -> Vec<&str> {
-        let names = self.types.keys().map(String::as_str);
-        names
-            .filter(|name| name.starts_with("exectrace."))
-            .collect()
-    }
-
-    /// What of `value` does not follow the type, each with its place.
-    pub(crate) fn complaints(&self, ty: &str, value: &Value) -> Vec<String> {
+    /// What of `value` does not follow the schema, each with its place.
+    pub(crate) fn complaints(&self, value: &Value) -> Vec<String> {
         let mut complaints = Vec::new();
-        self.check(ty, value, ty, &mut complaints);
-        complaints.dedup();
+        let known = self.check(&self.root, value, "", &mut complaints);
+        unknown(value, &known, "", &mut complaints);
         complaints
     }
 
-    fn check(&self, ty: &str, value: &Value, place: &str, complaints: &mut Vec<String>) {
-        if let Some(inner) = ty.strip_suffix('?') {
-            if !value.is_null() {
-                self.check(inner, value, place, complaints);
+    /// Checks a value, and gives back which of its fields the schema has.
+    fn check(
+        &self,
+        schema: &Value,
+        value: &Value,
+        place: &str,
+        complaints: &mut Vec<String>,
+    ) -> BTreeSet<String> {
+        let mut known = BTreeSet::new();
+        if let Some(name) = schema["$ref"].as_str() {
+            let name = name.strip_prefix("#/$defs/").expect("a definition");
+            let definition = &self.root["$defs"][name];
+            assert!(definition.is_object(), "no definition of {name}");
+            known.extend(self.check(definition, value, place, complaints));
+        }
+        if let Some(choices) = schema["oneOf"].as_array().or(schema["anyOf"].as_array()) {
+            let fits = choices.iter().find_map(|choice| {
+                let mut tried = Vec::new();
+                let fields = self.check(choice, value, place, &mut tried);
+                tried.is_empty().then_some(fields)
+            });
+            match fits {
+                Some(fields) => known.extend(fields),
+                None => complaints.push(format!("{place}: {value} is none of {choices:?}")),
             }
-            return;
         }
-        if let Some(inner) = ty.strip_prefix('[').and_then(|ty| ty.strip_suffix(']')) {
-            match value.as_array() {
-                Some(items) => {
-                    for item in items {
-                        self.check(inner, item, place, complaints);
-                    }
-                }
-                None => complaints.push(format!("{place} is no list")),
+        if !fits_type(&schema["type"], value) {
+            complaints.push(format!("{place}: {value} is no {}", schema["type"]));
+        }
+        if let Some(constant) = schema.get("const")
+            && constant != value
+        {
+            complaints.push(format!("{place}: {value} is not {constant}"));
+        }
+        if let Some(choices) = schema["enum"].as_array()
+            && !choices.contains(value)
+        {
+            complaints.push(format!("{place}: {value} is none of {choices:?}"));
+        }
+        for name in schema["required"].as_array().into_iter().flatten() {
+            let name = name.as_str().expect("a name");
+            if value.get(name).is_none() {
+                complaints.push(format!("{place}: there is no {name}"));
             }
-            return;
         }
-        let fits = match ty {
-            "integer" => value.is_u64() || value.is_i64(),
-            "number" => value.is_number(),
-            "text" => value.is_string(),
-            "boolean" => value.is_boolean(),
-            _ => return self.check_object(ty, value, place, complaints),
-        };
-        if !fits {
-            complaints.push(format!("{place} is no {ty} but {value}"));
+        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+            known.insert(name.clone());
+            if let Some(value) = value.get(name) {
+                self.check_whole(field, value, &format!("{place}.{name}"), complaints);
+            }
         }
+        for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+            let of_tuple = schema["prefixItems"].get(index);
+            if let Some(schema) = of_tuple.or_else(|| schema.get("items")) {
+                self.check_whole(schema, item, &format!("{place}[]"), complaints);
+            }
+        }
+        known
     }
 
-    fn check_object(&self, ty: &str, value: &Value, place: &str, complaints: &mut Vec<String>) {
-        let Some(fields) = self.types.get(ty) else {
-            complaints.push(format!(
-                "{place} has the type {ty}, which is not documented"
-            ));
-            return;
-        };
-        let Some(object) = value.as_object() else {
-            complaints.push(format!("{place} is no object"));
-            return;
-        };
-        for (name, field) in fields {
-            match object.get(name) {
-                Some(value) => self.check(&field.ty, value, &format!("{ty}.{name}"), complaints),
-                None if field.is_optional => {}
-                None => complaints.push(format!("{ty}.{name} is documented and not there")),
-            }
-        }
-        for name in object.keys().filter(|name| !fields.contains_key(*name)) {
-            complaints.push(format!("{ty}.{name} is not documented in JSON.md"));
-        }
+    fn check_whole(
+        &self,
+        schema: &Value,
+        value: &Value,
+        place: &str,
+        complaints: &mut Vec<String>,
+    ) {
+        let known = self.check(schema, value, place, complaints);
+        unknown(value, &known, place, complaints);
+    }
+}
+
+/// Complains of fields that no part of the schema has.
+fn unknown(value: &Value, known: &BTreeSet<String>, place: &str, complaints: &mut Vec<String>) {
+    let fields = value.as_object().into_iter().flatten();
+    for (name, _) in fields.filter(|(name, _)| !known.contains(*name)) {
+        complaints.push(format!("{place}: {name} is not in the schema"));
+    }
+}
+
+fn fits_type(wanted: &Value, value: &Value) -> bool {
+    let fits = |name: &str| match name {
+        "integer" => value.is_u64() || value.is_i64(),
+        "number" => value.is_number(),
+        "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        "null" => value.is_null(),
+        other => panic!("a type {other}"),
+    };
+    match wanted {
+        Value::String(name) => fits(name),
+        Value::Array(names) => names
+            .iter()
+            .any(|name| fits(name.as_str().expect("a name"))),
+        _ => true,
     }
 }

@@ -4,41 +4,11 @@
 //! seen the wait lasts until the run, and where stacks are not seen reasons are concluded. What comes
 //! of two such builds differs whatever the program did.
 
-use clap::ValueEnum;
-use exectrace_analysis::{Overview, Sight};
 use exectrace_format::conventions::{TOKIO_STACKS, TOKIO_TASKS, TOKIO_WAKES};
-use serde::Serialize;
 
-/// What is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Sort {
-    /// User tasks: operations
-    UserTask,
-    /// Spans and other regions
-    Region,
-    /// Polls of async tasks
-    Run,
-    /// Delays from a wake to the run
-    Wake,
-    /// Waits, by what for
-    Wait,
-    /// System calls of async tasks
-    Syscall,
-}
+use crate::{Overview, Sight};
 
-impl Sort {
-    pub(crate) fn title(self) -> &'static str {
-        match self {
-            Self::UserTask => "user task",
-            Self::Region => "region",
-            Self::Run => "run",
-            Self::Wake => "wake",
-            Self::Wait => "wait",
-            Self::Syscall => "syscall",
-        }
-    }
-}
+use super::Sort;
 
 /// Shares of wakes that were not seen differ by this much at least where delays cannot be compared.
 const UNSEEN_SHARE: f64 = 0.05;
@@ -46,7 +16,7 @@ const UNSEEN_SHARE: f64 = 0.05;
 /// Why what is of this sort cannot be compared; `None` if it can.
 ///
 /// Operations and spans are what the program says of itself, in any build.
-pub(crate) fn refusal(sort: Sort, before: &Overview, after: &Overview) -> Option<String> {
+pub(super) fn refusal(sort: Sort, before: &Overview, after: &Overview) -> Option<String> {
     let keys: &[&str] = match sort {
         Sort::UserTask | Sort::Region | Sort::Syscall => return None,
         Sort::Run => &[TOKIO_TASKS],

@@ -9,8 +9,9 @@
 //!
 //! Durations of one trace are not independent of each other, so the chance is a lower bound.
 
-use exectrace_analysis::Histogram;
 use serde::Serialize;
+
+use crate::Histogram;
 
 /// A change is beyond noise if the chance to see it without a cause is less than this, over all
 /// comparisons of a run together.
@@ -22,7 +23,9 @@ const MIN_SAMPLES: u64 = 8;
 /// What came of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Verdict {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub enum Verdict {
     /// It got slower.
     Slower,
     /// It got faster.
@@ -37,36 +40,38 @@ pub(crate) enum Verdict {
 
 /// How two distributions differ.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(crate) struct Comparison {
-    pub(crate) verdict: Verdict,
-    /// The change of the median, as a share of what it was.
-    pub(crate) p50_change: f64,
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Difference {
+    /// What came of it.
+    pub verdict: Verdict,
+    /// The change of the median, as a share of what it was: 0.5 is half as long again.
+    pub p50_change: f64,
     /// The change of p99.
-    pub(crate) p99_change: f64,
+    pub p99_change: f64,
     /// How likely it is that a duration after is longer than one before; 0.5 if nothing changed.
-    pub(crate) longer: f64,
+    pub longer: f64,
     /// How likely as much of a difference of the medians is without a cause, times the number of
     /// comparisons.
-    pub(crate) chance: f64,
+    pub chance: f64,
     /// The same of the longest hundredth.
-    pub(crate) tail_chance: f64,
+    pub tail_chance: f64,
 }
 
-impl Comparison {
+impl Difference {
     /// By which rows are ordered: the greatest change first.
-    pub(crate) fn weight(&self) -> f64 {
+    pub(super) fn weight(&self) -> f64 {
         self.p50_change.abs().max(self.p99_change.abs())
     }
 }
 
 /// Compares two distributions, one of so many `comparisons`; changes below the share `least` do not
 /// matter.
-pub(crate) fn compare(
+pub(super) fn compare(
     before: &Histogram,
     after: &Histogram,
     comparisons: usize,
     least: f64,
-) -> Comparison {
+) -> Difference {
     let change = |quantile| {
         let (old, new) = (before.quantile(quantile), after.quantile(quantile));
         (new as f64 - old as f64) / (old.max(1) as f64)
@@ -93,7 +98,7 @@ pub(crate) fn compare(
             (false, false) => Verdict::Same,
         }
     };
-    Comparison {
+    Difference {
         verdict,
         p50_change,
         p99_change,
