@@ -11,7 +11,7 @@ use crate::commands::Command;
     name = "exectrace",
     version,
     about = "Looks at execution traces of Rust and Go programs",
-    after_help = "TRACE may be - for standard input. Exit status: 0 if all is well, 1 if the trace \
+    after_help = "TRACE may be - for standard input. Exit status: 0 on success, 1 if the trace \
                   is damaged or a check fails, 2 if the command line is wrong.",
     disable_help_subcommand = true,
     max_term_width = 100
@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
     pub(crate) color: Color,
 
-    /// Memory for what lives at once in a trace, in MiB: async tasks, user tasks, regions
+    /// Most memory for what is alive at one time in a trace, in MiB: async tasks, user tasks, regions
     #[arg(long, value_name = "MIB", default_value_t = MAX_STATE_BYTES >> 20, global = true)]
     pub(crate) state_memory: u64,
 
@@ -41,7 +41,7 @@ pub(crate) enum Color {
 }
 
 impl Color {
-    /// Makes it so for all that is printed.
+    /// Applies the choice to all that is printed.
     pub(crate) fn apply(self) {
         let choice = match self {
             // What the environment says.

@@ -1,4 +1,4 @@
-//! What went wrong, told to a person: one cause a line, then what to try.
+//! How errors are shown: one cause a line, then what to try.
 //!
 //! Errors travel as [`anyhow::Error`]. What to try is found here, by their causes, so that one
 //! cause has one remedy whichever command meets it.
@@ -47,7 +47,7 @@ const USAGE: u8 = 2;
 /// What a shell shows of a program that was ended by SIGPIPE: 128 and the signal's number.
 const BROKEN_PIPE: u8 = 141;
 
-/// The exit status of the program, after telling of the error if there is one.
+/// Shows the error, if there is one, and gives back the exit status of the program.
 pub(crate) fn conclude(outcome: anyhow::Result<Status>) -> ExitCode {
     let code = match outcome {
         Ok(Status::Ok) => OK,
@@ -55,8 +55,8 @@ pub(crate) fn conclude(outcome: anyhow::Result<Status>) -> ExitCode {
         // Whoever read our output has seen enough.
         Err(error) if is_broken_pipe(&error) => BROKEN_PIPE,
         Err(error) => {
-            // Where standard error is gone as well, nobody is left to be told.
-            let _ = tell(&error, &mut anstream::stderr().lock());
+            // If standard error is closed as well, nobody can read the message.
+            let _ = report(&error, &mut anstream::stderr().lock());
             match error.downcast_ref::<Usage>() {
                 Some(_) => USAGE,
                 None => FAILED,
@@ -76,7 +76,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-/// Says something that the person should know, beside the answer.
+/// Prints a warning to standard error.
 pub(crate) fn warn(message: &str) {
     let style = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
     let _ = writeln!(
@@ -85,14 +85,14 @@ pub(crate) fn warn(message: &str) {
     );
 }
 
-fn tell(error: &anyhow::Error, out: &mut impl Write) -> io::Result<()> {
+fn report(error: &anyhow::Error, out: &mut impl Write) -> io::Result<()> {
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
     let bold = Style::new().bold();
-    let mut told = String::new();
+    let mut shown = String::new();
     for (index, cause) in error.chain().enumerate() {
         let message = printable_lines(&cause.to_string());
         // Errors of this project name their cause in their own message.
-        if told.ends_with(&message) {
+        if shown.ends_with(&message) {
             continue;
         }
         if index == 0 {
@@ -100,7 +100,7 @@ fn tell(error: &anyhow::Error, out: &mut impl Write) -> io::Result<()> {
         } else {
             writeln!(out, "  {bold}cause{bold:#}: {message}")?;
         }
-        told = message;
+        shown = message;
     }
     if let Some(remedy) = remedy(error) {
         writeln!(out, "  {bold}try{bold:#}: {remedy}")?;

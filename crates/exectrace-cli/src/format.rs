@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-/// For whom an answer is made.
+/// How a command answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// Tables and sentences for people
@@ -14,7 +14,7 @@ pub(crate) enum Format {
 /// The choice between the two.
 #[derive(Debug, Args)]
 pub(crate) struct FormatArgument {
-    /// How to answer
+    /// The form of the answer
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: Format,
 }

@@ -127,7 +127,7 @@ impl Source {
     }
 }
 
-/// The first bytes of an input: as many as tell how it is compressed, fewer if it ends before.
+/// The first bytes of an input: enough to see how it is compressed, or all if it is shorter.
 fn head(input: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     input.take(ZSTD.len() as u64).read_to_end(&mut head)?;

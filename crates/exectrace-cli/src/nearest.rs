@@ -29,7 +29,7 @@ fn alike<'a>(known: &'a [String], wanted: &str) -> Vec<&'a str> {
     alike.into_iter().map(|(_, name)| name).collect()
 }
 
-/// Says that nothing in the trace has this name, and which names are like it. `what` is what has such
+/// The message for a name that nothing in the trace has, with the names that are like it. `what` is what has such
 /// names, and `lister` the command that shows all.
 pub(crate) fn message(what: &str, wanted: &str, known: &[String], lister: &str) -> String {
     if known.iter().any(|name| name == wanted) {

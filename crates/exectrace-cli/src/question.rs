@@ -16,7 +16,7 @@ use crate::output::{self, Out, json, printable, style, units};
 use crate::reading;
 use crate::scope::Window;
 
-/// The part of the command line that all analyses share.
+/// The arguments that all commands share which analyse a trace.
 #[derive(Debug, Args)]
 pub(crate) struct Question {
     #[command(flatten)]
@@ -26,7 +26,7 @@ pub(crate) struct Question {
     /// Only async tasks (goroutines) of this name
     #[arg(long, value_name = "NAME")]
     pub(crate) group: Option<String>,
-    /// Only what this lets through, as in: group~conn and (state:waiting dur>5ms or task:42)
+    /// Only what matches, as in: group~conn and (state:waiting dur>5ms or task:42)
     #[arg(long, value_name = "EXPRESSION", long_help = FILTER_HELP)]
     pub(crate) filter: Option<String>,
     /// How many of the longest, slowest, oldest to show of each kind
@@ -36,26 +36,27 @@ pub(crate) struct Question {
     pub(crate) format: FormatArgument,
 }
 
-/// The terms of the filter language.
+/// The terms of filters.
 pub(crate) const FILTER_HELP: &str = "\
-Only what this lets through
+Only what matches this expression
 
-  group:\"name\"    async tasks of this name; group~\"part\": with this part in it
+  group:\"name\"    async tasks of this name; group~\"part\": with this text in their name
   label:\"name\"    async tasks with this label; label~\"part\"
   task:42         one async task
-  state:waiting   stretches in this state: running, runnable, waiting, syscall
-  reason:network  stretches that began for this reason; reason~chan
-  dur>5ms         stretches longer than this; dur<1s: shorter; dur>=5ms, dur<=1s
-  worker:3        stretches that began there; thread:17
+  state:waiting   spans of time in this state: running, runnable, waiting, syscall
+  reason:network  spans of time that began for this reason; reason~chan
+  dur>5ms         spans of time longer than this; dur<1s: shorter; dur>=5ms, dur<=1s
+  worker:3        spans of time that began on this worker; thread:17: on this thread
 
-Terms are joined by and (which may be left out), or, not and parentheses. Terms about
-stretches narrow times and distributions; how many tasks there are, they leave as it is.";
+A span of time is a task's stay in one state: a poll, a wait, a delay. Join terms with `and` (or with
+a space), `or`, `not` and parentheses. Terms about spans of time narrow times and distributions, and
+not the number of tasks.";
 
 /// The filter that a text stands for.
 ///
 /// # Errors
 ///
-/// It is none: where, under the text, and what would be right there.
+/// The text is no filter. The error points to the place under the text, and says what would be right there.
 pub(crate) fn parse_filter(text: &str) -> anyhow::Result<Filter> {
     text.parse().map_err(|error: FilterError| {
         let text = printable(text);
@@ -173,7 +174,7 @@ impl Answer {
         self.conclude(out)
     }
 
-    /// What was lost is said before anything else.
+    /// Reports lost records, before anything else is shown.
     fn print_losses(&self, page: &mut Page<'_>) -> anyhow::Result<()> {
         let lost = self.analysis.overview.lost.records;
         if lost > 0 {
@@ -188,7 +189,7 @@ impl Answer {
         Ok(())
     }
 
-    /// Ends the command: says what of the trace the answer is of, if it is not of all.
+    /// Ends the command: warns if the trace is damaged, so that the answer is of its first part only.
     pub(crate) fn conclude(&self, out: &mut Out) -> anyhow::Result<Status> {
         let Some(damage) = &self.analysis.damage else {
             return Ok(Status::Ok);
@@ -240,7 +241,7 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// Says of all that could not be shown why that is so, and what to switch on.
+    /// Explains each `-` in the tables: why the trace does not have the number, and what to switch on.
     fn print_gaps(&mut self, sight: &Sight) -> anyhow::Result<()> {
         let whys: Vec<&str> = self
             .gaps
@@ -255,7 +256,7 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// Says that the trace has none of what is asked for, and what it would take.
+    /// Says that the trace has none of what was asked for, and what it would take.
     pub(crate) fn nothing(&mut self, what: &str, it_takes: &str) -> anyhow::Result<()> {
         writeln!(
             self.out,

@@ -1,4 +1,4 @@
-//! Reading traces on behalf of a command: what is to be done when one is damaged.
+//! How commands read traces, and what they do when one is damaged.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,7 +60,7 @@ pub(crate) fn damage_of_trace(error: ReadError, origin: &Origin) -> anyhow::Resu
 }
 
 /// A trace ended in damage after something of it was read: the answer stands, of a part of the
-/// trace, and the person is told which.
+/// trace, and a warning says which.
 pub(crate) fn damaged(error: ReadError, origin: &Origin, out: &mut Out) -> anyhow::Result<Status> {
     let error = damage_of_trace(error, origin)?;
     // The answer first: standard error is not buffered.
@@ -69,7 +69,7 @@ pub(crate) fn damaged(error: ReadError, origin: &Origin, out: &mut Out) -> anyho
     Ok(Status::Failed)
 }
 
-/// Says which part of a damaged trace the answer is of.
+/// The warning for a damaged trace: which part of it the answer covers.
 pub(crate) fn part(error: &ReadError, origin: &Origin) -> String {
     let share = origin.bytes.map_or_else(String::new, |bytes| {
         let missing = bytes.saturating_sub(error.offset);
@@ -79,5 +79,5 @@ pub(crate) fn part(error: &ReadError, origin: &Origin) -> String {
         )
     });
     let label = crate::output::printable(&origin.label);
-    format!("{label} is damaged, this is of what comes before: {error}{share}")
+    format!("{label} is damaged, and this covers what comes before: {error}{share}")
 }

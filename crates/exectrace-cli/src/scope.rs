@@ -45,7 +45,7 @@ impl Window {
         })
     }
 
-    /// Says so if it begins after the end of the trace.
+    /// Warns if the part begins after the end of the trace.
     pub(crate) fn warn_if_outside(&self, duration_ns: u64) {
         if let Some(from) = self.from
             && nanoseconds(from) > duration_ns

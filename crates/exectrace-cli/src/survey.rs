@@ -1,4 +1,4 @@
-//! The plain facts of a trace: of which version, how long, how much is in it, how far it is good.
+//! What `check` reads of a trace: version, size, counts, and where it is damaged or breaks a rule.
 
 use std::path::Path;
 
@@ -13,14 +13,14 @@ use crate::input::{self, Origin};
 use crate::output::units;
 use crate::reading;
 
-/// The plain facts of what could be read of a trace.
+/// What could be read of a trace.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct Survey {
     #[serde(skip)]
     origin: Option<Origin>,
     /// The version in the header, as `go 1.25`; null without a header.
     version: Option<String>,
-    /// The program that wrote the trace, where it tells.
+    /// The program that wrote the trace, where the trace names it.
     writer: Option<Writer>,
     /// The size of the file, where that is known.
     bytes: Option<u64>,
@@ -30,7 +30,7 @@ pub(crate) struct Survey {
     events: u64,
     /// From the first event to the last.
     duration_ns: u64,
-    /// Records that the tracer had to drop, as far as the trace tells.
+    /// Records that the tracer had to drop, as far as the trace says.
     pub(crate) lost_records: u64,
     /// With `--strict`: the rules of Go's validator that are broken.
     pub(crate) violations: Option<Violations>,
@@ -134,8 +134,8 @@ impl CheckDamage {
 }
 
 impl Survey {
-    /// Reads a trace to its end, or to where it is damaged; if `strict`, holds it against the rules
-    /// of valid traces too.
+    /// Reads a trace to its end, or to where it is damaged; if `strict`, checks the rules of valid
+    /// traces too.
     ///
     /// # Errors
     ///

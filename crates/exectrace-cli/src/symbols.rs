@@ -1,7 +1,7 @@
-//! Names for the places that a trace tells as module and offset.
+//! Names for the places that a trace has as module and offset.
 //!
 //! The recorder names functions by the symbols of the traced program's own file. What has none, most
-//! of all a program whose release was stripped, it tells as `module+0x1234`. With a file of the same
+//! of all a program whose release was stripped, it records as `module+0x1234`. With a file of the same
 //! build that still has symbols, or debug information apart from it, names are found here, and from
 //! debug information also lines, and functions that were inlined there.
 

@@ -17,7 +17,7 @@ use crate::question::Page;
 use crate::reading;
 use crate::survey::{CheckDamage, Survey, Violations};
 
-/// Check whether traces are good, and say where and why if they are not
+/// Check whether traces are good, and show where and why if they are not
 ///
 /// A trace is good if Go's own reader takes it to its end and, with --strict, if Go's validator has
 /// no objection either.
@@ -26,7 +26,7 @@ pub(crate) struct Check {
     /// The traces: files, or `-` for standard input
     #[arg(value_name = "TRACE", required = true, value_hint = clap::ValueHint::FilePath)]
     traces: Vec<PathBuf>,
-    /// Hold the traces against the rules of Go's validator as well: clocks that never go back between
+    /// Check the rules of Go's validator as well: clocks that never go back between
     /// generations, one task at a time on a thread, ranges and user tasks that begin and end once
     #[arg(long)]
     strict: bool,

@@ -13,9 +13,9 @@ use crate::scope::Window;
 
 /// Cut a part out of a trace, as a valid trace of its own
 ///
-/// Of what began before the part, the new trace tells the state at its beginning: who ran where,
-/// what waited for what, which user tasks and regions were open. Of a damaged trace it keeps what
-/// comes before the damage.
+/// The new trace begins with the state at that time: which async tasks ran where, which waited for
+/// what, which user tasks and regions were open. If the trace is damaged, the new one ends before
+/// the damage.
 #[derive(Debug, Args)]
 pub(crate) struct Cut {
     #[command(flatten)]

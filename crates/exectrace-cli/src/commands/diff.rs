@@ -20,10 +20,10 @@ use crate::scope::Window;
 
 /// Show what got slower from one trace to another, and whether that is more than noise
 ///
-/// Compares the distributions of each operation, region, poll, wake and wait, by name. A change
-/// counts as one if chance would rarely make it (a rank test, corrected for the number of
-/// comparisons) and it is large enough to matter (--least). It says that the traces differ, not why:
-/// another machine or load differs too.
+/// Compares the durations of user tasks, regions, polls, delays and waits, by name. A change is
+/// shown if it is unlikely to be chance (by a rank test, corrected for the number of comparisons)
+/// and large enough to matter (--least). The command shows that the traces differ, not why: another
+/// machine or another load makes a difference too.
 #[derive(Debug, Args)]
 pub(crate) struct Diff {
     /// The trace before
@@ -35,13 +35,13 @@ pub(crate) struct Diff {
     /// Only what is of this sort; may be given several times
     #[arg(long, value_name = "SORT")]
     only: Vec<Compared>,
-    /// Only what this lets through, in both traces, as in: group~conn dur>5ms
+    /// Only what matches, in both traces, as in: group~conn dur>5ms
     #[arg(long, value_name = "EXPRESSION", long_help = format!("{FILTER_HELP}\n\n{OF_USER_TASKS}"))]
     filter: Option<String>,
-    /// Changes of the median and of p99 below this many percent do not matter
+    /// Ignore changes of the median and of p99 below this many percent
     #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
     least: f64,
-    /// Show also what did not change
+    /// Also show what did not change
     #[arg(long)]
     all: bool,
     /// Exit with status 1 if anything got slower
@@ -51,9 +51,9 @@ pub(crate) struct Diff {
     format: FormatArgument,
 }
 
-/// What the filter does not reach.
+/// What the filter does not apply to.
 const OF_USER_TASKS: &str = "\
-User tasks are of no single async task: they are compared in any case. --only leaves them out.";
+User tasks belong to no single async task, so the filter does not apply to them. --only leaves them out.";
 
 /// What is compared, on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -66,7 +66,7 @@ enum Compared {
     Run,
     /// Delays from a wake to the run
     Wake,
-    /// Waits, by what for
+    /// Waits, by reason
     Wait,
     /// System calls of async tasks
     Syscall,
@@ -160,7 +160,7 @@ impl Diff {
             (Verdict::Faster, "Faster", style::GOOD),
             (Verdict::Shifted, "Faster and slower", style::WARNING),
             (Verdict::Same, "No change beyond noise", style::ASIDE),
-            (Verdict::TooFew, "Too few to tell", style::ASIDE),
+            (Verdict::TooFew, "Too few for a verdict", style::ASIDE),
         ] {
             let changes = comparison.changes.iter();
             let rows: Vec<&Change> = changes
@@ -200,7 +200,10 @@ fn print_not_compared(not_compared: &[NotCompared], page: &mut Page<'_>) -> anyh
     if not_compared.is_empty() {
         return Ok(());
     }
-    page.heading("Not compared", "the traces tell different things of these")?;
+    page.heading(
+        "Not compared",
+        "the two traces do not show the same of these",
+    )?;
     for refused in not_compared {
         let sort = sort_name(refused.sort);
         let distributions = units::count(refused.distributions);

@@ -16,10 +16,11 @@ use crate::reading;
 use crate::scope::Window;
 use crate::shown_event::{ShownEvent, What, show};
 
-/// Print the events of a trace in their true order
+/// Print the events of a trace in the order in which they happened
 ///
-/// A line has the time since the trace's beginning in seconds, the thread (m), lane (p) and flow
-/// (g) on which it happened, what happened, and where in the program. As JSON, a line is an object.
+/// Each line has the time since the trace's beginning in seconds; the thread (m), worker (p) and goroutine
+/// (g: an async task, or a thread's own code) on which the event happened; what happened; and where in the
+/// program. With --format json each line is an object.
 #[derive(Debug, Args)]
 pub(crate) struct Events {
     #[command(flatten)]
@@ -29,7 +30,7 @@ pub(crate) struct Events {
     /// Only events of this kind; may be given several times
     #[arg(long, value_name = "KIND")]
     kind: Vec<Kind>,
-    /// Only events on or of this flow: an async task, a goroutine, a thread's own code
+    /// Only events on or of this goroutine: an async task, or a thread's own code
     #[arg(long, value_name = "NUMBER")]
     flow: Option<u64>,
     /// Only events of this user task
@@ -41,7 +42,7 @@ pub(crate) struct Events {
     /// Only events with this text in their line
     #[arg(long, value_name = "TEXT")]
     grep: Option<String>,
-    /// Only events of flows and stretches that this lets through, as in: group~conn dur>5ms
+    /// Only events that match, as in: group~conn dur>5ms
     #[arg(long, value_name = "EXPRESSION", long_help = format!("{FILTER_HELP}\n\n{OF_EVENTS}"))]
     filter: Option<String>,
     /// Stop after this many events
@@ -54,12 +55,12 @@ pub(crate) struct Events {
     format: FormatArgument,
 }
 
-/// What the terms of the filter language mean for events.
+/// What the terms of filters mean for events.
 const OF_EVENTS: &str = "\
-A change of state is of the flow that changes and of the stretch that ends with it, so \
-state:waiting dur>5ms prints what ends such a wait. Another event is of the flow on which it \
-happens and of the stretch that it falls in, as long as that has lasted by then. Events of no flow \
-are left out.";
+A change of state matches by the goroutine that changes and by the span of time that ends with the \
+change, so state:waiting dur>5ms prints the ends of such waits. Any other event matches by the \
+goroutine on which it happens and by that goroutine's span of time so far. Events of no goroutine are \
+left out.";
 
 /// A kind of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -68,7 +69,7 @@ enum Kind {
     Sync,
     /// A quantity has a new value
     Metric,
-    /// A flow has a new label
+    /// A goroutine has a new label
     Label,
     /// A CPU sample
     Sample,
@@ -80,13 +81,13 @@ enum Kind {
     Region,
     /// A message
     Log,
-    /// A flow changes its state
+    /// A goroutine (an async task, or a thread's own code) changes its state
     Flow,
-    /// A lane changes its state
+    /// A worker changes its state
     Lane,
     /// An event of Go's allocation experiment
     Experimental,
-    /// What exectrace tells beside the events
+    /// Side data: what exectrace records beside the events
     Side,
 }
 
@@ -157,7 +158,7 @@ impl Events {
         Ok(Status::Ok)
     }
 
-    /// Whether the event is asked for, as far as its numbers tell.
+    /// Whether the options ask for the event, by its numbers; the text is compared later.
     fn wants(&self, event: &CompactEvent) -> bool {
         (self.kind.is_empty() || self.kind.contains(&Kind::of(event)))
             && self
@@ -226,12 +227,12 @@ fn user_task(event: &CompactEvent) -> Option<TaskId> {
     }
 }
 
-/// The names of the flows that live, which events tell only once.
+/// The names of live flows. Only the first event of a flow has its name.
 #[derive(Debug, Default)]
 struct Names(FxHashMap<u64, Box<str>>);
 
 impl Names {
-    /// Notes a name, if the event tells the first one of a flow.
+    /// Keeps the name that the event has, if it is the first of its flow.
     fn learn(&mut self, event: &CompactEvent, tables: &Tables) {
         if let CompactKind::StateTransition {
             change: StateChange::Go { go, .. },

@@ -28,7 +28,7 @@ pub(crate) struct Export {
     #[cfg_attr(feature = "parquet", doc = "(for parquet the folder, always)")]
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::AnyPath)]
     output: PathBuf,
-    /// Leave out rows of this sort (perfetto, chrome, firefox); may be given several times
+    /// Leave out these rows (perfetto, chrome, firefox); may be given several times
     #[arg(long, value_name = "ROWS")]
     without: Vec<Rows>,
     /// What the stacks of a flame graph weigh (folded, speedscope)
@@ -108,7 +108,7 @@ enum Rows {
 #[cfg(feature = "parquet")]
 #[derive(Debug, Args)]
 struct ParquetArguments {
-    /// Tells the traces of a data set apart (parquet); by default the name of the file
+    /// The id of this trace in the data set (parquet); by default the name of the file
     #[arg(long, value_name = "ID")]
     trace_id: Option<String>,
     /// A folder between table and file, such as host=web1 (parquet); may be given several times

@@ -11,7 +11,7 @@ use crate::output::table::{Cell, Table};
 use crate::output::{Out, bar, names, style, units};
 use crate::question::{Fields, Page, Question};
 
-/// Show how long async tasks run and wait at a time, as distributions
+/// Show how long async tasks run and wait each time, as distributions
 ///
 /// run: one poll. wake: from a wake to the run. spawn: from the spawn to the first run. yield: from
 /// a yield to the next run. wait: for one thing. syscall: one system call.

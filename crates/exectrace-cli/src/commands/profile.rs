@@ -19,9 +19,9 @@ use crate::scope::Window;
 
 /// Show where in the program time went, by stack
 ///
-/// The kinds network, sync, syscall and scheduler are those of `go tool trace -pprof`, and count as it does:
-/// not what had begun before the trace, or before the first run of a goroutine, nor what is open when the
-/// trace ends. The other kinds count all that the trace has. `export folded` and `export speedscope` are the
+/// The kinds network, sync, syscall and scheduler are the profiles of `go tool trace -pprof`. As there, a state
+/// counts only if the trace has both its begin and its end, and if the goroutine has run before. The other kinds
+/// count all time in a state, also if it began before the trace or is still open at its end. `export folded` and `export speedscope` are the
 /// same profiles.
 #[derive(Debug, Args)]
 pub(crate) struct ProfileCommand {
@@ -35,7 +35,7 @@ pub(crate) struct ProfileCommand {
     /// Only async tasks (goroutines) of this name
     #[arg(long, value_name = "NAME")]
     group: Option<String>,
-    /// Only what this lets through, as in: group~conn and (state:waiting dur>5ms or task:42)
+    /// Only what matches, as in: group~conn and (state:waiting dur>5ms or task:42)
     #[arg(long, value_name = "EXPRESSION", long_help = FILTER_HELP)]
     filter: Option<String>,
     /// Only while working for user tasks of this name
@@ -58,9 +58,9 @@ pub(crate) struct ProfileCommand {
 /// What a profile counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Kind {
-    /// Waiting, whatever for
+    /// Waiting, for whatever reason
     Wait,
-    /// The same, by what for as well: the reason is the leaf of each stack
+    /// Waiting, by reason: the reason is the leaf of each stack
     WaitByReason,
     /// Waiting for the network
     Network,
@@ -193,7 +193,7 @@ impl ProfileCommand {
     }
 }
 
-/// Says which of the names that limit the profile are not in the trace.
+/// Warns of names that limit the profile and are not in the trace.
 fn warn_of_names(known: &Vocabulary, scope: &ProfileScope) {
     let limits = [
         (&scope.group, &known.tasks, "async task or thread", "tasks"),
@@ -219,7 +219,7 @@ fn warn_of_names(known: &Vocabulary, scope: &ProfileScope) {
     }
 }
 
-/// Says which part of the spans that limit the profile is not in it.
+/// Warns if some of the spans that limit the profile were concurrent, and so are not in it.
 fn warn_of_concurrent_spans(known: &Vocabulary, scope: &ProfileScope) {
     if let Some(region) = &scope.region
         && known.concurrent_spans.binary_search(region).is_ok()

@@ -15,7 +15,7 @@ use crate::question::{Fields, Page, Question};
 ///
 /// p50, p99, max, total: from first entry to close. self: of the total, while no other region was
 /// inside, on the same async task or thread; concurrent spans inside are not taken off. busy: while entered, all entries together.
-/// stretches: in how many regions of single async tasks and threads the trace has them. run, delay,
+/// parts: in how many regions of single async tasks and threads the trace has them. run, delay,
 /// wait: the shares of their time in which their async task ran, waited for a worker, waited for
 /// something, of those spans of which the trace shows it.
 #[derive(Debug, Args)]
@@ -94,7 +94,7 @@ pub(super) fn print_kinds(
         .number("busy")
         .number("entries")
         .minor(7)
-        .number("stretches")
+        .number("parts")
         .minor(8)
         .number("run")
         .minor(3)

@@ -22,8 +22,8 @@ use crate::reading;
 
 /// Show what the bytes of a trace are spent on, by kind of event
 ///
-/// Counts what stands in the file, batch by batch, without a look at whether it makes sense: `check`
-/// does that.
+/// Counts the contents of the file batch by batch, and does not look whether they make sense: that is
+/// what `check` is for.
 #[derive(Debug, Args)]
 pub(crate) struct Stat {
     #[command(flatten)]
@@ -123,7 +123,7 @@ impl Stat {
         };
         let damage = match outcome {
             Ok(()) => None,
-            // Without even a header nothing can be told.
+            // Without even a header there is nothing to show.
             Err(error) if amounts.kinds.is_empty() => {
                 return Err(reading::of_input(error, &origin));
             }
@@ -226,11 +226,11 @@ impl Amounts {
             self.add(SIDE, name, 1, 0);
             count += 1;
         }
-        // Which record took how many bytes is not told.
+        // How many bytes each record takes is not known.
         self.add(SIDE, "all records", count, payload);
     }
 
-    /// Counts the events of an old trace, whose bytes are not told apart.
+    /// Counts the events of an old trace, of whose bytes it is not known which event has which.
     fn count_events<R: Read>(&mut self, input: R) -> Result<(), ReadError> {
         let mut reader = exectrace_format::Reader::new(input)?;
         self.generations = 1;

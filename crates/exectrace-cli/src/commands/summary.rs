@@ -1,4 +1,4 @@
-//! `exectrace summary`: what a trace tells, at a glance.
+//! `exectrace summary`: what is in a trace, on a page.
 
 use std::io::Write;
 
@@ -18,7 +18,7 @@ use crate::question::{Answer, Fields, Page, Question};
 
 use super::{findings, regions, tasks, usertasks, workers};
 
-/// Show what a trace tells, at a glance
+/// Show what is in a trace, on a page
 #[derive(Debug, Args)]
 pub(crate) struct Summary {
     #[command(flatten)]
@@ -200,7 +200,7 @@ fn print_gc(gc: &Gc, trace_ns: u64, page: &mut Page<'_>) -> anyhow::Result<()> {
         }
     }
     page.table(&table, 0)?;
-    let shares: Vec<String> = telling(&gc.minimum_utilization, trace_ns)
+    let shares: Vec<String> = informative(&gc.minimum_utilization, trace_ns)
         .map(|point| {
             format!(
                 "{:.0}% of {}",
@@ -219,9 +219,9 @@ fn print_gc(gc: &Gc, trace_ns: u64, page: &mut Page<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The points of the curve that tell something: from the longest window in which nothing is left to
+/// The points of the curve that are worth showing: from the longest window in which nothing is left to
 /// the longest within the trace.
-fn telling(curve: &[Utilization], trace_ns: u64) -> impl Iterator<Item = &Utilization> {
+fn informative(curve: &[Utilization], trace_ns: u64) -> impl Iterator<Item = &Utilization> {
     let first = curve.iter().rposition(|point| point.share <= 0.0);
     let points = curve.iter().skip(first.unwrap_or(0));
     points.take_while(move |point| point.window_ns <= trace_ns)

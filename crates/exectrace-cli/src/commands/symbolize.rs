@@ -1,4 +1,4 @@
-//! `exectrace symbolize`: names for places that a trace tells as module and offset.
+//! `exectrace symbolize`: names for places that a trace has as module and offset.
 
 use std::io::Write;
 
@@ -12,21 +12,21 @@ use crate::rewrite;
 use crate::scope::Window;
 use crate::symbols::{Binary, Symbols};
 
-/// Name the places that a trace tells as module and offset
+/// Find names for places that a trace has as module and offset only
 ///
-/// The tracer names functions by the symbols of the traced program. Of a stripped program it can
-/// only tell `app+0x1234`. Given a file of the same build with symbols or debug information, this
-/// writes the same trace with names, and with lines and inlined functions where there is debug
-/// information. Places that have a name keep it.
+/// The tracer names functions by the symbols of the traced program. For a stripped program it can
+/// only record places such as `app+0x1234`. Given a file of the same build with symbols or debug
+/// information, this command writes the same trace with names, and with lines and inlined functions
+/// where there is debug information. Places that have a name keep it.
 ///
-/// A trace does not tell which build it is of, so whether the file is of the same one cannot be
-/// checked: with a file of another build, the names are wrong.
+/// A trace does not say from which build it is, so the command cannot check the file: with a file of
+/// another build, the names are wrong.
 #[derive(Debug, Args)]
 pub(crate) struct Symbolize {
     #[command(flatten)]
     trace: TraceArgument,
     /// A program or library of the same build as the traced one, with symbols. It is for the module
-    /// of its name (without .debug), or for the one that is told
+    /// with its file name (without .debug), or for MODULE
     #[arg(long, short, value_name = "[MODULE=]PATH", required = true)]
     binary: Vec<Binary>,
     #[command(flatten)]

@@ -47,7 +47,7 @@ impl SyscallsCommand {
     }
 }
 
-/// Layers of Go's library between a program and the system, which tell nothing of the program.
+/// Layers of Go's library between a program and the system, which say nothing of the program.
 const ENTRIES: [&str; 5] = ["syscall.", "internal/", "runtime.", "os.", "net.(*"];
 
 fn print(syscalls: &Syscalls, top: usize, page: &mut Page<'_>) -> anyhow::Result<()> {

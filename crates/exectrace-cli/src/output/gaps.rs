@@ -1,4 +1,4 @@
-//! Cells for what a trace may be unable to tell, and why it cannot.
+//! Cells for numbers that a trace may not have, and the reasons why.
 //!
 //! A number that was not seen is shown as `-`, and below all tables stands a line for each thing
 //! that some `-` stands for.

@@ -1,4 +1,4 @@
-//! Says early that an output will be large: some formats take many times the bytes of the trace.
+//! Warns early that an output will be large: some formats take many times the bytes of the trace.
 
 use std::cell::Cell;
 use std::io::{self, Write};

@@ -32,12 +32,12 @@ pub(crate) fn stdout() -> Out {
 /// The columns that lines may have: what `COLUMNS` says, else those of the terminal. `None` where
 /// no terminal shows the output, and lines may be as long as they are.
 pub(crate) fn width() -> Option<usize> {
-    let told = std::env::var("COLUMNS")
+    let wanted = std::env::var("COLUMNS")
         .ok()
         .and_then(|columns| columns.parse().ok())
         .filter(|&columns| columns > 0);
     let stdout = io::stdout();
-    told.or_else(|| {
+    wanted.or_else(|| {
         let (Width(columns), _) = stdout.is_terminal().then(|| terminal_size_of(&stdout))??;
         Some(usize::from(columns))
     })

@@ -16,7 +16,7 @@ pub(crate) fn printable_name(text: &str) -> String {
     super::printable(&name(text)).into_owned()
 }
 
-/// A reason to wait; statuses tell none.
+/// A reason to wait; statuses have none.
 pub(crate) fn reason(reason: &str) -> &str {
     match reason {
         "" => "not recorded",
