@@ -22,8 +22,8 @@ mod options;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod perfetto;
-mod story;
 mod timeline;
+mod tracks;
 
 pub use chrome::chrome;
 pub use error::{ExportError, Exported};

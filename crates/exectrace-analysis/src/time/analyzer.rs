@@ -166,7 +166,7 @@ impl Observer for Analyzer {
         if span.state.has_thread() != executes_next {
             self.passes.executes(state, &mut flow, executes_next);
         }
-        if span.state == GoroutineState::Running {
+        if span.state == GoroutineState::Running && !flow.time.is_end_marked {
             let mark = Mark {
                 did: Did::End,
                 time: span.end,
@@ -178,9 +178,8 @@ impl Observer for Analyzer {
         let span = TimeSpan::new(span, totals.clip);
         charge(&mut flow, &span, totals.clip);
         match span.next {
-            Next::TraceEnd => flow.time.is_cut = true,
             Next::End => ready_in(&mut flow, totals, None),
-            Next::State(_) => {}
+            Next::State(_) | Next::TraceEnd => {}
         }
         self.passes
             .leave(&World { state, totals }, &mut flow, &span);
@@ -305,6 +304,17 @@ impl Observer for Analyzer {
                 did: Did::RegionEnd(region.name),
                 time: now,
                 stack: region.end_stack,
+            };
+            flow.marks(mark, Innermost::ended(region));
+        }
+        if region.end == End::WithTrace
+            && flow.state == GoroutineState::Running
+            && !std::mem::replace(&mut flow.time.is_end_marked, true)
+        {
+            let mark = Mark {
+                did: Did::End,
+                time: now,
+                stack: Stack::NONE,
             };
             flow.marks(mark, Innermost::ended(region));
         }

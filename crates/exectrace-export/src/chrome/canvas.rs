@@ -3,14 +3,15 @@
 use std::io::Write;
 use std::rc::Rc;
 
+use exectrace_replay::Stack;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::json::{self, Event, Events};
 use super::rows::{Row, Rows};
 use crate::error::ExportError;
 use crate::options::Options;
-use crate::story::{Scene, Stack, Task};
 use crate::timeline::{Argument, Arrow, Canvas, Mark, Place, Stroke, Value};
+use crate::tracks::{Picture, Task};
 
 pub(super) struct Chrome<W> {
     events: Events<W>,
@@ -50,9 +51,9 @@ impl<W: Write> Chrome<W> {
         self.events.write(Some(time), row, event)
     }
 
-    fn stack(&mut self, stack: Stack, scene: &Scene) -> Rc<str> {
+    fn stack(&mut self, stack: Stack, picture: &Picture<'_>) -> Rc<str> {
         let text = self.stacks.entry(stack);
-        Rc::clone(text.or_insert_with(|| scene.book.stack_text(stack).into()))
+        Rc::clone(text.or_insert_with(|| picture.stack_text(stack).into()))
     }
 
     /// One end of an arrow. It begins at a slice: a waker that runs nothing has none.
@@ -93,19 +94,19 @@ impl<W: Write> Canvas for Chrome<W> {
 
     const HAS_SAMPLES: bool = false;
 
-    fn begin_fact(&mut self, scene: &Scene) {
-        self.shift = scene.shift();
+    fn begin_change(&mut self, picture: &Picture<'_>) {
+        self.shift = picture.shift();
     }
 
-    fn row(&mut self, place: Place<'_>, scene: &Scene) -> Result<Row, ExportError> {
-        self.rows.row(place, scene, &mut self.events)
+    fn row(&mut self, place: Place<'_>, picture: &Picture<'_>) -> Result<Row, ExportError> {
+        self.rows.row(place, picture, &mut self.events)
     }
 
-    fn task_named(&mut self, task: &Task, scene: &Scene) -> Result<(), ExportError> {
-        self.rows.rename_task(task, scene, &mut self.events)
+    fn task_named(&mut self, task: Task<'_>, picture: &Picture<'_>) -> Result<(), ExportError> {
+        self.rows.rename_task(task, picture, &mut self.events)
     }
 
-    fn task_gone(&mut self, task: &Task, _scene: &Scene) -> Result<(), ExportError> {
+    fn task_gone(&mut self, task: Task<'_>, _picture: &Picture<'_>) -> Result<(), ExportError> {
         self.rows.forget_task(task.id);
         Ok(())
     }
@@ -115,10 +116,10 @@ impl<W: Write> Canvas for Chrome<W> {
         time: i64,
         (row, stroke): (Row, Stroke),
         mark: &Mark<'_>,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
         let stack = mark.arguments.iter().find_map(|(_, value)| match value {
-            Value::Stack(stack) => Some(self.stack(*stack, scene)),
+            Value::Stack(stack) => Some(self.stack(*stack, picture)),
             _ => None,
         });
         let arguments: Vec<_> = mark

@@ -13,8 +13,8 @@ use exectrace_format::Reader;
 
 use crate::error::{ExportError, Exported};
 use crate::options::Options;
-use crate::story::tell;
 use crate::timeline::Timeline;
+use crate::tracks::export;
 use canvas::Chrome;
 
 /// Writes Chrome's trace event JSON.
@@ -35,7 +35,7 @@ pub fn chrome<R: Read, W: Write>(
 ) -> Result<Exported, ExportError> {
     let canvas = Chrome::begin(BufWriter::new(out), options)?;
     let mut timeline = Timeline::new(canvas, options);
-    let mut exported = tell(reader, &mut timeline)?;
+    let mut exported = export(reader, &mut timeline)?;
     exported.items = timeline.canvas.finish()?;
     Ok(exported)
 }

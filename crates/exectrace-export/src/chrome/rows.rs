@@ -11,8 +11,8 @@ use rustc_hash::FxHashSet;
 
 use super::json::{Event, Events, Value};
 use crate::error::ExportError;
-use crate::story::{Lane, Scene, Task};
 use crate::timeline::Place;
+use crate::tracks::{Lane, Picture, Task};
 
 const WORKERS: u32 = 1;
 const THREADS: u32 = 2;
@@ -111,13 +111,13 @@ impl Rows {
     pub(super) fn row(
         &mut self,
         place: Place<'_>,
-        scene: &Scene,
+        picture: &Picture<'_>,
         events: &mut Events<impl Write>,
     ) -> Result<Row, ExportError> {
         let row = Row::of(place);
         // Asynchronous events have their own names.
         if row.user_task.is_none() && self.named.insert(row) {
-            name(events, row, "thread_name", &title(place, scene))?;
+            name(events, row, "thread_name", &title(place, picture))?;
         }
         Ok(row)
     }
@@ -144,13 +144,13 @@ impl Rows {
     /// A name that became known later replaces the number.
     pub(super) fn rename_task(
         &mut self,
-        task: &Task,
-        scene: &Scene,
+        task: Task<'_>,
+        picture: &Picture<'_>,
         events: &mut Events<impl Write>,
     ) -> Result<(), ExportError> {
         for row in Row::of_task(task.id) {
             if self.named.contains(&row) {
-                name(events, row, "thread_name", &task.title(&scene.book))?;
+                name(events, row, "thread_name", &picture.title(task))?;
             }
         }
         Ok(())
@@ -163,11 +163,11 @@ impl Rows {
     }
 }
 
-fn title(place: Place<'_>, scene: &Scene) -> String {
+fn title(place: Place<'_>, picture: &Picture<'_>) -> String {
     match place {
-        Place::Lane(lane) => scene.lane_title(lane),
-        Place::States(task) | Place::Regions(task) => task.title(&scene.book),
-        Place::Ranges(scope) => scene.range_title(scope),
+        Place::Lane(lane) => picture.lane_title(lane),
+        Place::States(task) | Place::Regions(task) => picture.title(task),
+        Place::Ranges(scope) => picture.range_title(scope),
         Place::UserTask(_) | Place::Span(_) | Place::Program => "program".to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Its threads are our workers, the threads that have CPU samples, async tasks, and one with the
 //! user tasks. What happened are markers. What an async task or a worker did is also a sample at
-//! the begin of each stretch, weighed by its length in units of the sampling interval, which is a
+//! the begin of each slice, weighed by its length in units of the sampling interval, which is a
 //! microsecond: so call tree and flame graph show time by state, reason and stack.
 //!
 //! `profile` is what all parts write to, `markers` has the kinds of markers; `states` writes what
@@ -22,7 +22,7 @@ use exectrace_format::{Reader, SideRecord};
 
 use crate::error::{ExportError, Exported};
 use crate::options::Options;
-use crate::story::{Fact, Lane, Scene, Sink, tell};
+use crate::tracks::{Change, Lane, Picture, TrackWriter, export};
 use profile::{Firefox, Row, stamp};
 
 /// Writes a profile for profiler.firefox.com.
@@ -41,7 +41,7 @@ pub fn firefox<R: Read, W: Write>(
     options: &Options,
 ) -> Result<Exported, ExportError> {
     let mut sink = Firefox::new(options);
-    let mut exported = tell(reader, &mut sink)?;
+    let mut exported = export(reader, &mut sink)?;
     exported.items = sink.items;
     exported.left_out = sink.left_out;
     let mut out = BufWriter::new(out);
@@ -50,49 +50,55 @@ pub fn firefox<R: Read, W: Write>(
     Ok(exported)
 }
 
-impl Sink for Firefox<'_> {
-    fn fact(&mut self, time: i64, fact: Fact<'_>, scene: &Scene) -> Result<(), ExportError> {
-        match fact {
-            Fact::Sync(Some(clock)) => self.clock(clock, scene),
-            Fact::TaskNamed(task) => {
+impl TrackWriter for Firefox<'_> {
+    fn change(
+        &mut self,
+        time: i64,
+        change: Change<'_>,
+        picture: &Picture<'_>,
+    ) -> Result<(), ExportError> {
+        match change {
+            Change::Sync(Some(clock)) => self.clock(clock, picture),
+            Change::TaskNamed(task) => {
                 if let Some(&thread) = self.rows.get(&Row::Task(task.id)) {
-                    self.profile
-                        .set_thread_name(thread, &task.title(&scene.book));
+                    self.profile.set_thread_name(thread, &picture.title(task));
                 }
             }
-            Fact::TaskGone(task) => {
+            Change::TaskGone(task) => {
                 if let Some(thread) = self.rows.remove(&Row::Task(task.id)) {
-                    self.profile.set_thread_end_time(thread, stamp(time, scene));
+                    self.profile
+                        .set_thread_end_time(thread, stamp(time, picture));
                 }
             }
-            Fact::Left { task, stretch, end } => self.state(time, task, stretch, end, scene),
-            Fact::RunEnded {
+            Change::Left { task, slice, end } => self.state(time, task, slice, end, picture),
+            Change::RunEnded {
                 lane: Lane::Worker(worker),
                 run,
                 next,
                 end,
             } => {
-                self.run(time, worker, run, next, end, scene);
+                self.run(time, worker, run, next, end, picture);
             }
-            Fact::RegionEnded { task, region, end } => self.region(time, task, region, end, scene),
-            Fact::Span(span) => self.span(time, span, scene),
-            Fact::UserTaskEnded { user_task, end } => self.user_task(time, user_task, end, scene),
-            Fact::Log(log) => self.log(time, log, scene),
-            Fact::Metric { name, value } => self.counter(time, name, value as f64, scene),
-            Fact::RangeEnded {
-                scope,
-                name,
-                begin,
-                end,
-            } => self.range((begin, time), scope, name, end, scene),
-            Fact::Sample { thread, stack, .. } => self.sample(time, thread, stack, scene),
-            Fact::Side(SideRecord::Counter {
+            Change::RegionEnded { task, region, end } => {
+                self.region(time, task, region, end, picture)
+            }
+            Change::Span(span) => self.span(time, span, picture),
+            Change::UserTaskEnded { user_task, end } => {
+                self.user_task(time, user_task, end, picture)
+            }
+            Change::Log(log) => self.log(time, log, picture),
+            Change::Metric { name, value } => self.counter(time, name, value as f64, picture),
+            Change::RangeEnded { range, end } => {
+                self.range((range.begin, time), range.scope, range.name, end, picture);
+            }
+            Change::Sample { thread, stack, .. } => self.sample(time, thread, stack, picture),
+            Change::Side(SideRecord::Counter {
                 name,
                 time_ns,
                 value,
             }) => {
                 let time = i64::try_from(*time_ns).unwrap_or(i64::MAX);
-                self.counter(time, name, *value as f64, scene);
+                self.counter(time, name, *value as f64, picture);
             }
             _ => {}
         }

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use exectrace_format::{GoId, SyncClock};
+use exectrace_replay::{End, Stack};
 use fxprof_processed_profile::{
     CategoryColor, CategoryHandle, CounterHandle, Frame, FrameFlags, FrameInfo, MarkerHandle,
     MarkerTiming, ProcessHandle, Profile, ReferenceTimestamp, SamplingInterval, StackHandle,
@@ -12,7 +13,7 @@ use rustc_hash::FxHashMap;
 
 use super::markers::{Kind, Mark};
 use crate::options::Options;
-use crate::story::{End, Lane, Scene, Stack, State, Task};
+use crate::tracks::{Lane, Picture, Task, TrackState};
 
 /// The unit of a sample's weight.
 pub(super) const UNIT_NS: u64 = 1_000;
@@ -87,14 +88,14 @@ impl<'a> Firefox<'a> {
     }
 
     /// The profile's zero is the begin of the trace.
-    pub(super) fn clock(&mut self, clock: SyncClock, scene: &Scene) {
+    pub(super) fn clock(&mut self, clock: SyncClock, picture: &Picture<'_>) {
         if std::mem::replace(&mut self.has_clock, true) {
             return;
         }
         let snapshot = clock.snapshot;
         let unix_ms =
             snapshot.unix_seconds as f64 * 1e3 + f64::from(snapshot.unix_nanoseconds) / 1e6;
-        let since_begin_ms = clock.time.0.saturating_sub(scene.begin) as f64 / 1e6;
+        let since_begin_ms = clock.time.0.saturating_sub(picture.begin()) as f64 / 1e6;
         let reference = ReferenceTimestamp::from_millis_since_unix_epoch(unix_ms - since_begin_ms);
         self.profile.set_reference_timestamp(reference);
     }
@@ -103,12 +104,12 @@ impl<'a> Firefox<'a> {
     pub(super) fn row(
         &mut self,
         row: Row,
-        scene: &Scene,
+        picture: &Picture<'_>,
         title: impl FnOnce() -> String,
     ) -> ThreadHandle {
         match self.rows.get(&row) {
             Some(&known) => known,
-            None => self.add_row(row, stamp(scene.begin, scene), title()),
+            None => self.add_row(row, stamp(picture.begin(), picture), title()),
         }
     }
 
@@ -117,9 +118,9 @@ impl<'a> Firefox<'a> {
     /// Threads are shown in the order of their begins: workers before the tasks, tasks as they came.
     pub(super) fn task_row(
         &mut self,
-        task: &Task,
+        task: Task<'_>,
         since: i64,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Option<ThreadHandle> {
         if let Some(&known) = self.rows.get(&Row::Task(task.id)) {
             return Some(known);
@@ -129,9 +130,9 @@ impl<'a> Firefox<'a> {
             return None;
         }
         self.tasks += 1;
-        let since = task.now.map_or(since, |now| now.begin.min(since));
-        let begin = stamp(since.max(scene.begin.saturating_add(1)), scene);
-        Some(self.add_row(Row::Task(task.id), begin, task.title(&scene.book)))
+        let since = task.now().map_or(since, |now| now.begin.min(since));
+        let begin = stamp(since.max(picture.begin().saturating_add(1)), picture);
+        Some(self.add_row(Row::Task(task.id), begin, picture.title(task)))
     }
 
     /// A new thread, with the next number.
@@ -173,14 +174,14 @@ impl<'a> Firefox<'a> {
         labels: &[&str],
         stack: Stack,
         category: CategoryHandle,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Option<StackHandle> {
         let mut frames = Vec::new();
-        let named = scene
-            .book
-            .frames(stack)
+        let named = picture
+            .names()
+            .locations(stack)
             .rev()
-            .map(|frame| scene.book.text(frame.function))
+            .map(|at| picture.text(at.function))
             .map(|name| if name.is_empty() { "?" } else { name });
         for label in labels.iter().copied().chain(named) {
             frames.push(FrameInfo {
@@ -192,28 +193,28 @@ impl<'a> Firefox<'a> {
         self.profile.intern_stack_frames(thread, frames.into_iter())
     }
 
-    pub(super) fn category(&self, state: State) -> CategoryHandle {
+    pub(super) fn category(&self, state: TrackState) -> CategoryHandle {
         match state {
-            State::Runnable => self.categories.runnable,
-            State::Running => self.categories.running,
-            State::Waiting => self.categories.waiting,
-            State::Syscall => self.categories.syscall,
-            State::OwnCode => self.categories.annotation,
+            TrackState::Runnable => self.categories.runnable,
+            TrackState::Running => self.categories.running,
+            TrackState::Waiting => self.categories.waiting,
+            TrackState::Syscall => self.categories.syscall,
+            TrackState::OwnCode => self.categories.annotation,
         }
     }
 }
 
 /// What the trace ends before has no end.
-pub(super) fn timing(begin: i64, time: i64, end: End, scene: &Scene) -> MarkerTiming {
-    let (begin, time) = (stamp(begin, scene), stamp(time, scene));
+pub(super) fn timing(begin: i64, time: i64, end: End, picture: &Picture<'_>) -> MarkerTiming {
+    let (begin, time) = (stamp(begin, picture), stamp(time, picture));
     match end {
-        End::Told | End::WithTask => MarkerTiming::Interval(begin, time),
+        End::Seen | End::WithGoroutine => MarkerTiming::Interval(begin, time),
         End::WithTrace => MarkerTiming::IntervalStart(begin),
     }
 }
 
 /// Since the begin of the trace. What is older begins with it.
-pub(super) fn stamp(time: i64, scene: &Scene) -> Timestamp {
-    let since_ns = time.saturating_sub(scene.begin);
+pub(super) fn stamp(time: i64, picture: &Picture<'_>) -> Timestamp {
+    let since_ns = time.saturating_sub(picture.begin());
     Timestamp::from_nanos_since_reference(u64::try_from(since_ns).unwrap_or(0))
 }

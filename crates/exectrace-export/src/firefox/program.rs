@@ -1,11 +1,12 @@
 //! What concerns the program as a whole: garbage collection, counters, CPU samples.
 
 use exectrace_format::{RangeScope, ThreadId};
+use exectrace_replay::{End, Stack, Text};
 use fxprof_processed_profile::CpuDelta;
 
 use super::markers::Collected;
 use super::profile::{Firefox, Row, stamp, timing};
-use crate::story::{End, Lane, Scene, Stack, Text};
+use crate::tracks::{Lane, Picture};
 
 impl Firefox<'_> {
     pub(super) fn range(
@@ -14,17 +15,17 @@ impl Firefox<'_> {
         scope: RangeScope,
         name: Text,
         end: End,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) {
-        let whom = scene.range_title(scope);
-        let name = scene.book.text(name);
-        let timing = timing(begin, time, end, scene);
-        let thread = self.row(Row::Collection, scene, || "Garbage collection".to_owned());
+        let whom = picture.range_title(scope);
+        let name = picture.text(name);
+        let timing = timing(begin, time, end, picture);
+        let thread = self.row(Row::Collection, picture, || "Garbage collection".to_owned());
         let category = self.categories.collection;
         self.mark::<Collected>(thread, timing, name, category, [&whom, ""], 0.0);
     }
 
-    pub(super) fn counter(&mut self, time: i64, name: &str, value: f64, scene: &Scene) {
+    pub(super) fn counter(&mut self, time: i64, name: &str, value: f64, picture: &Picture<'_>) {
         self.items += 1;
         let (profile, process) = (&mut self.profile, self.process);
         let (counter, last) = self.counters.entry(name.to_owned()).or_insert_with(|| {
@@ -36,20 +37,20 @@ impl Firefox<'_> {
             (profile.add_counter(process, name, category, name), 0.0)
         });
         self.profile
-            .add_counter_sample(*counter, stamp(time, scene), value - *last, 1);
+            .add_counter_sample(*counter, stamp(time, picture), value - *last, 1);
         *last = value;
     }
 
-    pub(super) fn sample(&mut self, time: i64, id: ThreadId, stack: Stack, scene: &Scene) {
+    pub(super) fn sample(&mut self, time: i64, id: ThreadId, stack: Stack, picture: &Picture<'_>) {
         self.items += 1;
         let lane = Lane::Thread(id);
         let thread = if id == ThreadId::NONE {
-            self.row(Row::Samples, scene, || "CPU samples".to_owned())
+            self.row(Row::Samples, picture, || "CPU samples".to_owned())
         } else {
-            self.row(Row::Lane(lane), scene, || scene.lane_title(lane))
+            self.row(Row::Lane(lane), picture, || picture.lane_title(lane))
         };
-        let stack = self.stack(thread, &[], stack, self.categories.running, scene);
+        let stack = self.stack(thread, &[], stack, self.categories.running, picture);
         self.profile
-            .add_sample(thread, stamp(time, scene), stack, CpuDelta::ZERO, 1);
+            .add_sample(thread, stamp(time, picture), stack, CpuDelta::ZERO, 1);
     }
 }

@@ -15,7 +15,7 @@ use exectrace_format::Reader;
 
 use crate::error::{ExportError, Exported};
 use crate::options::ParquetOptions;
-use crate::story::tell;
+use crate::tracks::export;
 use rows::Rows;
 use schema::TABLES;
 use table::Table;
@@ -64,7 +64,7 @@ pub fn parquet<R: Read>(
     };
     let tables = TABLES.iter().map(create).collect::<Result<Vec<_>, _>>()?;
     let mut rows = Rows::new(options.trace_id.clone(), tables);
-    let mut exported = tell(reader, &mut rows)?;
+    let mut exported = export(reader, &mut rows)?;
     exported.items = rows.finish(&exported)?;
     Ok(exported)
 }

@@ -1,6 +1,7 @@
 //! Rows of what a trace tells.
 
-use exectrace_format::{CompactEvent, GoId, ProcId, SyncClock, Tables, TaskId, ThreadId};
+use exectrace_format::{GoId, ProcId, SyncClock, TaskId, ThreadId};
+use exectrace_replay::{End, Input, Names, Stack, Text, UserTask};
 use rustc_hash::FxHashMap;
 
 use super::events::event_row;
@@ -9,9 +10,8 @@ use super::schema::{
 };
 use super::table::{Cell, Table};
 use crate::error::{ExportError, Exported};
-use crate::story::{
-    End, Fact, Lane, Log, Next, Region, Run, Scene, Sink, Span, Stack, Stretch, Task, Text,
-    UserTask,
+use crate::tracks::{
+    AfterRun, Change, Lane, LogLine, Picture, RegionSlice, Run, Span, StateSlice, Task, TrackWriter,
 };
 
 /// The tables of one trace.
@@ -72,26 +72,26 @@ impl Rows {
     fn state(
         &mut self,
         time: i64,
-        task: &Task,
-        stretch: Stretch,
+        task: Task<'_>,
+        slice: StateSlice,
         end: End,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
-        let waker = stretch.ready.map_or(GoId::NONE, |ready| ready.waker);
-        let stack = stack_text(&mut self.stacks, stretch.stack, scene);
+        let waker = slice.ready.map_or(GoId::NONE, |ready| ready.waker);
+        let stack = stack_text(&mut self.stacks, slice.stack, picture.names());
         let cells = [
             number(task.id.0),
-            Cell::Text(scene.book.text(task.name)),
-            Cell::Text(stretch.state.name()),
-            Cell::Int(stretch.begin),
+            Cell::Text(picture.text(task.name)),
+            Cell::Text(slice.state.name()),
+            Cell::Int(slice.begin),
             Cell::Int(time),
-            Cell::Int(time.saturating_sub(stretch.begin)),
-            text(scene, stretch.reason),
+            Cell::Int(time.saturating_sub(slice.begin)),
+            text(picture, slice.reason),
             stack,
-            id(stretch.worker.0),
-            id(stretch.thread.0),
+            id(slice.worker.0),
+            id(slice.thread.0),
             id(waker.0),
-            Cell::Flag(stretch.begin_told),
+            Cell::Flag(slice.is_begin_seen),
             Cell::Flag(end != End::WithTrace),
         ];
         put(&mut self.tables, &self.trace_id, TASK_STATES, cells)
@@ -102,24 +102,24 @@ impl Rows {
         time: i64,
         worker: ProcId,
         run: Run,
-        next: Next,
+        next: AfterRun,
         end: End,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
-        let task = scene.tasks.get(&run.task);
+        let task = picture.task(run.task);
         // A thread's own code is not polled.
-        if task.is_some_and(|task| task.is_thread) {
+        if task.is_some_and(|task| task.is_thread()) {
             return Ok(());
         }
         let name = task.map_or(Text::EMPTY, |task| task.name);
         let ready = run.delay_ns().map_or(Cell::Null, |ns| Cell::Int(ns as i64));
         let waker = run.ready.map_or(GoId::NONE, |ready| ready.waker);
-        let stack = stack_text(&mut self.stacks, next.stack, scene);
+        let stack = stack_text(&mut self.stacks, next.stack, picture.names());
         let cells = [
             number(worker.0),
             id(run.thread.0),
             number(run.task.0),
-            Cell::Text(scene.book.text(name)),
+            Cell::Text(picture.text(name)),
             Cell::Int(run.begin),
             Cell::Int(time),
             Cell::Int(time.saturating_sub(run.begin)),
@@ -127,7 +127,7 @@ impl Rows {
             ready,
             id(waker.0),
             Cell::Text(next.name()),
-            text(scene, next.reason),
+            text(picture, next.reason),
             stack,
             Cell::Flag(end != End::WithTrace),
         ];
@@ -137,23 +137,23 @@ impl Rows {
     fn region(
         &mut self,
         time: i64,
-        task: &Task,
-        region: Region,
+        task: Task<'_>,
+        region: RegionSlice,
         end: End,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
-        let stack = stack_text(&mut self.stacks, region.stack, scene);
+        let stack = stack_text(&mut self.stacks, region.stack, picture.names());
         let cells = [
             number(task.id.0),
-            Cell::Text(scene.book.text(task.name)),
+            Cell::Text(picture.text(task.name)),
             user_task_id(region.user_task),
-            Cell::Text(scene.book.text(region.name)),
+            Cell::Text(picture.text(region.name)),
             Cell::Int(region.begin),
             Cell::Int(time),
             Cell::Int(time.saturating_sub(region.begin)),
             stack,
-            Cell::Flag(region.begin_told),
-            Cell::Flag(end == End::Told),
+            Cell::Flag(region.is_begin_seen),
+            Cell::Flag(end == End::Seen),
             Cell::Flag(region.is_part),
         ];
         put(&mut self.tables, &self.trace_id, REGIONS, cells)?;
@@ -163,24 +163,24 @@ impl Rows {
         let cells = [
             number(task.id.0),
             user_task_id(region.user_task),
-            Cell::Text(scene.book.text(region.name)),
+            Cell::Text(picture.text(region.name)),
             Cell::Int(region.begin),
             Cell::Int(time),
             Cell::Int(time.saturating_sub(region.begin)),
             Cell::Null,
             Cell::Null,
             Cell::Flag(false),
-            Cell::Flag(region.begin_told),
-            Cell::Flag(end == End::Told),
+            Cell::Flag(region.is_begin_seen),
+            Cell::Flag(end == End::Seen),
         ];
         put(&mut self.tables, &self.trace_id, SPANS, cells)
     }
 
     /// A span that its region does not tell of, or not all.
-    fn span(&mut self, span: Span<'_>, scene: &Scene) -> Result<(), ExportError> {
+    fn span(&mut self, span: Span<'_>, picture: &Picture<'_>) -> Result<(), ExportError> {
         let record = span.record;
         let length_ns = record.end_ns.saturating_sub(record.first_ns);
-        let is_in_file = i64::try_from(record.first_ns).is_ok_and(|first| first >= scene.begin);
+        let is_in_file = i64::try_from(record.first_ns).is_ok_and(|first| first >= picture.begin());
         let cells = [
             number(record.flow.0),
             user_task_id(record.task),
@@ -202,24 +202,24 @@ impl Rows {
         time: i64,
         user_task: UserTask,
         end: End,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
         let cells = [
             number(user_task.id.0),
             user_task_id(user_task.parent),
-            Cell::Text(scene.book.text(user_task.name)),
+            Cell::Text(picture.text(user_task.name)),
             Cell::Int(user_task.begin),
             Cell::Int(time),
             Cell::Int(time.saturating_sub(user_task.begin)),
-            id(user_task.task.0),
-            Cell::Flag(user_task.begin_told),
-            Cell::Flag(end == End::Told),
-            Cell::Flag(user_task.carries),
+            id(user_task.goroutine.0),
+            Cell::Flag(user_task.is_begin_seen),
+            Cell::Flag(end == End::Seen),
+            Cell::Flag(user_task.carries_span),
         ];
         put(&mut self.tables, &self.trace_id, USER_TASKS, cells)
     }
 
-    fn log(&mut self, time: i64, log: Log<'_>) -> Result<(), ExportError> {
+    fn log(&mut self, time: i64, log: LogLine<'_>) -> Result<(), ExportError> {
         let cells = [
             Cell::Int(time),
             user_task_id(log.user_task),
@@ -237,9 +237,9 @@ impl Rows {
         time: i64,
         (task, worker, thread): (GoId, ProcId, ThreadId),
         stack: Stack,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
-        let stack = stack_text(&mut self.stacks, stack, scene);
+        let stack = stack_text(&mut self.stacks, stack, picture.names());
         let cells = [
             Cell::Int(time),
             id(task.0),
@@ -251,34 +251,43 @@ impl Rows {
     }
 }
 
-impl Sink for Rows {
-    fn fact(&mut self, time: i64, fact: Fact<'_>, scene: &Scene) -> Result<(), ExportError> {
-        match fact {
-            Fact::Sync(clock) => {
-                self.begin_ns = scene.begin;
+impl TrackWriter for Rows {
+    fn change(
+        &mut self,
+        time: i64,
+        change: Change<'_>,
+        picture: &Picture<'_>,
+    ) -> Result<(), ExportError> {
+        match change {
+            Change::Sync(clock) => {
+                self.begin_ns = picture.begin();
                 if let Some(clock) = clock {
                     self.clock(clock);
                 }
                 Ok(())
             }
-            Fact::Left { task, stretch, end } => self.state(time, task, stretch, end, scene),
-            Fact::RunEnded {
+            Change::Left { task, slice, end } => self.state(time, task, slice, end, picture),
+            Change::RunEnded {
                 lane: Lane::Worker(worker),
                 run,
                 next,
                 end,
-            } => self.poll(time, worker, run, next, end, scene),
-            Fact::RegionEnded { task, region, end } => self.region(time, task, region, end, scene),
-            Fact::Span(span) => self.span(span, scene),
-            Fact::UserTaskEnded { user_task, end } => self.user_task(time, user_task, end, scene),
-            Fact::Log(log) => self.log(time, log),
-            Fact::Sample {
+            } => self.poll(time, worker, run, next, end, picture),
+            Change::RegionEnded { task, region, end } => {
+                self.region(time, task, region, end, picture)
+            }
+            Change::Span(span) => self.span(span, picture),
+            Change::UserTaskEnded { user_task, end } => {
+                self.user_task(time, user_task, end, picture)
+            }
+            Change::Log(log) => self.log(time, log),
+            Change::Sample {
                 task,
                 worker,
                 thread,
                 stack,
-            } => self.sample(time, (task, worker, thread), stack, scene),
-            Fact::TheEnd => {
+            } => self.sample(time, (task, worker, thread), stack, picture),
+            Change::TheEnd => {
                 self.end_ns = time;
                 Ok(())
             }
@@ -286,15 +295,10 @@ impl Sink for Rows {
         }
     }
 
-    fn event(
-        &mut self,
-        event: &CompactEvent,
-        tables: &Tables,
-        scene: &mut Scene,
-    ) -> Result<(), ExportError> {
-        let stack = scene.book.stack_of(event.stack, tables);
-        let stack = stack_text(&mut self.stacks, stack, scene);
-        let cells = event_row(event, tables, stack);
+    fn event(&mut self, input: &Input<'_>, names: &mut Names) -> Result<(), ExportError> {
+        let stack = names.stack(input.tables, input.event.stack);
+        let stack = stack_text(&mut self.stacks, stack, names);
+        let cells = event_row(input.event, input.tables, stack);
         put(&mut self.tables, &self.trace_id, EVENTS, cells)
     }
 }
@@ -334,24 +338,24 @@ fn user_task_id(user_task: TaskId) -> Cell<'static> {
     }
 }
 
-fn text(scene: &Scene, text: Text) -> Cell<'_> {
+fn text<'a>(picture: &Picture<'a>, text: Text) -> Cell<'a> {
     if text == Text::EMPTY {
         Cell::Null
     } else {
-        Cell::Text(scene.book.text(text))
+        Cell::Text(picture.text(text))
     }
 }
 
 fn stack_text<'a>(
     stacks: &'a mut FxHashMap<Stack, Box<str>>,
     stack: Stack,
-    scene: &Scene,
+    names: &Names,
 ) -> Cell<'a> {
     if stack == Stack::NONE {
         return Cell::Null;
     }
     let text = stacks
         .entry(stack)
-        .or_insert_with(|| scene.book.stack_text(stack).into());
+        .or_insert_with(|| crate::tracks::stack_text(names, stack).into());
     Cell::Text(text)
 }

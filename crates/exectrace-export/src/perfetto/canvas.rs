@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use exectrace_format::{SyncClock, TaskId, ThreadId};
+use exectrace_replay::Stack;
 
 use super::packets::Packets;
 use super::rows::{PID, Rows};
@@ -12,8 +13,8 @@ use super::schema::{
 };
 use crate::error::ExportError;
 use crate::options::Options;
-use crate::story::{Scene, Stack, Task};
 use crate::timeline::{Argument, Arrow, Canvas, Mark, Place, Stroke};
+use crate::tracks::{Picture, Task};
 
 pub(super) struct Perfetto<W> {
     packets: Packets<W>,
@@ -58,9 +59,13 @@ impl<W: Write> Perfetto<W> {
         u64::try_from(time_ns.saturating_add(self.shift)).unwrap_or(0)
     }
 
-    fn arguments(&mut self, arguments: &[Argument<'_>], scene: &Scene) -> Vec<DebugAnnotation> {
+    fn arguments(
+        &mut self,
+        arguments: &[Argument<'_>],
+        picture: &Picture<'_>,
+    ) -> Vec<DebugAnnotation> {
         let told = arguments.iter().filter(|(_, value)| value.is_told());
-        told.map(|&(key, value)| self.packets.argument(key, value, &scene.book))
+        told.map(|&(key, value)| self.packets.argument(key, value, picture.names()))
             .collect()
     }
 }
@@ -70,21 +75,21 @@ impl<W: Write> Canvas for Perfetto<W> {
 
     const HAS_SAMPLES: bool = true;
 
-    fn begin_fact(&mut self, scene: &Scene) {
-        self.shift = scene.shift();
+    fn begin_change(&mut self, picture: &Picture<'_>) {
+        self.shift = picture.shift();
         self.packets.make_room();
     }
 
-    fn row(&mut self, place: Place<'_>, scene: &Scene) -> Result<u64, ExportError> {
-        self.rows.row(place, scene, &mut self.packets)
+    fn row(&mut self, place: Place<'_>, picture: &Picture<'_>) -> Result<u64, ExportError> {
+        self.rows.row(place, picture, &mut self.packets)
     }
 
-    fn task_gone(&mut self, task: &Task, scene: &Scene) -> Result<(), ExportError> {
-        self.rows.task_gone(task, scene, &mut self.packets)
+    fn task_gone(&mut self, task: Task<'_>, picture: &Picture<'_>) -> Result<(), ExportError> {
+        self.rows.task_gone(task, picture, &mut self.packets)
     }
 
-    fn the_end(&mut self, scene: &Scene) -> Result<(), ExportError> {
-        self.rows.finish(scene, &mut self.packets)
+    fn the_end(&mut self, picture: &Picture<'_>) -> Result<(), ExportError> {
+        self.rows.finish(picture, &mut self.packets)
     }
 
     fn user_task_gone(&mut self, id: TaskId) {
@@ -121,7 +126,7 @@ impl<W: Write> Canvas for Perfetto<W> {
         time: i64,
         (track_uuid, stroke): (u64, Stroke),
         mark: &Mark<'_>,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
         let mut event = TrackEvent {
             r#type: match stroke {
@@ -142,7 +147,7 @@ impl<W: Write> Canvas for Perfetto<W> {
             Stroke::Message => event.name = Some(mark.name.to_owned()),
             Stroke::End => {}
         }
-        event.debug_annotations = self.arguments(mark.arguments, scene);
+        event.debug_annotations = self.arguments(mark.arguments, picture);
         self.event(time, event)
     }
 
@@ -162,14 +167,14 @@ impl<W: Write> Canvas for Perfetto<W> {
         time: i64,
         thread: ThreadId,
         stack: Stack,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
         self.items += 1;
         let sample = PerfSample {
             pid: PID as u32,
             // The old format does not tell the thread. The main one stands for the process.
             tid: u32::try_from(thread.0).unwrap_or(PID as u32),
-            callstack_iid: Some(self.packets.callstack(stack, &scene.book)),
+            callstack_iid: Some(self.packets.callstack(stack, picture.names())),
         };
         self.packets.write(TracePacket {
             timestamp: Some(self.stamp(time)),

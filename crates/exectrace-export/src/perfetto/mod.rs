@@ -14,8 +14,8 @@ use exectrace_format::Reader;
 
 use crate::error::{ExportError, Exported};
 use crate::options::Options;
-use crate::story::tell;
 use crate::timeline::Timeline;
+use crate::tracks::export;
 use canvas::Perfetto;
 
 /// Writes a Perfetto trace (`.pftrace`), which ui.perfetto.dev opens and its trace processor
@@ -35,7 +35,7 @@ pub fn perfetto<R: Read, W: Write>(
 ) -> Result<Exported, ExportError> {
     let canvas = Perfetto::begin(BufWriter::new(out), options)?;
     let mut timeline = Timeline::new(canvas, options);
-    let mut exported = tell(reader, &mut timeline)?;
+    let mut exported = export(reader, &mut timeline)?;
     exported.items = timeline.canvas.finish()?;
     Ok(exported)
 }

@@ -5,6 +5,7 @@
 
 use std::io::Write;
 
+use exectrace_replay::{Names, Stack};
 use rustc_hash::FxHashMap;
 
 use super::schema::{
@@ -12,8 +13,8 @@ use super::schema::{
     STATE_CLEARED, TracePacket,
 };
 use crate::error::ExportError;
-use crate::story::{Book, Stack};
 use crate::timeline::Value;
+use crate::tracks::stack_text;
 
 /// Most names and stacks that are kept by number at a time.
 const INTERNED_MAX: usize = 100_000;
@@ -120,7 +121,12 @@ impl<W: Write> Packets<W> {
         self.interned.categories.put(name, pending)
     }
 
-    pub(super) fn argument(&mut self, key: &str, value: Value<'_>, book: &Book) -> DebugAnnotation {
+    pub(super) fn argument(
+        &mut self,
+        key: &str,
+        value: Value<'_>,
+        names: &Names,
+    ) -> DebugAnnotation {
         let pending = &mut self.pending.debug_annotation_names;
         let mut argument = DebugAnnotation {
             name_iid: Some(self.interned.keys.put(key, pending)),
@@ -133,17 +139,17 @@ impl<W: Write> Packets<W> {
                 let pending = &mut self.pending.debug_annotation_string_values;
                 argument.string_value_iid = Some(self.interned.values.put(value, pending));
             }
-            Value::Stack(stack) => argument.string_value_iid = Some(self.stack_text(stack, book)),
+            Value::Stack(stack) => argument.string_value_iid = Some(self.stack_text(stack, names)),
         }
         argument
     }
 
     /// A stack as text, a line for each frame.
-    fn stack_text(&mut self, stack: Stack, book: &Book) -> u64 {
+    fn stack_text(&mut self, stack: Stack, names: &Names) -> u64 {
         if let Some(&known) = self.interned.stack_texts.get(&stack) {
             return known;
         }
-        let text = book.stack_text(stack);
+        let text = stack_text(names, stack);
         let pending = &mut self.pending.debug_annotation_string_values;
         let number = self.interned.values.put(&text, pending);
         self.interned.stack_texts.insert(stack, number);
@@ -151,7 +157,7 @@ impl<W: Write> Packets<W> {
     }
 
     /// The number of a stack of frames, as samples refer to it.
-    pub(super) fn callstack(&mut self, stack: Stack, book: &Book) -> u64 {
+    pub(super) fn callstack(&mut self, stack: Stack, names: &Names) -> u64 {
         if let Some(&known) = self.interned.callstacks.get(&stack) {
             return known;
         }
@@ -167,14 +173,14 @@ impl<W: Write> Packets<W> {
                 path_string_ids,
             });
         }
-        let frames = book.frames(stack).rev();
+        let frames = names.locations(stack).rev();
         let frame_ids = frames
             .map(|frame| {
                 let pending = &mut self.pending.function_names;
                 let function = self
                     .interned
                     .functions
-                    .put(book.text(frame.function), pending);
+                    .put(names.get(frame.function), pending);
                 let next = self.interned.frames.len() as u64 + 1;
                 let key = (function, frame.pc);
                 *self.interned.frames.entry(key).or_insert_with(|| {

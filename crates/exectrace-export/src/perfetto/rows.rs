@@ -16,6 +16,7 @@
 use std::io::Write;
 
 use exectrace_format::{GoId, RangeScope, SpanRecord, TaskId, ThreadId};
+use exectrace_replay::UserTask;
 use rustc_hash::FxHashMap;
 
 use super::packets::Packets;
@@ -24,8 +25,8 @@ use super::schema::{
     TrackDescriptor, UNIT_BYTES, UNIT_COUNT,
 };
 use crate::error::ExportError;
-use crate::story::{Lane, Scene, Task, UserTask};
 use crate::timeline::Place;
+use crate::tracks::{Lane, Picture, Task};
 
 /// The process's number; that of the program is not in the trace.
 pub(super) const PID: i32 = 1;
@@ -110,16 +111,16 @@ impl Rows {
     pub(super) fn row(
         &mut self,
         place: Place<'_>,
-        scene: &Scene,
+        picture: &Picture<'_>,
         packets: &mut Packets<impl Write>,
     ) -> Result<u64, ExportError> {
         match place {
-            Place::Lane(lane) => self.lane(lane, scene, packets),
+            Place::Lane(lane) => self.lane(lane, picture, packets),
             Place::States(task) => Ok(self.task(task.id)),
             Place::Regions(task) => self.regions(task.id, packets),
-            Place::UserTask(user_task) => self.user_task(user_task, scene, packets),
+            Place::UserTask(user_task) => self.user_task(user_task, picture, packets),
             Place::Span(span) => self.span(span, packets),
-            Place::Ranges(scope) => self.range(scope, scene, packets),
+            Place::Ranges(scope) => self.range(scope, picture, packets),
             Place::Program => Ok(PROCESS),
         }
     }
@@ -132,7 +133,7 @@ impl Rows {
     fn lane(
         &mut self,
         lane: Lane,
-        scene: &Scene,
+        picture: &Picture<'_>,
         packets: &mut Packets<impl Write>,
     ) -> Result<u64, ExportError> {
         if let Some(&known) = self.lanes.get(&lane) {
@@ -140,7 +141,7 @@ impl Rows {
         }
         let uuid = self.free();
         self.lanes.insert(lane, uuid);
-        let title = scene.lane_title(lane);
+        let title = picture.lane_title(lane);
         let descriptor = match lane {
             Lane::Worker(worker) => TrackDescriptor {
                 sibling_order_rank: i32::try_from(worker.0).ok(),
@@ -153,7 +154,7 @@ impl Rows {
                     thread: Some(ThreadDescriptor {
                         pid: PID,
                         tid,
-                        thread_name: scene.lane_name(lane).to_owned(),
+                        thread_name: picture.lane_name(lane).to_owned(),
                     }),
                     ..TrackDescriptor::default()
                 },
@@ -208,14 +209,14 @@ impl Rows {
     /// Describes the tracks of a task that is gone, and forgets them.
     pub(super) fn task_gone(
         &mut self,
-        task: &Task,
-        scene: &Scene,
+        task: Task<'_>,
+        picture: &Picture<'_>,
         packets: &mut Packets<impl Write>,
     ) -> Result<(), ExportError> {
         self.tasks.remove(&task.id);
         self.ranges.remove(&RangeScope::Go(task.id));
         for (uuid, parent) in self.untitled.remove(&task.id).unwrap_or_default() {
-            describe(packets, plain(uuid, parent, task.title(&scene.book)))?;
+            describe(packets, plain(uuid, parent, picture.title(task)))?;
         }
         Ok(())
     }
@@ -223,14 +224,14 @@ impl Rows {
     /// Describes the tracks of tasks that are there when the trace ends.
     pub(super) fn finish(
         &mut self,
-        scene: &Scene,
+        picture: &Picture<'_>,
         packets: &mut Packets<impl Write>,
     ) -> Result<(), ExportError> {
         let mut untitled: Vec<_> = self.untitled.drain().collect();
         untitled.sort_unstable_by_key(|&(task, _)| task);
         for (task, tracks) in untitled {
             for (uuid, parent) in tracks {
-                describe(packets, plain(uuid, parent, scene.task_title(task)))?;
+                describe(packets, plain(uuid, parent, picture.task_title(task)))?;
             }
         }
         Ok(())
@@ -239,7 +240,7 @@ impl Rows {
     fn user_task(
         &mut self,
         user_task: &UserTask,
-        scene: &Scene,
+        picture: &Picture<'_>,
         packets: &mut Packets<impl Write>,
     ) -> Result<u64, ExportError> {
         if let Some(&known) = self.user_tasks.get(&user_task.id) {
@@ -252,7 +253,7 @@ impl Rows {
             .get(&user_task.parent)
             .copied()
             .unwrap_or(USER_TASKS);
-        let title = format!("{} T{}", scene.book.text(user_task.name), user_task.id.0);
+        let title = format!("{} T{}", picture.text(user_task.name), user_task.id.0);
         describe(packets, plain(uuid, parent, title))?;
         Ok(uuid)
     }
@@ -285,7 +286,7 @@ impl Rows {
     fn range(
         &mut self,
         scope: RangeScope,
-        scene: &Scene,
+        picture: &Picture<'_>,
         packets: &mut Packets<impl Write>,
     ) -> Result<u64, ExportError> {
         if let Some(&known) = self.ranges.get(&scope) {
@@ -294,12 +295,12 @@ impl Rows {
         let uuid = self.free();
         self.ranges.insert(scope, uuid);
         if let RangeScope::Go(task) = scope
-            && scene.tasks.contains_key(&task)
+            && picture.task(task).is_some()
         {
             self.title_later(task, uuid, RANGES);
             return Ok(uuid);
         }
-        let title = scene.range_title(scope);
+        let title = picture.range_title(scope);
         describe(packets, plain(uuid, RANGES, title))?;
         Ok(uuid)
     }

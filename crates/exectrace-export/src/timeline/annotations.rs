@@ -2,50 +2,55 @@
 
 use super::{Canvas, Mark, Place, Stroke, Timeline, Value, user_task_number};
 use crate::error::ExportError;
-use crate::story::{End, Log, Region, Scene, Span, Task, UserTask};
+use crate::tracks::{LogLine, Picture, RegionSlice, Span, Task};
+use exectrace_replay::{End, UserTask};
 
 impl<C: Canvas> Timeline<'_, C> {
     pub(super) fn begin_region(
         &mut self,
-        task: &Task,
-        region: Region,
-        scene: &Scene,
+        task: Task<'_>,
+        region: RegionSlice,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
         if !self.options.tasks {
             return Ok(());
         }
         let mark = Mark {
             category: "region",
-            name: scene.book.text(region.name),
+            name: picture.text(region.name),
             arguments: &[
                 ("user task", user_task_number(region.user_task)),
                 ("stack", Value::Stack(region.stack)),
             ],
             ..Mark::default()
         };
-        self.begin(region.begin, Place::Regions(task), &mark, scene)
+        self.begin(region.begin, Place::Regions(task), &mark, picture)
     }
 
     pub(super) fn end_region(
         &mut self,
         time: i64,
-        task: &Task,
-        region: Region,
+        task: Task<'_>,
+        region: RegionSlice,
         end: End,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
         if !self.options.tasks {
             return Ok(());
         }
-        if !region.begin_told {
-            self.begin_region(task, region, scene)?;
+        if !region.is_begin_seen {
+            self.begin_region(task, region, picture)?;
         }
-        self.end(time, (Place::Regions(task), end), &Mark::default(), scene)
+        self.end(time, (Place::Regions(task), end), &Mark::default(), picture)
     }
 
     /// On a row of its own, as regions nest and spans need not.
-    pub(super) fn span(&mut self, span: Span<'_>, scene: &Scene) -> Result<(), ExportError> {
-        if !span.is_in_stretches || !self.options.user_tasks {
+    pub(super) fn span(
+        &mut self,
+        span: Span<'_>,
+        picture: &Picture<'_>,
+    ) -> Result<(), ExportError> {
+        if !span.is_in_parts || !self.options.user_tasks {
             return Ok(());
         }
         let record = span.record;
@@ -61,14 +66,14 @@ impl<C: Canvas> Timeline<'_, C> {
             ..Mark::default()
         };
         let at = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
-        self.begin(at(record.first_ns), Place::Span(record), &mark, scene)?;
+        self.begin(at(record.first_ns), Place::Span(record), &mark, picture)?;
         let end = Mark {
             category: "span",
             name: &record.name,
             ..Mark::default()
         };
-        let place = (Place::Span(record), End::Told);
-        self.end(at(record.end_ns), place, &end, scene)?;
+        let place = (Place::Span(record), End::Seen);
+        self.end(at(record.end_ns), place, &end, picture)?;
         self.canvas.span_gone(record.first_ns);
         Ok(())
     }
@@ -76,22 +81,22 @@ impl<C: Canvas> Timeline<'_, C> {
     pub(super) fn begin_user_task(
         &mut self,
         user_task: UserTask,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
         if !self.options.user_tasks {
             return Ok(());
         }
         let mark = Mark {
             category: category_of(user_task),
-            name: scene.book.text(user_task.name),
+            name: picture.text(user_task.name),
             arguments: &[
                 ("user task", Value::Number(user_task.id.0)),
                 ("parent", user_task_number(user_task.parent)),
-                ("began in task", Value::Number(user_task.task.0)),
+                ("began in task", Value::Number(user_task.goroutine.0)),
             ],
             ..Mark::default()
         };
-        self.begin(user_task.begin, Place::UserTask(&user_task), &mark, scene)
+        self.begin(user_task.begin, Place::UserTask(&user_task), &mark, picture)
     }
 
     pub(super) fn end_user_task(
@@ -99,17 +104,17 @@ impl<C: Canvas> Timeline<'_, C> {
         time: i64,
         user_task: UserTask,
         end: End,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
         if !self.options.user_tasks {
             return Ok(());
         }
         let mark = Mark {
             category: category_of(user_task),
-            name: scene.book.text(user_task.name),
+            name: picture.text(user_task.name),
             ..Mark::default()
         };
-        self.end(time, (Place::UserTask(&user_task), end), &mark, scene)?;
+        self.end(time, (Place::UserTask(&user_task), end), &mark, picture)?;
         self.canvas.user_task_gone(user_task.id);
         Ok(())
     }
@@ -118,19 +123,19 @@ impl<C: Canvas> Timeline<'_, C> {
     pub(super) fn log(
         &mut self,
         time: i64,
-        log: Log<'_>,
-        scene: &Scene,
+        log: LogLine<'_>,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
-        let user_task = scene.user_tasks.get(&log.user_task);
-        let task = scene.tasks.get(&log.task);
+        let user_task = picture.user_task(log.user_task);
+        let task = picture.task(log.task);
         let row = match (user_task, task) {
             (Some(user_task), _) if self.options.user_tasks => {
-                self.canvas.row(Place::UserTask(user_task), scene)?
+                self.canvas.row(Place::UserTask(user_task), picture)?
             }
             (_, Some(task)) if self.options.tasks => {
-                self.canvas.row(Place::Regions(task), scene)?
+                self.canvas.row(Place::Regions(task), picture)?
             }
-            _ => self.row_of_actor(log.task, log.worker, log.thread, scene)?,
+            _ => self.row_of_actor(log.task, log.worker, log.thread, picture)?,
         };
         let mark = Mark {
             category: "log",
@@ -143,12 +148,13 @@ impl<C: Canvas> Timeline<'_, C> {
             ],
             ..Mark::default()
         };
-        self.canvas.draw(time, (row, Stroke::Message), &mark, scene)
+        self.canvas
+            .draw(time, (row, Stroke::Message), &mark, picture)
     }
 }
 
 fn category_of(user_task: UserTask) -> &'static str {
-    match user_task.carries {
+    match user_task.carries_span {
         true => "span",
         false => "user task",
     }

@@ -1,18 +1,19 @@
 //! What a format must be able to draw for a [`Timeline`](super::Timeline), and what is drawn.
 
 use exectrace_format::{RangeScope, SpanRecord, SyncClock, TaskId, ThreadId};
+use exectrace_replay::{Stack, UserTask};
 
 use crate::error::ExportError;
-use crate::story::{Lane, Scene, Stack, Task, UserTask};
+use crate::tracks::{Lane, Picture, Task};
 
 /// Where something is drawn.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Place<'a> {
     Lane(Lane),
     /// The states of an async task.
-    States(&'a Task),
+    States(Task<'a>),
     /// The regions of an async task, and its logs.
-    Regions(&'a Task),
+    Regions(Task<'a>),
     UserTask(&'a UserTask),
     /// A span that nothing else shows whole.
     Span(&'a SpanRecord),
@@ -90,22 +91,22 @@ pub(crate) trait Canvas {
     /// Whether the format has CPU samples, besides slices and instants.
     const HAS_SAMPLES: bool;
 
-    /// A fact follows, with all that is drawn for it.
-    fn begin_fact(&mut self, _scene: &Scene) {}
+    /// A change follows, with all that is drawn for it.
+    fn begin_change(&mut self, _picture: &Picture<'_>) {}
 
     /// The row for a place; a new one gets its title.
-    fn row(&mut self, place: Place<'_>, scene: &Scene) -> Result<Self::Row, ExportError>;
+    fn row(&mut self, place: Place<'_>, picture: &Picture<'_>) -> Result<Self::Row, ExportError>;
 
     /// The name or label of a task has become known, for formats whose rows are renamed.
-    fn task_named(&mut self, _task: &Task, _scene: &Scene) -> Result<(), ExportError> {
+    fn task_named(&mut self, _task: Task<'_>, _picture: &Picture<'_>) -> Result<(), ExportError> {
         Ok(())
     }
 
     /// A task has ended: nothing will be drawn on its rows any more.
-    fn task_gone(&mut self, task: &Task, scene: &Scene) -> Result<(), ExportError>;
+    fn task_gone(&mut self, task: Task<'_>, picture: &Picture<'_>) -> Result<(), ExportError>;
 
     /// The trace has ended, and all that was open with it.
-    fn the_end(&mut self, _scene: &Scene) -> Result<(), ExportError> {
+    fn the_end(&mut self, _picture: &Picture<'_>) -> Result<(), ExportError> {
         Ok(())
     }
 
@@ -126,7 +127,7 @@ pub(crate) trait Canvas {
         time: i64,
         on: (Self::Row, Stroke),
         mark: &Mark<'_>,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError>;
 
     /// A counter has a new value.
@@ -138,7 +139,7 @@ pub(crate) trait Canvas {
         _time: i64,
         _thread: ThreadId,
         _stack: Stack,
-        _scene: &Scene,
+        _picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
         Ok(())
     }

@@ -15,14 +15,15 @@ mod program;
 mod states;
 
 use exectrace_format::{GoId, ProcId, TaskId, ThreadId};
+use exectrace_replay::End;
 
 use crate::error::ExportError;
 use crate::options::Options;
-use crate::story::{End, Fact, Lane, Scene, Sink};
+use crate::tracks::{Change, Lane, Picture, TrackWriter};
 
 pub(crate) use canvas::{Argument, Arrow, Canvas, Mark, Place, Stroke, Value};
 
-/// Draws the facts of a trace.
+/// Draws the changes of a trace.
 pub(crate) struct Timeline<'a, C> {
     pub(crate) canvas: C,
     options: &'a Options,
@@ -46,18 +47,18 @@ impl<'a, C: Canvas> Timeline<'a, C> {
         task: GoId,
         worker: ProcId,
         thread: ThreadId,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<C::Row, ExportError> {
         let place = if self.options.workers && worker != ProcId::NONE {
             Place::Lane(Lane::Worker(worker))
-        } else if let (true, Some(task)) = (self.options.tasks, scene.tasks.get(&task)) {
+        } else if let (true, Some(task)) = (self.options.tasks, picture.task(task)) {
             Place::States(task)
         } else if self.options.threads && thread != ThreadId::NONE {
             Place::Lane(Lane::Thread(thread))
         } else {
             Place::Program
         };
-        self.canvas.row(place, scene)
+        self.canvas.row(place, picture)
     }
 
     /// Begins a slice.
@@ -66,10 +67,10 @@ impl<'a, C: Canvas> Timeline<'a, C> {
         time: i64,
         place: Place<'_>,
         mark: &Mark<'_>,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
-        let row = self.canvas.row(place, scene)?;
-        self.canvas.draw(time, (row, Stroke::Begin), mark, scene)
+        let row = self.canvas.row(place, picture)?;
+        self.canvas.draw(time, (row, Stroke::Begin), mark, picture)
     }
 
     /// Ends a slice, unless it is the trace that ends.
@@ -78,62 +79,69 @@ impl<'a, C: Canvas> Timeline<'a, C> {
         time: i64,
         (place, end): (Place<'_>, End),
         mark: &Mark<'_>,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
         if end == End::WithTrace {
             return Ok(());
         }
-        let row = self.canvas.row(place, scene)?;
-        self.canvas.draw(time, (row, Stroke::End), mark, scene)
+        let row = self.canvas.row(place, picture)?;
+        self.canvas.draw(time, (row, Stroke::End), mark, picture)
     }
 }
 
-impl<C: Canvas> Sink for Timeline<'_, C> {
-    fn fact(&mut self, time: i64, fact: Fact<'_>, scene: &Scene) -> Result<(), ExportError> {
-        self.canvas.begin_fact(scene);
-        match fact {
-            Fact::Sync(clock) => clock.map_or(Ok(()), |clock| self.canvas.clock(clock)),
-            Fact::TheEnd => self.canvas.the_end(scene),
-            Fact::TaskNamed(task) => self.canvas.task_named(task, scene),
-            Fact::TaskGone(task) => self.canvas.task_gone(task, scene),
-            Fact::Entered(task) => self.enter(task, scene),
-            Fact::Left { task, end, .. } => self.leave(time, task, end, scene),
-            Fact::RunBegan { lane, run } => self.begin_run(lane, run, scene),
-            Fact::RunEnded {
+impl<C: Canvas> TrackWriter for Timeline<'_, C> {
+    fn change(
+        &mut self,
+        time: i64,
+        change: Change<'_>,
+        picture: &Picture<'_>,
+    ) -> Result<(), ExportError> {
+        self.canvas.begin_change(picture);
+        match change {
+            Change::Sync(clock) => clock.map_or(Ok(()), |clock| self.canvas.clock(clock)),
+            Change::TheEnd => self.canvas.the_end(picture),
+            Change::TaskNamed(task) => self.canvas.task_named(task, picture),
+            Change::TaskGone(task) => self.canvas.task_gone(task, picture),
+            Change::Entered(task) => self.enter(task, picture),
+            Change::Left { task, end, .. } => self.leave(time, task, end, picture),
+            Change::RunBegan { lane, run } => self.begin_run(lane, run, picture),
+            Change::RunEnded {
                 lane, next, end, ..
-            } => self.end_run(time, lane, next, end, scene),
-            Fact::SyscallBegan { lane, run, stack } => self.begin_syscall(lane, run, stack, scene),
-            Fact::SyscallEnded { lane, end, .. } => self.end_syscall(time, lane, end, scene),
-            Fact::WorkerHeld { worker, thread } => {
-                self.hand_over(time, "unpark", worker, thread, scene)
+            } => self.end_run(time, lane, next, end, picture),
+            Change::SyscallBegan { lane, run, stack } => {
+                self.begin_syscall(lane, run, stack, picture)
             }
-            Fact::WorkerFreed { worker, thread } => {
-                self.hand_over(time, "park", worker, thread, scene)
+            Change::SyscallEnded { lane, end, .. } => self.end_syscall(time, lane, end, picture),
+            Change::WorkerHeld { worker, thread } => {
+                self.hand_over(time, "unpark", worker, thread, picture)
             }
-            Fact::Wake(wake) => self.wake(time, wake, scene),
-            Fact::RegionBegan { task, region } => self.begin_region(task, region, scene),
-            Fact::RegionEnded { task, region, end } => {
-                self.end_region(time, task, region, end, scene)
+            Change::WorkerFreed { worker, thread } => {
+                self.hand_over(time, "park", worker, thread, picture)
             }
-            Fact::Span(span) => self.span(span, scene),
-            Fact::UserTaskBegan(user_task) => self.begin_user_task(user_task, scene),
-            Fact::UserTaskEnded { user_task, end } => {
-                self.end_user_task(time, user_task, end, scene)
+            Change::Wake(wake) => self.wake(time, wake, picture),
+            Change::RegionBegan { task, region } => self.begin_region(task, region, picture),
+            Change::RegionEnded { task, region, end } => {
+                self.end_region(time, task, region, end, picture)
             }
-            Fact::Log(log) => self.log(time, log, scene),
-            Fact::Metric { name, value } => {
+            Change::Span(span) => self.span(span, picture),
+            Change::UserTaskBegan(user_task) => self.begin_user_task(user_task, picture),
+            Change::UserTaskEnded { user_task, end } => {
+                self.end_user_task(time, user_task, end, picture)
+            }
+            Change::Log(log) => self.log(time, log, picture),
+            Change::Metric { name, value } => {
                 let value = i64::try_from(value).unwrap_or(i64::MAX);
                 self.canvas.value(time, name, value)
             }
-            Fact::RangeBegan { scope, name, begin } => self.begin_range(begin, scope, name, scene),
-            Fact::RangeEnded { scope, end, .. } => self.end_range(time, scope, end, scene),
-            Fact::Sample {
+            Change::RangeBegan(range) => self.begin_range(range, picture),
+            Change::RangeEnded { range, end } => self.end_range(time, range.scope, end, picture),
+            Change::Sample {
                 task,
                 worker,
                 thread,
                 stack,
-            } => self.sample(time, (task, worker, thread), stack, scene),
-            Fact::Side(record) => self.side(record, scene),
+            } => self.sample(time, (task, worker, thread), stack, picture),
+            Change::Side(record) => self.side(record, picture),
         }
     }
 }

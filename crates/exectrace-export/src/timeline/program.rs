@@ -1,25 +1,24 @@
 //! What concerns the program as a whole: garbage collection, counters, samples, what the tracer says.
 
 use exectrace_format::{GoId, ProcId, RangeScope, SideRecord, ThreadId};
+use exectrace_replay::{End, Range, Stack};
 
 use super::{Argument, Canvas, Mark, Place, Stroke, Timeline, Value};
 use crate::error::ExportError;
-use crate::story::{End, Scene, Stack, Text};
+use crate::tracks::Picture;
 
 impl<C: Canvas> Timeline<'_, C> {
     pub(super) fn begin_range(
         &mut self,
-        begin: i64,
-        scope: RangeScope,
-        name: Text,
-        scene: &Scene,
+        range: Range,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
         let mark = Mark {
             category: "gc",
-            name: scene.book.text(name),
+            name: picture.text(range.name),
             ..Mark::default()
         };
-        self.begin(begin, Place::Ranges(scope), &mark, scene)
+        self.begin(range.begin, Place::Ranges(range.scope), &mark, picture)
     }
 
     pub(super) fn end_range(
@@ -27,9 +26,9 @@ impl<C: Canvas> Timeline<'_, C> {
         time: i64,
         scope: RangeScope,
         end: End,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
-        self.end(time, (Place::Ranges(scope), end), &Mark::default(), scene)
+        self.end(time, (Place::Ranges(scope), end), &Mark::default(), picture)
     }
 
     pub(super) fn sample(
@@ -37,22 +36,27 @@ impl<C: Canvas> Timeline<'_, C> {
         time: i64,
         (task, worker, thread): (GoId, ProcId, ThreadId),
         stack: Stack,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
         if C::HAS_SAMPLES {
-            return self.canvas.sample(time, thread, stack, scene);
+            return self.canvas.sample(time, thread, stack, picture);
         }
-        let row = self.row_of_actor(task, worker, thread, scene)?;
+        let row = self.row_of_actor(task, worker, thread, picture)?;
         let mark = Mark {
             category: "sample",
             name: "CPU sample",
             arguments: &[("stack", Value::Stack(stack))],
             ..Mark::default()
         };
-        self.canvas.draw(time, (row, Stroke::Instant), &mark, scene)
+        self.canvas
+            .draw(time, (row, Stroke::Instant), &mark, picture)
     }
 
-    pub(super) fn side(&mut self, record: &SideRecord, scene: &Scene) -> Result<(), ExportError> {
+    pub(super) fn side(
+        &mut self,
+        record: &SideRecord,
+        picture: &Picture<'_>,
+    ) -> Result<(), ExportError> {
         let at = |time_ns: u64| i64::try_from(time_ns).unwrap_or(i64::MAX);
         match record {
             SideRecord::Counter {
@@ -69,15 +73,15 @@ impl<C: Canvas> Timeline<'_, C> {
                     ("thread", Value::Number(thread.0)),
                     ("records", Value::Number(*records)),
                 ];
-                self.say(at(*time_ns), "records lost", &arguments, scene)
+                self.say(at(*time_ns), "records lost", &arguments, picture)
             }
             SideRecord::Link { time_ns, from, to } => {
-                let to = scene.user_tasks.get(to);
+                let to = picture.user_task(*to);
                 let place = match to.filter(|_| self.options.user_tasks) {
                     Some(user_task) => Place::UserTask(user_task),
                     None => Place::Program,
                 };
-                let row = self.canvas.row(place, scene)?;
+                let row = self.canvas.row(place, picture)?;
                 let mark = Mark {
                     category: "user task",
                     name: "follows from",
@@ -85,17 +89,22 @@ impl<C: Canvas> Timeline<'_, C> {
                     ..Mark::default()
                 };
                 self.canvas
-                    .draw(at(*time_ns), (row, Stroke::Instant), &mark, scene)
+                    .draw(at(*time_ns), (row, Stroke::Instant), &mark, picture)
             }
             SideRecord::Capabilities { pairs } => {
                 for (key, value) in pairs {
-                    self.say(scene.now, key, &[("value", Value::Text(value))], scene)?;
+                    self.say(
+                        picture.now(),
+                        key,
+                        &[("value", Value::Text(value))],
+                        picture,
+                    )?;
                 }
                 Ok(())
             }
             SideRecord::GeneratedBy { name, version } => {
                 let arguments = [("version", Value::Text(version))];
-                self.say(scene.now, name, &arguments, scene)
+                self.say(picture.now(), name, &arguments, picture)
             }
             _ => Ok(()),
         }
@@ -107,15 +116,16 @@ impl<C: Canvas> Timeline<'_, C> {
         time: i64,
         name: &str,
         arguments: &[Argument<'_>],
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
-        let row = self.canvas.row(Place::Program, scene)?;
+        let row = self.canvas.row(Place::Program, picture)?;
         let mark = Mark {
             category: "trace",
             name,
             arguments,
             ..Mark::default()
         };
-        self.canvas.draw(time, (row, Stroke::Instant), &mark, scene)
+        self.canvas
+            .draw(time, (row, Stroke::Instant), &mark, picture)
     }
 }

@@ -1,19 +1,24 @@
 //! What async tasks, workers and threads do: states, runs and the system calls in them, wakes.
 
 use exectrace_format::{GoId, ProcId, ThreadId};
+use exectrace_replay::{End, Stack};
 
 use super::{Arrow, Canvas, Mark, Place, Stroke, Timeline, Value};
 use crate::error::ExportError;
-use crate::story::{End, Lane, Next, Run, Scene, Stack, State, Task, Wake};
+use crate::tracks::{AfterRun, Lane, Picture, Run, Task, TrackState, WakeArrow};
 
 impl<C: Canvas> Timeline<'_, C> {
-    pub(super) fn enter(&mut self, task: &Task, scene: &Scene) -> Result<(), ExportError> {
-        let (true, Some(now)) = (self.options.tasks, task.now) else {
+    pub(super) fn enter(
+        &mut self,
+        task: Task<'_>,
+        picture: &Picture<'_>,
+    ) -> Result<(), ExportError> {
+        let (true, Some(now)) = (self.options.tasks, task.now()) else {
             return Ok(());
         };
         let waker = match now.ready {
-            Some(ready) if ready.waker != GoId::NONE && now.state == State::Runnable => {
-                scene.task_title(ready.waker)
+            Some(ready) if ready.waker != GoId::NONE && now.state == TrackState::Runnable => {
+                picture.task_title(ready.waker)
             }
             _ => String::new(),
         };
@@ -23,12 +28,14 @@ impl<C: Canvas> Timeline<'_, C> {
             ProcId::NONE
         };
         let arrow = match now.ready {
-            Some(ready) if now.state == State::Running && ready.wake != 0 => Arrow::Via(ready.wake),
+            Some(ready) if now.state == TrackState::Running && ready.wake != 0 => {
+                Arrow::Via(ready.wake)
+            }
             _ => Arrow::None,
         };
         let mark = Mark {
             category: "task",
-            name: &scene.state_title(&now),
+            name: &picture.state_title(&now),
             arguments: &[
                 ("worker", Value::Number(worker.0)),
                 ("woken by", Value::Name(&waker)),
@@ -36,27 +43,27 @@ impl<C: Canvas> Timeline<'_, C> {
             ],
             arrow,
         };
-        self.begin(now.begin, Place::States(task), &mark, scene)
+        self.begin(now.begin, Place::States(task), &mark, picture)
     }
 
     pub(super) fn leave(
         &mut self,
         time: i64,
-        task: &Task,
+        task: Task<'_>,
         end: End,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
         if !self.options.tasks {
             return Ok(());
         }
-        self.end(time, (Place::States(task), end), &Mark::default(), scene)
+        self.end(time, (Place::States(task), end), &Mark::default(), picture)
     }
 
     pub(super) fn begin_run(
         &mut self,
         lane: Lane,
         run: Run,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
         if !self.shows(lane) {
             return Ok(());
@@ -69,7 +76,7 @@ impl<C: Canvas> Timeline<'_, C> {
         };
         let mark = Mark {
             category: "run",
-            name: &scene.task_name(run.task),
+            name: &picture.task_name(run.task),
             arguments: &[
                 ("task", Value::Number(run.task.0)),
                 (other.0, Value::Number(other.1)),
@@ -80,16 +87,16 @@ impl<C: Canvas> Timeline<'_, C> {
             ],
             arrow,
         };
-        self.begin(run.begin, Place::Lane(lane), &mark, scene)
+        self.begin(run.begin, Place::Lane(lane), &mark, picture)
     }
 
     pub(super) fn end_run(
         &mut self,
         time: i64,
         lane: Lane,
-        next: Next,
+        next: AfterRun,
         end: End,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
         if !self.shows(lane) {
             return Ok(());
@@ -97,12 +104,12 @@ impl<C: Canvas> Timeline<'_, C> {
         let mark = Mark {
             arguments: &[
                 ("then", Value::Name(next.name())),
-                ("reason", Value::Name(scene.book.text(next.reason))),
+                ("reason", Value::Name(picture.text(next.reason))),
                 ("stack", Value::Stack(next.stack)),
             ],
             ..Mark::default()
         };
-        self.end(time, (Place::Lane(lane), end), &mark, scene)
+        self.end(time, (Place::Lane(lane), end), &mark, picture)
     }
 
     pub(super) fn begin_syscall(
@@ -110,7 +117,7 @@ impl<C: Canvas> Timeline<'_, C> {
         lane: Lane,
         run: Run,
         stack: Stack,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
         if !self.shows(lane) {
             return Ok(());
@@ -122,7 +129,7 @@ impl<C: Canvas> Timeline<'_, C> {
             ..Mark::default()
         };
         let begin = run.syscall.unwrap_or(run.begin);
-        self.begin(begin, Place::Lane(lane), &mark, scene)
+        self.begin(begin, Place::Lane(lane), &mark, picture)
     }
 
     pub(super) fn end_syscall(
@@ -130,12 +137,12 @@ impl<C: Canvas> Timeline<'_, C> {
         time: i64,
         lane: Lane,
         end: End,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
         if !self.shows(lane) {
             return Ok(());
         }
-        self.end(time, (Place::Lane(lane), end), &Mark::default(), scene)
+        self.end(time, (Place::Lane(lane), end), &Mark::default(), picture)
     }
 
     /// A thread takes a worker, or leaves it.
@@ -145,34 +152,43 @@ impl<C: Canvas> Timeline<'_, C> {
         name: &str,
         worker: ProcId,
         thread: ThreadId,
-        scene: &Scene,
+        picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
         if !self.options.workers {
             return Ok(());
         }
-        let row = self.canvas.row(Place::Lane(Lane::Worker(worker)), scene)?;
+        let row = self
+            .canvas
+            .row(Place::Lane(Lane::Worker(worker)), picture)?;
         let mark = Mark {
             category: "worker",
             name,
             arguments: &[("thread", Value::Number(thread.0))],
             ..Mark::default()
         };
-        self.canvas.draw(time, (row, Stroke::Instant), &mark, scene)
+        self.canvas
+            .draw(time, (row, Stroke::Instant), &mark, picture)
     }
 
     /// An instant where the waker was, and an arrow from there to the run that it led to.
-    pub(super) fn wake(&mut self, time: i64, wake: Wake, scene: &Scene) -> Result<(), ExportError> {
-        let row = self.row_of_actor(wake.waker, wake.worker, wake.thread, scene)?;
+    pub(super) fn wake(
+        &mut self,
+        time: i64,
+        wake: WakeArrow,
+        picture: &Picture<'_>,
+    ) -> Result<(), ExportError> {
+        let row = self.row_of_actor(wake.waker, wake.worker, wake.thread, picture)?;
         let mark = Mark {
             category: "wake",
             name: if wake.is_spawn { "spawn" } else { "wake" },
-            arguments: &[("task", Value::Name(&scene.task_title(wake.woken)))],
+            arguments: &[("task", Value::Name(&picture.task_title(wake.woken)))],
             arrow: if wake.waker == GoId::NONE {
                 Arrow::FromNowhere(wake.number)
             } else {
                 Arrow::From(wake.number)
             },
         };
-        self.canvas.draw(time, (row, Stroke::Instant), &mark, scene)
+        self.canvas
+            .draw(time, (row, Stroke::Instant), &mark, picture)
     }
 }

@@ -243,9 +243,9 @@ impl Replay {
     pub fn finish<O: Observer>(mut self, observer: &mut O) -> Result<(), O::Error> {
         self.end_ranges(observer)?;
         for (_, slot) in self.state.goroutines.alive() {
+            self.end_regions(slot, End::WithTrace, observer)?;
             let span = self.state.goroutines.at(slot).span_until(self.state.now);
             observer.leave(&self.state, slot, &span)?;
-            self.end_regions(slot, End::WithTrace, observer)?;
             observer.vanish(&self.state, slot, End::WithTrace)?;
         }
         self.end_user_tasks(observer)?;

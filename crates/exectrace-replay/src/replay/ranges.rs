@@ -45,6 +45,7 @@ impl Replay {
             scope,
             begin,
             is_begin_seen: !is_end && !is_active,
+            is_reported: !is_end,
             goroutine,
         };
         if is_end {

@@ -44,6 +44,8 @@ pub struct Range {
     pub begin: i64,
     /// Whether its begin is in the trace.
     pub is_begin_seen: bool,
+    /// Whether it was among the open ones; of one that ends and was not, nothing has been reported.
+    pub is_reported: bool,
     /// The goroutine on which the event was that the callback is about.
     pub goroutine: GoId,
 }

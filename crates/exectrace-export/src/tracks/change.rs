@@ -1,28 +1,15 @@
-//! What a trace tells, in the words of a picture: things begin, end, and change their state.
+//! What a trace says, in the words of a picture: things begin, end, and change their state.
 
-use exectrace_format::{
-    GoId, ProcId, RangeScope, SideRecord, SpanRecord, SyncClock, TaskId, ThreadId,
-};
+use exectrace_format::{GoId, ProcId, SideRecord, SpanRecord, SyncClock, TaskId, ThreadId};
+use exectrace_replay::{End, Range, Stack, Text, UserTask};
 
-use super::book::{Stack, Text};
-use super::task::{State, Stretch, Task};
+use super::task::{StateSlice, Task, TrackState};
 
 /// What holds an async task while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Lane {
     Worker(ProcId),
     Thread(ThreadId),
-}
-
-/// How it is known that something is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// The trace tells of its end.
-    Told,
-    /// The async task it belonged to ended.
-    WithTask,
-    /// The trace ends before it.
-    WithTrace,
 }
 
 /// An async task on a lane, from the moment it gets it.
@@ -63,53 +50,33 @@ pub(crate) struct Ready {
 
 /// A region that is open or has just ended.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Region {
+pub(crate) struct RegionSlice {
     pub(crate) name: Text,
     pub(crate) user_task: TaskId,
     pub(crate) begin: i64,
     /// Whether its begin is in the trace.
-    pub(crate) begin_told: bool,
+    pub(crate) is_begin_seen: bool,
     pub(crate) stack: Stack,
     /// It has ended, and is a part of a span; else it is a span by itself.
     #[cfg_attr(
         not(feature = "parquet"),
-        allow(dead_code, reason = "only tables tell it")
+        allow(dead_code, reason = "only tables have a column of it")
     )]
     pub(crate) is_part: bool,
 }
 
-/// A span that its region does not tell of, or not all.
+/// A span that is not its region alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span<'a> {
     pub(crate) record: &'a SpanRecord,
-    /// Nothing else is as long: it was entered by a thread's own code, in which each stretch is a region.
-    pub(crate) is_in_stretches: bool,
-}
-
-/// A user task that is open or has just ended.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct UserTask {
-    pub(crate) id: TaskId,
-    /// [`TaskId::NONE`] or [`TaskId::BACKGROUND`] if it has none.
-    pub(crate) parent: TaskId,
-    pub(crate) name: Text,
-    /// May lie before the trace.
-    pub(crate) begin: i64,
-    /// Whether its begin is in the trace.
-    #[cfg_attr(
-        not(feature = "parquet"),
-        allow(dead_code, reason = "only tables tell it")
-    )]
-    pub(crate) begin_told: bool,
-    /// The async task in which it began.
-    pub(crate) task: GoId,
-    /// It is no operation: it carries a span that is concurrent with others of its async task.
-    pub(crate) carries: bool,
+    /// Nothing else is as long: it was entered by a thread's own code, in which it has a region for each
+    /// time that it was entered.
+    pub(crate) is_in_parts: bool,
 }
 
 /// A wake, or the spawn of a task.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wake {
+pub(crate) struct WakeArrow {
     /// Counts from 1.
     pub(crate) number: u64,
     pub(crate) woken: GoId,
@@ -122,7 +89,7 @@ pub(crate) struct Wake {
 
 /// A message.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Log<'a> {
+pub(crate) struct LogLine<'a> {
     pub(crate) user_task: TaskId,
     pub(crate) task: GoId,
     pub(crate) worker: ProcId,
@@ -132,25 +99,24 @@ pub(crate) struct Log<'a> {
     pub(crate) stack: Stack,
 }
 
-/// One thing that a trace tells. Where two end at once, the inner one is told first.
+/// One thing that a trace says. Of what ends at once, the inner comes first.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Fact<'a> {
+pub(crate) enum Change<'a> {
     /// A generation begins, or the trace ends.
     Sync(Option<SyncClock>),
     /// The name or label of an async task has become known.
-    TaskNamed(&'a Task),
+    TaskNamed(Task<'a>),
     /// An async task leaves a state.
     Left {
-        task: &'a Task,
-        stretch: Stretch,
+        task: Task<'a>,
+        slice: StateSlice,
         end: End,
     },
-    /// An async task enters a state, that in `task.now`.
-    Entered(&'a Task),
+    /// An async task enters a state, that in `task.now()`.
+    Entered(Task<'a>),
     /// An async task has ended.
-    TaskGone(&'a Task),
-    /// If the task had no name at `run.begin`, this is told when it has, at the latest when the run
-    /// ends.
+    TaskGone(Task<'a>),
+    /// If the task had no name at `run.begin`, this comes when it has, at the latest when the run ends.
     RunBegan {
         lane: Lane,
         run: Run,
@@ -159,7 +125,7 @@ pub(crate) enum Fact<'a> {
     RunEnded {
         lane: Lane,
         run: Run,
-        next: Next,
+        next: AfterRun,
         end: End,
     },
     /// A system call inside a run.
@@ -181,14 +147,14 @@ pub(crate) enum Fact<'a> {
         worker: ProcId,
         thread: ThreadId,
     },
-    Wake(Wake),
+    Wake(WakeArrow),
     RegionBegan {
-        task: &'a Task,
-        region: Region,
+        task: Task<'a>,
+        region: RegionSlice,
     },
     RegionEnded {
-        task: &'a Task,
-        region: Region,
+        task: Task<'a>,
+        region: RegionSlice,
         end: End,
     },
     /// A span has closed, or does so within the generation.
@@ -198,21 +164,15 @@ pub(crate) enum Fact<'a> {
         user_task: UserTask,
         end: End,
     },
-    Log(Log<'a>),
+    Log(LogLine<'a>),
     /// A counter of Go's has a new value.
     Metric {
         name: &'static str,
         value: u64,
     },
-    RangeBegan {
-        scope: RangeScope,
-        name: Text,
-        begin: i64,
-    },
+    RangeBegan(Range),
     RangeEnded {
-        scope: RangeScope,
-        name: Text,
-        begin: i64,
+        range: Range,
         end: End,
     },
     /// A CPU sample.
@@ -222,7 +182,7 @@ pub(crate) enum Fact<'a> {
         thread: ThreadId,
         stack: Stack,
     },
-    /// A record of side data. Names of workers and threads stand in the scene already.
+    /// A record of side data. Names of workers and threads are known already.
     Side(&'a SideRecord),
     /// Nothing follows.
     TheEnd,
@@ -230,16 +190,22 @@ pub(crate) enum Fact<'a> {
 
 /// What came after a run.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Next {
+pub(crate) struct AfterRun {
     /// `None` where the task ended or is not known any more.
-    pub(crate) state: Option<State>,
+    pub(crate) state: Option<TrackState>,
     pub(crate) reason: Text,
     pub(crate) stack: Stack,
 }
 
-impl Next {
+impl AfterRun {
+    pub(super) const UNKNOWN: Self = Self {
+        state: None,
+        reason: Text::EMPTY,
+        stack: Stack::NONE,
+    };
+
     /// The state, in a word.
     pub(crate) fn name(&self) -> &'static str {
-        self.state.map_or("ended", State::name)
+        self.state.map_or("ended", TrackState::name)
     }
 }
