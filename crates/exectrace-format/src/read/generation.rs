@@ -98,7 +98,7 @@ pub(super) struct Generation {
     pub(super) min_time: u64,
     /// Bytes of all payloads together.
     pub(super) payload_bytes: u64,
-    /// The file, if payloads are to be read from it again.
+    /// The file from which payloads are read again, if there is one.
     again: Option<File>,
     pub(super) batches: Vec<EventBatch>,
     /// In the order of their first batches.

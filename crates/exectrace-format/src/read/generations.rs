@@ -1,7 +1,7 @@
 //! Cuts the sequence of batches into generations.
 //!
 //! Up to header 25 the first batch of the next generation shows that this one is complete; it is
-//! kept aside. From header 26 on a mark does.
+//! kept for later. From header 26 on a mark shows it.
 
 use std::io::Read;
 
@@ -19,9 +19,9 @@ pub const MAX_GENERATION_BYTES: u64 = 4 << 30;
 pub(super) enum NextGeneration {
     /// A generation; and what is wrong with the file directly behind its last good batch.
     Generation(Option<ReadError>),
-    /// The file ends, and ends well.
+    /// The file ends, and is not damaged.
     End,
-    /// No generation can be had.
+    /// There is no further generation that can be read.
     Damaged(ReadError),
 }
 

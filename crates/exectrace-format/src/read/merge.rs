@@ -69,12 +69,12 @@ pub(super) enum Step {
 #[derive(Debug, Default)]
 pub(super) struct EventMerge {
     cursors: Vec<ThreadCursor>,
-    /// The cursor that went last, if it may go on: it need not go through the heap.
+    /// The cursor that went last, if it has another event: it need not go through the heap.
     current: Option<usize>,
     ready: BinaryHeap<ByTime>,
     waiting: HashMap<Wait, BinaryHeap<WaitingByTime>, Seed>,
     waiting_count: usize,
-    /// All that wait, by time: kept only while samples are to be placed.
+    /// All that wait, by time: kept only while there are samples to be placed among the events.
     waiting_times: BinaryHeap<WaitingByTime>,
     /// From index in [`Order`] to cursor; stale entries name a cursor of another thread.
     cursor_of: Vec<usize>,

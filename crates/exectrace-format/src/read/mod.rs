@@ -1,14 +1,21 @@
 //! The reader: strict, streaming, for any bytes.
 //!
-//! Layers, lowest first, one file each:
+//! The way of an event, from the bytes up, a file for each step:
 //!
-//! 1. `framing`: header and batches;
-//! 2. `generations`: which batches make a generation; `generation`: its tables;
-//! 3. `decode`, `merge`, `order`: events one by one, whose turn it is, and the rules, by which
-//!    [`CompactEvent`]s are made;
-//! 4. `owned`: from those to [`TraceEvent`]s, with the names of `tables`.
+//! 1. `framing` cuts the file into header and batches;
+//! 2. `generations` says which batches make a generation, `generation` reads them: texts and stacks into
+//!    `tables`, clocks, samples, side data;
+//! 3. `advance` decides what comes next: a sync, side data (`side_cursor`), or an event of
+//! 4. `merge`, which has a cursor for each thread, takes the next event of each out of its batch (`decode`), and
+//!    asks
+//! 5. `order` for the earliest of them that can happen: the rules (`order/`) check it, update what is known of
+//!    goroutines, procs and threads, and write the [`CompactEvent`]; an event that has to wait comes back when
+//!    what it waits for has changed;
+//! 6. `owned` makes a [`TraceEvent`] of that, if one is wanted, and `show` a line of text.
 //!
-//! `raw` shows what is between 1 and 3: batches and their events as they stand in the file.
+//! What users see is in `event`, `kind`, `state` and `time`; what can be wrong in `error` and `order_error`.
+//!
+//! `raw` ends after the first step: batches and their events as they stand in the file.
 //!
 //! Between the bytes and the user's event nothing is copied, allocated or looked up in a map: a
 //! cursor decodes one event of its batch in place, the rule writes what the user sees, and goroutines
@@ -123,7 +130,7 @@ pub struct Reader<R> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ReadStage {
-    /// A generation is to be read.
+    /// The next generation must be read.
     Between,
     /// Side data of the generation come first.
     Side,

@@ -78,7 +78,7 @@ pub(super) struct Order {
     pub(super) more: VecDeque<CompactEvent>,
     /// What the last event that must wait waits for.
     pub(super) waits_for: Wait,
-    /// Whether changes are to be noted.
+    /// Whether changes are noted.
     pub(super) watched: bool,
     pub(super) changes: Vec<Change>,
 }
@@ -122,7 +122,7 @@ impl Order {
         TraceTime(self.last_ns)
     }
 
-    /// Tries the next event of a thread. If it happens, it stands in `out`.
+    /// Tries the next event of a thread. If it happens, it is written to `out`.
     #[inline]
     pub(super) fn advance(
         &mut self,

@@ -1,6 +1,6 @@
 //! Traces as readable text, one line per header, generation, batch, table entry and event.
 //!
-//! The text is of the *bytes*: nothing is ordered, resolved or judged, and damaged traces have a
+//! The text is of the *bytes*: nothing is ordered, resolved or checked, and damaged traces have a
 //! text too. `parse(print(bytes)) == bytes` for any bytes.
 //!
 //! ```text

@@ -13,7 +13,7 @@ const MAX_REPEAT: u64 = 100_000;
 ///
 /// # Errors
 ///
-/// The first line that cannot be understood. What the bytes mean is not judged.
+/// The first line that cannot be understood. What the bytes mean is not checked.
 pub fn parse(text: &str) -> Result<Vec<u8>, TextError> {
     let mut parser = TextParser::default();
     for (index, line) in text.lines().enumerate() {

@@ -137,7 +137,7 @@ impl Order {
     pub(super) fn gc_begin(&mut self, turn: &mut Turn<'_>) -> Outcome {
         let seq = turn.argument(0);
         if self.collector.running.is_none() {
-            // The first that is heard of collections is not checked.
+            // The first event about collections is not checked.
             return self.collect(turn, seq, true);
         }
         if seq != self.collector.seq.wrapping_add(1) {

@@ -53,7 +53,7 @@ pub(super) struct KnownProc {
     pub(super) status: u8,
     pub(super) seq: Seq,
     pub(super) ranges: Vec<KnownRange>,
-    /// The threads bound to it, as indices: one at most, unless the trace is odd.
+    /// The threads bound to it, as indices: one at most, unless the trace contradicts itself.
     pub(super) holders: Vec<usize>,
 }
 

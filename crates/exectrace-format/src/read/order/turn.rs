@@ -38,7 +38,7 @@ pub(super) struct Turn<'a> {
     pub(super) after_proc: u64,
     pub(super) after_go: u64,
     pub(super) tables: &'a mut Tables,
-    /// Where the event is to be written when it happens.
+    /// Where the event is written when it happens.
     pub(super) out: &'a mut CompactEvent,
 }
 

@@ -92,7 +92,7 @@ impl<'a> BatchLoader<'a> {
             V1Kind::Stack => self.names.add_stack(raw, start),
             V1Kind::Frequency => {
                 self.frequency = raw.numbers()?.first() as i64;
-                // So it is if the clocks of two processors differ much.
+                // Go writes such a frequency if the clocks of two processors differ much.
                 if self.frequency <= 0 {
                     return Err(V1Error::TimeOrder);
                 }

@@ -26,7 +26,7 @@ use V1GoState::{Runnable, Running, Waiting};
 #[derive(Clone, Copy, Debug, Default)]
 struct CheckedGo {
     state: V1GoState,
-    /// Whether it was ever heard of; one that ended was.
+    /// Whether an event ever named it, also if it has ended.
     exists: bool,
     /// Whether its last event began a wait for the network.
     waits_for_network: bool,

@@ -28,7 +28,7 @@ use kind::initial_status;
 /// What the conversion knows of a lane.
 #[derive(Clone, Copy, Debug, Default)]
 struct KnownLane {
-    /// Whether it was heard of before.
+    /// Whether an event named it before.
     seen: bool,
     /// The thread that it runs on.
     thread: Option<ThreadId>,
