@@ -49,7 +49,7 @@ impl Helper {
     /// Times `count` operations on each of 1 or 2 threads: nanoseconds of CPU time an operation.
     ///
     /// # Errors
-    /// If the helper failed; it has told on its standard error.
+    /// If the helper failed. It has reported why on its standard error.
     pub fn time(&mut self, body: Body, threads: usize, count: u64) -> io::Result<f64> {
         let numbers = self.ask(&format!("time|{}|{threads}|{count}", body.name()))?;
         numbers.first().copied().ok_or_else(no_answer)

@@ -1,4 +1,4 @@
-//! A program of a peer, which is told what to do and answers with numbers.
+//! A program of a peer, which gets commands and answers with numbers.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};

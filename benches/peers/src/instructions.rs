@@ -15,7 +15,7 @@ const LOOPS: [&str; 3] = [
     "exectrace_benches::body::events*",
     "exectrace_benches::body::regions*",
 ];
-/// Operations that a body does before those that it is told to do.
+/// How many operations a body does before those that are asked for.
 const WARM_UP: u64 = 200;
 
 /// Whether there is a valgrind.

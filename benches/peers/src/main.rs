@@ -1,7 +1,7 @@
 //! Measures exectrace and its peers in one run.
 //!
 //! - `builds`: builds each peer's program, each by itself, so that no peer's features reach another's
-//! - `child`: a program that is told what to do
+//! - `child`: a program that gets commands
 //! - `plan`: the programs, their subjects, and what is measured of each
 //! - `run`: has all subjects take turns, in rounds of new processes
 //! - `results`: what was measured, and the ratios within a turn

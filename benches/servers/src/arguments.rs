@@ -16,7 +16,7 @@ usage: exectrace-servers [--quick | --rounds N] [--stable] [--only CASE] [--keep
   --only CASE    axum, axum-work or mini-redis
   --keep FOLDER  keeps the traces there";
 
-/// How many rounds there are, unless told otherwise.
+/// How many rounds there are, unless an option says otherwise.
 const ROUNDS: u32 = 5;
 
 /// What is to be done.

@@ -66,7 +66,7 @@ impl Mode {
         Self::Toggled,
     ];
 
-    /// How a server's process is told.
+    /// The argument for a server's process.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::None => "none",

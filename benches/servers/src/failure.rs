@@ -24,7 +24,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     NoReferee(#[from] exectrace_referee::Missing),
     /// There is no `/proc` to ask for processor times.
-    #[error("cannot read {}, which tells what the server has used; this takes Linux: {source}", path.display())]
+    #[error("cannot read {}, which says what the server has used; this takes Linux: {source}", path.display())]
     NoProcessorTimes { path: PathBuf, source: io::Error },
     /// A load tool did not do what it was asked to.
     #[error("{program}: {message}")]

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::case::Mode;
 use crate::child::Used;
-use crate::load::Told;
+use crate::load::Measured;
 use crate::server::Recorded;
 
 /// One server's life under load, in one mode.
 #[derive(Clone, Debug)]
 pub(crate) struct Turn {
-    pub(crate) told: Told,
+    pub(crate) measured: Measured,
     /// While the tool measured.
     pub(crate) used: Used,
     /// With those of the warm-up.
@@ -21,12 +21,12 @@ pub(crate) struct Turn {
 impl Turn {
     /// Processor time for a request, in microseconds.
     pub(crate) fn used_us(&self) -> f64 {
-        micros(self.used.all) / self.told.requests as f64
+        micros(self.used.all) / self.measured.requests as f64
     }
 
     /// The same, of the flush thread alone.
     pub(crate) fn flush_us(&self) -> f64 {
-        micros(self.used.flush) / self.told.requests as f64
+        micros(self.used.flush) / self.measured.requests as f64
     }
 
     pub(crate) fn bytes_per_request(&self) -> f64 {

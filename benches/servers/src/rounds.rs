@@ -119,16 +119,16 @@ impl Bench<'_> {
             },
         };
         let before = server.used()?;
-        let mut told = load(amount)?;
+        let mut measured = load(amount)?;
         // The server may have become slower than it was when it warmed up.
-        while !self.options.is_quick && told.requests < load::REQUESTS_MIN {
-            told = told.and(load(amount)?);
+        while !self.options.is_quick && measured.requests < load::REQUESTS_MIN {
+            measured = measured.and(load(amount)?);
         }
         let used = server.used()?.since(before);
         Ok(Turn {
-            told,
+            measured,
             used,
-            requests: warm_up.requests + told.requests,
+            requests: warm_up.requests + measured.requests,
             recorded: server.finish()?,
         })
     }

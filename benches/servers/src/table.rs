@@ -7,7 +7,7 @@ use crate::case::{Case, Mode};
 use crate::figures::{Round, Turn, median_of, micros, ratio_of, turns};
 use crate::flagged_build::FLAGS;
 use crate::judge::Judge;
-use crate::load::Told;
+use crate::load::Measured;
 
 pub(crate) fn print_head(options: &Options, judge: &Judge) {
     let flags = if options.is_stable { "no flags" } else { FLAGS };
@@ -27,7 +27,7 @@ pub(crate) fn print(case: Case, rounds: &[Round]) {
     let requests = Mode::ALL
         .into_iter()
         .flat_map(|mode| turns(rounds, mode))
-        .map(|turn| turn.told.requests)
+        .map(|turn| turn.measured.requests)
         .min();
     println!();
     println!(
@@ -52,9 +52,9 @@ fn row(mode: Mode, rounds: &[Round]) -> String {
         Some(base) => format!("{:.3}×", ratio_of(rounds, mode, base, figure)),
         None => String::new(),
     };
-    let rate = |turn: &Turn| turn.told.rate();
-    let latency = |which: fn(&Told) -> std::time::Duration| {
-        median(&move |turn: &Turn| micros(which(&turn.told)))
+    let rate = |turn: &Turn| turn.measured.rate();
+    let latency = |which: fn(&Measured) -> std::time::Duration| {
+        median(&move |turn: &Turn| micros(which(&turn.measured)))
     };
     let whole = |figure: f64| match mode.is_whole() {
         true => format!("{figure:.1}"),
@@ -69,8 +69,8 @@ fn row(mode: Mode, rounds: &[Round]) -> String {
         median(&Turn::used_us),
         ratio(&Turn::used_us),
         median(&Turn::flush_us),
-        latency(|told| told.p50),
-        latency(|told| told.p99),
+        latency(|measured| measured.p50),
+        latency(|measured| measured.p99),
         whole(median(&Turn::records_per_request)),
         whole(median(&Turn::bytes_per_request)),
     )

@@ -1,12 +1,12 @@
-//! What tracing costs a Tokio program: per poll, per spawn, per echo; not installed, off, and on.
+//! Measures what tracing costs a Tokio program per poll, per spawn and per echo: not installed, off, and on.
 //!
 //! `cargo bench -p exectrace-tokio --bench overhead [WORKLOAD] [ROUNDS]`, and the same with
 //! `RUSTFLAGS="--cfg tokio_unstable -C force-frame-pointers=yes"` for the other half of the table.
 //!
-//! All ways run in turn, in short rounds, so that what else the machine does meets all alike. A row
-//! is the 20th percentile over the rounds, in nanoseconds of wall time an operation; the ratio is that
-//! to the row without hooks of the same workload. While something records, the flush thread takes a
-//! part of a processor as well.
+//! All variants run in turn, in short rounds, so that other load on the machine affects all of them alike. A row
+//! is the 20th percentile over the rounds, in nanoseconds of wall time an operation. Its ratio is to the row
+//! without hooks of the same workload. While something records, the flush thread uses a part of a processor
+//! as well.
 
 use std::io;
 use std::time::Instant;

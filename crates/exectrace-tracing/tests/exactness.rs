@@ -1,4 +1,4 @@
-//! A known program's trace holds what the program did: no more, no less, and at the right times.
+//! The trace of a known program has exactly what the program did, at the right times.
 
 mod support;
 

@@ -345,7 +345,7 @@ fn the_whole_layer_in_a_reload_layer_works_on_a_registry() {
             info!("inside");
             handle.reload(Level::ERROR);
             info!("left out");
-            // What is inside can be looked at, as anything in a reload layer can.
+            // The layer inside can be accessed, like anything in a reload layer.
             reloading
                 .modify(|layer| drop(format!("{layer:?}")))
                 .unwrap();

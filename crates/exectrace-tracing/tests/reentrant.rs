@@ -1,5 +1,5 @@
-//! A formatting that itself emits events, under a global subscriber: a scoped one is hidden by
-//! `tracing` from what its callbacks call, so this needs a process of its own.
+//! Formatting that itself emits events. Inside a callback, `tracing` does not use a scoped subscriber, so this needs
+//! a global one and with it a process of its own.
 
 mod support;
 

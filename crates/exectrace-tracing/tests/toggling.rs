@@ -1,4 +1,4 @@
-//! Switched on and off while threads record.
+//! Recordings are started and stopped while threads record.
 
 mod support;
 

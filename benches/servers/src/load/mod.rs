@@ -1,4 +1,4 @@
-//! The tools that keep a server busy, and what they tell of it.
+//! The tools that keep a server busy, and what they measure.
 
 mod redis_benchmark;
 mod wrk;
@@ -29,9 +29,9 @@ pub(crate) enum Amount {
     Full { rate: f64 },
 }
 
-/// What a tool told.
+/// What a tool has measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Told {
+pub(crate) struct Measured {
     pub(crate) requests: u64,
     pub(crate) time: Duration,
     /// Half of the requests took less.
@@ -40,7 +40,7 @@ pub(crate) struct Told {
     pub(crate) p99: Duration,
 }
 
-impl Told {
+impl Measured {
     pub(crate) fn rate(&self) -> f64 {
         self.requests as f64 / self.time.as_secs_f64()
     }
@@ -76,7 +76,12 @@ pub(crate) fn require(case: Case) -> Result<(), Failure> {
 }
 
 /// Keeps the server at `port` busy. `folder` is for what a tool needs of files.
-pub(crate) fn run(case: Case, port: u16, amount: Amount, folder: &Path) -> Result<Told, Failure> {
+pub(crate) fn run(
+    case: Case,
+    port: u16,
+    amount: Amount,
+    folder: &Path,
+) -> Result<Measured, Failure> {
     match case {
         Case::Axum => wrk::run(port, "/", amount, folder),
         Case::AxumWork => wrk::run(port, WORK_ROUTE, amount, folder),

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use super::{Amount, CONNECTIONS, REQUESTS_MIN, Told, output};
+use super::{Amount, CONNECTIONS, Measured, REQUESTS_MIN, output};
 use crate::failure::Failure;
 
 pub(super) const PROGRAM: &str = "redis-benchmark";
@@ -11,7 +11,7 @@ pub(super) const PROGRAM: &str = "redis-benchmark";
 /// What mini-redis knows of the commands that the tool has.
 const COMMANDS: &str = "set,get";
 
-pub(super) fn run(port: u16, amount: Amount) -> Result<Told, Failure> {
+pub(super) fn run(port: u16, amount: Amount) -> Result<Measured, Failure> {
     // Of each command.
     let requests = match amount {
         Amount::WarmUp => 5_000,
@@ -40,10 +40,10 @@ pub(super) fn run(port: u16, amount: Amount) -> Result<Told, Failure> {
 /// Reads the table that the tool prints, a line a command.
 ///
 /// The commands run one after the other.
-fn parse(said: &str, requests: u64) -> Result<Told, String> {
+fn parse(said: &str, requests: u64) -> Result<Measured, String> {
     let mut rows = said.lines().map(cells);
     let heading = rows.find(|row| row.first() == Some(&"test"));
-    let heading = heading.ok_or("told no latencies; version 6.2 or newer does")?;
+    let heading = heading.ok_or("reported no latencies; version 6.2 or newer does")?;
     let column = |name: &str| {
         let found = heading.iter().position(|cell| *cell == name);
         found.ok_or_else(|| format!("has no column {name:?}"))
@@ -53,7 +53,7 @@ fn parse(said: &str, requests: u64) -> Result<Told, String> {
         column("p50_latency_ms")?,
         column("p99_latency_ms")?,
     );
-    let mut told: Option<Told> = None;
+    let mut measured: Option<Measured> = None;
     let mut commands = 0;
     for row in rows {
         let number = |column: usize| {
@@ -62,17 +62,18 @@ fn parse(said: &str, requests: u64) -> Result<Told, String> {
             cell.filter(|number| *number > 0.0 && *number < 1e9)
                 .ok_or_else(|| format!("said {row:?}"))
         };
-        let one = Told {
+        let one = Measured {
             requests,
             time: Duration::from_secs_f64(requests as f64 / number(rate)?),
             p50: Duration::from_secs_f64(number(p50)? / 1e3),
             p99: Duration::from_secs_f64(number(p99)? / 1e3),
         };
-        told = Some(told.map_or(one, |told| told.and(one)));
+        measured = Some(measured.map_or(one, |measured| measured.and(one)));
         commands += 1;
     }
-    told.filter(|_| commands == 2)
-        .ok_or_else(|| format!("did not tell of {COMMANDS}: {said}"))
+    measured
+        .filter(|_| commands == 2)
+        .ok_or_else(|| format!("did not report {COMMANDS}: {said}"))
 }
 
 fn cells(line: &str) -> Vec<&str> {
@@ -90,11 +91,11 @@ mod tests {
     fn the_commands_times_add_up_and_the_slower_ones_latencies_count() {
         let rows = "\"SET\",\"1000.00\",\"0.2\",\"0.1\",\"0.2\",\"0.3\",\"0.9\",\"1.0\"\n\
                     \"GET\",\"2000.00\",\"0.2\",\"0.1\",\"0.3\",\"0.3\",\"0.5\",\"1.0\"\n";
-        let told = parse(&format!("{HEADING}\n{rows}"), 3_000).unwrap();
-        assert_eq!(told.requests, 6_000);
-        assert_eq!(told.time, Duration::from_millis(4_500));
-        assert_eq!(told.p50, Duration::from_micros(300));
-        assert_eq!(told.p99, Duration::from_micros(900));
+        let measured = parse(&format!("{HEADING}\n{rows}"), 3_000).unwrap();
+        assert_eq!(measured.requests, 6_000);
+        assert_eq!(measured.time, Duration::from_millis(4_500));
+        assert_eq!(measured.p50, Duration::from_micros(300));
+        assert_eq!(measured.p99, Duration::from_micros(900));
     }
 
     #[test]

@@ -5,15 +5,20 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::{Amount, CONNECTIONS, REQUESTS_MIN, Told, output};
+use super::{Amount, CONNECTIONS, Measured, REQUESTS_MIN, output};
 use crate::failure::Failure;
 
 pub(super) const PROGRAM: &str = "wrk";
 
-/// Has wrk tell its result in a line that is meant to be read by a program.
+/// Has wrk print its result in a line that is meant to be read by a program.
 const REPORT: &str = include_str!("report.lua");
 
-pub(super) fn run(port: u16, route: &str, amount: Amount, folder: &Path) -> Result<Told, Failure> {
+pub(super) fn run(
+    port: u16,
+    route: &str,
+    amount: Amount,
+    folder: &Path,
+) -> Result<Measured, Failure> {
     let script = folder.join("report.lua");
     fs::write(&script, REPORT).map_err(|source| Failure::File {
         what: "write",
@@ -40,12 +45,12 @@ pub(super) fn run(port: u16, route: &str, amount: Amount, folder: &Path) -> Resu
     })
 }
 
-fn parse(said: &str) -> Result<Told, String> {
-    let line = said.lines().find_map(|line| line.strip_prefix("told "));
+fn parse(said: &str) -> Result<Measured, String> {
+    let line = said.lines().find_map(|line| line.strip_prefix("measured "));
     let line = line.ok_or_else(|| format!("said nothing of its result: {said}"))?;
     let numbers: Result<Vec<u64>, _> = line.split(' ').map(str::parse).collect();
     match numbers.as_deref() {
-        Ok(&[requests, 0, time, p50, p99]) => Ok(Told {
+        Ok(&[requests, 0, time, p50, p99]) => Ok(Measured {
             requests,
             time: Duration::from_micros(time),
             p50: Duration::from_micros(p50),
@@ -63,9 +68,10 @@ mod tests {
     #[test]
     fn a_load_with_errors_is_no_measurement() {
         assert_eq!(
-            parse("Running 1s test\ntold 900 0 1000000 210 950\n").map(|told| told.rate()),
+            parse("Running 1s test\nmeasured 900 0 1000000 210 950\n")
+                .map(|measured| measured.rate()),
             Ok(900.0)
         );
-        assert!(parse("told 900 3 1000000 210 950\n").is_err());
+        assert!(parse("measured 900 3 1000000 210 950\n").is_err());
     }
 }

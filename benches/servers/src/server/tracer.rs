@@ -51,7 +51,7 @@ impl Tracer {
         Ok(Self::On(recording, path))
     }
 
-    /// Ends what records, and tells all that was recorded.
+    /// Stops the recording, and returns all that was recorded.
     pub(super) fn finish(self) -> Result<Vec<Recorded>, Failure> {
         match self {
             Self::Quiet => Ok(Vec::new()),
@@ -134,7 +134,7 @@ impl Recorded {
         }
     }
 
-    /// How the server's process tells of it.
+    /// How the server's process reports it.
     pub(crate) fn line(&self) -> String {
         let Self {
             file,
@@ -146,7 +146,7 @@ impl Recorded {
         format!("recorded {file} {bytes} {records} {dropped} {untracked}")
     }
 
-    /// What [`line`](Self::line) told.
+    /// Reads what [`line`](Self::line) wrote.
     pub(crate) fn of_line(line: &str) -> Option<Self> {
         let mut words = line.strip_prefix("recorded ")?.split(' ');
         let file = words.next()?.to_owned();

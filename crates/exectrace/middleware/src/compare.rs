@@ -1,4 +1,4 @@
-//! Holds a trace against the program's own account.
+//! Compares a trace with the program's own account of its spans.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,7 +14,7 @@ pub enum Tasks {
     Followed,
     /// The same, where some spans are entered by several tasks, in each of which they have a region.
     Several,
-    /// A worker's polls are its thread's own code, in which each stretch of a span is a region.
+    /// A worker's polls are its thread's own code, in which each time that a span is entered is a region.
     NotFollowed,
 }
 
@@ -188,7 +188,7 @@ impl Trace {
     }
 }
 
-/// One difference between the two clocks does for all first entries and closes.
+/// A single difference between the two clocks fits all first entries and closes.
 fn lie_within_what_the_program_saw(pairs: &HashMap<usize, Pair<'_>>) {
     let (mut least, mut most) = ((i64::MIN, None), (i64::MAX, None));
     for pair in pairs.values() {
@@ -231,7 +231,7 @@ fn was_busy(pair: &Pair<'_>) {
     assert_eq!(seen.duration_ns.cast_signed(), pair.end - pair.begin);
 }
 
-/// Where the time of a span went is not more than it took, and all of it where all is seen.
+/// The times that a span's time is divided into are not more than the span took, and add up to it if all is seen.
 fn adds_up(seen: &RegionInstance) {
     let breakdown = &seen.breakdown;
     let waiting = breakdown.waiting.iter().flatten();

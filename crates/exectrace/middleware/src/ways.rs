@@ -1,4 +1,4 @@
-//! Runs a program under the witness and the tracer, in each way into the tracer.
+//! Runs a program under the witness and the tracer, with the Layer and with the Subscriber.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use tracing_subscriber::prelude::*;
 
 use crate::{Account, Trace, Witness};
 
-/// A way into the tracer.
+/// What the program's spans and events go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// A layer on the registry of `tracing-subscriber`.
@@ -47,7 +47,7 @@ impl Write for Sink {
 ///
 /// If the trace is not accepted, or records were lost.
 pub fn record(way: Way, program: impl FnOnce()) -> (Account, Trace) {
-    // There is one tracer in a process, and it sees all of it.
+    // A process has one tracer, which records the whole process.
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
 

@@ -1,12 +1,11 @@
-//! The program's own account of its spans, taken where `tracing` hands them over.
+//! The program's own account of its spans, kept by a subscriber.
 //!
 //! Each call is made between two readings of the clock, with some microseconds of waiting on either
-//! side: so much more than clocks of two cores, or two ways to read them, can disagree by, that the
-//! tracer's own reading must lie between the two. One call is made at a time, so that two such windows
-//! never overlap and all calls have one order.
+//! side. That is more than the clocks of two cores, or two ways to read them, differ by. So the tracer's own
+//! reading must be between the two. Only one call is made at a time, so the calls have a total order.
 //!
-//! What closes a span is counted here, by the rules of `tracing`: its last handle is dropped and its last
-//! child is closed.
+//! The witness counts handles and children by the rules of `tracing`: a span closes when its last handle is
+//! dropped and its last child has closed.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -90,7 +89,7 @@ impl Account {
     }
 }
 
-/// A subscriber that keeps the account and hands all on.
+/// A subscriber that keeps the account, and passes each call on to another subscriber.
 #[derive(Debug)]
 pub struct Witness<S> {
     inner: S,
@@ -105,7 +104,7 @@ thread_local! {
     static INSIDE: RefCell<Vec<Inside>> = const { RefCell::new(Vec::new()) };
     /// The span that the thread's last call left.
     static JUST_LEFT: Cell<Option<usize>> = const { Cell::new(None) };
-    /// The inner subscriber is being called, and what comes is its own affair.
+    /// Whether the inner subscriber is being called. Calls that it makes are not counted.
     static BUSY: Cell<bool> = const { Cell::new(false) };
 }
 
