@@ -219,10 +219,10 @@ impl Names {
         self.locations(stack).next_back()
     }
 
+    /// The function of the innermost place; empty where there is none.
     #[inline]
-    pub(crate) fn leaf_is(&self, stack: Stack, function: Text) -> bool {
-        self.leaf(stack)
-            .is_some_and(|leaf| leaf.function == function)
+    pub(crate) fn leaf_function(&self, stack: Stack) -> Text {
+        self.leaf(stack).map_or(Text::EMPTY, |leaf| leaf.function)
     }
 
     /// Whether the innermost place of the stack is this function. Compares texts.

@@ -3,7 +3,7 @@
 use exectrace_format::conventions::THREAD_FILE;
 use exectrace_format::{GoId, GoState, StackId, StringId, TaskId};
 
-use crate::names::Stack;
+use crate::names::{Stack, Text};
 use crate::observer::{Input, Observer, Wake};
 use crate::state::{End, Goroutine, GoroutineKind, GoroutineState, Next, Origin, Slot, State};
 
@@ -21,15 +21,20 @@ impl Replay {
     ) -> Result<(), O::Error> {
         let (event, tables) = (input.event, input.tables);
         let is_new = matches!(from, GoState::Undetermined | GoState::NotExist);
-        let known = self.state.goroutines.find(id).filter(|_| !is_new);
+        let state = &mut self.state;
+        let known = state.goroutines.find(id).filter(|_| !is_new);
+        let stack = state.names.stack(tables, event.stack);
+        let leaf = match to {
+            // Wakes alone have a mark there.
+            GoState::Runnable => state.names.leaf_function(stack),
+            _ => Text::EMPTY,
+        };
         if let Some(slot) = known
-            && self.is_no_change(slot, (from, to), input)
+            && is_no_change(state, slot, (from, to), leaf)
         {
             return Ok(());
         }
-        let state = &mut self.state;
         let reason = state.names.text(tables, reason);
-        let stack = state.names.stack(tables, event.stack);
         let own = match own_stack == event.stack {
             true => stack,
             false => state.names.stack(tables, own_stack),
@@ -52,7 +57,7 @@ impl Replay {
         let entered = GoroutineState::of(to);
         let is_wake = entered == GoroutineState::Runnable
             && (from == GoState::NotExist || before == GoroutineState::Waiting && !is_new);
-        let is_concluded = is_wake && state.names.leaf_is(stack, state.marks.wake_not_seen);
+        let is_concluded = is_wake && leaf == state.marks.wake_not_seen;
         let mut origin = match from {
             GoState::NotExist => Origin::Spawned,
             _ => Origin::Before,
@@ -131,46 +136,36 @@ impl Replay {
         self.state.goroutines.remove(slot);
         Ok(())
     }
+}
 
-    /// Whether the trace says here what never happened, and only notes it then.
-    ///
-    /// The recorder shows tasks that were aborted or dropped to run on its own proc for an instant, as
-    /// only what runs can end. And of a task whose poll was under way when the recording began, the trace
-    /// says that it waits, until the poll ends.
-    #[inline]
-    fn is_no_change(
-        &mut self,
-        slot: Slot,
-        (from, to): (GoState, GoState),
-        input: &Input<'_>,
-    ) -> bool {
-        let is_wake = (from, to) == (GoState::Waiting, GoState::Runnable);
-        let is_run = (from, to) == (GoState::Runnable, GoState::Running);
-        if !is_wake && !is_run {
-            return false;
-        }
-        let state = &mut self.state;
-        let event = input.event;
-        let goroutine = state.goroutines.at(slot);
-        let is_task = goroutine.kind == GoroutineKind::Task;
-        let is_unknown = goroutine.state == GoroutineState::Unknown;
-        let ends_without_running = is_task && state.recorder == Some(event.proc);
-        let is_polled_since_before = is_run && is_task && is_unknown
-            || is_wake && {
-                let stack = state.names.stack(input.tables, event.stack);
-                state.names.leaf_is(stack, state.marks.polled_before)
-            };
-        if !ends_without_running && !is_polled_since_before {
-            return false;
-        }
-        let goroutine = state.goroutines.at_mut(slot);
-        if !ends_without_running {
-            goroutine.state = GoroutineState::Unknown;
-        }
-        goroutine.in_format = to;
-        goroutine.thread_in_format = event.thread;
-        true
+/// Whether the trace says here what never happened, and only notes it then. `leaf` is the innermost
+/// function of the stack of a wake.
+///
+/// The recorder shows tasks that were aborted or dropped to run on its own proc for an instant, as
+/// only what runs can end. And of a task whose poll was under way when the recording began, the trace
+/// says that it waits, until the poll ends.
+#[inline]
+fn is_no_change(state: &mut State, slot: Slot, change: (GoState, GoState), leaf: Text) -> bool {
+    let is_wake = change == (GoState::Waiting, GoState::Runnable);
+    let is_run = change == (GoState::Runnable, GoState::Running);
+    if !is_wake && !is_run {
+        return false;
     }
+    let (proc, thread) = (state.proc, state.thread);
+    let goroutine = state.goroutines.at_mut(slot);
+    let is_task = goroutine.kind == GoroutineKind::Task;
+    let ends_without_running = is_task && state.recorder == Some(proc);
+    let is_unknown = is_run && is_task && goroutine.state == GoroutineState::Unknown;
+    let is_polled_since_before = is_unknown || is_wake && leaf == state.marks.polled_before;
+    if !ends_without_running && !is_polled_since_before {
+        return false;
+    }
+    if !ends_without_running {
+        goroutine.state = GoroutineState::Unknown;
+    }
+    goroutine.in_format = change.1;
+    goroutine.thread_in_format = thread;
+    true
 }
 
 /// A goroutine that the trace reports for the first time.
