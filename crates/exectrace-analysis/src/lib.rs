@@ -16,6 +16,7 @@
 //! | [`Finding`] | what is wrong: [`Analysis::findings`] |
 //! | [`Syscalls`], [`Gc`], [`Counter`] | what their names say |
 //! | [`Comparison`] | what got slower from one trace to another |
+//! | [`Footprint`] | what the bytes of a file are spent on |
 //!
 //! All serialise; with the feature `schema` they have JSON Schemas as well.
 //!
@@ -29,6 +30,7 @@ mod compare;
 mod counters;
 mod critical_path;
 mod findings;
+mod footprint;
 mod gc;
 mod histogram;
 mod latency;
@@ -59,6 +61,7 @@ pub use compare::{
 pub use counters::{Counter, MAX_POINTS};
 pub use critical_path::{CriticalPath, MAX_PIECES, PathStep, PathTotal};
 pub use findings::{Exemplar, Finding, Severity};
+pub use footprint::{Footprint, KindAmount};
 pub use gc::{Gc, Pause, Utilization};
 pub use histogram::{EXACT_VALUES, Histogram};
 pub use latency::{GroupLatency, Latencies, StateLatency};

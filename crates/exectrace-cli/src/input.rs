@@ -8,10 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use flate2::read::MultiGzDecoder;
-use same_file::Handle;
 
-use crate::output::growth::Position;
-use crate::progress::Progress;
+use crate::origin::Origin;
+use crate::progress::{Position, Progress};
 
 /// The first bytes of a file that gzip made (RFC 1952, 2.3.1).
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -47,28 +46,6 @@ impl fmt::Debug for Source {
             Self::File(file) => f.debug_tuple("File").field(file).finish(),
             Self::Stream(_) => f.debug_tuple("Stream").finish_non_exhaustive(),
         }
-    }
-}
-
-/// What is known of an input before it is read.
-#[derive(Clone, Debug)]
-pub(crate) struct Origin {
-    /// How it is called in messages.
-    pub(crate) label: String,
-    /// The size of the trace in bytes, where that is known.
-    pub(crate) bytes: Option<u64>,
-    /// The file; `None` for standard input.
-    path: Option<PathBuf>,
-}
-
-impl Origin {
-    /// Whether an open file is the one that the trace is read from.
-    pub(crate) fn is(&self, other: &Handle) -> bool {
-        let own = match &self.path {
-            Some(path) => Handle::from_path(path),
-            None => Handle::stdin(),
-        };
-        own.is_ok_and(|own| own == *other)
     }
 }
 

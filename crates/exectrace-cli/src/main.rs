@@ -13,6 +13,7 @@ mod failure;
 mod format;
 mod input;
 mod nearest;
+mod origin;
 mod output;
 mod progress;
 mod question;

@@ -7,11 +7,17 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::input::Origin;
-use crate::output::growth::Position;
+use crate::origin::Origin;
 
 /// What is done sooner needs no bar.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How much of an input was read, while it is being read, and how much there is.
+#[derive(Clone, Debug)]
+pub(crate) struct Position {
+    pub(crate) read: Rc<Cell<u64>>,
+    pub(crate) total: Option<u64>,
+}
 
 /// The bar of one input; gone as soon as the input is.
 #[derive(Debug)]

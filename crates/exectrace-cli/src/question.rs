@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use crate::failure::{Status, Usage, warn};
 use crate::format::{Format, FormatArgument};
-use crate::input::{self, Origin, TraceArgument};
+use crate::input::{self, TraceArgument};
 use crate::nearest;
+use crate::origin::Origin;
 use crate::output::gaps::Gaps;
 use crate::output::{self, Out, json, printable, style, units};
 use crate::reading;

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use exectrace_format::{MAX_STATE_BYTES, ReadCause, ReadError, Reader};
 
 use crate::failure::{Empty, Status, warn};
-use crate::input::{self, Input, Origin};
+use crate::input::{self, Input};
+use crate::origin::Origin;
 use crate::output::{Out, units};
 
 /// Reads the header of a trace.

@@ -9,7 +9,8 @@ use exectrace_format::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::input::{self, Origin};
+use crate::input;
+use crate::origin::Origin;
 use crate::output::units;
 use crate::reading;
 

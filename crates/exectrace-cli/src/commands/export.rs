@@ -11,6 +11,7 @@ use exectrace_format::{ReadError, Reader};
 
 use crate::failure::{Status, warn};
 use crate::input::{self, TraceArgument};
+use crate::origin::Origin;
 use crate::output::file::OutputFile;
 use crate::output::growth::Growing;
 use crate::output::{Out, units};
@@ -240,19 +241,14 @@ impl Export {
 }
 
 /// Says what was written, and what is missing.
-fn report(
-    written: Written,
-    name: &str,
-    origin: &input::Origin,
-    out: &mut Out,
-) -> anyhow::Result<Status> {
+fn report(written: Written, name: &str, origin: &Origin, out: &mut Out) -> anyhow::Result<Status> {
     let (events, items) = (units::count(written.events), units::count(written.items));
     writeln!(out, "{events} events, {items} items in {name}")?;
     conclude(written, origin, out)
 }
 
 /// Says what is missing.
-fn conclude(written: Written, origin: &input::Origin, out: &mut Out) -> anyhow::Result<Status> {
+fn conclude(written: Written, origin: &Origin, out: &mut Out) -> anyhow::Result<Status> {
     if written.left_out > 0 {
         out.flush()?;
         let left_out = units::count(written.left_out);

@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 
 use super::printable;
 use crate::failure::Usage;
-use crate::input::Origin;
+use crate::origin::Origin;
 
 /// Where a command writes.
 #[derive(Debug, Args)]

@@ -1,23 +1,15 @@
 //! Warns early that an output will be large: some formats take many times the bytes of the trace.
 
-use std::cell::Cell;
 use std::io::{self, Write};
-use std::rc::Rc;
 
 use super::units;
 use crate::failure::warn;
+use crate::progress::Position;
 
 /// After so many bytes, and each time so many more were written, the whole is estimated.
 const LOOK_BYTES: u64 = 64_000_000;
 /// From this size on an output is worth a warning.
 const LARGE_BYTES: u64 = 1_000_000_000;
-
-/// How much of an input was read, while it is being read, and how much there is.
-#[derive(Clone, Debug)]
-pub(crate) struct Position {
-    pub(crate) read: Rc<Cell<u64>>,
-    pub(crate) total: Option<u64>,
-}
 
 /// An output that warns once, when by what was read and written so far it will be large.
 #[derive(Debug)]
@@ -85,6 +77,9 @@ impl<W: Write> Write for Growing<W> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
     use super::*;
 
     fn growing(read: u64, total: Option<u64>) -> Growing<io::Sink> {
