@@ -85,7 +85,7 @@ impl Task {
 
     /// Writes a message to this task. `category` should be one of few; messages may be any.
     ///
-    /// The message is copied, cut at [`MAX_TEXT_BYTES`](crate::MAX_TEXT_BYTES).
+    /// The message is copied, truncated at [`MAX_TEXT_BYTES`](crate::MAX_TEXT_BYTES).
     #[inline]
     #[track_caller]
     pub fn log(&self, category: &'static str, message: &str) {

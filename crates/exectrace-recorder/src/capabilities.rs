@@ -25,7 +25,7 @@ impl Said {
 
 /// Says something about what this build can see, for readers of its traces.
 ///
-/// A later value replaces an earlier one under the same key. It is told as a log of the user task
+/// A later value replaces an earlier one under the same key. It is written as a log of the user task
 /// `exectrace` and in the side data.
 pub fn set_capability(key: &'static str, value: impl Into<String>) {
     say(key, Said::Value(value.into()));

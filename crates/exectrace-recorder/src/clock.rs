@@ -23,8 +23,13 @@ const INSTANT: u8 = 2;
 
 /// Reads the clock, in ticks.
 #[inline(always)]
-pub(crate) fn ticks() -> u64 {
-    // Relaxed: the value is decided once, before records are switched on, and a thread that still
+#[must_use]
+#[cfg_attr(
+    not(feature = "__bench"),
+    expect(unreachable_pub, reason = "benches compare with it")
+)]
+pub fn ticks() -> u64 {
+    // Relaxed: the value is decided once, before the enabled flag is set, and a thread that still
     // sees "unknown" takes the slow way, which decides the same.
     if SOURCE.load(Ordering::Relaxed) == COUNTER {
         counter()
@@ -114,7 +119,7 @@ pub(crate) fn counter() -> u64 {
     since_origin_ns()
 }
 
-/// Trace time of the tracer's first moment in this process. Not zero, so that what a preamble tells (one nanosecond
+/// Trace time of the tracer's first moment in this process. Not zero, so that a preamble (one nanosecond
 /// an event) has room before it.
 const ORIGIN_NS: u64 = 10_000_000;
 

@@ -91,7 +91,7 @@ pub(crate) fn can_start() -> Result<(), StartError> {
     }
 }
 
-/// Starts a recording; returns when records are switched on.
+/// Starts a recording; returns when records are written.
 pub(crate) fn start(output: RecordingSink) -> Result<RecordingId, StartError> {
     can_start()?;
     ensure_running()?;

@@ -1,30 +1,30 @@
-//! The switch that every record looks at first.
+//! The enabled flag, which every record looks at first.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::table::Table;
 
-/// The epoch of recording, or 0 while nothing records: the switch itself.
+/// The enabled flag: the epoch of recording, or 0 while nothing records.
 static EPOCH: AtomicU32 = AtomicU32::new(0);
 
 /// Whether anything records now.
 ///
-/// One relaxed load. A thread may see a switch late by as long as its processor takes to see
+/// One relaxed load. A thread may see a change late by as long as its processor takes to see
 /// another's store; a record written in that time is left out.
 #[inline(always)]
 #[must_use]
 pub fn is_enabled() -> bool {
     // Relaxed: the flag guards no memory. A thread that acts on an old value writes a record that
-    // the flush thread ignores by its time, or omits one that raced with the switch anyway.
+    // the flush thread ignores by its time, or omits one that raced with the change anyway.
     EPOCH.load(Ordering::Relaxed) != 0
 }
 
 /// The number of the present epoch of recording, from 1 up, or 0 while nothing records.
 ///
-/// An epoch lasts from one switch from off to on to the next switch off. What has to be told once
-/// for all recordings of an epoch is kept with the epoch it was told in: one comparison with this
-/// then says whether it is known. Costs one relaxed load.
+/// An epoch lasts from the start of a recording while no other runs to the stop of the last that runs. What
+/// has to be recorded once for all recordings of an epoch is kept with the epoch in which it was: then one
+/// comparison shows whether it is to be recorded again. Costs one relaxed load.
 #[inline(always)]
 #[must_use]
 pub fn epoch() -> u32 {
@@ -34,7 +34,8 @@ pub fn epoch() -> u32 {
 
 static LISTENERS: Table<Vec<fn()>> = Table::new();
 
-/// Has `listener` called after each switch from off to on and back, on the thread that switched, and
+/// Has `listener` called whenever [`is_enabled`] has changed, on the thread that started or stopped a
+/// recording, and
 /// when the first [`Runtime`](crate::Runtime) is registered in between.
 ///
 /// A listener is kept for the life of the process; the same function is kept once. This is how
@@ -48,7 +49,7 @@ pub fn on_enabled_change(listener: fn()) {
     });
 }
 
-/// Sets the switch; the listeners are for [`call_listeners`]. Only the flush thread does.
+/// Sets the flag; [`call_listeners`] calls the listeners. Only the flush thread does.
 pub(crate) fn set_enabled(enabled: bool) {
     static LAST: AtomicU32 = AtomicU32::new(0);
     if !enabled {
@@ -61,7 +62,7 @@ pub(crate) fn set_enabled(enabled: bool) {
     }
 }
 
-/// Switches off in a forked child, which has no flush thread.
+/// Clears the flag in a forked child, which has no flush thread.
 #[cfg(unix)]
 pub(crate) fn forget() {
     EPOCH.store(0, Ordering::SeqCst);

@@ -7,12 +7,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use crate::reservation::Reservation;
 use crate::values::{ValueType, value_header};
 
-/// Longest text of one value, in bytes: Go's limit for a string in a trace. Longer ones are cut at a
+/// Longest text of one value, in bytes: Go's limit for a string in a trace. Longer ones are truncated at a
 /// character boundary, and end in `…`.
 pub const MAX_TEXT_BYTES: usize = 1024;
 
-/// The end of a text that was cut.
-pub(crate) const CUT: &str = "…";
+/// The end of a text that was truncated.
+pub(crate) const ELLIPSIS: &str = "…";
 
 /// Follows the text of a value whose `Debug` or `Display` returned an error.
 const FORMATTING_FAILED: &str = "<formatting failed>";
@@ -94,7 +94,7 @@ impl Fields {
         self.number(ValueType::I64, index, value.cast_unsigned());
     }
 
-    /// A floating sample number.
+    /// A floating point number.
     #[inline]
     pub fn f64(&mut self, index: usize, value: f64) {
         self.number(ValueType::F64, index, value.to_bits());
@@ -116,7 +116,7 @@ impl Fields {
         self.wide_number(ValueType::I128, index, value.cast_unsigned());
     }
 
-    /// A string, cut at [`MAX_TEXT_BYTES`].
+    /// A string, truncated at [`MAX_TEXT_BYTES`].
     #[inline]
     pub fn str(&mut self, index: usize, value: &str) {
         if value.len() <= MAX_TEXT_BYTES {
@@ -130,7 +130,7 @@ impl Fields {
         self.str_slowly(index, value);
     }
 
-    /// A string that must be cut, or for which a new chunk is to be taken.
+    /// A string that must be truncated, or for which a new chunk is to be taken.
     #[cold]
     #[inline(never)]
     fn str_slowly(&mut self, index: usize, value: &str) {
@@ -139,23 +139,23 @@ impl Fields {
         });
     }
 
-    /// What the value's `Debug` writes, cut at [`MAX_TEXT_BYTES`].
+    /// What the value's `Debug` writes, truncated at [`MAX_TEXT_BYTES`].
     pub fn debug(&mut self, index: usize, value: &dyn Debug) {
         self.format(index, format_args!("{value:?}"));
     }
 
-    /// What the value's `Debug` writes, cut at about so many bytes, or at [`MAX_TEXT_BYTES`] if that is less.
+    /// What the value's `Debug` writes, truncated at about so many bytes, or at [`MAX_TEXT_BYTES`] if that is less.
     pub fn debug_within(&mut self, index: usize, value: &dyn Debug, max_bytes: usize) {
         let max_bytes = max_bytes.min(MAX_TEXT_BYTES);
         self.format_within(index, max_bytes, format_args!("{value:?}"));
     }
 
-    /// What the value's `Display` writes, cut at [`MAX_TEXT_BYTES`].
+    /// What the value's `Display` writes, truncated at [`MAX_TEXT_BYTES`].
     pub fn display(&mut self, index: usize, value: &dyn Display) {
         self.format(index, format_args!("{value}"));
     }
 
-    /// Formatted text, cut at [`MAX_TEXT_BYTES`], where the formatting is ended by an error. One that
+    /// Formatted text, truncated at [`MAX_TEXT_BYTES`], where the formatting is ended by an error. One that
     /// fails by itself keeps what it had written, and a mark.
     pub fn formatted(&mut self, index: usize, arguments: fmt::Arguments<'_>) {
         if let Some(text) = arguments.as_str() {
@@ -233,7 +233,7 @@ struct TextWriter<'a> {
     /// Bytes that may still come: the rest is ignored.
     room_bytes: usize,
     /// Text came that is longer than that room.
-    cut: bool,
+    truncated: bool,
     /// The buffer had no room.
     full: bool,
 }
@@ -246,7 +246,7 @@ impl<'a> TextWriter<'a> {
             pending: 0,
             length_bytes: 0,
             room_bytes,
-            cut: false,
+            truncated: false,
             full: false,
         }
     }
@@ -255,7 +255,7 @@ impl<'a> TextWriter<'a> {
     fn write(&mut self, text: &str) {
         let mut bytes = text.as_bytes();
         if bytes.len() > self.room_bytes {
-            return self.cut(text);
+            return self.truncate(text);
         }
         self.room_bytes -= bytes.len();
         if !self.length_bytes.is_multiple_of(8) {
@@ -271,20 +271,20 @@ impl<'a> TextWriter<'a> {
     /// pieces that came before filled the room, the mark stands behind it.
     #[cold]
     #[inline(never)]
-    fn cut(&mut self, text: &str) {
-        if self.cut {
+    fn truncate(&mut self, text: &str) {
+        if self.truncated {
             return;
         }
-        self.cut = true;
-        let kept = text.floor_boundary(self.room_bytes.saturating_sub(CUT.len()));
-        self.room_bytes = kept + CUT.len();
+        self.truncated = true;
+        let kept = text.floor_boundary(self.room_bytes.saturating_sub(ELLIPSIS.len()));
+        self.room_bytes = kept + ELLIPSIS.len();
         self.write(&text[..kept]);
-        self.write(CUT);
+        self.write(ELLIPSIS);
     }
 
     /// Whether nothing that comes is kept any more.
     fn is_over(&self) -> bool {
-        self.cut || self.full
+        self.truncated || self.full
     }
 
     #[inline]

@@ -177,7 +177,7 @@ impl Flusher {
                 let mut answer = Answer::new(reply, ());
                 let ids: Vec<_> = self.recordings.iter().map(|active| active.id).collect();
                 for id in ids {
-                    // Nobody is left to be told of an error but the callback, which was.
+                    // Nobody is left to receive the error but the callback, which did.
                     let _ = self.stop(id);
                 }
                 answer.set(());
@@ -300,7 +300,7 @@ impl Flusher {
     }
 }
 
-/// A model that knows the live tasks.
+/// A model with all live tasks.
 fn new_model(id: ThreadId) -> Model {
     let describe = |site: crate::input::CallsiteKey| {
         crate::span_source::numbers::describe(site.source, site.address)

@@ -9,7 +9,7 @@ use crate::runtime::AsyncTaskKind;
 use crate::span_source::Parent;
 use crate::values::{Value, Values};
 
-/// A span among all spans of the process: its span source and its id there.
+/// A span among all spans of the process: its source and its id there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SpanKey {
     pub(crate) id: u64,
@@ -38,14 +38,14 @@ impl Hash for SpanKey {
     }
 }
 
-/// A call site: its address, and the span source that can describe it.
+/// A call site: its address, and the source that can describe it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct CallsiteKey {
     pub(crate) address: u64,
     pub(crate) source: u16,
 }
 
-/// What a wake names: the address that the task's wakers carry, with span source 0, or the task's span.
+/// What a wake names: the address that the task's wakers carry, with source 0, or the task's span.
 pub(crate) type WakerKey = SpanKey;
 
 /// An async task, and the runtime that runs it.
@@ -166,7 +166,7 @@ pub(crate) enum Upcoming {
     BlockingSpawn(AsyncKey),
     PollBegin {
         task: AsyncKey,
-        /// Nanoseconds since the task was woken, if the runtime tells.
+        /// Nanoseconds since the task was woken, if the runtime says so.
         waited_ns: Option<u64>,
     },
     PollEnd,

@@ -59,13 +59,13 @@
 //!
 //! [`note`], [`set_capability`], and starting or stopping recordings take locks or allocate, and are not
 //! for handlers. Nor is the first use of a call site of `tracing`, which locks and allocates: a handler's
-//! events there must have been met before. The flush thread blocks signals, so that process-wide ones are handled elsewhere.
+//! events there must have happened before. The flush thread blocks signals, so that process-wide ones are handled elsewhere.
 //!
 //! # Where things are
 //!
-//! The record path is `clock`, `chunk`, `pool`, `local` and `fields`; [`annotation`](Task) and
-//! [`SpanSource`] are its two users. The flush thread is `flush`, with `merge`, `decode` and `model`
-//! below it and `recording` above.
+//! The record path is `thread_buffer`, `clock`, `chunk`, `pool` and `fields`; [`Task`], [`SpanSource`] and
+//! [`Runtime`] are its users. The flush thread is `flush`, with `merge`, `kinds` and `model` below it and
+//! `recording` above.
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
@@ -156,23 +156,14 @@ pub use slot::Slot;
 pub use annotation::{Region, Task, log, log_args, region};
 #[cfg(not(loom))]
 pub use capabilities::{has_span_sources, set_capability, set_capability_by};
-#[cfg(not(loom))]
-pub use fields::{Fields, MAX_TEXT_BYTES};
-#[cfg(not(loom))]
-pub use span_source::{Callsite, CallsiteKind, Parent, SpanSource, TaskRule, TooManySpanSources};
-/// The clock of the record path: for benches that compare with it.
-#[cfg(not(loom))]
-#[doc(hidden)]
-#[inline(always)]
-#[must_use]
-pub fn ticks() -> u64 {
-    clock::ticks()
-}
-
+#[cfg(all(feature = "__bench", not(loom)))]
+pub use clock::ticks;
 #[cfg(not(loom))]
 pub use control::note;
 #[cfg(not(loom))]
 pub use enabled::{epoch, is_enabled, on_enabled_change};
+#[cfg(not(loom))]
+pub use fields::{Fields, MAX_TEXT_BYTES};
 #[cfg(not(loom))]
 pub use live_tasks::{keep_live_tasks, keeps_live_tasks};
 #[cfg(not(loom))]
@@ -187,6 +178,8 @@ pub use runtime::{AsyncTaskId, AsyncTaskKind, Runtime, StackHash, Worker};
 pub use samplers::{Sampler, add_sampler};
 #[cfg(not(loom))]
 pub use settings::{Settings, SettingsError};
+#[cfg(not(loom))]
+pub use span_source::{Callsite, CallsiteKind, Parent, SpanSource, TaskRule, TooManySpanSources};
 #[cfg(not(loom))]
 pub use stacks::has_frame_pointers;
 #[cfg(not(loom))]

@@ -23,7 +23,7 @@ const OTHER: &str = "(other names)";
 /// ```
 ///
 /// Equal names are the same string. Each is kept for the life of the process, so names should be few:
-/// what differs from one operation to the next belongs in a log. The first 16,384 are kept, cut at
+/// what differs from one operation to the next belongs in a log. The first 16,384 are kept, truncated at
 /// [`MAX_TEXT_BYTES`]; every later one is `(other names)`.
 ///
 /// Takes a lock and looks the name up, some 50 ns, also while nothing records; the first time it

@@ -7,12 +7,12 @@
 //!
 //! # Protocol
 //!
-//! 1. The pointer is null or samples to a [`Process`] that is never freed.
+//! 1. The pointer is null or points to a [`Process`] that is never freed.
 //! 2. It is set from null only, and becomes null only in a forked child, where one thread exists.
 //! 3. The handler that runs in a child stores to atomics, and to cells of the only thread there is. It
 //!    takes no lock and allocates nothing: it may run at any moment of any other thread's life.
 //!
-//! Tables that a child goes on with, such as the span sources, are behind no lock: see `table`.
+//! Tables that a child keeps using, such as the span sources, are behind no lock: see `table`.
 
 use std::collections::{HashMap, HashSet};
 use std::ptr::{self, null_mut};
@@ -70,7 +70,7 @@ pub(crate) fn current() -> &'static Process {
 
 /// What the tracer has in this process, if it was of use here.
 pub(crate) fn existing() -> Option<&'static Process> {
-    // Acquire: who finds the pointer finds what it samples to.
+    // Acquire: who finds the pointer finds what it points to.
     let process = CURRENT.load(Ordering::Acquire);
     // SAFETY: rule 1; all access is through shared references.
     unsafe { process.as_ref() }

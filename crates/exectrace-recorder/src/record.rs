@@ -34,14 +34,14 @@ pub(crate) fn head(kind: Kind, source: u16, ticks: u64) -> u64 {
     ticks << TICKS_SHIFT | u64::from(source) << SOURCE_SHIFT | kind as u64
 }
 
-/// Whether a head is of this kind and span source.
+/// Whether a head is of this kind and source.
 #[inline(always)]
 pub(crate) fn is_head_of(word: u64, kind: Kind, source: u16) -> bool {
     // Both lie below the ticks.
     word as u16 == head(kind, source, 0) as u16
 }
 
-/// The span source in a head.
+/// The source in a head.
 #[inline]
 pub(crate) fn source_of_head(head: u64) -> u16 {
     (head >> SOURCE_SHIFT & SOURCE_MASK) as u16

@@ -15,7 +15,7 @@ use crate::sink::{ErrorCallback, RecordingSink, Sink};
 
 /// Starts a recording into a new file at `path`, which is overwritten if it exists.
 ///
-/// Returns when records are switched on. See [`RecordingOptions`] for more.
+/// Returns when records are written. See [`RecordingOptions`] for more.
 ///
 /// # Errors
 /// See [`StartError`].
@@ -45,7 +45,7 @@ impl Default for RecordingOptions {
 }
 
 impl RecordingOptions {
-    /// A file for the tools of Go 1.25 and newer; errors are told by [`Recording::stop`] only.
+    /// A file for the tools of Go 1.25 and newer; errors are returned by [`Recording::stop`] only.
     pub fn new() -> Self {
         Self {
             version: Version::Go125,
@@ -59,7 +59,7 @@ impl RecordingOptions {
         self
     }
 
-    /// Has `callback` told of the sink's errors when they happen.
+    /// Has `callback` called with the sink's errors when they happen.
     ///
     /// It runs on the flush thread: while it runs nothing is written, it cannot start a recording, and
     /// one that it stops or drops is stopped after it has returned. A panic in it is caught and
@@ -137,7 +137,7 @@ impl Recording {
     /// Stops the recording and returns when all that was recorded is written.
     ///
     /// Records made before this call are in the trace. For a file, what the report counts is on the
-    /// disk: the system was told to write it through.
+    /// disk: the system was asked to write it through.
     ///
     /// # Errors
     /// [`StopError`] if the sink failed at any time. What was written before is a valid trace.

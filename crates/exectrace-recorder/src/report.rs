@@ -85,7 +85,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Why a recording did not start. Nothing was switched on.
+/// Why a recording did not start. Nothing is recorded then.
 ///
 /// Its text ends with the cause, which is therefore not its `source()` as well.
 #[derive(Debug, thiserror::Error)]

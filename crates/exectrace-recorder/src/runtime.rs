@@ -1,6 +1,6 @@
 //! What an async runtime's scheduler does: spawns, polls, wakes, parks.
 //!
-//! The functions here write one record each, after a look at the switch. They say what was observed,
+//! The functions here write one record each, if something records. They say what was observed,
 //! in any order and with gaps; the model makes a legal schedule of it.
 
 use std::panic::Location;
@@ -40,7 +40,7 @@ impl AsyncTaskId {
     }
 
     /// Whether the task was reported as [spawned](Runtime::spawned) and not as [ended](Runtime::ended); true
-    /// of every task while live tasks [are not kept](keep_live_tasks).
+    /// of every task while live tasks [are not kept](crate::keep_live_tasks).
     #[must_use]
     pub fn is_live(self) -> bool {
         live_tasks::has(self)
@@ -184,7 +184,7 @@ impl Runtime {
     }
 
     /// As [`poll_begins`](Self::poll_begins), of a task that was woken so long ago. Who woke it is not
-    /// known; where a wake is told as well, that one counts.
+    /// known; where the wake is recorded as well, that record counts.
     #[inline]
     pub fn poll_begins_after(self, task: AsyncTaskId, waited: Duration) {
         if is_enabled() {

@@ -1,8 +1,8 @@
-//! A span source: the way in for a source of spans and events, such as a `tracing` subscriber.
+//! Span sources: whatever reports spans and events, such as a `tracing` subscriber.
 //!
-//! A source has its own space of span ids and its own type of static call-site data. Records carry
-//! the span source's number, the span's id and the call site's address; what the address means is asked
-//! once per call site, off the record path, through the span source's `describe` function.
+//! A span source has its own space of span ids and its own type of static call-site data. Records carry
+//! the source's number, the span's id and the call site's address. The flush thread asks the source's
+//! `describe` function once for each call site what stands at its address.
 
 pub(crate) mod numbers;
 
@@ -41,6 +41,7 @@ pub struct Callsite {
 
 /// What a call site makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CallsiteKind {
     /// Spans.
     Span,
@@ -106,19 +107,19 @@ pub(crate) const FIELDS_TRUNCATED: u64 = 1 << 40;
 /// Words of fields, in the packed word.
 pub(crate) const FIELD_WORDS_MASK: u64 = 0xffff_ffff;
 
-/// There are as many span sources as a record can name.
+/// There are as many span sources as records can distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "all {} numbers of sources of spans are taken, and no more sources can be told apart; \
-    drop one of the same type of call sites first",
+    "all {} numbers of span sources are taken; drop a source whose call sites are of the same type first",
     MAX_SOURCES - 1
 )]
 pub struct TooManySpanSources;
 
-/// A source of spans and events whose call sites are described by `&'static T`.
+/// A source of spans and events whose call sites are described by `&'static T`: it records what a `tracing`
+/// subscriber or layer, or another library for spans, receives.
 ///
-/// Each method first looks at the switch and then writes one record. A span's id is any number but 0
-/// that is unique among the open spans of this span source; it may be used again after the span's end.
+/// Each method writes one record, if something records. A span's id is any number but 0
+/// that is unique among the source's open spans; it may be used again after the span's end.
 pub struct SpanSource<T: 'static> {
     number: u16,
     sites: PhantomData<fn(&'static T)>,
@@ -133,14 +134,14 @@ impl<T> fmt::Debug for SpanSource<T> {
 }
 
 impl<T: Sync + 'static> SpanSource<T> {
-    /// Opens a span source. `describe` is called on the flush thread, once for each call site; it must not
-    /// panic.
+    /// Registers a span source. `describe` is called on the flush thread, once for each call site; it must
+    /// not panic.
     ///
-    /// There are 1,023 numbers of span sources. A number that a span source had is used again by span sources of the same
-    /// `T` only, and only when there are no others left.
+    /// There are 1,023 numbers for span sources. When a source is dropped, its number can be used again by a
+    /// source of the same `T`, and is once no other number is left.
     ///
     /// # Errors
-    /// [`TooManySpanSources`] when all numbers are in use or were those of span sources of other types.
+    /// [`TooManySpanSources`] when all numbers are in use, or were those of sources of other types.
     pub fn register(
         describe: impl Fn(&'static T) -> Callsite + Send + Sync + 'static,
     ) -> Result<Self, TooManySpanSources> {
@@ -264,7 +265,7 @@ impl<T: Sync + 'static> SpanSource<T> {
         let fits = reservation.push_all(words);
         let mut writer = Fields::new(reservation);
         fields(&mut writer);
-        let cut = if writer.is_full() {
+        let truncated = if writer.is_full() {
             FIELDS_TRUNCATED
         } else {
             0
@@ -272,7 +273,7 @@ impl<T: Sync + 'static> SpanSource<T> {
         let mut reservation = writer.into_reservation();
         if fits {
             let field_words = (reservation.length() - N) as u64;
-            reservation.set(N - 1, words[N - 1] | cut | field_words);
+            reservation.set(N - 1, words[N - 1] | truncated | field_words);
             reservation.finish();
         }
     }

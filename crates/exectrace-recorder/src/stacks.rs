@@ -4,28 +4,28 @@
 //! to it, from the poll of the task down, is on the native stack. So the clone function of `waker`
 //! calls [`capture`], which walks the frame pointers from there up to the frame that polls
 //! (`walk` says how, and why that is safe), and keeps the return addresses and their hash. When the
-//! poll is over, the hash goes to the caller, and the addresses are told in a record if this thread
-//! has not told them in this epoch.
+//! poll is over, the hash goes to the caller, and the addresses are recorded if this thread
+//! has not recorded them in this epoch.
 //!
 //! # Several clones in one poll
 //!
 //! A task that waits for several things at once clones its waker for each, and the order says
 //! nothing (`timeout` polls what it guards first, `select!` begins anywhere). So up to
-//! [`MAX_STACKS`] stacks of a poll are kept, the first ones and the last, and told as one record,
+//! [`MAX_STACKS`] stacks of a poll are kept, the first ones and the last, and go into one record,
 //! with [`SEPARATOR`] between them. Which of them counts is decided where names are known:
 //! `resolve`.
 //!
 //! # Protocol
 //!
-//! A thread knows its innermost observed poll by a pointer to a [`Watch`].
+//! A thread knows its innermost observed poll by a pointer to an [`ObservedPoll`].
 //!
-//! 1. The pointer is null or samples to a `Watch`, and so does the pointer in each `Watch` to the one
-//!    that it is inside. All these stand, borrowed by a [`Watching`], in frames of functions that are
-//!    polling on this thread. A `Watching` is never forgotten and never leaves that frame: it is
-//!    dropped before the function returns or unwinds, and takes its `Watch` out of the chain, wherever
-//!    in it that is: polls of stackful coroutines end in any order. So a `Watch` in the chain exists.
+//! 1. The pointer is null or points to an `ObservedPoll`, and so does the pointer in each `ObservedPoll` to the one
+//!    that it is inside. All these stand, borrowed by an [`Observation`], in frames of functions that are
+//!    polling on this thread. An `Observation` is never forgotten and never leaves that frame: it is
+//!    dropped before the function returns or unwinds, and takes its `ObservedPoll` out of the chain, wherever
+//!    in it that is: polls of stackful coroutines end in any order. So an `ObservedPoll` in the chain exists.
 //! 2. Only this module uses the pointer, and never while it runs code that is not its own.
-//! 3. A `Watch` is changed through cells, by its own thread only.
+//! 3. An `ObservedPoll` is changed through cells, by its own thread only.
 
 #[cfg(test)]
 mod tests;
@@ -55,24 +55,24 @@ const STACK_HEAD_WORDS: usize = 2;
 /// With less room than this in the arena no stack is taken.
 const MIN_ROOM_WORDS: usize = STACK_HEAD_WORDS + 8;
 
-/// Hashes that a thread remembers to have told.
+/// Hashes of stacks that a thread remembers to have recorded.
 ///
-/// Direct-mapped: two that meet in one place are told again in turn, which costs time and nothing else.
+/// Direct-mapped: two that share a place are recorded again in turn, which costs time and nothing else.
 const REPORTED_PLACES: usize = 128;
 
 thread_local! {
-    static LOCAL: Local = const { Local::new() };
+    static ARENA: StackArena = const { StackArena::new() };
 }
 
-struct Local {
+struct StackArena {
     stack: Cell<ThreadStack>,
     /// The innermost observed poll, or null. See the protocol.
-    innermost: Cell<*const Watch>,
+    innermost: Cell<*const ObservedPoll>,
     arena: [Cell<u64>; ARENA_WORDS],
     reported: [Cell<u64>; REPORTED_PLACES],
 }
 
-impl Local {
+impl StackArena {
     const fn new() -> Self {
         Self {
             stack: Cell::new(ThreadStack::UNKNOWN),
@@ -84,8 +84,8 @@ impl Local {
 
     /// The innermost observed poll.
     #[inline(always)]
-    fn innermost(&self) -> Option<&Watch> {
-        // SAFETY: by rule 1 it is null or samples to a watch that exists, and by rule 2 it does so
+    fn innermost(&self) -> Option<&ObservedPoll> {
+        // SAFETY: by rule 1 it is null or points to an observed poll that exists, and by rule 2 it does so
         // for as long as `self` is borrowed here: no caller ends an observed poll meanwhile.
         unsafe { self.innermost.get().as_ref() }
     }
@@ -93,13 +93,13 @@ impl Local {
 
 /// An observed poll. Stands in the frame of the function that polls.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct ObservedPoll {
     /// Data pointer of the waker; clones of other wakers say nothing about this task.
     data: usize,
     /// Frame pointer of the frame that this stands in.
     frame: usize,
     /// The poll that this one is inside, or null. See the protocol.
-    outer: Cell<*const Watch>,
+    outer: Cell<*const ObservedPoll>,
     /// Where its stacks begin in the arena, where the last one begins, and where they end.
     start: Cell<u16>,
     last: Cell<u16>,
@@ -107,7 +107,7 @@ pub(crate) struct Watch {
     stacks: Cell<u8>,
 }
 
-impl Watch {
+impl ObservedPoll {
     /// A poll with a waker that carries `data`, by the function that this is compiled into.
     #[inline(always)]
     pub(crate) fn new(data: usize) -> Self {
@@ -123,7 +123,7 @@ impl Watch {
     }
 }
 
-/// Walks that met something else than a chain of frames up to the poll.
+/// Walks that did not find a chain of frames up to the poll.
 static BROKEN: AtomicU64 = AtomicU64::new(0);
 
 /// How many times a stack was not taken since the process began, as its chain of frame pointers did
@@ -158,59 +158,59 @@ pub fn has_frame_pointers() -> bool {
 
 /// Has clones of a poll's waker take the stack, while it exists.
 #[derive(Debug)]
-pub(crate) struct Watching<'a> {
-    watch: &'a Watch,
+pub(crate) struct Observation<'a> {
+    poll: &'a ObservedPoll,
 }
 
-impl<'a> Watching<'a> {
-    /// Begins to watch a poll. `None` where there are no frame pointers.
+impl<'a> Observation<'a> {
+    /// Begins to observe a poll. `None` where there are no frame pointers.
     #[inline(always)]
-    pub(crate) fn begin(watch: &'a Watch) -> Option<Self> {
+    pub(crate) fn begin(poll: &'a ObservedPoll) -> Option<Self> {
         if !has_frame_pointers() {
             return None;
         }
-        Some(Self::link(watch))
+        Some(Self::link(poll))
     }
 
     /// Makes this the innermost observed poll.
     #[inline(always)]
-    fn link(watch: &'a Watch) -> Self {
-        LOCAL.with(|local| {
-            if let Some(outer) = local.innermost() {
-                watch.outer.set(outer);
+    fn link(poll: &'a ObservedPoll) -> Self {
+        ARENA.with(|arena| {
+            if let Some(outer) = arena.innermost() {
+                poll.outer.set(outer);
                 let free = outer.end.get();
-                watch.start.set(free);
-                watch.last.set(free);
-                watch.end.set(free);
+                poll.start.set(free);
+                poll.last.set(free);
+                poll.end.set(free);
             }
-            local.innermost.set(watch);
+            arena.innermost.set(poll);
         });
-        Self { watch }
+        Self { poll }
     }
 
-    /// Ends the watch. Returns the hash of what was taken, and tells it if this thread has not yet.
+    /// Ends the observation. Returns the hash of what was taken, which is recorded if this thread has not done so yet.
     #[inline(always)]
     pub(crate) fn end(self, epoch: u32) -> Option<u64> {
-        (self.watch.stacks.get() > 0).then(|| tell(self.watch, epoch))
+        (self.poll.stacks.get() > 0).then(|| report(self.poll, epoch))
     }
 }
 
 #[cfg(test)]
-impl Watching<'_> {
+impl Observation<'_> {
     /// What a record would say.
     pub(crate) fn words(&self) -> Vec<u64> {
-        LOCAL.with(|local| local.words(self.watch, usize::MAX).collect())
+        ARENA.with(|arena| arena.words(self.poll, usize::MAX).collect())
     }
 }
 
-impl Drop for Watching<'_> {
+impl Drop for Observation<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        LOCAL.with(|local| {
-            if ptr::eq(local.innermost.get(), self.watch) {
-                local.innermost.set(self.watch.outer.get());
+        ARENA.with(|arena| {
+            if ptr::eq(arena.innermost.get(), self.poll) {
+                arena.innermost.set(self.poll.outer.get());
             } else {
-                local.unlink(self.watch);
+                arena.unlink(self.poll);
             }
         });
     }
@@ -218,8 +218,8 @@ impl Drop for Watching<'_> {
 
 /// Whether the thread is in an observed poll. None begins while nothing records.
 #[inline(always)]
-pub(crate) fn is_watching() -> bool {
-    LOCAL.with(|local| !local.innermost.get().is_null())
+pub(crate) fn is_observing() -> bool {
+    ARENA.with(|arena| !arena.innermost.get().is_null())
 }
 
 /// Takes the stack of the caller's caller, if `data` is what the waker of the innermost observed
@@ -227,57 +227,54 @@ pub(crate) fn is_watching() -> bool {
 #[inline(never)]
 pub(crate) fn capture(data: usize) {
     let own = walk::frame_pointer();
-    LOCAL.with(|local| {
-        let mut stack = local.stack.get();
+    ARENA.with(|arena| {
+        let mut stack = arena.stack.get();
         if !stack.is_known() {
             stack = ThreadStack::of_this_thread();
-            local.stack.set(stack);
+            arena.stack.set(stack);
         }
-        let Some(watch) = local.innermost() else {
+        let Some(poll) = arena.innermost() else {
             return;
         };
         let here = ptr::from_ref(&stack).addr();
-        let limit = ptr::from_ref(watch).addr();
+        let limit = ptr::from_ref(poll).addr();
         // A `frame` below the frame's own variables is no frame pointer.
-        if watch.data == data
-            && stack.contains(here)
-            && stack.contains(limit)
-            && watch.frame >= limit
+        if poll.data == data && stack.contains(here) && stack.contains(limit) && poll.frame >= limit
         {
-            local.take(watch, own, here, limit);
+            arena.take(poll, own, here, limit);
         }
     });
 }
 
 #[inline(never)]
-fn tell(watch: &Watch, epoch: u32) -> u64 {
-    LOCAL.with(|local| local.tell(watch, epoch))
+fn report(poll: &ObservedPoll, epoch: u32) -> u64 {
+    ARENA.with(|arena| arena.report(poll, epoch))
 }
 
-impl Local {
-    /// Takes a watch out of the chain that is not the innermost.
+impl StackArena {
+    /// Takes an observed poll out of the chain that is not the innermost.
     #[cold]
-    fn unlink(&self, watch: &Watch) {
+    fn unlink(&self, poll: &ObservedPoll) {
         let mut next = self.innermost();
         while let Some(inner) = next {
             let outer = inner.outer.get();
-            if ptr::eq(outer, watch) {
-                return inner.outer.set(watch.outer.get());
+            if ptr::eq(outer, poll) {
+                return inner.outer.set(poll.outer.get());
             }
-            // SAFETY: rule 1: it is null or samples to a watch that exists, as no poll ends meanwhile.
+            // SAFETY: rule 1: it is null or points to an observed poll that exists, as no poll ends meanwhile.
             next = unsafe { outer.as_ref() };
         }
     }
 
     /// Adds the stack from the frame at `own` on, leaving out that frame itself.
     #[inline(always)]
-    fn take(&self, watch: &Watch, own: usize, here: usize, limit: usize) {
-        if watch.stacks.get() == MAX_STACKS {
+    fn take(&self, poll: &ObservedPoll, own: usize, here: usize, limit: usize) {
+        if poll.stacks.get() == MAX_STACKS {
             // The last one gives way.
-            watch.end.set(watch.last.get());
-            watch.stacks.set(MAX_STACKS - 1);
+            poll.end.set(poll.last.get());
+            poll.stacks.set(MAX_STACKS - 1);
         }
-        let at = usize::from(watch.end.get());
+        let at = usize::from(poll.end.get());
         let room = ARENA_WORDS - at;
         if room < MIN_ROOM_WORDS {
             return;
@@ -285,10 +282,10 @@ impl Local {
         let mut places = self.arena[at + STACK_HEAD_WORDS..].iter().take(MAX_FRAMES);
         let (mut hash, mut count) = (0, 0);
         // SAFETY: `here` is in the frame of the function that this is compiled into, and `limit` is
-        // the address of the watch, which by rule 1 stands in the frame of a function that has not
+        // the address of the poll, which by rule 1 stands in the frame of a function that has not
         // returned. The caller has seen that both are in the stack that this thread was created with.
         let complete = unsafe {
-            walk::walk(own, here, limit, watch.frame, |address| {
+            walk::walk(own, here, limit, poll.frame, |address| {
                 let Some(place) = places.next() else {
                     return false;
                 };
@@ -304,21 +301,21 @@ impl Local {
             return;
         }
         let hash = finished(hash);
-        let last = usize::from(watch.last.get());
-        if watch.stacks.get() > 0 && self.arena[last].get() == hash {
+        let last = usize::from(poll.last.get());
+        if poll.stacks.get() > 0 && self.arena[last].get() == hash {
             return;
         }
         self.arena[at].set(hash);
         self.arena[at + 1].set(count);
-        watch.last.set(at as u16);
-        watch.end.set((at + STACK_HEAD_WORDS) as u16 + count as u16);
-        watch.stacks.set(watch.stacks.get() + 1);
+        poll.last.set(at as u16);
+        poll.end.set((at + STACK_HEAD_WORDS) as u16 + count as u16);
+        poll.stacks.set(poll.stacks.get() + 1);
     }
 
-    /// The hash of all that was taken; has it told if it is new.
-    fn tell(&self, watch: &Watch, epoch: u32) -> u64 {
+    /// The hash of all that was taken; records it if it is new.
+    fn report(&self, poll: &ObservedPoll, epoch: u32) -> u64 {
         let (mut hash, mut words, mut stacks) = (0, 0, 0);
-        for (own_hash, addresses) in self.stacks(watch) {
+        for (own_hash, addresses) in self.stacks(poll) {
             let with_separator = usize::from(stacks > 0) + addresses.len();
             if words + with_separator > MAX_STACK_WORDS {
                 break;
@@ -334,15 +331,15 @@ impl Local {
         // The tag differs from that of every other epoch, and is never 0.
         let tag = hash ^ u64::from(epoch) << 32 | 1;
         let place = &self.reported[(hash >> 32) as usize % REPORTED_PLACES];
-        if place.get() != tag && self.record(watch, hash, words, stacks).is_some() {
+        if place.get() != tag && self.record(poll, hash, words, stacks).is_some() {
             place.set(tag);
         }
         hash
     }
 
     /// Each stack of a poll: its hash and its addresses.
-    fn stacks(&self, watch: &Watch) -> impl Iterator<Item = (u64, &[Cell<u64>])> {
-        let mut rest = &self.arena[usize::from(watch.start.get())..usize::from(watch.end.get())];
+    fn stacks(&self, poll: &ObservedPoll) -> impl Iterator<Item = (u64, &[Cell<u64>])> {
+        let mut rest = &self.arena[usize::from(poll.start.get())..usize::from(poll.end.get())];
         std::iter::from_fn(move || {
             let (stack_head, addresses) = rest.split_first_chunk::<STACK_HEAD_WORDS>()?;
             let (addresses, next) = addresses.split_at_checked(stack_head[1].get() as usize)?;
@@ -352,8 +349,8 @@ impl Local {
     }
 
     /// What a record says of a poll's first `stacks` stacks.
-    fn words(&self, watch: &Watch, stacks: usize) -> impl Iterator<Item = u64> {
-        let stacks = self.stacks(watch).take(stacks).enumerate();
+    fn words(&self, poll: &ObservedPoll, stacks: usize) -> impl Iterator<Item = u64> {
+        let stacks = self.stacks(poll).take(stacks).enumerate();
         stacks.flat_map(|(index, (_, addresses))| {
             let separator = (index > 0).then_some(SEPARATOR);
             separator.into_iter().chain(addresses.iter().map(Cell::get))
@@ -361,11 +358,11 @@ impl Local {
     }
 
     #[cold]
-    fn record(&self, watch: &Watch, hash: u64, words: usize, stacks: usize) -> Option<()> {
+    fn record(&self, poll: &ObservedPoll, hash: u64, words: usize, stacks: usize) -> Option<()> {
         let (mut reservation, ticks) = Reservation::begin(3 + words)?;
         let fits = [head(Kind::StackIs, 0, ticks), hash, words as u64]
             .into_iter()
-            .chain(self.words(watch, stacks))
+            .chain(self.words(poll, stacks))
             .all(|word| reservation.push(word));
         fits.then(|| reservation.finish())
     }

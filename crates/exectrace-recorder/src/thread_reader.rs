@@ -75,7 +75,8 @@ impl ThreadReader {
         unreported
     }
 
-    /// Looks at all that the thread has published by `now`; `ahead` is told of it with its ticks.
+    /// Looks at all that the thread has published by `now`; `ahead` is given what is to be known early of each
+    /// record, with its ticks.
     pub(crate) fn look(&mut self, now: u64, mut ahead: impl FnMut(u64, &Upcoming)) {
         self.near = now;
         // Acquire, and before looking: what an ended thread wrote last is seen then.
@@ -366,7 +367,7 @@ mod tests {
         write(chunk, &life(10, 1));
         reader.look(100, |_, _| ());
         assert_eq!(take(&mut reader, 100), [4]);
-        // The third is of another span source.
+        // The third is of another source.
         write(chunk, &life(20, 2));
         reader.look(100, |_, _| ());
         assert_eq!(take(&mut reader, 100), [1, 1, 1, 1]);

@@ -1,4 +1,4 @@
-//! Wakers that tell who wakes a task, and where it waits.
+//! Wakers that record who wakes a task, and where it waits.
 //!
 //! [`observe_poll`] polls a future with a waker that carries the same data pointer as the caller's
 //! and a table of functions of ours, which record and then do what the original's do. Nothing is
@@ -22,7 +22,7 @@
 //!
 //! Reading an original needs no ordering: whoever holds one of our tables got it from the thread
 //! that set the slot, by a way that orders memory (wakers are `Send`), and coherence then forbids
-//! to read the null from before. What the original samples to was there before the caller had it.
+//! to read the null from before. What the original points to was there before the caller had it.
 
 use std::mem::ManuallyDrop;
 use std::ptr::{self, null_mut};
@@ -32,10 +32,10 @@ use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 use crate::enabled::{epoch, is_enabled};
 use crate::kinds::Kind;
 use crate::runtime::{AsyncTaskId, Runtime, StackHash};
-use crate::stacks::{self, Watch, Watching};
+use crate::stacks::{self, Observation, ObservedPoll};
 use crate::thread_buffer::record;
 
-/// Kinds of wakers that can be told apart. A program has one for each executor, and Tokio's tasks
+/// Kinds of wakers that can be distinguished. A program has one for each executor, and Tokio's tasks
 /// share one.
 const SLOTS: usize = 8;
 
@@ -69,9 +69,9 @@ const fn substitute<const SLOT: usize>() -> RawWakerVTable {
 /// Lives with the task's future; a new one says that nothing is known. 24 bytes.
 #[derive(Debug, Default)]
 pub struct PollState {
-    /// The epoch in which the waker was told.
-    told: u32,
-    /// The data pointer that was told.
+    /// The epoch in which the waker was recorded.
+    announced_epoch: u32,
+    /// The data pointer that was recorded.
     data: usize,
     /// Hash of the stack where the task waits, or 0.
     stack: u64,
@@ -82,7 +82,7 @@ impl PollState {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            told: 0,
+            announced_epoch: 0,
             data: 0,
             stack: 0,
         }
@@ -93,27 +93,27 @@ impl PollState {
     /// It is the stack where the task's waker was last cloned: a leaf future that finds an equal
     /// waker in its place does not clone again, and still waits there. `None` if no waker was cloned
     /// in this epoch, without frame pointers (see [`has_frame_pointers`](crate::has_frame_pointers)),
-    /// and while nothing records. The stack itself is told in a record of its own, once per thread
+    /// and while nothing records. The stack itself is in a record of its own, once per thread
     /// and epoch.
     #[must_use]
     pub fn stack(&self) -> Option<StackHash> {
-        (self.stack != 0 && self.told == epoch()).then_some(StackHash(self.stack))
+        (self.stack != 0 && self.announced_epoch == epoch()).then_some(StackHash(self.stack))
     }
 
-    /// Tells which address the wakers of the task carry, if that is not known yet.
+    /// Records which address the wakers of the task carry, if that was not recorded yet.
     ///
-    /// A future that is moved to another task (into a join set, say) meets other wakers there: a
-    /// wake of those is a wake of it from then on, so a new address is told as well.
+    /// A future that is moved to another task (into a join set, say) is given other wakers there: a
+    /// wake of those is a wake of it from then on, so a new address is recorded as well.
     #[inline]
-    fn tell(&mut self, runtime: Runtime, task: AsyncTaskId, data: *const (), epoch: u32) {
-        if self.told == epoch && self.data == data.addr() {
+    fn announce(&mut self, runtime: Runtime, task: AsyncTaskId, data: *const (), epoch: u32) {
+        if self.announced_epoch == epoch && self.data == data.addr() {
             return;
         }
-        if self.told != epoch {
+        if self.announced_epoch != epoch {
             // Stacks of earlier epochs may be unknown to the recordings of this one.
             self.stack = 0;
         }
-        self.told = epoch;
+        self.announced_epoch = epoch;
         self.data = data.addr();
         runtime.wakers_carry(task, data.addr());
     }
@@ -192,17 +192,17 @@ pub fn observe_poll<R>(
     let borrowed = ManuallyDrop::new(unsafe { Waker::new(data, vtable) });
     let mut inner = Context::from_waker(&borrowed);
     let epoch = epoch();
-    let watch = Watch::new(data.addr());
-    let watching = if epoch != 0 && !ptr::eq(vtable, original) {
-        state.tell(runtime, task, data, epoch);
-        Watching::begin(&watch)
+    let poll = ObservedPoll::new(data.addr());
+    let observation = if epoch != 0 && !ptr::eq(vtable, original) {
+        state.announce(runtime, task, data, epoch);
+        Observation::begin(&poll)
     } else {
         None
     };
     // The only call of `f`, so that its body is compiled here once.
     let result = f(&mut inner);
-    if let Some(watching) = watching
-        && let Some(stack) = watching.end(epoch)
+    if let Some(observation) = observation
+        && let Some(stack) = observation.end(epoch)
     {
         state.stack = stack;
     }
@@ -282,13 +282,13 @@ unsafe fn forward<const SLOT: usize>(data: *const ()) -> Waker {
 /// # Safety
 /// - `data` is that of a waker with this slot's table; it is borrowed.
 unsafe fn clone<const SLOT: usize>(data: *const ()) -> RawWaker {
-    if stacks::is_watching() {
+    if stacks::is_observing() {
         stacks::capture(data.addr());
     }
     // SAFETY: `data` is as `forward` wants, and the waker is forgotten.
     let borrowed = ManuallyDrop::new(unsafe { forward::<SLOT>(data) });
     let cloned = ManuallyDrop::new(Waker::clone(&borrowed));
-    // An executor may clone into something else. With other data it is nothing that we have told.
+    // An executor may clone into something else. With other data it is nothing that we have recorded.
     let vtable = if cloned.data() == data {
         substitute_of(data, cloned.vtable())
     } else {

@@ -17,7 +17,7 @@ use crate::clock::since_origin_ns;
 use crate::model::Model;
 use crate::thread_reader::ThreadReader;
 
-/// So many threads are sampled at a time, in the order in which they were met: less than a millisecond at
+/// So many threads are sampled at a time, in the order of their first records: less than a millisecond at
 /// each flush.
 pub(super) const MAX_TIMED_THREADS: usize = 256;
 /// A look is repeated if it took longer than this, as its time is not known then.

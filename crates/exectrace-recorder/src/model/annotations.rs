@@ -44,7 +44,7 @@ impl Model {
             generation: self.machine.emitter.generation(),
             stay: Stay::default(),
             over: false,
-            cut: false,
+            split: false,
         };
         self.open_region(thread, region);
     }
@@ -90,13 +90,13 @@ impl Model {
         };
         match flow.state {
             FlowState::Running(thread) => self.close_region(thread, position, false),
-            // It can end when its thread's code goes on.
+            // It can end when its thread's own code runs again.
             FlowState::Runnable | FlowState::Waiting => flow.regions[position].over = true,
         }
     }
 
-    /// Closes a region of the flow that runs on the thread. `whole` says that it is a whole span.
-    pub(super) fn close_region(&mut self, thread: ThreadIndex, position: usize, whole: bool) {
+    /// Closes a region of the flow that runs on the thread. `is_span` says that it is all of a span.
+    pub(super) fn close_region(&mut self, thread: ThreadIndex, position: usize, is_span: bool) {
         self.run(thread);
         let Some((flow, stream, names, emitter)) = self.machine.running(thread) else {
             return;
@@ -104,12 +104,12 @@ impl Model {
         let key = flow.regions[position].key;
         flow.stays.just_left = None;
         flow.settle_region(position);
-        let whole = flow.close(position, whole, stream, names, emitter);
+        let is_span = flow.close(position, is_span, stream, names, emitter);
         if let RegionKey::Span(slot) = key
             && let Some(span) = self.spans.get_mut(slot)
         {
             span.flows = span.flows.saturating_sub(1);
-            span.whole = whole;
+            span.is_one_region = is_span;
         }
     }
 

@@ -133,7 +133,7 @@ impl Model {
         let Some(span) = self.spans.get_mut(slot) else {
             return;
         };
-        if span.whole || span.entries.count == 0 {
+        if span.is_one_region || span.entries.count == 0 {
             return;
         }
         span.entries.settle(now_ns);
@@ -167,7 +167,7 @@ impl Model {
         entered.find(|&first_ns| first_ns != 0).unwrap_or(0)
     }
 
-    /// Writes a log at the close of a span of which Go's tools show stretches only.
+    /// Writes a log at the close of a span of which Go's tools show only the times when it was entered.
     fn write_close_log(
         &mut self,
         thread: ThreadIndex,
@@ -175,10 +175,10 @@ impl Model {
         span: &SpanRecord,
     ) {
         self.run(thread);
-        let whole = Duration::from_nanos(span.end_ns - span.first_ns);
+        let length = Duration::from_nanos(span.end_ns - span.first_ns);
         let busy = Duration::from_nanos(span.busy_ns);
         let message = format!(
-            "span closed: {whole:.2?} from first entry to close, {busy:.2?} busy, {} entries",
+            "span closed: {length:.2?} from first entry to close, {busy:.2?} busy, {} entries",
             span.entries
         );
         let site = self.sites.get(site);

@@ -20,7 +20,7 @@ pub(crate) struct Emitter {
     /// Time of the last event.
     last_ns: u64,
     generation: u64,
-    /// There are more lanes than readers were told of.
+    /// There are more lanes than the trace says.
     lanes_grew: bool,
     /// The frame that marks the end of a region that is a part of a span.
     part_of_span: FrameId,
@@ -111,12 +111,12 @@ impl Emitter {
         self.event(self.no_thread, event);
     }
 
-    /// Remembers that the number of lanes is to be told.
+    /// Remembers that the number of lanes is to be written.
     pub(crate) fn lanes_grew(&mut self) {
         self.lanes_grew = true;
     }
 
-    /// Whether the number of lanes is to be told; asked once.
+    /// Whether the number of lanes is to be written; asked once.
     pub(crate) fn take_lanes_grew(&mut self) -> bool {
         std::mem::take(&mut self.lanes_grew)
     }

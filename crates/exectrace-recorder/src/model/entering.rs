@@ -2,12 +2,12 @@
 //!
 //! | flow | first entry | what the span is there |
 //! |---|---|---|
-//! | a thread's own | | each stretch in it is a region |
+//! | a thread's own | | each span of time in which it is entered is a region |
 //! | polled | all other spans of the flow are entered or done | one region, from first entry to close |
 //! | polled | another span, not its ancestor, was left and may be entered again | concurrent: carried by a user task of its own, from first entry to close |
 //!
 //! Regions of one flow must nest, and spans that an async task leaves and enters again in any order
-//! do not. User tasks may overlap. So no region of a polled flow is cut.
+//! do not. User tasks may overlap. So no region of a polled flow is split.
 //!
 //! A future's span can outlive the future, by the handles of detached children. That the future was
 //! dropped shows in a hint: `tracing` enters a future's span once more to drop the future, so it was
@@ -133,7 +133,7 @@ impl Model {
             generation: self.machine.emitter.generation(),
             stay: Stay::default(),
             over: false,
-            cut: false,
+            split: false,
         })
     }
 
@@ -261,15 +261,15 @@ impl Model {
             return;
         };
         span.entries.leave(now_ns);
-        let whole = last
+        let is_one_region = last
             && !is_ahead
             && span.entries.count == 1
             && span.handles <= 1
             && span.children == 0
             && !span.carried
             && !span.adopted;
-        if whole || span.closed || !is_polled {
-            self.end_stay(thread, slot, whole);
+        if is_one_region || span.closed || !is_polled {
+            self.end_stay(thread, slot, is_one_region);
         } else if let Some(flow) = self.machine.current_mut(thread) {
             flow.keep_left(slot);
         }
@@ -281,12 +281,12 @@ impl Model {
     }
 
     /// The flow that runs on the thread is done with a span: its region there ends.
-    pub(super) fn end_stay(&mut self, thread: ThreadIndex, slot: SpanSlot, whole: bool) {
+    pub(super) fn end_stay(&mut self, thread: ThreadIndex, slot: SpanSlot, is_one_region: bool) {
         let Some(flow) = self.machine.current_mut(thread) else {
             return;
         };
         if let Some(position) = flow.find(RegionKey::Span(slot)) {
-            self.close_region(thread, position, whole);
+            self.close_region(thread, position, is_one_region);
         } else if flow.forget_carried(slot)
             && let Some(span) = self.spans.get_mut(slot)
         {

@@ -31,7 +31,7 @@ pub(crate) enum FlowState {
 pub(crate) enum RegionKey {
     /// A region of the annotation API, by the ticks of its begin.
     Annotation(u64),
-    /// A span, or a stretch of it.
+    /// A span, or a part of it.
     Span(SpanSlot),
 }
 
@@ -39,7 +39,7 @@ pub(crate) enum RegionKey {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OpenRegion {
     pub(crate) key: RegionKey,
-    /// The span source of the span; `None` for the annotation API.
+    /// The span's source; `None` for the annotation API.
     pub(crate) source: Option<u16>,
     pub(crate) task: TaskId,
     pub(crate) name: NameId,
@@ -52,8 +52,8 @@ pub(crate) struct OpenRegion {
     pub(crate) stay: Stay,
     /// Its end has come, and is written when it is innermost and its flow runs.
     pub(crate) over: bool,
-    /// It was ended for another's sake and begun again.
-    pub(crate) cut: bool,
+    /// It was ended for another's sake and begun again, so it is in pieces.
+    pub(crate) split: bool,
 }
 
 impl OpenRegion {
@@ -76,8 +76,8 @@ pub(crate) struct Flow {
     /// The frame that names it: the root of each of its stacks.
     pub(crate) root: FrameId,
     pub(crate) state: FlowState,
-    /// The generation in which its state was told last.
-    told: u64,
+    /// The last generation that has its state.
+    announced: u64,
     /// Its last sequence number in that generation.
     seq: u64,
     /// The number of its present or last poll, if it is an async task's.
@@ -93,13 +93,19 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
-    /// A flow whose making the generation knows, or will be told.
-    pub(crate) fn new(go: GoId, root: FrameId, state: FlowState, wait: NameId, told: u64) -> Self {
+    /// A flow whose state the generation `announced` has, or will have.
+    pub(crate) fn new(
+        go: GoId,
+        root: FrameId,
+        state: FlowState,
+        wait: NameId,
+        announced: u64,
+    ) -> Self {
         Self {
             go,
             root,
             state,
-            told,
+            announced,
             seq: 0,
             poll: 0,
             blocking: false,
@@ -115,13 +121,13 @@ impl Flow {
         self.seq
     }
 
-    /// Marks its state as told in this generation. Returns `false` if it was already.
+    /// Marks its state as written in this generation. Returns `false` if it was already.
     #[inline]
     pub(crate) fn mark_announced(&mut self, generation: u64) -> bool {
-        if self.told == generation {
+        if self.announced == generation {
             return false;
         }
-        self.told = generation;
+        self.announced = generation;
         self.seq = 0;
         true
     }
@@ -175,10 +181,10 @@ impl Flow {
         emitter.event(stream, Event::UserRegionBegin { task, name, stack });
     }
 
-    /// `whole` says that the region is a whole span by itself.
+    /// `is_span` says that the region is all of a span.
     fn write_end(
         region: &OpenRegion,
-        whole: bool,
+        is_span: bool,
         stream: Stream,
         names: &mut Names,
         emitter: &mut Emitter,
@@ -186,7 +192,7 @@ impl Flow {
         let name = emitter.name(names, region.name);
         let task = region.task;
         let stack = match region.key {
-            RegionKey::Span(_) if !whole => emitter.part_of_span(names),
+            RegionKey::Span(_) if !is_span => emitter.part_of_span(names),
             _ => StackId::NONE,
         };
         emitter.event(stream, Event::UserRegionEnd { task, name, stack });
@@ -198,12 +204,12 @@ impl Flow {
     /// above it have ended: its record has the truth. Else those above are closed with it and opened
     /// again, except those whose own end was probably lost: they stay closed.
     ///
-    /// `whole` says that the region is all of its span. Returns whether its end says so.
+    /// `is_span` says that the region is all of its span. Returns whether its end says so.
     #[inline]
     pub(crate) fn close(
         &mut self,
         position: usize,
-        whole: bool,
+        is_span: bool,
         stream: Stream,
         names: &mut Names,
         emitter: &mut Emitter,
@@ -211,23 +217,23 @@ impl Flow {
         let is_polled = self.is_polled();
         let is_innermost = position + 1 == self.regions.len();
         let region = &mut self.regions[position];
-        let whole = whole && !region.cut;
+        let is_span = is_span && !region.split;
         if is_innermost {
             if let Some(region) = self.regions.pop() {
-                Self::write_end(&region, whole, stream, names, emitter);
+                Self::write_end(&region, is_span, stream, names, emitter);
             }
         } else if is_polled && matches!(region.key, RegionKey::Span(_)) {
             region.over = true;
             return false;
         } else {
-            self.close_below_the_top(position, whole, stream, names, emitter);
+            self.close_below_the_top(position, is_span, stream, names, emitter);
         }
         self.close_ended(stream, names, emitter);
-        whole
+        is_span
     }
 
-    /// Closes the regions whose end came while they could not end. After a loss, others may be cut for
-    /// it: else those below a region that never ends would be kept for ever.
+    /// Closes the regions whose end came while they could not end. After a loss, others may be split for
+    /// them: else those below a region that never ends would be kept for ever.
     pub(crate) fn close_over(&mut self, stream: Stream, names: &mut Names, emitter: &mut Emitter) {
         self.close_ended(stream, names, emitter);
         let is_lost = |region: &OpenRegion| region.over && region.suspect;
@@ -249,18 +255,18 @@ impl Flow {
     fn close_below_the_top(
         &mut self,
         position: usize,
-        whole: bool,
+        is_span: bool,
         stream: Stream,
         names: &mut Names,
         emitter: &mut Emitter,
     ) {
         let mut above = self.regions.split_off(position + 1);
         for region in above.iter_mut().rev() {
-            region.cut = true;
+            region.split = true;
             Self::write_end(region, false, stream, names, emitter);
         }
         if let Some(region) = self.regions.pop() {
-            Self::write_end(&region, whole, stream, names, emitter);
+            Self::write_end(&region, is_span, stream, names, emitter);
         }
         for region in above {
             if !region.suspect && !region.over {

@@ -18,8 +18,8 @@ const MAX_NAMED: u64 = 256;
 
 #[derive(Debug, Default)]
 struct Lane {
-    /// The generation in which its state was told last.
-    told: u64,
+    /// The last generation that has its state.
+    announced: u64,
     /// Its last sequence number in that generation.
     seq: u64,
     busy: bool,
@@ -83,14 +83,14 @@ impl Lanes {
         free.push(Reverse(lane.0));
     }
 
-    /// What a reader is told of the number of lanes: one more than the largest number.
+    /// The number of lanes that is written for readers: one more than the largest lane's.
     pub(crate) fn reader_count(&self) -> u64 {
         self.lanes.len() as u64 + 1
     }
 
     /// Starts an idle lane on a thread.
     pub(crate) fn start(&mut self, lane: ProcId, stream: Stream, emitter: &mut Emitter) {
-        self.tell(lane, stream, emitter);
+        self.announce(lane, stream, emitter);
         let entry = self.entry(lane);
         entry.seq += 1;
         entry.busy = true;
@@ -104,14 +104,14 @@ impl Lanes {
         emitter.event(stream, Event::ProcStop);
     }
 
-    /// Tells the lane's state, if this generation does not know it.
-    pub(crate) fn tell(&mut self, lane: ProcId, stream: Stream, emitter: &mut Emitter) {
+    /// Writes the lane's state, if this generation does not have it.
+    pub(crate) fn announce(&mut self, lane: ProcId, stream: Stream, emitter: &mut Emitter) {
         let generation = emitter.generation();
         let entry = self.entry(lane);
-        if entry.told == generation {
+        if entry.announced == generation {
             return;
         }
-        entry.told = generation;
+        entry.announced = generation;
         entry.seq = 0;
         let status = status(entry);
         emitter.event(stream, Event::ProcStatus { proc: lane, status });

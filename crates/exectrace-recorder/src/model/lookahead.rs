@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use super::threads::ThreadIndex;
 use crate::input::{AsyncKey, WakerKey};
 
-/// Who woke a task, as far as it tells what the task waited for.
+/// Who woke a task, as far as that shows what the task waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WakerKind {
     /// A worker in its runtime's driver: input, output or a timer.
@@ -137,7 +137,7 @@ impl Lookahead {
         self.wakers.get(&waker).copied()
     }
 
-    /// The runtime says that it was woken then; nobody may have told of that wake.
+    /// The runtime says that the task was woken then; perhaps no record says by whom.
     pub(crate) fn woken_at(&mut self, time_ns: u64, task: AsyncKey) {
         self.timed_wakes.push(Reverse((time_ns, task.task)));
     }

@@ -6,7 +6,7 @@
 //! format's rules. It has no clock, no thread and no I/O: the same records give the same bytes.
 //!
 //! Records must come in an order in which causes stand before their effects where that can be known;
-//! `merge` sees to it. What still comes out of order is repaired here: see each handler.
+//! `merge` sees to it. What still comes out of order is put right here: see each handler.
 
 mod annotations;
 mod closing;
@@ -295,7 +295,7 @@ impl Model {
         self.machine.rest_tracer();
     }
 
-    /// Something about the build, which a preamble did not tell: as a message and in the side data.
+    /// Something about the build that is in no preamble: written as a message and in the side data.
     pub(crate) fn note_about(&mut self, time_ns: u64, key: &'static str, value: &str) {
         self.note(time_ns, key, value);
         let pairs = vec![(key.into(), value.to_owned().into())];

@@ -37,7 +37,7 @@ pub(super) struct AsyncTask {
     pub(super) woken: bool,
     /// It was alive when the recording started, and no poll of it was seen: it may be polled since before.
     from_before: bool,
-    /// What its wakers carry, if it was told.
+    /// What its wakers carry, if that was recorded.
     pub(super) waker: Option<WakerKey>,
 }
 
@@ -86,7 +86,7 @@ impl AsyncTasks {
 }
 
 impl Model {
-    /// Takes in a task that is alive when a recording starts, before anything else is known of it.
+    /// Adds a task that is live when a recording starts, before anything else is known of it.
     pub(crate) fn adopt(&mut self, live: &LiveTask) {
         let number = live.task.get();
         if self.polls.tasks.contains_key(&number) || self.polls.tasks.len() >= MAX_ASYNC_TASKS {
@@ -120,12 +120,12 @@ impl Model {
         &mut self,
         name: Option<&str>,
         place: &'static Location<'static>,
-        told: Option<NameId>,
+        span_name: Option<NameId>,
     ) -> FrameId {
         let (file, line) = (files::shown(place.file()), place.line());
         let names = &mut self.machine.names;
-        let told = told.map(|told| names.text(told).to_owned());
-        match name.or(told.as_deref()) {
+        let span_name = span_name.map(|name| names.text(name).to_owned());
+        match name.or(span_name.as_deref()) {
             Some(name) => names.frame_of(name, file, line),
             None => names.frame_of(&format!("{file}:{line}"), file, line),
         }

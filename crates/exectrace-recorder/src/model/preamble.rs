@@ -1,8 +1,8 @@
 //! The preamble: the generation that begins a file, made for it from the model's state.
 //!
 //! The shared generations say nothing of user tasks and regions that were open before them, and they
-//! tell a flow's or lane's state only when it is used. So a file begins with one generation of its
-//! own that tells all: open user tasks (parents first), threads with their lanes, flows and open
+//! have a flow's or lane's state only once it is used. So a file begins with one generation of its
+//! own that has all: open user tasks (parents first), threads with their lanes, flows and open
 //! regions, idle lanes.
 
 use exectrace_format::conventions::TRACER_NAME;
@@ -15,7 +15,7 @@ use super::names::{FrameId, Leaf, NameId};
 use super::threads::{Thread, ThreadIndex};
 use super::{Model, TRACER_TASK};
 
-/// An open user task, as a preamble tells it.
+/// An open user task, as a preamble writes it.
 struct OpenUserTask {
     task: TaskId,
     parent: TaskId,
@@ -118,7 +118,7 @@ impl PreambleWriter<'_> {
         self.writer.stack(&frames)
     }
 
-    /// The tracer's flow tells the tasks, and what the tracer says of itself. Then, on its lane, each
+    /// The tracer's flow begins the user tasks, and logs what the tracer says of itself. Then, on its lane, each
     /// flow that has open regions and does not run is shown running, for its regions.
     fn tracer(&mut self, tasks: &[OpenUserTask], about: &[(&'static str, String)]) {
         let machine = &self.model.machine;

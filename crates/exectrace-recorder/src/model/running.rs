@@ -19,8 +19,8 @@ impl Machine {
         match thread.current {
             Some(current) => {
                 let generation = self.emitter.generation();
-                let untold = self.flows.get_mut(current);
-                if untold.is_some_and(|flow| flow.mark_announced(generation)) {
+                let flow = self.flows.get_mut(current);
+                if flow.is_some_and(|flow| flow.mark_announced(generation)) {
                     self.hold_lane(index);
                     self.write_status(index, current, GoStatus::Running);
                 }
@@ -68,7 +68,7 @@ impl Machine {
         }
     }
 
-    /// Tells the state of a flow that does not run, if this generation does not know it.
+    /// Writes the state of a flow that does not run, if this generation does not have it.
     fn announce_flow(&mut self, index: ThreadIndex, id: FlowId) {
         let generation = self.emitter.generation();
         let Some(flow) = self.flows.get_mut(id) else {
@@ -167,7 +167,7 @@ impl Machine {
         self.write_lane_count(index);
     }
 
-    /// Tells how many lanes there are, if that has changed: it takes a running flow to do so.
+    /// Writes how many lanes there are, if that has changed. Only a running flow can do so.
     fn write_lane_count(&mut self, index: ThreadIndex) {
         if self.emitter.take_lanes_grew() {
             let stack = self.stack(index, Leaf::None);

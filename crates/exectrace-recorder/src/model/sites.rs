@@ -101,7 +101,7 @@ impl Sites {
         }
     }
 
-    /// The call site of a key, which is described when it is met first.
+    /// The call site of a key, which is described the first time.
     #[inline]
     pub(crate) fn id_of(&mut self, key: CallsiteKey, names: &mut Names) -> SiteId {
         match self.by_key.get(&key) {

@@ -61,7 +61,7 @@ pub(crate) struct Span {
     /// A region in a polled flow shows it.
     pub(crate) has_long_region: bool,
     /// One region is the whole span, so it needs no record.
-    pub(crate) whole: bool,
+    pub(crate) is_one_region: bool,
     /// Its making was not seen.
     pub(crate) adopted: bool,
     pub(crate) closed: bool,
@@ -311,7 +311,7 @@ impl Span {
             entries: Entries::default(),
             carried: false,
             has_long_region: false,
-            whole: false,
+            is_one_region: false,
             adopted: false,
             closed: false,
             hidden: false,

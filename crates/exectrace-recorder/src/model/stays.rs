@@ -189,7 +189,7 @@ impl Flow {
     }
 
     /// The task of the innermost span or region that the flow is in; of the spans only those of this
-    /// span source, if one is named.
+    /// source, if one is given.
     pub(crate) fn task(&self, source: Option<u16>) -> Option<TaskId> {
         let is_wanted = |of: Option<u16>| source.is_none() || of.is_none() || of == source;
         let mut carried = self.stays.carried_inside.iter().rev();

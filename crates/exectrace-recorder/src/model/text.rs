@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::names::{FrameId, Names};
 use super::sites::{FieldRole, Site, category};
-use crate::fields::{CUT, FloorBoundary, MAX_TEXT_BYTES};
+use crate::fields::{ELLIPSIS, FloorBoundary, MAX_TEXT_BYTES};
 use crate::input::FieldValues;
 use crate::values::Value;
 
@@ -118,13 +118,13 @@ impl LogOrigin {
     }
 }
 
-/// The text, or as much of it as a string in a trace may have, and a mark that it was cut.
+/// The text, or as much of it as a string in a trace may have, and a mark that it was truncated.
 pub(super) fn within_limit(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_TEXT_BYTES {
         return Cow::Borrowed(text);
     }
-    let kept = text.floor_boundary(MAX_TEXT_BYTES - CUT.len());
-    Cow::Owned(text[..kept].to_owned() + CUT)
+    let kept = text.floor_boundary(MAX_TEXT_BYTES - ELLIPSIS.len());
+    Cow::Owned(text[..kept].to_owned() + ELLIPSIS)
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ pub(crate) struct Machine {
 /// Why flows wait, where the machine itself decides it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reasons {
-    /// A status cannot tell why a flow waits.
+    /// A status has no room for why a flow waits.
     pub(crate) unknown: NameId,
     /// A thread's own flow, while the thread polls async tasks.
     pub(super) polling: NameId,
@@ -85,7 +85,7 @@ pub(crate) struct Reasons {
     pub(super) nested: NameId,
     /// A flow whose end or wait was not seen.
     pub(super) lost: NameId,
-    /// What runs on a thread whose worker goes on on another one.
+    /// What runs on a thread whose worker continues on another one.
     pub(super) moved: NameId,
     /// A task that is seen to be the cause of that. Also what its region is called.
     pub(super) blocks_in_place: NameId,
@@ -144,10 +144,10 @@ impl Machine {
         let root = self.names.frame_of(name, THREAD_FILE, 1);
         let name = self.names.intern(name);
         let stream = self.emitter.writer().stream(id);
-        let told = self.names.text(name).to_owned().into();
+        let text = self.names.text(name).to_owned().into();
         self.emitter.side(&SideRecord::ThreadName {
             thread: id,
-            name: told,
+            name: text,
         });
         self.threads[place] = Some(Thread::new(id, name, root, stream));
     }

@@ -84,8 +84,8 @@ impl Model {
 
     /// The parent of a new span or an event, and the task it gives.
     ///
-    /// Without a span of its own span source, it belongs to the region of the annotation API that the
-    /// thread's flow is in, or to none: another span source's spans are another tree.
+    /// Without a span of the same source, it belongs to the region of the annotation API that the
+    /// thread's flow is in, or to none: the spans of another source are another tree.
     pub(super) fn parent_of(
         &self,
         thread: ThreadIndex,
@@ -139,7 +139,7 @@ impl Model {
         }
     }
 
-    /// Tells fields as a log of the span's task, under the span's name.
+    /// Writes fields as a log of the span's task, under the span's name.
     pub(super) fn write_fields(
         &mut self,
         thread: ThreadIndex,

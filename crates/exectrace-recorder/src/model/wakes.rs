@@ -1,7 +1,7 @@
 //! Wakes: who woke which async task, by whatever name the task is called in them.
 //!
 //! A wake names the task, the address that the task's wakers carry, or the span that the runtime made
-//! around the task. Of some wakes only the time is known; those are told if nobody else told of them.
+//! around the task. Of some wakes only the time is known; those are written if no record of a wake comes before.
 
 use rustc_hash::FxHashMap;
 
@@ -23,7 +23,7 @@ const MAX_WAKERS: usize = 1 << 21;
 #[derive(Debug, Default)]
 pub(super) struct Wakers {
     tasks: FxHashMap<WakerKey, u64>,
-    /// Spans around tasks, by task; told before the task's spawn, and forgotten with the span.
+    /// Spans around tasks, by task; recorded before the task's spawn, and forgotten with the span.
     spans: FxHashMap<u64, TaskSpan>,
 }
 
@@ -175,7 +175,7 @@ impl Model {
         }
     }
 
-    /// Tells wakes up to this time of which only the time is known.
+    /// Writes wakes up to this time of which only the time is known.
     #[inline]
     pub(super) fn apply_timed_wakes(&mut self, until_ns: u64) {
         while let Some((time_ns, task)) = self.polls.lookahead.take_timed_wake(until_ns) {

@@ -1,8 +1,8 @@
 //! Lanes and workers: which lane a thread holds, and when it changes.
 //!
 //! A thread takes a lane when it first needs one: one that carries its name. A worker's lane is the
-//! worker's: when another thread goes on as the same worker (Tokio's `block_in_place`), that thread takes
-//! the lane, and what still runs on the first goes on on a lane of its own.
+//! worker's: when another thread continues as the same worker (Tokio's `block_in_place`), that thread takes
+//! the lane, and what still runs on the first thread continues on a lane of its own.
 
 use exectrace_format::{ProcId, SideRecord};
 
@@ -18,7 +18,7 @@ impl Machine {
         };
         let (stream, holds, lane, name) = (thread.stream, thread.holds, thread.lane, thread.name);
         match lane {
-            Some(lane) if holds => self.lanes.tell(lane, stream, &mut self.emitter),
+            Some(lane) if holds => self.lanes.announce(lane, stream, &mut self.emitter),
             Some(lane) => {
                 self.lanes.start(lane, stream, &mut self.emitter);
                 self.set_lane(index, Some(lane), true);
@@ -68,7 +68,7 @@ impl Machine {
             && let (true, Some(lane)) = (thread.holds, thread.lane)
         {
             let stream = thread.stream;
-            self.lanes.tell(lane, stream, &mut self.emitter);
+            self.lanes.announce(lane, stream, &mut self.emitter);
             self.lanes.stop(lane, stream, &mut self.emitter);
             self.set_lane(index, Some(lane), false);
         }
@@ -134,7 +134,7 @@ impl Machine {
         self.name_lane(lane, name);
     }
 
-    /// Another thread goes on as the worker whose lane this one has: it keeps what it runs, on a
+    /// Another thread continues as the worker whose lane this one has: this one keeps what it runs, on a
     /// lane of its own.
     pub(super) fn move_off(&mut self, index: ThreadIndex, lane: ProcId) {
         let Some(thread) = self.thread(index) else {

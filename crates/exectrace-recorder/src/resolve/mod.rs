@@ -43,7 +43,7 @@ pub(crate) struct Frame {
 /// What the stack of a waiting task says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AwaitStack {
-    /// What it waits for, in a word of `reason`; `None` if the stack does not tell.
+    /// What it waits for, in a word of `reason`; `None` if the stack does not show it.
     pub(crate) reason: Option<&'static str>,
     /// What it waits on, then the functions of the program that lead there, up to the task's root.
     /// Empty only for an empty stack.

@@ -8,7 +8,7 @@
 //!
 //! Two things come before that rule. A task that gives way is not waiting at all, whatever it is
 //! about to wait for: such a function decides at once. And wrappers are not in the table: a receive
-//! under `timeout` is a receive. The timer of the `timeout` itself is told apart, as a
+//! under `timeout` is a receive. The timer of the `timeout` itself is marked as a
 //! [guard](Wait::is_guard).
 //!
 //! The words are chosen for the profiles of `go tool trace`: what contains `chan`, `sync` or
@@ -179,7 +179,7 @@ pub(super) struct Wait {
 
 impl Wait {
     /// What the task waits for, in one of the words of this module; `None` if the stack does not
-    /// tell: the timer of a `timeout` does not.
+    /// say: the timer of a `timeout` does not.
     pub(super) fn block_reason(self) -> Option<&'static str> {
         self.reason.filter(|_| !self.is_guard)
     }

@@ -22,34 +22,34 @@ const POLL_FN: &str = "core::future::poll_fn::";
 /// - Except that a timer after something else does not count then: a task rarely goes to sleep in
 ///   the very poll in which it nearly waited for something else, and a `timeout` or `select!` that
 ///   the compiler has inlined looks the same.
-/// - The timer of a `timeout`, and stacks that do not tell a reason, count only if nothing else does.
+/// - The timer of a `timeout`, and stacks that show no reason, count only if nothing else does.
 /// - If several are left, the reason is `select`, and the frames are those that they have in common,
 ///   below one that names what is awaited.
 pub(super) fn together(stacks: Vec<Vec<Frame>>) -> AwaitStack {
-    let mut told: Vec<Told> = stacks.into_iter().map(Told::of).collect();
-    while let [.., before, last] = told.as_slice()
+    let mut seen: Vec<Seen> = stacks.into_iter().map(Seen::of).collect();
+    while let [.., before, last] = seen.as_slice()
         && last.wait.reason == Some(SLEEP)
         && before.says_more_than_a_timer()
         && !before.is_polled_beside(last)
     {
-        told.pop();
+        seen.pop();
     }
-    let Some(last) = told.pop() else {
+    let Some(last) = seen.pop() else {
         return AwaitStack {
             reason: None,
             frames: Vec::new(),
         };
     };
-    let mut counting: Vec<Told> = Vec::new();
-    for earlier in told {
+    let mut counting: Vec<Seen> = Vec::new();
+    for earlier in seen {
         let is_known = counting.iter().any(|other| other.frames == earlier.frames);
         if !is_known && earlier.frames != last.frames && earlier.is_polled_beside(&last) {
             counting.push(earlier);
         }
     }
     counting.push(last);
-    if counting.iter().any(Told::has_reason) {
-        counting.retain(Told::has_reason);
+    if counting.iter().any(Seen::has_reason) {
+        counting.retain(Seen::has_reason);
     }
     match counting.as_slice() {
         [one] => one.alone(),
@@ -59,12 +59,12 @@ pub(super) fn together(stacks: Vec<Vec<Frame>>) -> AwaitStack {
 
 /// A stack and what it says.
 #[derive(Debug)]
-struct Told {
+struct Seen {
     frames: Vec<Frame>,
     wait: Wait,
 }
 
-impl Told {
+impl Seen {
     fn of(frames: Vec<Frame>) -> Self {
         let wait = reason::wait(frames.iter().map(|frame| frame.function.as_str()));
         Self { frames, wait }
@@ -141,7 +141,7 @@ impl Told {
 }
 
 /// A wait for any of several things.
-fn choice(several: &[Told]) -> AwaitStack {
+fn choice(several: &[Seen]) -> AwaitStack {
     let Some((last, others)) = several.split_last() else {
         return AwaitStack {
             reason: None,
@@ -166,7 +166,7 @@ fn choice(several: &[Told]) -> AwaitStack {
     }];
     frames.extend(of_the_program(&last.frames[from..]));
     AwaitStack {
-        reason: several.iter().any(Told::has_reason).then_some(SELECT),
+        reason: several.iter().any(Seen::has_reason).then_some(SELECT),
         frames,
     }
 }
@@ -232,7 +232,7 @@ mod tests {
     use super::*;
 
     /// Stacks whose frames have the same address where they have the same name and number.
-    fn stacks(told: &[&[&str]]) -> Vec<Vec<Frame>> {
+    fn stacks(seen: &[&[&str]]) -> Vec<Vec<Frame>> {
         let frame = |text: &&str| {
             let address = text
                 .bytes()
@@ -240,13 +240,13 @@ mod tests {
             let function = text.split('@').next().unwrap_or("").to_owned();
             Frame { address, function }
         };
-        told.iter()
+        seen.iter()
             .map(|stack| stack.iter().map(frame).collect())
             .collect()
     }
 
-    fn shown(told: &[&[&str]]) -> (Option<&'static str>, Vec<String>) {
-        let stack = together(stacks(told));
+    fn shown(seen: &[&[&str]]) -> (Option<&'static str>, Vec<String>) {
+        let stack = together(stacks(seen));
         let names = stack
             .frames
             .into_iter()

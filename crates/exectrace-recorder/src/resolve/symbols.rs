@@ -15,7 +15,7 @@ use object::{Endianness, elf};
 const MAX_FUNCTIONS: usize = 1 << 22;
 /// Most names of one function that are read: enough to see what they have in common.
 const MAX_FOLDED: usize = 32;
-/// Most bytes of a symbol that are read; what is longer cannot be made readable, and is cut.
+/// Most bytes of a symbol that are read; what is longer cannot be made readable, and is truncated.
 const MAX_SYMBOL_BYTES: usize = 1 << 14;
 
 /// The functions of a module.

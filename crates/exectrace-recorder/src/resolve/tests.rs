@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 
 use super::reason::{JOIN, WATCH};
 use super::*;
-use crate::stacks::{Watch, Watching, has_frame_pointers};
+use crate::stacks::{Observation, ObservedPoll, has_frame_pointers};
 use crate::{AsyncTaskId, PollState, Runtime, observe_poll};
 
 /// Longer than any test.
@@ -40,10 +40,10 @@ fn stacks_of(future: Pin<&mut (dyn Future<Output = ()> + '_)>) -> Vec<u64> {
     let context = &mut Context::from_waker(&waker);
     // Nothing records, so it substitutes the waker and no more.
     observe_poll(runtime, task, &mut PollState::new(), context, |context| {
-        let watch = Watch::new(context.waker().data().addr());
-        let watching = Watching::begin(&watch);
+        let poll = ObservedPoll::new(context.waker().data().addr());
+        let observation = Observation::begin(&poll);
         assert_eq!(future.poll(context), Poll::Pending);
-        watching.map_or_else(Vec::new, |watching| watching.words())
+        observation.map_or_else(Vec::new, |observation| observation.words())
     })
 }
 

@@ -3,7 +3,7 @@
 //! # Protocol
 //!
 //! A record holds the number of its span source and the address of a call site, and may be read long after
-//! the span source was closed. What type the address is of is decided by the number.
+//! the source was dropped. The number decides of what type the address is.
 //!
 //! 1. A number is given to span sources of one type only, for the life of the process: to the one it was made
 //!    for, and after that one was closed to others of that type.
@@ -42,7 +42,7 @@ struct Numbers {
 
 static NUMBERS: Table<Numbers> = Table::new();
 
-/// Describes the call site at `address` of span source `span source`.
+/// Describes the call site at `address` of source `source`.
 pub(crate) fn describe(source: u16, address: u64) -> Option<Callsite> {
     let sources = NUMBERS.read();
     let entry = sources.entries.get(usize::from(source).checked_sub(1)?)?;
@@ -75,7 +75,8 @@ pub(crate) fn was_any_registered() -> bool {
     !NUMBERS.read().entries.is_empty()
 }
 
-/// The span source of this number is closed. What describes it stays: its records may still wait to be read.
+/// The span source of this number is gone. What describes its call sites stays: its records may still wait to be
+/// read.
 pub(crate) fn give_back(number: u16) {
     NUMBERS.change(|sources| sources.closed.push_back(number));
 }

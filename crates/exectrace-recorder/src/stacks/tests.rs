@@ -17,11 +17,11 @@ fn deeper(frames: usize, f: &dyn Fn()) {
 
 /// Watches a poll of a task with this data pointer; the stacks of it, in words.
 #[inline(never)]
-fn watched(data: usize, f: impl FnOnce()) -> Vec<u64> {
-    let watch = Watch::new(data);
-    let watching = Watching::begin(&watch);
+fn observed(data: usize, f: impl FnOnce()) -> Vec<u64> {
+    let poll = ObservedPoll::new(data);
+    let observation = Observation::begin(&poll);
     f();
-    watching.map_or_else(Vec::new, |watching| watching.words())
+    observation.map_or_else(Vec::new, |observation| observation.words())
 }
 
 /// Words, where there are frame pointers.
@@ -31,8 +31,8 @@ fn if_walked(words: usize) -> usize {
 
 #[test]
 fn a_stack_has_the_frames_between_the_poll_and_the_clone() {
-    let shallow = watched(1, || deeper(3, &|| capture(1)));
-    let deep = watched(1, || deeper(10, &|| capture(1)));
+    let shallow = observed(1, || deeper(3, &|| capture(1)));
+    let deep = observed(1, || deeper(10, &|| capture(1)));
     assert_eq!(deep.len(), shallow.len() + if_walked(7));
     assert_eq!(deep.is_empty(), !has_frame_pointers());
     assert!(!deep.contains(&SEPARATOR));
@@ -40,20 +40,20 @@ fn a_stack_has_the_frames_between_the_poll_and_the_clone() {
 
 #[test]
 fn a_deep_stack_is_cut_at_its_root_end() {
-    let words = watched(1, || deeper(500, &|| capture(1)));
+    let words = observed(1, || deeper(500, &|| capture(1)));
     assert_eq!(words.len(), if_walked(MAX_FRAMES));
 }
 
 #[test]
 fn clones_of_other_wakers_are_not_of_this_task() {
-    assert_eq!(watched(1, || deeper(3, &|| capture(2))), []);
+    assert_eq!(observed(1, || deeper(3, &|| capture(2))), []);
     capture(1);
 }
 
 #[test]
 fn the_first_stacks_of_a_poll_and_the_last_are_kept() {
-    let one = watched(1, || deeper(1, &|| capture(1))).len();
-    let words = watched(1, || {
+    let one = observed(1, || deeper(1, &|| capture(1))).len();
+    let words = observed(1, || {
         for frames in std::hint::black_box(vec![1, 2, 2, 3, 4, 9]) {
             deeper(frames, &|| capture(1));
         }
@@ -73,12 +73,12 @@ fn the_first_stacks_of_a_poll_and_the_last_are_kept() {
 #[test]
 fn polls_nest_and_a_panic_gives_the_outer_one_its_place_back() {
     let mut inner = Vec::new();
-    let outer = watched(1, || {
+    let outer = observed(1, || {
         deeper(1, &|| capture(1));
-        inner = watched(2, || deeper(5, &|| capture(2)));
+        inner = observed(2, || deeper(5, &|| capture(2)));
         let panic = std::panic::catch_unwind(|| {
-            let watch = Watch::new(3);
-            let _watching = Watching::begin(&watch);
+            let poll = ObservedPoll::new(3);
+            let _observation = Observation::begin(&poll);
             deeper(1, &|| capture(3));
             std::panic::resume_unwind(Box::new(()));
         });
@@ -88,18 +88,18 @@ fn polls_nest_and_a_panic_gives_the_outer_one_its_place_back() {
     let separators = outer.iter().filter(|&&word| word == SEPARATOR).count();
     assert_eq!(separators, if_walked(1));
     assert_eq!(inner.is_empty(), !has_frame_pointers());
-    assert!(!is_watching());
+    assert!(!is_observing());
 }
 
-/// The data of the innermost watched poll, and of all it is inside.
+/// The data of the innermost observed poll, and of all it is inside.
 fn chain() -> Vec<usize> {
-    LOCAL.with(|local| {
+    ARENA.with(|arena| {
         let mut chain = Vec::new();
-        let mut next = local.innermost();
-        while let Some(watch) = next {
-            chain.push(watch.data);
+        let mut next = arena.innermost();
+        while let Some(poll) = next {
+            chain.push(poll.data);
             // SAFETY: rule 1.
-            next = unsafe { watch.outer.get().as_ref() };
+            next = unsafe { poll.outer.get().as_ref() };
         }
         chain
     })
@@ -116,25 +116,25 @@ fn polls_of_coroutines_that_end_in_any_order_leave_only_those_that_have_not_ende
         [2, 0, 1],
         [2, 1, 0],
     ] {
-        let watches = [0, 1, 2].map(Watch::new);
-        let mut watching: Vec<_> = watches
+        let watches = [0, 1, 2].map(ObservedPoll::new);
+        let mut observation: Vec<_> = watches
             .iter()
-            .map(|watch| Some(Watching::link(watch)))
+            .map(|poll| Some(Observation::link(poll)))
             .collect();
         let mut open = vec![2, 1, 0];
         assert_eq!(chain(), open);
         for end in order {
-            watching[end] = None;
+            observation[end] = None;
             open.retain(|&data| data != end);
             assert_eq!(chain(), open, "{order:?}");
             // What begins now is inside those that are left, and takes none of their stacks.
             deeper(1, &|| capture(end));
-            let inner = Watch::new(9);
-            let begun = Watching::link(&inner);
+            let inner = ObservedPoll::new(9);
+            let begun = Observation::link(&inner);
             assert_eq!(chain()[1..], open);
             drop(begun);
         }
-        assert!(!is_watching());
+        assert!(!is_observing());
     }
 }
 
@@ -142,15 +142,15 @@ fn polls_of_coroutines_that_end_in_any_order_leave_only_those_that_have_not_ende
 fn many_polls_one_inside_the_other_run_out_of_room_and_of_nothing_else() {
     fn nest(depth: usize) {
         if depth > 0 {
-            watched(depth, || {
+            observed(depth, || {
                 deeper(20, &|| capture(depth));
                 nest(depth - 1);
             });
         }
     }
     nest(40);
-    assert!(!is_watching());
-    let afterwards = watched(1, || deeper(3, &|| capture(1)));
+    assert!(!is_observing());
+    let afterwards = observed(1, || deeper(3, &|| capture(1)));
     assert_eq!(afterwards.is_empty(), !has_frame_pointers());
 }
 
@@ -235,10 +235,10 @@ fn a_thread_is_not_walked_on_a_stack_that_is_not_its_own() {
 #[test]
 fn hashes_differ_with_the_stack_and_not_with_the_poll() {
     let hash = |frames: usize| {
-        let watch = Watch::new(1);
-        let watching = Watching::begin(&watch);
+        let poll = ObservedPoll::new(1);
+        let observation = Observation::begin(&poll);
         deeper(frames, &|| capture(1));
-        watching.and_then(|watching| watching.end(1))
+        observation.and_then(|observation| observation.end(1))
     };
     let hashes: Vec<_> = [3, 4, 3].into_iter().map(hash).collect();
     assert_eq!(hashes[0].is_some(), has_frame_pointers());

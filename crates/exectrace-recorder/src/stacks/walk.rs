@@ -22,7 +22,7 @@
 //! 3. The words are read by a machine instruction and not as Rust values: what lies there may be a
 //!    part of anything, or nothing.
 //! 4. What was read is believed only if the chain leads to exactly the frame record that was
-//!    expected at its end, which the function at `limit` has told.
+//!    expected at its end, which the function at `limit` has given.
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod machine {
