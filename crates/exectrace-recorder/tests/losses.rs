@@ -130,10 +130,14 @@ fn a_formatting_ends_where_no_more_of_its_text_is_kept() {
     log_args("text", format_args!("{fails}"));
     let (report, events) = stop(recording, &bytes);
     assert_eq!(report.records_dropped, 0);
-    let cut = "0123456789".repeat(200)[..MAX_TEXT_BYTES - '…'.len_utf8()].to_owned() + "…";
+    let truncated = "0123456789".repeat(200)[..MAX_TEXT_BYTES - '…'.len_utf8()].to_owned() + "…";
     assert_eq!(
         messages(&events, "text"),
-        [cut.as_str(), cut.as_str(), "begun<formatting failed>"]
+        [
+            truncated.as_str(),
+            truncated.as_str(),
+            "begun<formatting failed>"
+        ]
     );
 }
 

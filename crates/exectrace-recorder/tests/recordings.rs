@@ -74,7 +74,7 @@ fn a_region_lies_between_the_programs_own_clock_readings() {
     };
     let regions: Vec<(u64, u64)> = times(true).zip(times(false)).collect();
     assert_eq!(regions.len(), readings.len());
-    // The two clocks differ by a constant, which the first region tells to within its bounds.
+    // The two clocks differ by a constant, which the first region gives to within its bounds.
     const ALLOWED_NS: i64 = 1_000;
     let offset_low = |(region, reading): (&(u64, u64), &(u64, u64, u64, u64))| {
         (region.0 as i64 - reading.1 as i64).max(region.1 as i64 - reading.3 as i64)
@@ -119,7 +119,7 @@ fn of_two_recordings_at_once_each_is_whole_and_the_late_one_names_what_was_open(
 }
 
 #[test]
-fn nothing_is_recorded_while_off_and_what_is_open_across_a_switch_breaks_nothing() {
+fn nothing_is_recorded_while_off_and_what_is_open_across_a_start_or_stop_breaks_nothing() {
     let _turn = turn();
     let (recording, first) = record();
     let task = Task::new("crosses");

@@ -20,7 +20,7 @@ const SIGNALS: u64 = 10_000;
 const ROUNDS: u64 = 5;
 
 static SITE: u8 = 0;
-static DOOR: OnceLock<SpanSource<u8>> = OnceLock::new();
+static SOURCE: OnceLock<SpanSource<u8>> = OnceLock::new();
 
 /// What the handlers have recorded, or tried to.
 static HANDLED: AtomicU64 = AtomicU64::new(0);
@@ -40,7 +40,7 @@ extern "C" fn handle(_: libc::c_int) {
     HANDLED.fetch_add(1, Ordering::Relaxed);
     exectrace_recorder::log("handler", "an event");
     drop(region("of a handler"));
-    if let Some(source) = DOOR.get() {
+    if let Some(source) = SOURCE.get() {
         source.enter(1);
         source.event(&SITE, Parent::Current(1), |fields| {
             fields.u64(0, 7);
@@ -51,7 +51,7 @@ extern "C" fn handle(_: libc::c_int) {
 }
 
 fn install() {
-    DOOR.get_or_init(|| {
+    SOURCE.get_or_init(|| {
         let describe = |_: &'static u8| Callsite {
             name: "signal",
             target: "signals",

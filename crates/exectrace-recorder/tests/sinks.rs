@@ -1,4 +1,4 @@
-//! Sinks that fail, block or panic: the program goes on, `stop` and the callback are told.
+//! Sinks that fail, block or panic: the program runs on, `stop` and the callback have the error.
 
 mod common;
 
@@ -30,8 +30,8 @@ impl<F: FnMut() -> io::Result<usize>> Write for Failing<F> {
     }
 }
 
-/// Options whose callback tells the returned list.
-fn told() -> (RecordingOptions, Arc<Mutex<Vec<String>>>) {
+/// Options whose callback adds to the returned list.
+fn reporting() -> (RecordingOptions, Arc<Mutex<Vec<String>>>) {
     let errors = Arc::new(Mutex::new(Vec::new()));
     let callback = {
         let errors = Arc::clone(&errors);
@@ -56,7 +56,7 @@ fn a_missing_folder_is_an_error_that_names_the_path_and_the_cause() {
 #[test]
 fn a_sink_that_fails_ends_its_recording_with_a_valid_trace_and_both_are_told() {
     let _turn = turn();
-    let (options, errors) = told();
+    let (options, errors) = reporting();
     let kept = Shared::default();
     let full = || Err(io::Error::from(io::ErrorKind::StorageFull));
     let sink = Failing {
@@ -115,7 +115,7 @@ fn a_closed_pipe_is_an_error_and_not_a_signal() {
 #[test]
 fn a_sink_that_panics_ends_its_recording_and_nothing_else() {
     let _turn = turn();
-    let (options, errors) = told();
+    let (options, errors) = reporting();
     let sink = Failing {
         writes: 1,
         kept: Shared::default(),

@@ -1,4 +1,4 @@
-//! More kinds of wakers than the recorder tells apart. A process of its own, as kinds are never
+//! More kinds of wakers than the recorder distinguishes. A process of its own, as kinds are never
 //! forgotten.
 
 use std::ptr;

@@ -9,7 +9,7 @@ use crate::span_sources::{NUMBERS, of_numbers};
 
 // Another thread can neither have the fields of a record nor see them.
 assert_not_impl_any!(Fields: Send, Sync);
-// The assertions can tell the difference.
+// The assertions can fail.
 assert_impl_all!(SpanSource<crate::span_sources::Numbers>: Send, Sync);
 
 #[test]

@@ -169,7 +169,7 @@ fn a_file_begun_late_names_the_tasks_and_regions_that_were_open() {
         |event| matches!(&event.kind, TraceEventKind::TaskBegin { name, .. } if &**name == "serve"),
     );
     let begin = begins
-        .expect("the task is told again")
+        .expect("the task is begun again")
         .time
         .0
         .cast_unsigned();
@@ -273,5 +273,5 @@ fn what_losses_left_open_ends_when_nothing_names_it_for_some_generations() {
         matches!(&event.kind, TraceEventKind::Log { category, task, .. }
             if &**category == "lost" && *task == TRACER_TASK)
     });
-    assert!(lost, "the loss is told");
+    assert!(lost, "the loss is written");
 }

@@ -617,7 +617,7 @@ fn a_file_begun_late_tells_each_task_with_its_state_and_regions() {
     );
     let events = trial.read().remove(1);
     let waits = states(&events, "waits");
-    // The shared generation tells the state once more.
+    // The shared generation has the state once more.
     assert_eq!(
         what(&waits),
         [

@@ -1,4 +1,4 @@
-//! Spans of async tasks: each has its first entry, close, busy time and entries, and none is cut.
+//! Spans of async tasks: each has its first entry, close, busy time and entries, and none is split.
 
 use std::panic::Location;
 

@@ -43,8 +43,8 @@ enum Action {
     Wake(u64),
     Park,
     Unpark(u64),
-    /// The whole life of a span with some of [`FIELDS`].
-    LeafRecords(u64, u64, Parent, usize),
+    /// A leaf span with some of [`FIELDS`].
+    LeafSpan(u64, u64, Parent, usize),
     /// A clone was published.
     CloneAhead(u64),
     Group,
@@ -57,8 +57,8 @@ fn parent() -> impl Strategy<Value = Parent> {
         3 => Just(Parent::Root),
         3 => (0..6u64).prop_map(Parent::Explicit),
         3 => (0..6u64).prop_map(Parent::Current),
-        1 => WHOLES.prop_map(Parent::Explicit),
-        1 => WHOLES.prop_map(Parent::Current),
+        1 => LEAF_IDS.prop_map(Parent::Explicit),
+        1 => LEAF_IDS.prop_map(Parent::Current),
     ]
 }
 
@@ -83,11 +83,11 @@ const FIELDS: [&[[u8; 8]]; 4] = [
     ],
 ];
 
-/// Ids of spans that mostly live their whole life at once.
-const WHOLES: std::ops::Range<u64> = 50..53;
+/// Ids of spans that are mostly leaf spans.
+const LEAF_IDS: std::ops::Range<u64> = 50..53;
 
 fn action() -> impl Strategy<Value = Action> {
-    let id = || prop_oneof![9 => 1..6u64, 1 => WHOLES];
+    let id = || prop_oneof![9 => 1..6u64, 1 => LEAF_IDS];
     prop_oneof![
         8 => (id(), 0..4u64, parent()).prop_map(|(id, site, parent)| Action::New(id, site, parent)),
         12 => id().prop_map(Action::Enter),
@@ -113,8 +113,8 @@ fn action() -> impl Strategy<Value = Action> {
         6 => id().prop_map(Action::Wake),
         3 => Just(Action::Park),
         4 => (0..3u64).prop_map(Action::Unpark),
-        6 => (WHOLES, 0..4u64, parent(), 0..FIELDS.len())
-            .prop_map(|(id, site, parent, fields)| Action::LeafRecords(id, site, parent, fields)),
+        6 => (LEAF_IDS, 0..4u64, parent(), 0..FIELDS.len())
+            .prop_map(|(id, site, parent, fields)| Action::LeafSpan(id, site, parent, fields)),
         1 => id().prop_map(Action::CloneAhead),
         3 => Just(Action::Group),
         3 => Just(Action::Generation),
@@ -196,7 +196,7 @@ fn input(action: &Action) -> Option<Input<'static>> {
         Action::Wake(id) => Input::Wake(task(id)),
         Action::Park => Input::Park,
         Action::Unpark(worker) => Input::Unpark { runtime: 1, worker },
-        Action::LeafRecords(..)
+        Action::LeafSpan(..)
         | Action::CloneAhead(_)
         | Action::Group
         | Action::Generation
@@ -204,14 +204,14 @@ fn input(action: &Action) -> Option<Input<'static>> {
     })
 }
 
-/// How the four records of a span's whole life are applied.
+/// How the four records of a leaf span are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wholes {
+enum LeafSpans {
     AtOnce,
     OneByOne,
 }
 
-fn play(steps: &[Step], wholes: Wholes) -> Trial {
+fn run(steps: &[Step], leaf_spans: LeafSpans) -> Trial {
     let mut trial = Trial::new();
     let mut now_ns = START_NS;
     for step in steps {
@@ -223,12 +223,12 @@ fn play(steps: &[Step], wholes: Wholes) -> Trial {
                 let ahead = Upcoming::Clone(span(id));
                 trial.model.look_ahead(|| now_ns, index, &ahead);
             }
-            (&Action::LeafRecords(id, name, parent, fields), _) => {
+            (&Action::LeafSpan(id, name, parent, fields), _) => {
                 let mut new = new_span(id, name, parent);
                 new.fields.values = Values::of(FIELDS[fields].as_flattened());
                 let times = [now_ns, now_ns + 10, now_ns + 300, now_ns + 310];
                 now_ns = times[3];
-                live(&mut trial, times, step.thread, new, wholes);
+                live(&mut trial, times, step.thread, new, leaf_spans);
             }
             (Action::Group, _) => trial.group(),
             (Action::Generation, _) => trial.generation(now_ns),
@@ -238,8 +238,14 @@ fn play(steps: &[Step], wholes: Wholes) -> Trial {
     trial
 }
 
-fn live(trial: &mut Trial, times: [u64; 4], thread: u32, new: NewSpan<'static>, wholes: Wholes) {
-    if wholes == Wholes::AtOnce && trial.apply_leaf_span(times, thread, &new) {
+fn live(
+    trial: &mut Trial,
+    times: [u64; 4],
+    thread: u32,
+    new: NewSpan<'static>,
+    leaf_spans: LeafSpans,
+) {
+    if leaf_spans == LeafSpans::AtOnce && trial.apply_leaf_span(times, thread, &new) {
         return;
     }
     let records = [
@@ -258,14 +264,14 @@ proptest! {
 
     #[test]
     fn any_sequence_of_records_gives_valid_files(steps in steps()) {
-        let mut trial = play(&steps, Wholes::OneByOne);
+        let mut trial = run(&steps, LeafSpans::OneByOne);
         let files = trial.read();
         prop_assert!(files.iter().all(|events| events.len() > 4));
     }
 
     #[test]
     fn a_spans_whole_life_tells_at_once_what_its_records_tell_one_by_one(steps in steps()) {
-        let [mut at_once, mut one_by_one] = [Wholes::AtOnce, Wholes::OneByOne].map(|wholes| play(&steps, wholes));
+        let [mut at_once, mut one_by_one] = [LeafSpans::AtOnce, LeafSpans::OneByOne].map(|leaf_spans| run(&steps, leaf_spans));
         at_once.group();
         one_by_one.group();
         prop_assert_eq!(at_once.files(), one_by_one.files());
@@ -278,7 +284,7 @@ proptest! {
 
     #[test]
     fn go_accepts_files_of_any_sequence_of_records(steps in steps()) {
-        let mut trial = play(&steps, Wholes::AtOnce);
+        let mut trial = run(&steps, LeafSpans::AtOnce);
         trial.group();
         for file in trial.files() {
             exectrace_referee::assert_bytes_accepted(file);

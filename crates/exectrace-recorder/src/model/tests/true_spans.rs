@@ -23,7 +23,7 @@ const TASKS: u64 = 4;
 #[derive(Clone, Debug)]
 enum Does {
     New(Option<Index>),
-    /// The whole life of a span.
+    /// All four records of a leaf span.
     Leaf,
     Enter(Index),
     Exit(Index),
