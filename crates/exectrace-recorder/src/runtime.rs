@@ -61,6 +61,7 @@ impl AsyncTaskId {
 /// What an async task is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum AsyncTaskKind {
     /// A spawned future.
     Future = 0,

@@ -59,6 +59,7 @@ pub enum CallsiteKind {
 ///
 /// A boolean field `exectrace.task` of a span decides before this does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TaskRule {
     /// Those without a parent.
     #[default]
