@@ -125,9 +125,9 @@ pub use ids::{GoId, ProcId, StackId, StringId, TaskId, ThreadId};
 pub use read::{
     Batch, BatchKind, Batches, ById, CompactEvent, CompactKind, EventError, EventForm, FrameRef,
     FramingError, Frontier, GoState, MAX_GENERATION_BYTES, MAX_STATE_BYTES, MAX_V1_BYTES, Metric,
-    OrderError, Owned, ProcState, RangeName, RangeScope, ReadCause, ReadError, Reader, StackFrame,
-    StateChange, SyncClock, TableError, Tables, TraceEvent, TraceEventKind, TraceTime, V1Error,
-    WireEvent, WireEvents,
+    OrderError, Owned, ProcState, RangeName, RangeScope, ReadCause, ReadError, Reader,
+    ReaderCheckpoint, ResumeError, StackFrame, StateChange, SyncClock, TableError, Tables,
+    TraceEvent, TraceEventKind, TraceTime, V1Error, WireEvent, WireEvents,
 };
 pub use side::{
     Inferred, LeftOut, MAX_SIDE_RECORD_BYTES, MAX_SIDE_TEXT_BYTES, SIDE_DATA_MAGIC,

@@ -9,7 +9,8 @@
 //! |---|---|
 //! | [`replay`], [`Replay`] | the walk, from begin to end or event by event |
 //! | [`Observer`] | takes what the walk reports; all methods do nothing by default |
-//! | [`State`] | all that is known at an instant; a clone of it is a checkpoint |
+//! | [`State`] | all that is known at an instant |
+//! | [`Checkpoint`] | the begin of a generation, from which a trace is replayed again |
 //! | [`Goroutine`], [`StateSpan`] | a goroutine at an instant, and the time it spent in one state |
 //! | [`Names`], [`Text`], [`Stack`] | names and stacks, by ids that hold for the whole trace |
 //! | [`Filter`], [`EventFilter`], [`Window`] | parts of a trace |
@@ -128,6 +129,7 @@
 
 #![forbid(unsafe_code)]
 
+mod checkpoint;
 mod filter;
 mod names;
 mod observer;
@@ -135,6 +137,7 @@ mod replay;
 mod state;
 mod window;
 
+pub use checkpoint::Checkpoint;
 pub use filter::{BoundFilter, EventFilter, Expression, Filter, FilterError};
 pub use names::{Location, Names, Stack, Text};
 pub use observer::{Input, Log, Observer, Wake};

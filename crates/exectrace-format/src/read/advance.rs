@@ -1,9 +1,11 @@
 //! What comes next: whose turn it is between generations, side data and events.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use crate::ids::GoId;
 
+use super::checkpoint::ReaderCheckpoint;
 use super::error::{ReadError, TableError};
 use super::event::{CompactEvent, SyncClock};
 use super::generations::NextGeneration;
@@ -68,6 +70,7 @@ impl<R: Read> Reader<R> {
 
     /// Reads a generation, or finds the end; either is a sync.
     fn next_generation(&mut self) -> Result<CompactEvent, Box<ReadError>> {
+        self.checkpoint = None;
         if let Some(trailing) = self.trailing.take() {
             self.generation.reset();
             return Ok(self.last_sync(Some(trailing)));
@@ -77,6 +80,9 @@ impl<R: Read> Reader<R> {
                 self.trailing = trailing;
                 let generation = &mut *self.generation;
                 self.order.begin_generation(generation.number);
+                // The order stays as it is now, but for the numbers of threads, until an event happens.
+                let first = self.source.first_batch();
+                let before = first.map(|first| (first, Arc::new(self.order.clone())));
                 self.merge.begin(generation, &mut self.order)?;
                 let (time, clock) = (
                     generation.rate.nanoseconds(generation.min_time),
@@ -84,7 +90,16 @@ impl<R: Read> Reader<R> {
                 );
                 self.side = SideCursor::default();
                 self.stage = ReadStage::Side;
-                Ok(self.sync(time, clock))
+                let sync = self.sync(time, clock);
+                self.checkpoint = before.map(|(first, order)| ReaderCheckpoint {
+                    version: self.source.version(),
+                    first,
+                    read_bytes: self.source.offset(),
+                    syncs: self.syncs - 1,
+                    time: sync.time,
+                    order,
+                });
+                Ok(sync)
             }
             NextGeneration::End => Ok(self.last_sync(None)),
             NextGeneration::Damaged(damage) => Ok(self.last_sync(Some(damage))),

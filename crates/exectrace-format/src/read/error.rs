@@ -60,6 +60,29 @@ pub enum ReadCause {
     /// A trace of Go 1.11 to 1.21 is damaged.
     #[error(transparent)]
     V1(#[from] V1Error),
+    /// A reader cannot go on from a checkpoint.
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
+}
+
+/// A reader cannot go on from a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ResumeError {
+    /// It is no regular file, so nothing but its beginning can be read.
+    #[error("cannot go on from a checkpoint: not a regular file")]
+    NotAFile,
+    /// The file has become shorter than what was read of it for the checkpoint.
+    #[error("cannot go on from a checkpoint: the file has {bytes} bytes, and {wanted} were read")]
+    TooShort {
+        /// Bytes that are there.
+        bytes: u64,
+        /// Bytes that were read.
+        wanted: u64,
+    },
+    /// The file has another version, or another batch where the generation begins.
+    #[error("cannot go on from a checkpoint: it is of another file, or the file has changed")]
+    OtherFile,
 }
 
 /// The sequence of batches is damaged.

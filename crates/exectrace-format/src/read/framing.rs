@@ -1,6 +1,6 @@
 //! The lowest layer of reading: header and batches, without a look at what they hold.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
 use crate::wire::{
     END_OF_GENERATION, EVENT_BATCH, EXPERIMENTAL_BATCH, HEADER_BYTES, MAX_BATCH_BYTES,
@@ -167,6 +167,14 @@ impl<R: Read> Framing<R> {
             }
         }
         Err(FramingError::HeadOverflow { field }.into())
+    }
+}
+
+impl<R: Read + Seek> Framing<R> {
+    /// Lets this byte of the file be read next. The input has the header at its beginning.
+    pub(crate) fn seek(&mut self, offset: u64) -> io::Result<()> {
+        self.offset = self.input.seek(SeekFrom::Start(offset))?;
+        Ok(())
     }
 }
 

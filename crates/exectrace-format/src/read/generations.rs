@@ -3,10 +3,11 @@
 //! Up to header 25 the first batch of the next generation shows that this one is complete; it is
 //! kept for later. From header 26 on a mark shows it.
 
-use std::io::Read;
+use std::io::{self, Read, Seek};
 
 use crate::wire::Version;
 
+use super::checkpoint::FirstBatch;
 use super::error::{FramingError, ReadCause, ReadError};
 use super::framing::{BatchHead, Framing, Item};
 use super::generation::Generation;
@@ -34,6 +35,9 @@ pub(super) struct Generations<R> {
     /// The payload of the batch that was read last.
     payload: Vec<u8>,
     first: bool,
+    keeps_first_batches: bool,
+    /// The first batch of the current generation, if that is to be kept.
+    first_batch: Option<FirstBatch>,
 }
 
 impl<R: Read> Generations<R> {
@@ -48,11 +52,27 @@ impl<R: Read> Generations<R> {
             spill: None,
             payload: Vec::new(),
             first: true,
+            keeps_first_batches: false,
+            first_batch: None,
         })
     }
 
     pub(super) fn version(&self) -> Version {
         self.framing.version()
+    }
+
+    /// The byte of the file that is read next.
+    pub(super) fn offset(&self) -> u64 {
+        self.framing.offset()
+    }
+
+    pub(super) fn keep_first_batches(&mut self) {
+        self.keeps_first_batches = true;
+    }
+
+    /// The first batch of the current generation, if such are kept.
+    pub(super) fn first_batch(&self) -> Option<FirstBatch> {
+        self.first_batch
     }
 
     /// Reads what is left of the file, of a version that has no generations.
@@ -174,7 +194,7 @@ impl<R: Read> Generations<R> {
     }
 
     fn add(
-        &self,
+        &mut self,
         generation: &mut Generation,
         head: BatchHead,
         payload: &[u8],
@@ -185,6 +205,9 @@ impl<R: Read> Generations<R> {
         } else if generation.payload_bytes > MAX_GENERATION_BYTES {
             FramingError::GenerationTooLarge(MAX_GENERATION_BYTES).into()
         } else {
+            if self.keeps_first_batches && generation.number == 0 {
+                self.first_batch = Some(FirstBatch::new(head, payload));
+            }
             generation.number = head.generation;
             match generation.add(head, payload, self.version()) {
                 Ok(()) => return Ok(()),
@@ -207,6 +230,21 @@ impl<R: Read> Generations<R> {
                 generation: generation.number,
                 cause: error.into(),
             })
+    }
+}
+
+impl<R: Read + Seek> Generations<R> {
+    /// Lets the generation come next that begins with this batch; false if that is not in the file, and then
+    /// nothing can be read any more.
+    pub(super) fn seek(&mut self, first: &FirstBatch) -> io::Result<bool> {
+        self.framing.seek(first.head.offset)?;
+        let is_there = match self.next_batch() {
+            Ok(Some(Item::Batch(head))) => FirstBatch::new(head, &self.payload) == *first,
+            Err(ReadCause::Io(error)) => return Err(error),
+            Ok(_) | Err(_) => false,
+        };
+        self.framing.seek(first.head.offset)?;
+        Ok(is_there)
     }
 }
 

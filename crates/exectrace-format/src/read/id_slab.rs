@@ -6,7 +6,7 @@
 use super::id_map::IdMap;
 
 /// Values by id, of which many come and go.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct IdSlab<T> {
     slots: Vec<SlabEntry<T>>,
     free: Vec<u32>,
@@ -15,7 +15,7 @@ pub(super) struct IdSlab<T> {
     likely: Vec<u32>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct SlabEntry<T> {
     id: u64,
     value: Option<T>,

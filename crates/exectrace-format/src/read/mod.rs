@@ -17,6 +17,8 @@
 //!
 //! `raw` ends after the first step: batches and their events as they stand in the file.
 //!
+//! `checkpoint` lets a reader go on in the middle of a file, where a generation begins.
+//!
 //! Between the bytes and the user's event nothing is copied, allocated or looked up in a map: a
 //! cursor decodes one event of its batch in place, the rule writes what the user sees, and goroutines
 //! and procs are found by the lowest bits of their ids (`id_slab`), names by arrays (`tables`).
@@ -28,6 +30,7 @@
 //! are those of Go's validating reader: what that accepts is accepted, what that refuses is refused.
 
 mod advance;
+mod checkpoint;
 mod decode;
 pub(crate) mod error;
 mod event;
@@ -57,8 +60,9 @@ use std::path::Path;
 use crate::side::SideRecord;
 use crate::wire::Version;
 
+pub use checkpoint::ReaderCheckpoint;
 pub use decode::WireEvent;
-pub use error::{EventError, FramingError, ReadCause, ReadError, TableError};
+pub use error::{EventError, FramingError, ReadCause, ReadError, ResumeError, TableError};
 pub use event::{CompactEvent, StackFrame, SyncClock, TraceEvent};
 pub use generations::MAX_GENERATION_BYTES;
 pub use kind::{ById, CompactKind, EventForm, Metric, Owned, RangeName, TraceEventKind};
@@ -126,6 +130,8 @@ pub struct Reader<R> {
     syncs: u64,
     shared: SharedNames,
     record: Option<SideRecord>,
+    /// The begin of the current generation, if checkpoints are to be given.
+    checkpoint: Option<ReaderCheckpoint>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,12 +200,15 @@ impl<R: Read> Reader<R> {
     }
 
     fn with(input: R, again: Option<File>) -> Result<Self, ReadError> {
-        let source = Generations::new(input)?;
+        Ok(Self::of(Generations::new(input)?, again))
+    }
+
+    fn of(source: Generations<R>, again: Option<File>) -> Self {
         let stage = match source.version().is_v1() {
             true => ReadStage::V1,
             false => ReadStage::Between,
         };
-        Ok(Self {
+        Self {
             source,
             generation: Box::new(Generation::new(again)),
             v1: None,
@@ -212,7 +221,8 @@ impl<R: Read> Reader<R> {
             syncs: 0,
             shared: SharedNames::default(),
             record: None,
-        })
+            checkpoint: None,
+        }
     }
 
     /// Sets how many bytes of state may be open at once, in place of [`MAX_STATE_BYTES`]: goroutines, procs,

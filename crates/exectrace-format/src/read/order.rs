@@ -57,7 +57,7 @@ pub(super) const NONE: u64 = u64::MAX;
 type Outcome = Result<(), Hindrance>;
 
 /// The state of the traced program.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Order {
     generation: u64,
     /// The number of the first generation with an event; 0 before that.

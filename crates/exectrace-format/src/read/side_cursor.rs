@@ -3,7 +3,7 @@
 use crate::side::{SideDataError, SideRecord, SideRecords};
 
 /// Where in the side data of a generation the next record begins.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct SideCursor {
     batch: usize,
     /// Where in the batch the next record begins; 0 before the batch's head is checked.
@@ -11,6 +11,11 @@ pub(super) struct SideCursor {
 }
 
 impl SideCursor {
+    /// Whether nothing of this generation has been yielded.
+    pub(super) fn is_at_begin(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// The next record of the batches with these payloads, or why the rest of a batch cannot be read.
     pub(super) fn next(
         &mut self,

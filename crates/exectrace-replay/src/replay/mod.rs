@@ -27,24 +27,7 @@ pub fn replay<R: Read, O: Observer>(
     reader: &mut Reader<R>,
     observer: &mut O,
 ) -> Result<Option<ReadError>, O::Error> {
-    let mut replay = Replay::new(observer);
-    let mut event = CompactEvent::default();
-    let damage = loop {
-        match reader.next_into(&mut event) {
-            Ok(true) => {
-                let input = Input {
-                    event: &event,
-                    tables: reader.tables(),
-                    side: reader.side_record(),
-                };
-                replay.step(&input, observer)?;
-            }
-            Ok(false) => break None,
-            Err(damage) => break Some(damage),
-        }
-    };
-    replay.finish(observer)?;
-    Ok(damage)
+    Replay::new(observer).run(reader, observer)
 }
 
 /// A replay whose caller reads the events, and may stop, look at the [`State`] or go on from a clone of it.
@@ -61,10 +44,40 @@ impl Replay {
         Self { state }
     }
 
-    /// A replay that goes on from a checkpoint: a clone of the state that a replay of the same trace had at
-    /// the begin of a generation.
+    /// A replay that goes on from a clone of the state that a replay of the same trace had at the begin of a
+    /// generation. [`Checkpoint`](crate::Checkpoint) joins it with the place in the file.
     pub fn resume(state: State) -> Self {
         Self { state }
+    }
+
+    /// Replays all that the reader still has, to the end of the trace or to where it is damaged: what is open
+    /// there ends with it. Returns the damage, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the observer, which end the replay.
+    pub fn run<R: Read, O: Observer>(
+        mut self,
+        reader: &mut Reader<R>,
+        observer: &mut O,
+    ) -> Result<Option<ReadError>, O::Error> {
+        let mut event = CompactEvent::default();
+        let damage = loop {
+            match reader.next_into(&mut event) {
+                Ok(true) => {
+                    let input = Input {
+                        event: &event,
+                        tables: reader.tables(),
+                        side: reader.side_record(),
+                    };
+                    self.step(&input, observer)?;
+                }
+                Ok(false) => break None,
+                Err(damage) => break Some(damage),
+            }
+        };
+        self.finish(observer)?;
+        Ok(damage)
     }
 
     /// What is known after the last event.

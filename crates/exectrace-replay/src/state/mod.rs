@@ -40,8 +40,8 @@ impl Marks {
 
 /// All that is known at an instant: who is alive, in which state, and what is open.
 ///
-/// A clone of it is a checkpoint, from which a [`Replay`](crate::Replay) can go on. Memory: what is open,
-/// and the [`Names`] of the trace.
+/// A clone of it is a part of a [`Checkpoint`](crate::Checkpoint), from which a [`Replay`](crate::Replay) can
+/// go on. Memory: what is open, and the [`Names`] of the trace.
 #[derive(Clone, Debug)]
 pub struct State {
     pub(crate) names: Names,

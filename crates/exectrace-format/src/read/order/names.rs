@@ -14,7 +14,7 @@ pub(super) struct KeptNameId(u32);
 /// Not in the tables of this generation.
 const ELSEWHERE: StringId = StringId(u64::MAX);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct KeptName {
     /// As it stands in the file.
     bytes: Box<[u8]>,
@@ -27,7 +27,7 @@ struct KeptName {
 }
 
 /// All names that are kept.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct KeptNames {
     slots: Vec<KeptName>,
     free: Vec<u32>,

@@ -11,7 +11,7 @@ use super::names::KeptNameId;
 use super::{Change, ITEM_BYTES, May, Must, Order, Outcome, Turn, Wait};
 
 /// An open range of a goroutine or proc.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct KnownRange {
     /// The kind of event that began it, or would have.
     begin: EventKind,
@@ -21,7 +21,7 @@ pub(super) struct KnownRange {
 }
 
 /// What is known of garbage collections.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Collector {
     seq: u64,
     running: Option<bool>,

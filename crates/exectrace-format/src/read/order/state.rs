@@ -38,7 +38,7 @@ impl Seq {
 }
 
 /// What is known of a goroutine.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct KnownGo {
     pub(super) status: u8,
     pub(super) seq: Seq,
@@ -48,7 +48,7 @@ pub(super) struct KnownGo {
 }
 
 /// What is known of a proc.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct KnownProc {
     pub(super) status: u8,
     pub(super) seq: Seq,
@@ -58,7 +58,7 @@ pub(super) struct KnownProc {
 }
 
 /// What is known of a thread.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct KnownThread {
     pub(super) id: u64,
     pub(super) proc: u64,
@@ -70,7 +70,7 @@ pub(super) struct KnownThread {
 }
 
 /// An open user task.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct OpenTask {
     pub(super) parent: TaskId,
     pub(super) name: KeptNameId,
