@@ -1,8 +1,8 @@
 //! The `exectrace` program: looks at execution traces, ours and those of Go programs.
 //!
 //! `args` is the command line, `commands` has a file for each command, `output` is how answers
-//! look, `schema` describes the JSON ones, `rewrite` makes traces of traces. What a trace means is
-//! found by the crates below: this one asks and shows.
+//! look, `schema` describes the JSON ones. What a trace means is found by the crates below, and so is
+//! how it is written in another form: this one asks and shows.
 
 #![forbid(unsafe_code)]
 
@@ -18,7 +18,6 @@ mod output;
 mod progress;
 mod question;
 mod reading;
-mod rewrite;
 mod schema;
 mod scope;
 mod shown_event;

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 
 use addr2line::Loader;
 use anyhow::anyhow;
-use exectrace_format::FrameRef;
+use exectrace_export::Symbolizer;
+use exectrace_format::StackFrame;
 use exectrace_format::conventions::UNKNOWN_FILE;
+use exectrace_replay::{Location, Names};
 use rustc_hash::FxHashMap;
-
-use crate::rewrite::{Frames, Place};
 
 /// Where the made-up numbers of new places begin. The recorder's, which count from 16, and
 /// addresses of programs are below it.
@@ -62,7 +62,7 @@ pub(crate) struct Symbols {
     /// Numbers of new places.
     counters: FxHashMap<(String, String, u64), u64>,
     /// What was found for the name that a place had.
-    found: FxHashMap<String, Option<Vec<Place>>>,
+    found: FxHashMap<String, Option<Vec<StackFrame>>>,
 }
 
 impl fmt::Debug for Symbols {
@@ -106,7 +106,7 @@ impl Symbols {
     }
 
     /// The places at an address, innermost first.
-    fn find(&mut self, function: &str) -> Option<Vec<Place>> {
+    fn find(&mut self, function: &str) -> Option<Vec<StackFrame>> {
         let (module, address) = address_in(function)?;
         let loader = self.modules.get(module)?;
         let mut found = Vec::new();
@@ -131,11 +131,9 @@ impl Symbols {
             let name = addr2line::demangle_auto(symbol.into(), None);
             found.push((readable(&name), UNKNOWN_FILE.to_owned(), 1));
         }
-        let places = found.into_iter().map(|(function, file, line)| Place {
-            pc: self.counter(&function, &file, line),
-            function,
-            file,
-            line,
+        let places = found.into_iter().map(|(function, file, line)| {
+            let pc = self.counter(&function, &file, line);
+            StackFrame::new(pc, function, file, line)
         });
         Some(places.collect())
     }
@@ -148,14 +146,15 @@ impl Symbols {
     }
 }
 
-impl Frames for Symbols {
-    fn replace(&mut self, frame: FrameRef<'_>) -> Option<Vec<Place>> {
-        address_in(frame.function)?;
-        if let Some(known) = self.found.get(frame.function) {
+impl Symbolizer for Symbols {
+    fn symbolize(&mut self, frame: &Location, names: &Names) -> Option<Vec<StackFrame>> {
+        let function = names.get(frame.function);
+        address_in(function)?;
+        if let Some(known) = self.found.get(function) {
             return known.clone();
         }
-        let found = self.find(frame.function);
-        self.found.insert(frame.function.to_owned(), found.clone());
+        let found = self.find(function);
+        self.found.insert(function.to_owned(), found.clone());
         found
     }
 }

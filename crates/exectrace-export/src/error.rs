@@ -11,8 +11,11 @@ use thiserror::Error;
 pub struct Exported {
     /// Events of the program that were read from the trace: all but syncs and side data.
     pub events: u64,
-    /// Items written: slices, instants, counter values, samples, lines or rows, as the format has it.
+    /// Items written: slices, instants, counter values, samples, lines, rows
+    /// or events, as the format has it.
     pub items: u64,
+    /// From the first event that was read to the last, in nanoseconds.
+    pub read_ns: u64,
     /// Items that were left out because a limit of the options was reached.
     pub left_out: u64,
     /// Why the trace could not be read to its end. What comes before the damage has been exported.

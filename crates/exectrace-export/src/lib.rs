@@ -6,6 +6,7 @@
 //! | [`chrome`] | older viewers of Chrome's JSON |
 //! | [`firefox`] | profiler.firefox.com |
 //! | [`folded`], [`speedscope`] | flame graphs, of a profile |
+//! | [`go_trace`] | a part of a trace as a trace, or the whole with other names of places |
 //! | `parquet`, with the feature of that name | many traces as one data set: DuckDB, Spark |
 //!
 //! Flame graphs are written of a [`Profile`](exectrace_analysis::Profile), which
@@ -18,6 +19,7 @@ mod chrome;
 mod error;
 mod firefox;
 mod flame;
+mod go_trace;
 mod options;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -27,8 +29,10 @@ mod tracks;
 
 pub use chrome::chrome;
 pub use error::{ExportError, Exported};
+pub use exectrace_replay::Window;
 pub use firefox::firefox;
 pub use flame::{folded, speedscope};
+pub use go_trace::{KeepFrames, Symbolizer, go_trace};
 pub use options::Options;
 #[cfg(feature = "parquet")]
 pub use options::ParquetOptions;

@@ -3,12 +3,12 @@
 use std::io::Write;
 
 use clap::Args;
+use exectrace_export::{KeepFrames, go_trace};
 
 use crate::failure::{Status, Usage};
 use crate::input::{self, TraceArgument};
 use crate::output::{Out, file::OutputArgument, units};
 use crate::reading;
-use crate::rewrite::{self, AsTheyAre};
 use crate::scope::Window;
 
 /// Cut a part out of a trace, as a valid trace of its own
@@ -28,15 +28,15 @@ pub(crate) struct Cut {
 
 impl Cut {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
-        let window = self.window.checked()?;
+        let window = self.window.checked()?.of_analysis();
         let (input, origin) = input::open(&self.trace.path)?;
         let reader = reading::begin(input, &origin)?;
         let mut file = self.output.create(&origin)?;
-        let rewritten = rewrite::rewrite(reader, &mut file, window, AsTheyAre)
-            .map_err(|error| file.cannot_write(error))?;
-        if rewritten.events == 0 {
-            let length = units::duration(rewritten.read_ns);
-            return match rewritten.damage {
+        let exported = go_trace(reader, &mut file, window, &mut KeepFrames)
+            .map_err(|error| file.cannot_export(error))?;
+        if exported.items == 0 {
+            let length = units::duration(exported.read_ns);
+            return match exported.damage {
                 Some(damage) => Err(reading::of_input(damage, &origin)),
                 None => Err(Usage::error(
                     format!("there are no events in this part of {}", origin.label),
@@ -48,13 +48,9 @@ impl Cut {
         }
         let written = file.finish_trace()?;
         if let Some(written) = written {
-            writeln!(
-                out,
-                "{} events in {written}",
-                units::count(rewritten.events)
-            )?;
+            writeln!(out, "{} events in {written}", units::count(exported.items))?;
         }
-        match rewritten.damage {
+        match exported.damage {
             Some(damage) => reading::damaged(damage, &origin, out),
             None => Ok(Status::Ok),
         }

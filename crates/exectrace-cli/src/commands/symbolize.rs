@@ -3,13 +3,12 @@
 use std::io::Write;
 
 use clap::Args;
+use exectrace_export::go_trace;
 
 use crate::failure::{Status, Usage, warn};
 use crate::input::{self, TraceArgument};
 use crate::output::{Out, file::OutputArgument, printable, units};
 use crate::reading;
-use crate::rewrite;
-use crate::scope::Window;
 use crate::symbols::{Binary, Symbols};
 
 /// Find names for places that a trace has as module and offset only
@@ -41,14 +40,14 @@ impl Symbolize {
         for binary in &self.binary {
             self.output.refuse(&binary.path)?;
         }
-        let symbols = Symbols::open(&self.binary)?;
+        let mut symbols = Symbols::open(&self.binary)?;
         let (input, origin) = input::open(&self.trace.path)?;
         let reader = reading::begin(input, &origin)?;
         let mut file = self.output.create(&origin)?;
-        let rewritten = rewrite::rewrite(reader, &mut file, Window::WHOLE, symbols)
-            .map_err(|error| file.cannot_write(error))?;
-        if rewritten.events == 0 {
-            return match rewritten.damage {
+        let exported = go_trace(reader, &mut file, None, &mut symbols)
+            .map_err(|error| file.cannot_export(error))?;
+        if exported.items == 0 {
+            return match exported.damage {
                 Some(damage) => Err(reading::of_input(damage, &origin)),
                 None => Err(Usage::error(
                     format!("there are no events in {}", origin.label),
@@ -57,7 +56,7 @@ impl Symbolize {
             };
         }
         let written = file.finish_trace()?;
-        let (places, without) = rewritten.frames.outcome();
+        let (places, without) = symbols.outcome();
         if let Some(written) = written {
             let named = units::count((places - without.len()) as u64);
             let places = units::count(places as u64);
@@ -83,7 +82,7 @@ impl Symbolize {
                 listed.join(", ")
             ));
         }
-        match rewritten.damage {
+        match exported.damage {
             Some(damage) => reading::damaged(damage, &origin, out),
             None => Ok(Status::Ok),
         }

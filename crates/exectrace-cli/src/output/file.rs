@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use clap::Args;
+use exectrace_export::ExportError;
 use exectrace_format::{CompactEvent, Reader};
 use same_file::Handle;
 use tempfile::NamedTempFile;
@@ -79,6 +80,14 @@ impl OutputFile {
     /// The error for an output that failed.
     pub(crate) fn cannot_write(&self, error: io::Error) -> anyhow::Error {
         anyhow::Error::new(error).context(format!("cannot write {}", self.label))
+    }
+
+    /// The error for an export that came to nothing.
+    pub(crate) fn cannot_export(&self, error: ExportError) -> anyhow::Error {
+        match error {
+            ExportError::Write(error) => self.cannot_write(error),
+            other => other.into(),
+        }
     }
 
     /// Ends the file and puts it in its place; gives back its name for people, where there is one.

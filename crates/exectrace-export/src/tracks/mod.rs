@@ -54,6 +54,7 @@ pub(crate) fn export<R: Read>(
     let damage = replay(&mut reader, &mut tracks)?;
     Ok(Exported {
         events: tracks.events,
+        read_ns: tracks.read_ns,
         damage,
         ..Exported::default()
     })

@@ -22,6 +22,8 @@ pub(super) struct Tracks<'w, W> {
     writer: &'w mut W,
     /// Events of the program.
     pub(super) events: u64,
+    /// From the first event to the last.
+    pub(super) read_ns: u64,
     pub(super) lanes: Lanes,
     pub(super) tasks: DrawnTasks,
     /// The wakes so far.
@@ -39,6 +41,7 @@ impl<'w, W: TrackWriter> Tracks<'w, W> {
         Self {
             writer,
             events: 0,
+            read_ns: 0,
             lanes: Lanes::default(),
             tasks: DrawnTasks::default(),
             wakes: 0,
@@ -202,6 +205,7 @@ impl<W: TrackWriter> Observer for Tracks<'_, W> {
     }
 
     fn finish(&mut self, state: &mut State) -> Result<(), ExportError> {
+        self.read_ns = state.now().abs_diff(state.begin());
         self.close_spans(state, true)?;
         self.write(state, Change::TheEnd)
     }

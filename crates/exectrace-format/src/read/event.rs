@@ -89,6 +89,24 @@ pub struct StackFrame {
     pub line: u64,
 }
 
+impl StackFrame {
+    /// An entry for a place that `pc` stands for.
+    pub fn new(
+        pc: u64,
+        function: impl Into<Arc<str>>,
+        file: impl Into<Arc<str>>,
+        line: u64,
+    ) -> Self {
+        let (function, file) = (function.into(), file.into());
+        Self {
+            pc,
+            function,
+            file,
+            line,
+        }
+    }
+}
+
 /// The clocks at an instant of the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

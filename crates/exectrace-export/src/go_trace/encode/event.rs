@@ -2,31 +2,27 @@
 
 use exectrace_format::{
     CompactEvent, CompactKind, Event, GoId, GoState, Metric, ProcId, ProcState, RangeName,
-    RangeScope, StackId, StateChange, StringId, Tables, TaskId,
+    RangeScope, StackId, StateChange, StringId, TaskId,
 };
 
-use crate::rewrite::texts::{Frames, Texts};
-use crate::rewrite::world::World;
+use exectrace_replay::{Range, State};
+
+use crate::go_trace::names::Context;
+use crate::go_trace::symbolizer::Symbolizer;
 
 use super::Encoder;
 
 impl Encoder {
     /// The event that says what this one does, apart from samples and statuses; `None` if there is
     /// none.
-    pub(super) fn event<F: Frames>(
+    pub(super) fn event<S: Symbolizer>(
         &mut self,
         event: &CompactEvent,
-        tables: &Tables,
-        world: &World,
-        texts: &mut Texts<F>,
+        context: &mut Context<'_, '_, S>,
     ) -> Option<Event> {
-        let own = texts.stack(event.stack, tables);
-        let stack = texts.written_stack(own, &mut self.writer);
         let writer = &mut self.writer;
-        let mut text = |id: StringId| {
-            let own = texts.text(id, tables);
-            texts.written_text(own, writer)
-        };
+        let stack = context.stack(event.stack, writer);
+        let mut text = |id: StringId| context.text(id, writer);
         Some(match event.kind {
             CompactKind::Metric { metric, value } => metric_event(metric, value, stack)?,
             CompactKind::Label { label, .. } => Event::GoLabel { label: text(label) },
@@ -55,7 +51,7 @@ impl Encoder {
                 task,
                 category: text(category),
                 // Free text is not kept.
-                message: writer.message(tables.text(message)),
+                message: self.writer.message(context.tables.text(message)),
                 stack,
             },
             CompactKind::StateTransition {
@@ -65,14 +61,14 @@ impl Encoder {
                 ..
             } => {
                 let reason = text(reason);
-                let own = texts.stack(go_stack, tables);
-                let go_stack = texts.written_stack(own, &mut self.writer);
-                self.flow_event(event, (go, from, to), reason, stack, go_stack, world)?
+                let go_stack = context.stack(go_stack, &mut self.writer);
+                let stacks = (stack, go_stack);
+                self.goroutine_event(event, (go, from, to), reason, stacks, context.state)?
             }
             CompactKind::StateTransition {
                 change: StateChange::Proc { proc, to, .. },
                 ..
-            } => self.lane_event(event, proc, to, world)?,
+            } => self.proc_event(event, proc, to, context.state)?,
             CompactKind::RangeBegin { range, .. } => {
                 let kind = match range {
                     RangeName::StopTheWorld(kind) => text(kind),
@@ -81,7 +77,7 @@ impl Encoder {
                 self.range_begin(range, kind, stack)?
             }
             CompactKind::RangeActive { range, scope }
-                if self.is_first_generation && world.is_open(range, scope) =>
+                if self.is_first_generation && is_open(context.state, range, scope) =>
             {
                 return None;
             }
@@ -134,14 +130,13 @@ impl Encoder {
         })
     }
 
-    fn flow_event(
+    fn goroutine_event(
         &mut self,
         event: &CompactEvent,
         (go, from, to): (GoId, GoState, GoState),
         reason: StringId,
-        stack: StackId,
-        go_stack: StackId,
-        world: &World,
+        (stack, go_stack): (StackId, StackId),
+        state: &State,
     ) -> Option<Event> {
         use GoState as S;
         Some(match (from, to) {
@@ -179,7 +174,7 @@ impl Encoder {
             (S::Running, S::Runnable) => Event::GoStop { reason, stack },
             (S::Running, S::Waiting) => Event::GoBlock { reason, stack },
             (S::Running, S::Syscall) => {
-                let proc = world.threads.get(&event.thread)?.proc?;
+                let proc = state.thread(event.thread)?.proc?;
                 Event::GoSyscallBegin {
                     proc_seq: self.proc_seq(proc),
                     stack,
@@ -191,12 +186,12 @@ impl Encoder {
         })
     }
 
-    fn lane_event(
+    fn proc_event(
         &mut self,
         event: &CompactEvent,
         proc: ProcId,
         to: ProcState,
-        world: &World,
+        state: &State,
     ) -> Option<Event> {
         Some(match to {
             ProcState::Running => Event::ProcStart {
@@ -207,15 +202,22 @@ impl Encoder {
             ProcState::Idle => Event::ProcSteal {
                 proc,
                 seq: self.proc_seq(proc),
-                thread: world.procs.get(&proc)?.holder?,
+                thread: state.procs().get(proc)?.holder?,
             },
             ProcState::Undetermined | ProcState::NotExist => return None,
         })
     }
 }
 
+/// Whether this range is open, of those that a generation reports as active.
+fn is_open(state: &State, range: RangeName, scope: RangeScope) -> bool {
+    let names = state.names();
+    let is_it = |open: &Range| open.scope == scope && names.get(open.name) == range.name();
+    state.ranges().any(is_it)
+}
+
 /// The event for a new value; `None` for quantities that the format has no event for.
-pub(in crate::rewrite) fn metric_event(
+pub(in crate::go_trace) fn metric_event(
     metric: Metric,
     value: u64,
     stack: StackId,
@@ -231,8 +233,8 @@ pub(in crate::rewrite) fn metric_event(
     })
 }
 
-/// The reader tells the parent 0 as none.
-pub(in crate::rewrite) fn parent_on_the_wire(parent: TaskId) -> TaskId {
+/// The reader yields the parent 0 as none.
+pub(in crate::go_trace) fn parent_on_the_wire(parent: TaskId) -> TaskId {
     if parent == TaskId::NONE {
         TaskId::BACKGROUND
     } else {

@@ -1,19 +1,19 @@
 //! From the events of a trace back to the bytes of one.
 //!
 //! Each event becomes the one that says the same; sequence numbers are counted anew. A switch from
-//! flow to flow, which the reader tells as three events, stays three. Here are samples, statuses and
-//! the numbers; `event` has all other events.
+//! goroutine to goroutine, which the reader yields as three events, stays three. Here are samples, statuses
+//! and the numbers; `event` has all other events.
 
 mod event;
 
 use exectrace_format::{
     CompactEvent, CompactKind, Event, GoId, GoState, GoStatus, ProcId, ProcState, ProcStatus,
-    StackId, StateChange, Tables, ThreadId, Writer,
+    StackId, StateChange, ThreadId, Writer,
 };
 use rustc_hash::FxHashMap;
 
-use super::texts::{Frames, Texts};
-use super::world::World;
+use super::names::Context;
+use super::symbolizer::Symbolizer;
 
 pub(super) use event::{metric_event, parent_on_the_wire};
 
@@ -26,9 +26,9 @@ pub(super) struct Encoder {
     proc_seqs: FxHashMap<ProcId, u64>,
     /// Of the collector, over the whole trace.
     collector_seq: u64,
-    /// Whether this is the first generation, in which nothing may be told to go on twice.
+    /// Whether this is the first generation, in which nothing may be reported twice as active.
     is_first_generation: bool,
-    /// Lanes that were told to be held, with the time: whether they are in a system call tells the
+    /// Procs that were reported as held, with the time: whether they are in a system call follows from the
     /// next event of the thread.
     held: FxHashMap<ThreadId, (ProcId, u64)>,
 }
@@ -59,7 +59,7 @@ impl Encoder {
         self.writer.event(stream, time_ns, event);
     }
 
-    /// Tells a lane's state; its numbers restart.
+    /// Writes a proc's status; its numbers restart.
     pub(super) fn put_proc_status(
         &mut self,
         thread: ThreadId,
@@ -71,7 +71,7 @@ impl Encoder {
         self.put(thread, time_ns, Event::ProcStatus { proc, status });
     }
 
-    /// Tells a flow's state; its numbers restart.
+    /// Writes a goroutine's status; its numbers restart.
     pub(super) fn put_go_status(
         &mut self,
         thread: ThreadId,
@@ -102,12 +102,12 @@ impl Encoder {
         self.put(thread, time_ns, event);
     }
 
-    /// The next number of a flow.
+    /// The next number of a goroutine.
     pub(super) fn go_seq(&mut self, go: GoId) -> u64 {
         next(self.go_seqs.entry(go).or_default())
     }
 
-    /// The next number of a lane.
+    /// The next number of a proc.
     pub(super) fn proc_seq(&mut self, proc: ProcId) -> u64 {
         next(self.proc_seqs.entry(proc).or_default())
     }
@@ -117,19 +117,16 @@ impl Encoder {
         next(&mut self.collector_seq)
     }
 
-    /// Writes what the event says; `world` is the state before it.
-    pub(super) fn encode<F: Frames>(
+    /// Writes what the event says.
+    pub(super) fn encode<S: Symbolizer>(
         &mut self,
         event: &CompactEvent,
         time_ns: u64,
-        tables: &Tables,
-        world: &World,
-        texts: &mut Texts<F>,
+        context: &mut Context<'_, '_, S>,
     ) {
         self.settle(event);
         if event.kind == CompactKind::StackSample {
-            let own = texts.stack(event.stack, tables);
-            let stack = texts.written_stack(own, &mut self.writer);
+            let stack = context.stack(event.stack, &mut self.writer);
             let go = if event.go == GoId::NONE {
                 GoId(0)
             } else {
@@ -140,16 +137,16 @@ impl Encoder {
             return;
         }
         if let CompactKind::StateTransition { change, .. } = event.kind
-            && self.status(event, change, time_ns, tables, world, texts)
+            && self.status(event, change, time_ns, context)
         {
             return;
         }
-        if let Some(encoded) = self.event(event, tables, world, texts) {
+        if let Some(encoded) = self.event(event, context) {
             self.put(event.thread, time_ns, encoded);
         }
     }
 
-    /// Tells the lanes that are known to be in a system call or not, now that this event follows.
+    /// Writes the status of a proc that is known to be in a system call or not, now that this event follows.
     fn settle(&mut self, event: &CompactEvent) {
         if self.held.is_empty() {
             return;
@@ -175,7 +172,7 @@ impl Encoder {
         }
     }
 
-    /// Tells all lanes that [`settle`](Self::settle) has not; they run.
+    /// Writes the status of all procs that [`settle`](Self::settle) has not; they run.
     pub(super) fn settle_all(&mut self) {
         let mut held: Vec<_> = self.held.drain().collect();
         held.sort_unstable();
@@ -185,19 +182,16 @@ impl Encoder {
     }
 
     /// Writes a status, if the change is one, and says whether it was.
-    fn status<F: Frames>(
+    fn status<S: Symbolizer>(
         &mut self,
         event: &CompactEvent,
         change: StateChange,
         time_ns: u64,
-        tables: &Tables,
-        world: &World,
-        texts: &mut Texts<F>,
+        context: &mut Context<'_, '_, S>,
     ) -> bool {
         match change {
             StateChange::Go { go, from, to } if from == to || from == GoState::Undetermined => {
-                let own = texts.stack(event.stack, tables);
-                let stack = texts.written_stack(own, &mut self.writer);
+                let stack = context.stack(event.stack, &mut self.writer);
                 if let Some(status) = go_status(to) {
                     self.put_go_status(event.thread, time_ns, go, status, stack);
                 }
@@ -211,7 +205,7 @@ impl Encoder {
                     ProcState::Idle => {
                         self.put_proc_status(event.thread, time_ns, proc, ProcStatus::Idle);
                     }
-                    ProcState::Running if world.is_in_syscall(event.thread) => {
+                    ProcState::Running if context.state.goroutine_in_syscall(proc).is_some() => {
                         self.put_proc_status(event.thread, time_ns, proc, ProcStatus::Syscall);
                     }
                     ProcState::Running if from == ProcState::Running => {
@@ -229,7 +223,7 @@ impl Encoder {
     }
 }
 
-/// The status of a flow in this state, if there is one.
+/// The status of a goroutine in this state, if there is one.
 pub(super) fn go_status(state: GoState) -> Option<GoStatus> {
     Some(match state {
         GoState::Runnable => GoStatus::Runnable,

@@ -1,10 +1,10 @@
 //! Threads for traces of Go 1.21 and older, as the newer format wants them.
 //!
-//! An old trace names the thread of a lane where the lane starts, and no more: the lane may go on elsewhere
-//! while its flow stays in a system call, the end of the call is told when the flow runs again, and the
-//! collector begins on no thread. The newer format wants a thread for each, and one lane and one flow a
-//! thread. So lanes and calls are given threads here: the one that the trace names while it is free, else a
-//! number of our own. A call keeps its thread when its lane goes on.
+//! An old trace names the thread of a proc where the proc starts, and no more: the proc may go on elsewhere
+//! while its goroutine stays in a system call, the end of the call is reported when the goroutine runs again,
+//! and the collector begins on no thread. The newer format wants a thread for each, and one proc and one
+//! goroutine a thread. So procs and calls are given threads here: the one that the trace names while it is
+//! free, else a number of our own. A call keeps its thread when its proc goes on.
 
 use std::collections::BTreeMap;
 
@@ -13,21 +13,21 @@ use exectrace_format::{
     ThreadId,
 };
 
-use super::world::World;
+use exectrace_replay::State;
 
 /// The first number of our own; the system's are below.
 const OWN_NUMBERS: u64 = 1 << 40;
 
-/// Which threads lanes and system calls have.
+/// Which threads procs and system calls have.
 #[derive(Debug, Default)]
-pub(super) struct Threads {
-    of_lanes: BTreeMap<ProcId, ThreadId>,
+pub(super) struct V1Threads {
+    of_procs: BTreeMap<ProcId, ThreadId>,
     of_calls: BTreeMap<GoId, ThreadId>,
 }
 
-impl Threads {
-    /// The events to be written for one of an old trace, in their order; `world` is the state before it.
-    pub(super) fn in_full(&mut self, event: &CompactEvent, world: &World) -> Vec<CompactEvent> {
+impl V1Threads {
+    /// The events to be written for one of an old trace, in their order; `state` is that before it.
+    pub(super) fn in_full(&mut self, event: &CompactEvent, state: &State) -> Vec<CompactEvent> {
         let change = match event.kind {
             CompactKind::StateTransition { change, .. } => Some(change),
             _ => None,
@@ -37,7 +37,7 @@ impl Threads {
             Some(StateChange::Proc { proc, to, .. }) => {
                 let thread = match to {
                     ProcState::Running => self.start(proc, event.thread),
-                    _ => self.stop(proc, world),
+                    _ => self.stop(proc, state),
                 };
                 events.push(on(event, thread));
             }
@@ -45,7 +45,7 @@ impl Threads {
                 go,
                 from: GoState::Syscall,
                 to,
-            }) if to != GoState::Running => self.end_call(event, go, to, world, &mut events),
+            }) if to != GoState::Running => self.end_call(event, go, to, state, &mut events),
             Some(StateChange::Go {
                 go,
                 from: GoState::Undetermined,
@@ -56,58 +56,53 @@ impl Threads {
                 events.push(on(event, thread));
             }
             _ => {
-                self.leave_call(event, change, world, &mut events);
-                events.push(on(event, self.thread_of(event, world)));
+                self.leave_call(event, change, state, &mut events);
+                events.push(on(event, self.thread_of(event, state)));
             }
         }
         events
     }
 
     /// The thread of an event that changes none.
-    fn thread_of(&self, event: &CompactEvent, world: &World) -> ThreadId {
+    fn thread_of(&self, event: &CompactEvent, state: &State) -> ThreadId {
         if event.kind == CompactKind::StackSample {
             return event.thread;
         }
-        if let Some(&thread) = self.of_lanes.get(&event.proc) {
+        if let Some(&thread) = self.of_procs.get(&event.proc) {
             return thread;
         }
         let is_range = matches!(
             event.kind,
             CompactKind::RangeBegin { .. } | CompactKind::RangeEnd { .. }
         );
-        let of_flow = world.goes.get(&event.go).and_then(|go| go.thread);
-        let any = || {
-            let mut threads = world.threads.iter();
-            let running = threads.find(|(_, thread)| thread.proc.is_some() && thread.go.is_some());
-            running.map(|(&thread, _)| thread)
-        };
-        let thread = is_range.then(|| of_flow.or_else(any)).flatten();
-        thread.unwrap_or(ThreadId::NONE)
+        let of_goroutine = thread_of(event.go, state);
+        let thread = is_range.then(|| of_goroutine.or_else(|| any_running(state)));
+        thread.flatten().unwrap_or(ThreadId::NONE)
     }
 
-    /// A lane starts on the thread that is named, if that is free.
+    /// A proc starts on the thread that is named, if that is free.
     fn start(&mut self, proc: ProcId, named: ThreadId) -> ThreadId {
-        self.of_lanes.remove(&proc);
+        self.of_procs.remove(&proc);
         let thread = self.free(named);
-        self.of_lanes.insert(proc, thread);
+        self.of_procs.insert(proc, thread);
         thread
     }
 
-    /// A lane stops; a flow in a system call keeps the thread.
-    fn stop(&mut self, proc: ProcId, world: &World) -> ThreadId {
-        let Some(thread) = self.of_lanes.remove(&proc) else {
+    /// A proc stops; a goroutine in a system call keeps the thread.
+    fn stop(&mut self, proc: ProcId, state: &State) -> ThreadId {
+        let Some(thread) = self.of_procs.remove(&proc) else {
             return ThreadId::NONE;
         };
-        if let Some(go) = call_on(thread, world) {
-            self.of_calls.insert(go, thread);
+        if let Some(goroutine) = state.goroutine_in_syscall(proc) {
+            self.of_calls.insert(goroutine.id, thread);
         }
         thread
     }
 
-    /// This thread, if neither a lane nor a call has it, else the first of our own that is free.
+    /// This thread, if neither a proc nor a call has it, else the first of our own that is free.
     fn free(&self, named: ThreadId) -> ThreadId {
         let taken = |thread: ThreadId| {
-            let mut all = self.of_lanes.values().chain(self.of_calls.values());
+            let mut all = self.of_procs.values().chain(self.of_calls.values());
             all.any(|&other| other == thread)
         };
         if named != ThreadId::NONE && !taken(named) {
@@ -117,35 +112,35 @@ impl Threads {
         own.find(|&thread| !taken(thread)).unwrap_or(named)
     }
 
-    /// The end of a call: on the thread that it kept, or with the lane, if that waited for it.
+    /// The end of a call: on the thread that it kept, or with the proc, if that waited for it.
     fn end_call(
         &mut self,
         event: &CompactEvent,
         go: GoId,
         to: GoState,
-        world: &World,
+        state: &State,
         events: &mut Vec<CompactEvent>,
     ) {
         if let Some(thread) = self.of_calls.remove(&go) {
             events.push(on(event, thread));
             return;
         }
-        let thread = world.goes.get(&go).and_then(|go| go.thread);
+        let thread = thread_of(go, state);
         let event = on(event, thread.unwrap_or(ThreadId::NONE));
         events.push(go_change(&event, go, GoState::Syscall, GoState::Running));
         events.push(go_change(&event, go, GoState::Running, to));
     }
 
-    /// A lane that runs another flow has left the thread on which its last one is in a system call.
+    /// A proc that runs another goroutine has left the thread on which its last one is in a system call.
     fn leave_call(
         &mut self,
         event: &CompactEvent,
         change: Option<StateChange>,
-        world: &World,
+        state: &State,
         events: &mut Vec<CompactEvent>,
     ) {
         let proc = event.proc;
-        let Some(&thread) = self.of_lanes.get(&proc) else {
+        let Some(&thread) = self.of_procs.get(&proc) else {
             return;
         };
         let Some(StateChange::Go {
@@ -156,18 +151,19 @@ impl Threads {
         else {
             return;
         };
-        let Some(in_call) = call_on(thread, world).filter(|&in_call| in_call != go) else {
+        let in_call = state.goroutine_in_syscall(proc);
+        let Some(in_call) = in_call.filter(|in_call| in_call.id != go) else {
             return;
         };
-        self.of_calls.insert(in_call, thread);
-        events.push(lane_change(
+        self.of_calls.insert(in_call.id, thread);
+        events.push(proc_change(
             event,
             thread,
             ProcState::Running,
             ProcState::Idle,
         ));
         let thread = self.start(proc, ThreadId::NONE);
-        events.push(lane_change(
+        events.push(proc_change(
             event,
             thread,
             ProcState::Idle,
@@ -176,10 +172,17 @@ impl Threads {
     }
 }
 
-/// The flow that is in a system call on a thread.
-fn call_on(thread: ThreadId, world: &World) -> Option<GoId> {
-    let go = world.threads.get(&thread)?.go?;
-    (world.goes.get(&go)?.state == GoState::Syscall).then_some(go)
+/// The thread on which a goroutine runs or is in a system call.
+fn thread_of(go: GoId, state: &State) -> Option<ThreadId> {
+    state.goroutines().get(go)?.thread_in_format()
+}
+
+/// The first of the threads that hold a proc and run a goroutine.
+fn any_running(state: &State) -> Option<ThreadId> {
+    let alive = state.goroutines().alive().into_iter();
+    let threads = alive.filter_map(|(_, slot)| state.goroutines().at(slot).thread_in_format());
+    let holds_proc = |&thread: &ThreadId| state.thread(thread).is_some_and(|it| it.proc.is_some());
+    threads.filter(holds_proc).min()
 }
 
 fn on(event: &CompactEvent, thread: ThreadId) -> CompactEvent {
@@ -194,7 +197,7 @@ fn go_change(at: &CompactEvent, go: GoId, from: GoState, to: GoState) -> Compact
     }
 }
 
-fn lane_change(
+fn proc_change(
     at: &CompactEvent,
     thread: ThreadId,
     from: ProcState,

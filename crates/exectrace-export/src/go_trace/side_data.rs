@@ -1,0 +1,83 @@
+//! What becomes of records of side data: which hold for good, and which belong to a time.
+
+use exectrace_format::SideRecord;
+
+/// Records that hold for good, such as names: the last of each, in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct LastingRecords(Vec<SideRecord>);
+
+impl LastingRecords {
+    /// Keeps the record, if it holds for good, in place of an earlier one about the same.
+    pub(super) fn take(&mut self, record: &SideRecord) {
+        match record {
+            SideRecord::Capabilities { .. } if self.0.contains(record) => {}
+            SideRecord::Capabilities { .. } => self.0.push(record.clone()),
+            _ => {
+                let Some(key) = key(record) else { return };
+                self.0.retain(|known| self::key(known) != Some(key));
+                self.0.push(record.clone());
+            }
+        }
+    }
+
+    pub(super) fn all(&self) -> &[SideRecord] {
+        &self.0
+    }
+}
+
+/// What a record is about: kind and number. `None` for what is about an instant.
+fn key(record: &SideRecord) -> Option<(u64, u64)> {
+    let about = match record {
+        SideRecord::ThreadName { thread, .. } => thread.0,
+        SideRecord::ProcName { proc, .. } => proc.0,
+        SideRecord::RuntimeName { id, .. } => *id,
+        SideRecord::GeneratedBy { .. } => 0,
+        // What was counted up to here: those to come are more than that.
+        SideRecord::ThreadTime { thread, .. } => thread.0,
+        _ => return None,
+    };
+    Some((record.kind(), about))
+}
+
+/// A thread that records is sampled at least once in this time.
+const BETWEEN_SAMPLES_NS: u64 = 200_000_000;
+
+/// From when to when a record of side data holds, if it is about an instant or a time.
+pub(super) fn time_of(record: &SideRecord) -> Option<(u64, u64)> {
+    match record {
+        SideRecord::Counter { time_ns, .. }
+        | SideRecord::Link { time_ns, .. }
+        | SideRecord::Inferred { time_ns, .. }
+        | SideRecord::Lost { time_ns, .. }
+        | SideRecord::LeftOut { time_ns, .. } => Some((*time_ns, *time_ns)),
+        // It says something of the time before it.
+        SideRecord::ThreadTime { time_ns, .. } => {
+            Some((time_ns.saturating_sub(BETWEEN_SAMPLES_NS), *time_ns))
+        }
+        SideRecord::Span(span) => Some((span.first_ns, span.end_ns)),
+        _ => None,
+    }
+}
+
+/// Moves the times in a record of side data, as those of the events are.
+pub(super) fn shift(record: &mut SideRecord, by_ns: u64) {
+    let add = |time_ns: &mut u64| *time_ns = time_ns.saturating_add(by_ns);
+    match record {
+        SideRecord::Counter { time_ns, .. }
+        | SideRecord::Link { time_ns, .. }
+        | SideRecord::Inferred { time_ns, .. }
+        | SideRecord::Lost { time_ns, .. }
+        | SideRecord::LeftOut { time_ns, .. }
+        | SideRecord::ThreadTime { time_ns, .. }
+        | SideRecord::BeganBefore { time_ns, .. } => add(time_ns),
+        SideRecord::Span(span) => {
+            add(&mut span.first_ns);
+            add(&mut span.end_ns);
+            // 0 says that there is no such ancestor.
+            if span.parent_ns != 0 {
+                add(&mut span.parent_ns);
+            }
+        }
+        _ => {}
+    }
+}
