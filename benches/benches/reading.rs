@@ -11,6 +11,7 @@ use exectrace_analysis::{Analysis, Options, ProfileKind};
 use exectrace_benches::{
     Counts, check, conclude, describe_run, instructions, keep, requests, valgrind,
 };
+use exectrace_export::KeepFrames;
 use exectrace_format::{CompactEvent, Reader};
 
 const USAGE: &str =
@@ -29,8 +30,8 @@ const EVENTS: f64 = 8.0;
 const REQUESTS: u64 = 4_000;
 
 /// What is done with a trace.
-const WAYS: [&str; 7] = [
-    "read", "summary", "findings", "perfetto", "chrome", "firefox", "folded",
+const WAYS: [&str; 8] = [
+    "read", "summary", "findings", "perfetto", "chrome", "firefox", "folded", "cut",
 ];
 
 fn main() -> ExitCode {
@@ -81,6 +82,10 @@ fn run(way: &str, path: &Path) -> io::Result<()> {
         "perfetto" => exectrace_export::perfetto(reader, out, &options),
         "chrome" => exectrace_export::chrome(reader, out, &options),
         "firefox" => exectrace_export::firefox(reader, out, &options),
+        "cut" => {
+            let whole = exectrace_export::go_trace(reader, out, None, &mut KeepFrames);
+            return whole.map(drop).map_err(io::Error::other);
+        }
         "folded" => {
             let options = Options {
                 profiles: vec![ProfileKind::WaitByReason],
