@@ -80,11 +80,11 @@ impl TrackWriter for Firefox<'_> {
                 self.run(time, worker, run, next, end, picture);
             }
             Change::RegionEnded { task, region, end } => {
-                self.region(time, task, region, end, picture)
+                self.region(time, task, region, end, picture);
             }
             Change::Span(span) => self.span(time, span, picture),
             Change::UserTaskEnded { user_task, end } => {
-                self.user_task(time, user_task, end, picture)
+                self.user_task(time, user_task, end, picture);
             }
             Change::Log(log) => self.log(time, log, picture),
             Change::Metric { name, value } => self.counter(time, name, value as f64, picture),
