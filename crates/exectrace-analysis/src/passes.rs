@@ -16,7 +16,9 @@ use crate::profile::ProfilePass;
 use crate::regions::RegionPass;
 use crate::syscalls::SyscallPass;
 use crate::tasks::TaskPass;
-use crate::time::{Flow, Flows, Part, RegionTime, Spans, TimeSpan, Totals, WholeSpan, World};
+use crate::time::{
+    BegunTask, Flow, Flows, Part, RegionTime, Spans, TimeSpan, Totals, WholeSpan, World,
+};
 use crate::user_tasks::UserTaskPass;
 use crate::workers::WorkerPass;
 
@@ -253,16 +255,17 @@ impl Passes {
         }
         let flow = world.state.goroutines().get(task.goroutine);
         let is_wanted = self.wants_by_id(world, flow);
-        let of = (task.name, task.place);
-        let part = Part::of_task(
-            of,
-            task.id.0,
-            task.goroutine,
-            (task.carries_span, is_wanted),
-        );
-        match (task.carries_span, &mut self.spans) {
-            (false, Some(spans)) => spans.task_begins(task.id.0, part),
-            _ => self.span_part(world, world.now, || part),
+        if task.carries_span {
+            let of = (task.name, task.place);
+            let part = || Part::of_task(of, task.id.0, task.goroutine, (true, is_wanted));
+            self.span_part(world, world.now, part);
+        } else if let Some(spans) = &mut self.spans {
+            let begun = BegunTask {
+                name: task.name,
+                stack: task.place,
+                is_wanted,
+            };
+            spans.task_begins(task.id.0, begun);
         }
     }
 

@@ -64,6 +64,8 @@ pub struct Names {
     location_ids: FxHashMap<Location, u32>,
     stacks: Vec<Arc<[u32]>>,
     stack_ids: FxHashMap<Arc<[u32]>, Stack>,
+    /// By stack: that of its innermost place alone, plus one; 0 where that was not asked for yet.
+    leaf_stacks: Vec<u32>,
     text_of_string: GenerationIds,
     stack_of_id: GenerationIds,
 }
@@ -77,6 +79,7 @@ impl Names {
             location_ids: FxHashMap::default(),
             stacks: Vec::new(),
             stack_ids: FxHashMap::default(),
+            leaf_stacks: Vec::new(),
             text_of_string: GenerationIds::default(),
             stack_of_id: GenerationIds::default(),
         };
@@ -169,12 +172,25 @@ impl Names {
         stack
     }
 
-    /// The stack of the innermost entry alone.
+    /// The stack of the innermost place alone.
     pub(crate) fn leaf_alone(&mut self, stack: Stack) -> Stack {
-        match self.entries(stack) {
+        match self.leaf_stacks.get(stack.index()) {
+            Some(&known) if known > 0 => Stack(known - 1),
+            _ => self.new_leaf_alone(stack),
+        }
+    }
+
+    #[cold]
+    fn new_leaf_alone(&mut self, stack: Stack) -> Stack {
+        let alone = match self.entries(stack) {
             &[leaf, _, ..] => self.intern_stack(&[leaf]),
             _ => stack,
+        };
+        if self.leaf_stacks.len() <= stack.index() {
+            self.leaf_stacks.resize(stack.index() + 1, 0);
         }
+        self.leaf_stacks[stack.index()] = alone.0 + 1;
+        alone
     }
 
     /// All texts so far, by their [`index`](Text::index).

@@ -24,5 +24,5 @@ pub(crate) use processors::Processors;
 pub use processors::ThreadTime;
 pub(crate) use regions::RegionTime;
 pub(crate) use span::TimeSpan;
-pub(crate) use tracing_spans::{Part, Spans, WholeSpan};
+pub(crate) use tracing_spans::{BegunTask, Part, Spans, WholeSpan};
 pub(crate) use world::{Totals, World};

@@ -70,11 +70,20 @@ pub(crate) struct Spans {
     own: FxHashMap<u64, i64>,
     /// User tasks that have begun and not ended, and carry nothing: what would be the part of a span that
     /// is the task.
-    begun: FxHashMap<u64, Part>,
+    begun: FxHashMap<u64, BegunTask>,
     /// By their begin.
     parts: FxHashMap<i64, Part>,
     /// The begins of parts, the oldest first; some are gone already.
     order: VecDeque<i64>,
+}
+
+/// A user task that has begun and may be a span: the place that it has as one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BegunTask {
+    pub(crate) name: Text,
+    pub(crate) stack: Stack,
+    /// Whether the filter lets its flow through.
+    pub(crate) is_wanted: bool,
 }
 
 /// A record whose part has not come.
@@ -243,20 +252,24 @@ impl Spans {
     }
 
     /// A user task begins that carries nothing, but may be a span.
-    pub(crate) fn task_begins(&mut self, task: u64, part: Part) {
+    pub(crate) fn task_begins(&mut self, task: u64, begun: BegunTask) {
         if self.begun.len() < MAX_PARTS {
-            self.begun.insert(task, part);
+            self.begun.insert(task, begun);
         }
     }
 
     /// A user task ends. The record of a span that it is has come: it is of the same generation.
     pub(crate) fn task_ends(&mut self, task: u64) {
         let begun = self.begun.remove(&task);
+        if self.own.is_empty() {
+            return;
+        }
         let first = self.own.remove(&task);
         let waiting = first.and_then(|first| self.records.get_mut(&first));
-        if let (Some(waiting), Some(mut part)) = (waiting, begun) {
-            part.go = waiting.record.flow;
-            waiting.task = Some(part);
+        if let (Some(waiting), Some(begun)) = (waiting, begun) {
+            let of = (begun.name, begun.stack);
+            let go = waiting.record.flow;
+            waiting.task = Some(Part::of_task(of, task, go, (false, begun.is_wanted)));
         }
     }
 

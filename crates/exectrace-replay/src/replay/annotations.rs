@@ -117,7 +117,10 @@ impl Replay {
         let carries_span =
             root.is_some_and(|root| state.names.get(root.function) == CONCURRENT_SPAN);
         let reported = if begins { state.now } else { state.begin };
-        let began_before = state.began_before.remove(&id);
+        let began_before = match state.began_before.is_empty() {
+            true => None,
+            false => state.began_before.remove(&id),
+        };
         UserTask {
             id,
             parent,
