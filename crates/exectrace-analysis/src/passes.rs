@@ -102,7 +102,7 @@ impl Passes {
 
     /// Whether the filter may let a flow through, or its time in a state.
     #[inline]
-    fn wants(&self, world: &World<'_>, flow: &Goroutine, span: Option<&StateSpan>) -> bool {
+    fn wants(&self, world: &World<'_>, flow: &Goroutine, span: Option<&StateSpan<'_>>) -> bool {
         self.filter.may_hold(world.names(), flow, span)
     }
 

@@ -42,7 +42,7 @@
 //! impl Observer for RunningTime {
 //!     type Error = Infallible;
 //!
-//!     fn leave(&mut self, state: &State, slot: Slot, span: &StateSpan) -> Result<(), Infallible> {
+//!     fn leave(&mut self, state: &State, slot: Slot, span: &StateSpan<'_>) -> Result<(), Infallible> {
 //!         if span.seen_state() == GoroutineState::Running {
 //!             let goroutine = state.goroutines().at(slot).id;
 //!             *self.0.entry(goroutine).or_default() += span.duration();

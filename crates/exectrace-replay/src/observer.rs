@@ -23,7 +23,7 @@ pub struct Input<'a> {
 #[non_exhaustive]
 pub struct Wake<'a> {
     /// The wait that it ends; `None` for a spawn.
-    pub wait: Option<&'a StateSpan>,
+    pub wait: Option<&'a StateSpan<'a>>,
     /// Where the waker was.
     pub stack: Stack,
     /// It was not seen, but concluded from the run that follows.
@@ -90,7 +90,7 @@ pub trait Observer {
 
     /// A goroutine leaves a state, or the trace ends. The state is as it was before.
     #[inline]
-    fn leave(&mut self, state: &State, slot: Slot, span: &StateSpan) -> Result<(), Self::Error> {
+    fn leave(&mut self, state: &State, slot: Slot, span: &StateSpan<'_>) -> Result<(), Self::Error> {
         Ok(())
     }
 

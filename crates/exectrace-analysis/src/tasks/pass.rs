@@ -5,7 +5,8 @@ use crate::histogram::Histogram;
 use crate::names::Places;
 use crate::time::{Flow, TimeSpan, World};
 use crate::top::Top;
-use exectrace_replay::{GoroutineKind, GoroutineState, Location, Next, StateSpan, Text};
+use exectrace_format::{ProcId, ThreadId};
+use exectrace_replay::{GoroutineKind, GoroutineState, Location, Next, Stack, Text};
 
 use super::{Run, TaskGroup, TaskInstance, Tasks};
 
@@ -51,8 +52,13 @@ struct RunRecord {
     task: u64,
     name: Text,
     user_task: u64,
-    span: StateSpan,
+    begin: i64,
     duration: u64,
+    worker: ProcId,
+    thread: ThreadId,
+    next: Next,
+    end_reason: Text,
+    end_stack: Stack,
 }
 
 impl TaskPass {
@@ -101,8 +107,13 @@ impl TaskPass {
             task: flow.id.0,
             name: flow.name,
             user_task: flow.user_task().0,
-            span: *span.whole(),
+            begin: span.begin,
             duration,
+            worker: span.proc,
+            thread: span.thread,
+            next: span.next,
+            end_reason: span.end_reason,
+            end_stack: span.end_stack,
         };
         self.longest_runs.push(duration, record);
         self.group(flow).longest_runs.push(duration, record);
@@ -270,21 +281,20 @@ fn instance(world: &World<'_>, flow: &Flow<'_>) -> TaskInstance {
 
 fn named(world: &World<'_>, run: &RunRecord) -> Run {
     let known = |id: u64| (id != u64::MAX).then_some(id);
-    let span = &run.span;
     Run {
         task: run.task,
         name: world.names().owned(run.name),
-        begin_ns: world.since_begin(span.begin),
+        begin_ns: world.since_begin(run.begin),
         duration_ns: run.duration,
-        worker: known(span.proc.0),
-        thread: known(span.thread.0),
+        worker: known(run.worker.0),
+        thread: known(run.thread.0),
         user_task: (run.user_task != 0).then_some(run.user_task),
-        next: match span.next {
+        next: match run.next {
             Next::State(state) => state.name(),
             Next::End => "ended",
             Next::TraceEnd => "trace_end",
         },
-        reason: world.names().owned(span.end_reason),
-        stack: world.names().places(span.end_stack),
+        reason: world.names().owned(run.end_reason),
+        stack: world.names().places(run.end_stack),
     }
 }

@@ -89,17 +89,18 @@ impl Analyzer {
 }
 
 /// The pool in which a flow is ready to run changes.
-#[inline]
+#[inline(always)]
 fn ready_in(flow: &mut Flow<'_>, totals: &mut Totals, ready_in: Option<u32>) {
     let was_ready_in = std::mem::replace(&mut flow.time.ready_in, ready_in);
     if was_ready_in == ready_in {
         return;
     }
     let (now, begin, clip) = (totals.now, totals.begin, totals.clip);
-    for (pool, change) in [(was_ready_in, -1), (ready_in, 1)] {
-        if let Some(pool) = pool {
-            totals.slack.runnable(pool, change, now, begin, clip);
-        }
+    if let Some(pool) = was_ready_in {
+        totals.slack.runnable(pool, -1, now, begin, clip);
+    }
+    if let Some(pool) = ready_in {
+        totals.slack.runnable(pool, 1, now, begin, clip);
     }
 }
 
@@ -155,7 +156,7 @@ impl Observer for Analyzer {
     }
 
     #[inline]
-    fn leave(&mut self, state: &State, slot: Slot, span: &StateSpan) -> Result<(), Infallible> {
+    fn leave(&mut self, state: &State, slot: Slot, span: &StateSpan<'_>) -> Result<(), Infallible> {
         let totals = &mut self.totals;
         let mut flow = self.charges.flow(state, slot);
         let executes_next = match span.next {
@@ -213,7 +214,7 @@ impl Observer for Analyzer {
         let goroutine = flow.goroutine;
         if goroutine.origin == Origin::Before {
             let before = totals.clip.between(state.generation_begin(), state.now());
-            charge_before(&mut flow, &goroutine.span_until(state.now()), before);
+            charge_before(&mut flow, before);
         }
         // What was never run, as far as is known, and is not Go's, may be for a blocking pool, whose
         // threads are no shared workers.

@@ -1,6 +1,7 @@
 //! What a span of time adds to the sums of its flow.
 
-use exectrace_replay::{Clip, GoroutineState, StateSpan};
+use exectrace_format::ProcId;
+use exectrace_replay::{Clip, GoroutineState};
 
 use crate::breakdown::{Sums, add};
 use crate::sums::add_ns;
@@ -27,14 +28,14 @@ pub(super) fn charge(flow: &mut Flow<'_>, span: &TimeSpan<'_>, clip: Clip) {
 
 /// Charges the time since the generation began to a flow that is older, as if it had been in its first
 /// known state: the rule of Go 1.27's `go tool trace`.
-pub(super) fn charge_before(flow: &mut Flow<'_>, first: &StateSpan, before: u64) {
-    let sums = &mut flow.time.sums;
-    match first.state {
-        GoroutineState::Running | GoroutineState::Runnable if first.is_own_code => {}
+pub(super) fn charge_before(flow: &mut Flow<'_>, before: u64) {
+    let (goroutine, sums) = (flow.goroutine, &mut flow.time.sums);
+    match goroutine.state {
+        _ if goroutine.is_own_code() => {}
         GoroutineState::Running => sums.running += before,
         GoroutineState::Runnable => sums.runnable += before,
-        GoroutineState::Waiting => add(&mut sums.waiting, first.reason, before),
-        GoroutineState::Syscall if first.proc == exectrace_format::ProcId::NONE => {
+        GoroutineState::Waiting => add(&mut sums.waiting, goroutine.reason, before),
+        GoroutineState::Syscall if goroutine.proc == ProcId::NONE => {
             sums.syscall_blocked += before;
         }
         GoroutineState::Syscall => sums.syscall += before,

@@ -7,7 +7,7 @@ use exectrace_replay::{Clip, GoroutineState, StateSpan};
 /// The time that a flow spent in one state, and how much of it counts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TimeSpan<'a> {
-    span: &'a StateSpan,
+    span: &'a StateSpan<'a>,
     /// The state as far as it was seen: unknown for a thread's own code.
     pub(crate) state: GoroutineState,
     /// How many nanoseconds of it lie in the part of the trace that counts.
@@ -16,7 +16,7 @@ pub(crate) struct TimeSpan<'a> {
 
 impl<'a> TimeSpan<'a> {
     #[inline]
-    pub(super) fn new(span: &'a StateSpan, clip: Clip) -> Self {
+    pub(super) fn new(span: &'a StateSpan<'a>, clip: Clip) -> Self {
         Self {
             span,
             state: span.seen_state(),
@@ -26,16 +26,16 @@ impl<'a> TimeSpan<'a> {
 
     /// The span of time itself, which can be kept.
     #[inline]
-    pub(crate) fn whole(&self) -> &'a StateSpan {
+    pub(crate) fn whole(&self) -> &'a StateSpan<'a> {
         self.span
     }
 }
 
-impl Deref for TimeSpan<'_> {
-    type Target = StateSpan;
+impl<'a> Deref for TimeSpan<'a> {
+    type Target = StateSpan<'a>;
 
     #[inline]
-    fn deref(&self) -> &StateSpan {
+    fn deref(&self) -> &StateSpan<'a> {
         self.span
     }
 }

@@ -19,7 +19,7 @@ impl<W: TrackWriter> Tracks<'_, W> {
         &mut self,
         state: &State,
         slot: Slot,
-        span: &StateSpan,
+        span: &StateSpan<'_>,
     ) -> Result<(), ExportError> {
         let kind = state.goroutines().at(slot).kind;
         let end = match span.next {

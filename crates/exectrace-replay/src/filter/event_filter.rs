@@ -85,21 +85,16 @@ impl EventFilter {
             CompactKind::Label { go, .. } => (go, false),
             _ => (event.go, false),
         };
-        let span = self.span(go, event.time.0);
         // The goroutine's name may come with the event, and the goroutine be gone behind it.
-        let before = ends && self.holds(go, span.as_ref());
+        let before = self.replay.state().goroutines().get(go).cloned();
+        let span = before.as_ref().map(|before| before.span_until(event.time.0));
+        let span = span.filter(|span| span.state != GoroutineState::Unknown);
+        let held_before = ends && self.holds(go, span.as_ref());
         let Ok(()) = self.replay.step(input, &mut Nobody);
-        before || !ends && self.holds(go, span.as_ref())
+        held_before || !ends && self.holds(go, span.as_ref())
     }
 
-    /// The time that the goroutine has spent in its state up to now.
-    fn span(&self, go: GoId, now: i64) -> Option<StateSpan> {
-        let goroutine = self.replay.state().goroutines().get(go)?;
-        let is_known = goroutine.state != GoroutineState::Unknown;
-        is_known.then(|| goroutine.span_until(now))
-    }
-
-    fn holds(&self, go: GoId, span: Option<&StateSpan>) -> bool {
+    fn holds(&self, go: GoId, span: Option<&StateSpan<'_>>) -> bool {
         let state = self.replay.state();
         let goroutine = state.goroutines().get(go);
         goroutine.is_some_and(|goroutine| self.filter.holds(state.names(), goroutine, span))

@@ -131,7 +131,7 @@ impl Node {
         &self,
         names: &Names,
         goroutine: &Goroutine,
-        span: Option<&StateSpan>,
+        span: Option<&StateSpan<'_>>,
     ) -> Option<bool> {
         let holds = |node: &Self| node.holds(names, goroutine, span);
         match self {
@@ -193,13 +193,13 @@ impl BoundFilter {
     }
 
     /// Whether it holds for certain: not if it takes a span of time to decide, and there is none.
-    pub fn holds(&self, names: &Names, goroutine: &Goroutine, span: Option<&StateSpan>) -> bool {
+    pub fn holds(&self, names: &Names, goroutine: &Goroutine, span: Option<&StateSpan<'_>>) -> bool {
         self.answer(names, goroutine, span) == Some(true)
     }
 
     /// Whether it may hold: also if it takes a span of time to decide, and there is none.
     #[inline]
-    pub fn may_hold(&self, names: &Names, goroutine: &Goroutine, span: Option<&StateSpan>) -> bool {
+    pub fn may_hold(&self, names: &Names, goroutine: &Goroutine, span: Option<&StateSpan<'_>>) -> bool {
         self.is_empty() || self.answer(names, goroutine, span) != Some(false)
     }
 
@@ -207,7 +207,7 @@ impl BoundFilter {
         &self,
         names: &Names,
         goroutine: &Goroutine,
-        span: Option<&StateSpan>,
+        span: Option<&StateSpan<'_>>,
     ) -> Option<bool> {
         if self.group.is_some_and(|group| goroutine.name != group) {
             return Some(false);

@@ -146,8 +146,8 @@ impl Replay {
 /// says that it waits, until the poll ends.
 #[inline]
 fn is_no_change(state: &mut State, slot: Slot, change: (GoState, GoState), leaf: Text) -> bool {
-    let is_wake = change == (GoState::Waiting, GoState::Runnable);
-    let is_run = change == (GoState::Runnable, GoState::Running);
+    let is_wake = matches!(change, (GoState::Waiting, GoState::Runnable));
+    let is_run = matches!(change, (GoState::Runnable, GoState::Running));
     if !is_wake && !is_run {
         return false;
     }

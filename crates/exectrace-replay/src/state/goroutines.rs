@@ -182,24 +182,16 @@ impl Goroutine {
 
     /// The time that it has spent in its state until `end`.
     #[inline]
-    pub fn span_until(&self, end: i64) -> StateSpan {
+    pub fn span_until(&self, end: i64) -> StateSpan<'_> {
         StateSpan {
-            state: self.state,
+            goroutine: self,
             begin: self.since,
             end,
             blocked: self.proc_lost.unwrap_or(end),
-            origin: self.origin,
             next: Next::TraceEnd,
-            reason: self.reason,
-            actor: self.actor,
-            stack: self.stack,
-            own_stack: self.own_stack,
             end_reason: Text::EMPTY,
             end_stack: Stack::NONE,
             own_end_stack: Stack::NONE,
-            proc: self.proc,
-            thread: self.thread,
-            is_wake_concluded: self.is_wake_concluded,
             is_own_code: self.is_own_code(),
         }
     }

@@ -1,8 +1,12 @@
 //! The time that a goroutine spends in one state.
 
-use exectrace_format::{GoId, GoState, ProcId, ThreadId};
+use std::ops::Deref;
+
+use exectrace_format::GoState;
 
 use crate::names::{Stack, Text};
+
+use super::goroutines::Goroutine;
 
 /// The state of a goroutine that exists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -75,46 +79,42 @@ pub enum Next {
 }
 
 /// The time that a goroutine spent in one state. Times are nanoseconds on the clock of the trace.
+///
+/// Why and how the state began is in the [`Goroutine`], to which this derefs: its `state`, `origin`,
+/// `reason`, `actor`, `stack`, `proc`, `thread`.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct StateSpan {
-    /// The state.
-    pub state: GoroutineState,
+pub struct StateSpan<'a> {
+    /// The goroutine, which is in the state still.
+    pub goroutine: &'a Goroutine,
     /// When it began; with [`Origin::Before`], when the trace reports it first.
     pub begin: i64,
     /// When it ended.
     pub end: i64,
     /// In a system call: when its proc was taken away; `end` if it was not.
     pub blocked: i64,
-    /// What was before it.
-    pub origin: Origin,
     /// What comes after it.
     pub next: Next,
-    /// Why it began: of a wait its reason, of a goroutine that stopped the reason of that.
-    pub reason: Text,
-    /// Who began it: of a wake the waker, of a spawn the spawner, else mostly the goroutine itself.
-    pub actor: GoId,
-    /// The stack of the event that began it; of a wake that is the waker's.
-    pub stack: Stack,
-    /// The goroutine's own stack where it began, if the event had that.
-    pub own_stack: Stack,
     /// Why it ended, where that is known.
     pub end_reason: Text,
     /// The stack of the event that ended it.
     pub end_stack: Stack,
     /// The goroutine's own stack where it ended, if the event had that.
     pub own_end_stack: Stack,
-    /// The proc of the thread on which it began, or [`ProcId::NONE`].
-    pub proc: ProcId,
-    /// The thread on which it began, or [`ThreadId::NONE`].
-    pub thread: ThreadId,
-    /// It began with a wake that was not seen: the recorder concluded it from the run that followed.
-    pub is_wake_concluded: bool,
     /// It is a thread's own code that had its thread: whether it ran, slept or waited is not in the trace.
     pub is_own_code: bool,
 }
 
-impl StateSpan {
+impl Deref for StateSpan<'_> {
+    type Target = Goroutine;
+
+    #[inline]
+    fn deref(&self) -> &Goroutine {
+        self.goroutine
+    }
+}
+
+impl StateSpan<'_> {
     /// How long it lasted, in nanoseconds.
     #[inline]
     pub fn duration(&self) -> u64 {
@@ -126,7 +126,7 @@ impl StateSpan {
     pub fn seen_state(&self) -> GoroutineState {
         match self.is_own_code {
             true => GoroutineState::Unknown,
-            false => self.state,
+            false => self.goroutine.state,
         }
     }
 
@@ -139,10 +139,11 @@ impl StateSpan {
     /// Whether it is the time from a wake to the run, and the wake was seen.
     #[inline]
     pub fn is_wake_delay(&self) -> bool {
-        self.state == GoroutineState::Runnable
+        let goroutine = self.goroutine;
+        goroutine.state == GoroutineState::Runnable
             && self.next != Next::End
-            && self.origin == Origin::From(GoroutineState::Waiting)
-            && !self.is_wake_concluded
+            && goroutine.origin == Origin::From(GoroutineState::Waiting)
+            && !goroutine.is_wake_concluded
     }
 }
 
