@@ -48,14 +48,14 @@ impl Order {
         let (kind, go) = (turn.event.kind, turn.context.go);
         self.goroutines
             .get_mut(go)
-            .ok_or(OrderError::NoSuchGo { kind, go: GoId(go) })
+            .ok_or_else(|| OrderError::NoSuchGo { kind, go: GoId(go) })
     }
 
     /// The proc of the thread of this turn, which must have one that exists.
     #[inline]
     pub(super) fn own_proc(&mut self, turn: &Turn<'_>) -> Result<&mut KnownProc, OrderError> {
         let (kind, proc) = (turn.event.kind, turn.context.proc);
-        self.procs.get_mut(proc).ok_or(OrderError::NoSuchProc {
+        self.procs.get_mut(proc).ok_or_else(|| OrderError::NoSuchProc {
             kind,
             proc: ProcId(proc),
         })
