@@ -90,7 +90,12 @@ pub trait Observer {
 
     /// A goroutine leaves a state, or the trace ends. The state is as it was before.
     #[inline]
-    fn leave(&mut self, state: &State, slot: Slot, span: &StateSpan<'_>) -> Result<(), Self::Error> {
+    fn leave(
+        &mut self,
+        state: &State,
+        slot: Slot,
+        span: &StateSpan<'_>,
+    ) -> Result<(), Self::Error> {
         Ok(())
     }
 

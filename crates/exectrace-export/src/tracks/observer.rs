@@ -111,7 +111,12 @@ impl<W: TrackWriter> Observer for Tracks<'_, W> {
         }
     }
 
-    fn leave(&mut self, state: &State, slot: Slot, span: &StateSpan<'_>) -> Result<(), ExportError> {
+    fn leave(
+        &mut self,
+        state: &State,
+        slot: Slot,
+        span: &StateSpan<'_>,
+    ) -> Result<(), ExportError> {
         self.leave_state(state, slot, span)
     }
 

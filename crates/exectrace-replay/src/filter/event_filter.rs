@@ -87,7 +87,9 @@ impl EventFilter {
         };
         // The goroutine's name may come with the event, and the goroutine be gone behind it.
         let before = self.replay.state().goroutines().get(go).cloned();
-        let span = before.as_ref().map(|before| before.span_until(event.time.0));
+        let span = before
+            .as_ref()
+            .map(|before| before.span_until(event.time.0));
         let span = span.filter(|span| span.state != GoroutineState::Unknown);
         let held_before = ends && self.holds(go, span.as_ref());
         let Ok(()) = self.replay.step(input, &mut Nobody);

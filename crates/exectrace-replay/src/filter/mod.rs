@@ -193,13 +193,23 @@ impl BoundFilter {
     }
 
     /// Whether it holds for certain: not if it takes a span of time to decide, and there is none.
-    pub fn holds(&self, names: &Names, goroutine: &Goroutine, span: Option<&StateSpan<'_>>) -> bool {
+    pub fn holds(
+        &self,
+        names: &Names,
+        goroutine: &Goroutine,
+        span: Option<&StateSpan<'_>>,
+    ) -> bool {
         self.answer(names, goroutine, span) == Some(true)
     }
 
     /// Whether it may hold: also if it takes a span of time to decide, and there is none.
     #[inline]
-    pub fn may_hold(&self, names: &Names, goroutine: &Goroutine, span: Option<&StateSpan<'_>>) -> bool {
+    pub fn may_hold(
+        &self,
+        names: &Names,
+        goroutine: &Goroutine,
+        span: Option<&StateSpan<'_>>,
+    ) -> bool {
         self.is_empty() || self.answer(names, goroutine, span) != Some(false)
     }
 

@@ -44,6 +44,10 @@ impl Order {
 
     /// The goroutine on the thread of this turn, which must have one that exists.
     #[inline]
+    #[expect(
+        clippy::unnecessary_lazy_evaluations,
+        reason = "an error that is made at each call is dropped at each call: 22 instructions an event"
+    )]
     pub(super) fn own_go(&mut self, turn: &Turn<'_>) -> Result<&mut KnownGo, OrderError> {
         let (kind, go) = (turn.event.kind, turn.context.go);
         self.goroutines
@@ -53,12 +57,18 @@ impl Order {
 
     /// The proc of the thread of this turn, which must have one that exists.
     #[inline]
+    #[expect(
+        clippy::unnecessary_lazy_evaluations,
+        reason = "an error that is made at each call is dropped at each call: 22 instructions an event"
+    )]
     pub(super) fn own_proc(&mut self, turn: &Turn<'_>) -> Result<&mut KnownProc, OrderError> {
         let (kind, proc) = (turn.event.kind, turn.context.proc);
-        self.procs.get_mut(proc).ok_or_else(|| OrderError::NoSuchProc {
-            kind,
-            proc: ProcId(proc),
-        })
+        self.procs
+            .get_mut(proc)
+            .ok_or_else(|| OrderError::NoSuchProc {
+                kind,
+                proc: ProcId(proc),
+            })
     }
 
     pub(super) fn insert_go(&mut self, id: u64, status: u8) {
