@@ -12,7 +12,7 @@ use crate::{
     Syscalls, Tasks, UserTasks, Vocabulary, Workers,
 };
 
-/// What a trace tells, as far as [`Options`] asked for it: the rest is `None` or empty.
+/// What a trace says, as far as [`Options`] asked for it: the rest is `None` or empty.
 ///
 /// Instants are nanoseconds since the begin of the trace. Fields that end in `_ns` and are no
 /// instants are durations. Serialised, field names are as they stand here.
@@ -53,7 +53,7 @@ pub struct Analysis {
     /// Whether the filter lets any span of an async task or thread through that lies in the window.
     #[serde(skip)]
     pub lets_time_through: bool,
-    /// What the rules found that watch the trace as it is played; a part of [`Self::findings`].
+    /// What the rules found that watch the trace as it is replayed; a part of [`Self::findings`].
     #[serde(skip)]
     pub(crate) watched: Vec<Finding>,
 }

@@ -9,7 +9,7 @@ use crate::sums::{SumNs, add_ns};
 use crate::time::World;
 
 /// Where time went. The parts do not overlap, and add up to `total_ns`. A part that the trace cannot
-/// tell is `None`: [`Sight`](crate::Sight) says why, and its time is in `unknown_ns` or in another part.
+/// show is `None`: [`Sight`](crate::Sight) says why, and its time is in `unknown_ns` or in another part.
 ///
 /// These are the columns of `go tool trace`'s goroutine pages, as Go 1.27 computes them, with one
 /// difference: a system call that has lost its worker and is still open when the trace ends counts
@@ -58,7 +58,7 @@ impl Breakdown {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReasonTime {
-    /// The name, as the trace gives it; empty where it tells none.
+    /// The name, as the trace gives it; empty where it has none.
     pub name: String,
     /// Of a reason to wait, how it is known: `seen`, `concluded` (from who ended the wait) or `unknown`.
     pub source: &'static str,

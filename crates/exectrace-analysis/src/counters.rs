@@ -13,7 +13,7 @@ use crate::time::World;
 pub struct Counter {
     /// Its name, with Go's unit behind the colon where Go has one.
     pub name: String,
-    /// How many values the trace tells.
+    /// How many values the trace has.
     pub count: u64,
     /// The least.
     pub min: i64,

@@ -45,7 +45,7 @@ pub struct StateLatency {
     pub unseen: u64,
 }
 
-/// Only what is told by name is kept while a trace is played; what holds for all is their sum.
+/// Only what is shown by name is kept while a trace is replayed; what holds for all is their sum.
 #[derive(Debug, Default)]
 pub(crate) struct LatencyPass {
     groups: Vec<Group>,
@@ -59,7 +59,7 @@ struct Group {
     states: States,
 }
 
-/// Distributions by what is told in [`StateLatency`].
+/// Distributions by what [`StateLatency`] has.
 #[derive(Debug, Default)]
 struct States {
     /// By the place of the name in [`NAMES`].

@@ -1,10 +1,10 @@
 //! What an execution trace means: async tasks, user tasks, regions, profiles, latencies.
 //!
-//! [`Analysis::read`] plays a trace once and computes what [`Options`] ask for, in memory that
+//! [`Analysis::read`] replays a trace once and computes what [`Options`] ask for, in memory that
 //! does not grow with the length of the trace. It works on our traces and on those of Go programs;
 //! where Go's own tool computes the same, the numbers are the same.
 //!
-//! | result | tells |
+//! | result | what it has |
 //! |---|---|
 //! | [`Overview`] | size, length, counts, what was lost |
 //! | [`Tasks`] | async tasks by name: states, longest polls, wake-to-run delays |

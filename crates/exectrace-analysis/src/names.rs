@@ -18,7 +18,7 @@ pub struct Place {
     pub pc: u64,
 }
 
-/// What functions are called that Go programs wait in, and that tell nothing of the program.
+/// What functions are called that Go programs wait in, and that say nothing of the program.
 const GO_WAITS: [&str; 4] = ["runtime.", "internal/", "sync.", "time.Sleep"];
 
 impl Place {

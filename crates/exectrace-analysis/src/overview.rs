@@ -23,15 +23,15 @@ pub struct Overview {
     pub began_unix_ns: Option<i64>,
     /// From the first event to the last.
     pub duration_ns: u64,
-    /// Generations that were played.
+    /// Generations that were read.
     pub generations: u64,
     /// Events by kind.
     pub events: EventCounts,
-    /// Async tasks that the trace tells of; in a Go program, goroutines. Threads' own code is none.
+    /// Async tasks in the trace; in a Go program, goroutines. Threads' own code is none.
     pub async_tasks: u64,
     /// Of these, alive at the end.
     pub async_tasks_alive: u64,
-    /// Workers that the trace tells of.
+    /// Workers in the trace.
     pub workers: u64,
     /// Threads on which something happened.
     pub threads: u64,
@@ -43,7 +43,7 @@ pub struct Overview {
     pub capabilities: Vec<(String, String)>,
     /// Batches of side data that could not be read.
     pub unreadable_side_data: u64,
-    /// What the trace can tell of its program, and why not the rest.
+    /// What the trace can show of its program, and why not the rest.
     pub sight: Sight,
 }
 
@@ -190,7 +190,7 @@ impl EventCounts {
     }
 }
 
-/// What side data and syncs tell of the trace as a whole.
+/// What side data and syncs say of the trace as a whole.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     pub(crate) overview: Overview,
@@ -201,7 +201,7 @@ pub(crate) struct Facts {
     inferred: FxHashMap<&'static str, u64>,
     /// The names that can be asked for.
     pub(crate) used: Used,
-    /// What was seen, by which it is told what the trace can tell.
+    /// What was seen, from which follows what the trace can show.
     pub(crate) seen: Seen,
     /// Pools of shared workers, by what the names of their lanes have in common.
     pools: FxHashMap<String, u32>,

@@ -1,7 +1,7 @@
 //! Regions by name and place: how long they took, and where their time went.
 //!
 //! A region is a span, whole: from its first entry to its close. Where the file has it in parts, the
-//! parts count as stretches alone.
+//! parts are counted apart.
 
 use exectrace_replay::{Location, Stack, Text, between};
 use rustc_hash::FxHashMap;
@@ -41,7 +41,7 @@ pub struct RegionKind {
     /// How long all of them took, as far as the trace shows it.
     pub total_ns: u64,
     /// How many regions of single flows the trace has them in.
-    pub stretches: u64,
+    pub parts: u64,
     /// How many times they were entered, as far as that is known.
     pub entries: u64,
     /// From first entry to close, of those whose first entry and close were both seen.
@@ -88,7 +88,7 @@ pub struct RegionInstance {
     /// concurrent with others of its async task, lies in several regions, or began before the trace.
     /// Concurrent spans inside it are not taken off.
     pub self_ns: Option<u64>,
-    /// Where its time went; garbage collection's ranges are not told.
+    /// Where its time went; garbage collection's ranges are left out.
     pub breakdown: Breakdown,
 }
 
@@ -109,7 +109,7 @@ struct Kind {
     begun_before: u64,
     open: u64,
     concurrent: u64,
-    stretches: u64,
+    parts: u64,
     entries: u64,
     durations: Histogram,
     busy: Histogram,
@@ -130,7 +130,7 @@ impl Kind {
             begun_before: 0,
             open: 0,
             concurrent: 0,
-            stretches: 0,
+            parts: 0,
             entries: 0,
             durations: Histogram::default(),
             busy: Histogram::default(),
@@ -156,7 +156,7 @@ impl RegionPass {
 
     /// A region of a flow has ended, be it a span or a part of one.
     pub(crate) fn region_ends(&mut self, world: &World<'_>, region: &RegionTime<'_>) {
-        self.kind(world, region.name, region.stack).stretches += 1;
+        self.kind(world, region.name, region.stack).parts += 1;
     }
 
     pub(crate) fn span_ends(&mut self, world: &World<'_>, span: &WholeSpan<'_>) {
@@ -223,7 +223,7 @@ impl RegionPass {
                 open: kind.open,
                 concurrent: kind.concurrent,
                 total_ns: kind.total,
-                stretches: kind.stretches,
+                parts: kind.parts,
                 entries: kind.entries,
                 durations: kind.durations,
                 busy: kind.busy,

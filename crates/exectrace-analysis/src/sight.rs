@@ -1,4 +1,4 @@
-//! What a trace can tell of its program, and why not the rest.
+//! What a trace can show of its program, and why not the rest.
 //!
 //! A recorder sees what it is hooked into. A state that it does not see is no state of length 0, so
 //! whatever depends on one asks here, or is given `None` by what asked. What is known comes from the
@@ -29,7 +29,7 @@ impl From<GoroutineKind> for FlowKind {
     }
 }
 
-/// Something of a program that a trace may be unable to tell.
+/// Something of a program that a trace may be unable to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -46,7 +46,7 @@ pub enum Aspect {
     ConcurrentSpans,
 }
 
-/// What a trace can tell of its program.
+/// What a trace can show of its program.
 ///
 /// ```
 /// use exectrace_analysis::{Analysis, Options};
@@ -61,18 +61,18 @@ pub enum Aspect {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sight {
-    /// Threads whose own code the trace tells of. Whether that ran, slept or waited was not seen.
+    /// Threads whose own code is in the trace. Whether that ran, slept or waited was not seen.
     pub threads: u64,
     /// Wakes of async tasks that were seen.
     pub wakes_seen: u64,
     /// Wakes that were concluded from the run that followed; how long before that they came was not
     /// seen.
     pub wakes_concluded: u64,
-    /// What the trace cannot tell, or not of everything.
+    /// What the trace cannot show, or not of everything.
     pub blind: Vec<Blind>,
 }
 
-/// Something that a trace cannot tell, or not of everything.
+/// Something that a trace cannot show, or not of everything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Blind {
@@ -82,7 +82,7 @@ pub struct Blind {
     pub why: String,
 }
 
-/// What was seen while a trace is played.
+/// What was seen while a trace is replayed.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) threads: u64,
@@ -154,7 +154,7 @@ impl Sight {
         }
     }
 
-    /// Why the trace cannot tell this, or not of everything; `None` if it can.
+    /// Why the trace cannot show this, or not of everything; `None` if it can.
     pub fn why(&self, aspect: Aspect) -> Option<&str> {
         let blind = self.blind.iter().find(|blind| blind.aspect == aspect)?;
         Some(&blind.why)

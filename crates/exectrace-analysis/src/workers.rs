@@ -15,7 +15,7 @@ use crate::time::{Flow, ThreadTime, TimeSpan, World};
 pub struct Workers {
     /// Workers, by id.
     pub workers: Vec<Worker>,
-    /// Workers that share their work, as far as their names tell.
+    /// Workers that share their work, as far as their names say.
     pub pools: Vec<Pool>,
     /// Threads, by id.
     pub threads: Vec<Thread>,
@@ -25,7 +25,7 @@ pub struct Workers {
     pub thread_time: Option<ThreadTime>,
 }
 
-/// Stretches of 100 µs or more in which an async task was ready to run and a shared worker of its runtime
+/// Spans of time of 100 µs or more in which an async task was ready to run and a shared worker of its runtime
 /// slept.
 ///
 /// Tasks that are not known to have run before count in Go programs alone. Elsewhere they may be
@@ -58,7 +58,7 @@ pub(crate) fn is_workers_name(name: &str) -> bool {
 pub struct Worker {
     /// Its id.
     pub id: u64,
-    /// Its name, where the trace tells it.
+    /// Its name, where the trace has it.
     pub name: String,
     /// Whether any async task may run on it: it is one of Go's workers, or of an async runtime's. Else
     /// it is a thread's own.
@@ -107,7 +107,7 @@ pub struct Pool {
 pub struct Thread {
     /// Its id.
     pub id: u64,
-    /// Its name, where the trace tells it.
+    /// Its name, where the trace has it.
     pub name: String,
     /// When it first ran an async task, since the begin of the trace.
     pub first_ns: u64,

@@ -71,7 +71,7 @@ fn a_group_and_a_window_narrow_the_answer() {
 }
 
 #[test]
-fn a_filter_narrows_the_answer_to_stretches() {
+fn a_filter_narrows_the_answer_to_spans_of_time() {
     let answer = ask(&["latency", "--filter", "group~serve and state:waiting"]);
     let all = answer["latencies"]["all"].as_array().expect("a list");
     assert_eq!(all.len(), 1, "{all:#?}");
@@ -299,7 +299,7 @@ fn events_can_be_narrowed() {
 }
 
 #[test]
-fn a_filter_narrows_events_to_flows_and_stretches() {
+fn a_filter_narrows_events_to_flows_and_spans_of_time() {
     let lines = |filter: &str| read(&["events", "--filter", filter]);
     let waits = lines("state:waiting dur>500ns");
     let (network, sync) = waits.split_once('\n').expect("what ended either wait");

@@ -36,7 +36,7 @@ impl Default for Options {
 #[cfg(feature = "parquet")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParquetOptions {
-    /// Tells the traces of a data set apart: column `trace_id`, and the name of each file.
+    /// Distinguishes the traces of a data set: column `trace_id`, and the name of each file.
     pub trace_id: String,
     /// Folders between the table's and the file, outermost first: `("host", "web1")` makes
     /// `host=web1`, and query engines show it as a column.

@@ -237,7 +237,7 @@ fn the_trace_processor_finds_what_is_in_the_trace() {
 }
 
 #[test]
-fn a_span_in_stretches_and_a_concurrent_one_are_asynchronous_and_whole() {
+fn a_span_in_parts_and_a_concurrent_one_are_asynchronous_and_whole() {
     let (bytes, _) = export(&support::spans());
     let events = parse(&bytes);
     let length = |name: &str| {

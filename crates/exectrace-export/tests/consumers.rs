@@ -63,7 +63,7 @@ impl Totals {
         let carried: u64 = regions.iter().map(|kind| kind.concurrent).sum();
         Self {
             runs: tasks.iter().map(|task| task.runs).sum(),
-            regions: regions.iter().map(|kind| kind.stretches).sum(),
+            regions: regions.iter().map(|kind| kind.parts).sum(),
             user_tasks: user_tasks.iter().map(|kind| kind.count).sum::<u64>() + carried,
         }
     }

@@ -264,7 +264,7 @@ fn every_case_makes_a_profile() {
 }
 
 #[test]
-fn a_span_in_stretches_and_a_concurrent_one_are_markers_and_whole() {
+fn a_span_in_parts_and_a_concurrent_one_are_markers_and_whole() {
     let (profile, _) = export(&support::spans(), &Options::default());
     let row = threads(&profile)
         .iter()

@@ -342,7 +342,7 @@ batch m=7 time=1001 events
 }
 
 #[test]
-fn a_span_in_stretches_and_a_concurrent_one_are_slices_and_whole() {
+fn a_span_in_parts_and_a_concurrent_one_are_slices_and_whole() {
     let (bytes, _) = export(&support::spans());
     let perfetto = read(&bytes);
     let slices = nest(perfetto.edges());

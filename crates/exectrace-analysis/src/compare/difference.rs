@@ -143,7 +143,7 @@ fn rank_test(before: &Histogram, after: &Histogram) -> (f64, f64) {
 }
 
 /// How many standard deviations the shares of durations in the longest hundredth of both together
-/// are apart; 0 if these are too few to tell.
+/// are apart; 0 if these are too few to say.
 fn tail_test(before: &Histogram, after: &Histogram) -> f64 {
     const MIN_LONG: u64 = 10;
     let mut both = before.clone();
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn what_has_a_longer_tail_is_not_faster_though_its_median_is() {
         let before = histogram((0..200).map(|i| 1_000 + i));
-        // One in forty is longer: p99 is, by half, which a test of so few cannot tell from chance.
+        // One in forty is longer: p99 is, by half, which a test of so few cannot separate from chance.
         let after = histogram((0..200).map(|i| if i % 40 == 0 { 1_800 } else { 800 + i }));
         let shifted = compare(&before, &after, 10, 0.05);
         assert!(shifted.p50_change < -0.1 && shifted.p99_change > 0.4);

@@ -4,7 +4,7 @@ use crate::{Analysis, SyscallInstance};
 
 use super::{Exemplar, Finding, Severity, plural, shown};
 
-/// Calls from here on are told.
+/// Calls from here on are reported.
 const LONG_NS: u64 = 1_000_000;
 
 pub(super) fn find(analysis: &Analysis) -> Option<Finding> {

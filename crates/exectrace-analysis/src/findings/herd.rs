@@ -17,7 +17,7 @@ use super::{Exemplar, Finding, MAX_EXEMPLARS, Severity, plural, shown};
 const MIN_TASKS: u64 = 32;
 /// Wakes that are further apart do not belong together.
 const MAX_APART_NS: u64 = 10_000;
-/// A herd is told if one of it had to wait so long for a worker.
+/// A herd is reported if one of it had to wait so long for a worker.
 const MIN_DELAY_NS: u64 = 1_000_000;
 
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use crate::Analysis;
 use super::machine::Machine;
 use super::{Exemplar, Finding, Severity, shown};
 
-/// This share of the trace is told: a hundredth.
+/// This share of the trace is reported: a hundredth.
 const SHARE: u64 = 100;
 
 pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
@@ -31,7 +31,7 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
             duration_ns: Some(idle.longest_ns),
             ..Exemplar::default()
         }],
-        rule: "Stretches of 100 µs or more with a ready task and a sleeping shared worker of its runtime, a \
+        rule: "Spans of time of 100 µs or more with a ready task and a sleeping shared worker of its runtime, a \
                hundredth of the trace or more in all; outside Go, tasks that are not known to have \
                run apart, which may be for blocking threads.",
         help: "Tasks may be bound to a worker (a LocalSet, a current-thread runtime), or were put \

@@ -6,7 +6,7 @@ use super::{Exemplar, Finding, Severity, shown};
 
 /// Pools that are less busy are not looked at.
 const MIN_BUSY_SHARE: f64 = 0.1;
-/// From here on it is told: where 0 is balance, and 1 is one worker that does it all.
+/// From here on it is reported: where 0 is balance, and 1 is one worker that does it all.
 const MIN_SKEW: f64 = 0.5;
 
 pub(super) fn find(analysis: &Analysis) -> Option<Finding> {

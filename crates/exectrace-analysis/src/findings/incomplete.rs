@@ -1,4 +1,4 @@
-//! The trace does not tell everything: it is damaged, or records were dropped.
+//! The trace does not have everything: it is damaged, or records were dropped.
 
 use crate::Analysis;
 
@@ -71,7 +71,7 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
         .into_iter()
         .fold(0, u64::saturating_add),
         exemplars: lost.threads.iter().map(exemplar).collect(),
-        rule: "The file ends before its end mark, breaks a rule of the format, or tells of drops.",
+        rule: "The file ends before its end mark, breaks a rule of the format, or reports drops.",
         help: "Give the recorder more memory, or record less; keep the file whole when copying.",
         basis: String::new(),
         ..Finding::default()

@@ -1,9 +1,9 @@
 //! Async tasks that slept for longer than they asked for, because nobody looked at the timers.
 //!
-//! A trace does not tell when a timer was due. But where the sleeps of tasks at one place nearly
+//! A trace does not say when a timer was due. But where the sleeps of tasks at one place nearly
 //! all take the same time, that is what they ask for, and one that takes longer was woken late.
 //! Places whose sleeps vary are not judged: backoffs, and intervals with work of varying length.
-//! Timers in a `select`, and those that a trace without stacks tells as `network`, are not seen.
+//! Timers in a `select`, and those that a trace without stacks calls `network`, are not seen.
 
 use exectrace_format::conventions::SLEEP;
 use exectrace_replay::{Names, Stack, Text};
@@ -17,9 +17,9 @@ use super::machine::Machine;
 use super::watch::Wake;
 use super::{Exemplar, Finding, MAX_EXEMPLARS, Severity, plural, shown, sum};
 
-/// So many sleeps at a place tell how long they are meant to take: the median.
+/// So many sleeps at a place say how long they are meant to take: the median.
 const MIN_SLEEPS: u64 = 20;
-/// The tenth percentile is this much below it at most, and a fiftieth of it. Tokio's timers tell
+/// The tenth percentile is this much below it at most, and a fiftieth of it. Tokio's timers count
 /// milliseconds apart.
 const MAX_SPREAD_NS: u64 = 2_000_000;
 /// A sleep is late from this much above it on, and a fiftieth of it.
@@ -49,7 +49,7 @@ struct Sleep {
 }
 
 impl Sleeps {
-    /// How long they are meant to take, if that can be told.
+    /// How long they are meant to take, if that can be known.
     fn usual(&self) -> Option<u64> {
         let usual = self.durations.quantile(0.5);
         let spread = usual - self.durations.quantile(0.1).min(usual);

@@ -232,7 +232,10 @@ impl Watch {
 impl LongRun {
     fn exemplar(&self, world: &World<'_>) -> Exemplar {
         let names = &world.names();
-        let (before, after) = (told(names, &self.gap.before), told(names, &self.gap.after));
+        let (before, after) = (
+            in_words(names, &self.gap.before),
+            in_words(names, &self.gap.after),
+        );
         let (place, spawned_at) = self.place(world);
         Exemplar {
             what: format!(
@@ -289,7 +292,7 @@ impl LongRun {
     }
 }
 
-fn told(names: &Names, mark: &Mark) -> String {
+fn in_words(names: &Names, mark: &Mark) -> String {
     match mark.did {
         Did::Begin => "its begin".to_owned(),
         Did::End => "its end".to_owned(),

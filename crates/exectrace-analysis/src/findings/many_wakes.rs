@@ -1,7 +1,7 @@
 //! Async tasks whose runs do little but wake others.
 //!
 //! Counted are the wakes that a run makes, by worker while it lasts. How often one task was woken
-//! before it ran is not told in a trace: a task that is ready already is not woken again.
+//! before it ran is not in a trace: a task that is ready already is not woken again.
 
 use crate::names::Places;
 use crate::time::{Flow, TimeSpan, World};

@@ -5,7 +5,7 @@
 //!
 //! On a machine that is full much looks like the program's mistake. What the system counted of threads' time
 //! (`machine`) shows which it was, where the trace has it; each rule that depends on it says so in its basis.
-//! CPU samples do not: ours have none, and a Go trace does not tell their period.
+//! CPU samples do not: ours have none, and a Go trace does not have their period.
 
 mod blocked_worker;
 mod blocking_call;

@@ -13,7 +13,7 @@ use crate::top::Top;
 
 use super::{Exemplar, Finding, MAX_EXEMPLARS, Severity, plural, shown};
 
-/// Waits from here on are told, if they are half of the trace or more.
+/// Waits from here on are reported, if they are half of the trace or more.
 const LONG_NS: u64 = 1_000_000_000;
 /// Reasons of Go's that say the wait is meant to last, or is the runtime's own.
 const EXPECTED: [&str; 5] = [FOREVER, NETWORK, SLEEP, SYSTEM_GOROUTINE_WAIT, "GC"];

@@ -30,7 +30,7 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
             .iter()
             .filter(|task| is_outlier(&kind.durations, task.duration_ns));
         slow.extend(outliers.map(|task| Exemplar {
-            what: told("user task", &kind.name, &kind.durations, task.duration_ns),
+            what: sentence("user task", &kind.name, &kind.durations, task.duration_ns),
             begin_ns: task.begin_ns,
             duration_ns: Some(task.duration_ns),
             user_task: Some(task.id),
@@ -44,7 +44,7 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
             .iter()
             .filter(|region| is_outlier(&kind.durations, region.duration_ns));
         slow.extend(outliers.map(|region| Exemplar {
-            what: told("region", &kind.name, &kind.durations, region.duration_ns),
+            what: sentence("region", &kind.name, &kind.durations, region.duration_ns),
             begin_ns: region.begin_ns,
             duration_ns: Some(region.duration_ns),
             user_task: region.user_task,
@@ -75,7 +75,7 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
     })
 }
 
-fn told(what: &str, name: &str, durations: &Histogram, duration_ns: u64) -> String {
+fn sentence(what: &str, name: &str, durations: &Histogram, duration_ns: u64) -> String {
     format!(
         "{what} {name} took {}, nine in ten take {} at most",
         shown(duration_ns),

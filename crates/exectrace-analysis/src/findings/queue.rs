@@ -1,7 +1,7 @@
 //! Tasks stand in line at one place for most of the time: for room in a channel whose other end takes what
 //! they send one by one, for a permit, or for a lock.
 //!
-//! A trace does not tell a channel's size, nor which one it is: only where the program waited. Tokio makes
+//! A trace does not have a channel's size, nor which one it is: only where the program waited. Tokio makes
 //! channels, locks and permits of one thing, and where the compiler has put the functions of a channel into
 //! the program's, a wait shows that alone.
 

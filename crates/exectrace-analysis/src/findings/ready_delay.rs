@@ -5,7 +5,7 @@ use crate::{Analysis, TaskGroup};
 use super::machine::Machine;
 use super::{Exemplar, Finding, shown, tasks_of};
 
-/// A 99th percentile from here on is told.
+/// A 99th percentile from here on is reported.
 const LONG_NS: u64 = 10_000_000;
 /// Of so many wakes at least.
 const MIN_WAKES: u64 = 100;

@@ -1,4 +1,4 @@
-//! What some rules must see while the trace is played: who wakes whom, when, and on which worker.
+//! What some rules must see while the trace is replayed: who wakes whom, when, and on which worker.
 //!
 //! The rules' own files say what they keep. Each event costs a few looks into arrays; only waits
 //! for timers and locks, which are few, are looked up in maps.

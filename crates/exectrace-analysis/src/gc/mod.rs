@@ -28,7 +28,7 @@ pub struct Gc {
     pub swept_bytes: u64,
     /// Of these, reclaimed.
     pub reclaimed_bytes: u64,
-    /// The greatest heap that the trace tells.
+    /// The greatest heap that the trace reports.
     pub heap_max_bytes: u64,
     /// The heap at the end.
     pub heap_last_bytes: u64,
@@ -36,7 +36,7 @@ pub struct Gc {
     pub heap_goal_bytes: u64,
     /// The least share of its workers' time that the program got in any window of a length, by
     /// that length: what is left by stops of the world, mark workers, assists and sweeps. Empty
-    /// where the trace does not tell the number of workers.
+    /// where the trace does not have the number of workers.
     pub minimum_utilization: Vec<Utilization>,
 }
 

@@ -1,4 +1,4 @@
-//! Gathers [`Gc`] while a trace is played.
+//! Gathers [`Gc`] while a trace is replayed.
 
 use exectrace_format::{CompactEvent, CompactKind, Metric, RangeName, RangeScope, Tables};
 use exectrace_replay::{State, between};

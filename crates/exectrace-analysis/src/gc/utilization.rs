@@ -3,7 +3,7 @@
 //!
 //! What counts is what counts in Go's `internal/trace`: the world stopped for the collector (all
 //! workers), sweeps, assists and mark workers (one worker each, while they execute). Mark workers
-//! are told by their label. Unlike there, a label that is told again, as with each run it is,
+//! are known by their label. Unlike there, a label that is reported again, as with each run it is,
 //! counts once, and a run that marks only what nobody else needs the time for (`GC (idle)`) does
 //! not count. Go's curve sinks with each such label, and ends where it has come to nothing.
 
@@ -40,7 +40,7 @@ const WINDOWS_NS: [u64; 19] = [
 
 #[derive(Debug, Default)]
 pub(super) struct Utilizations {
-    /// The number of workers; 0 until it is told. Nothing counts before.
+    /// The number of workers; 0 until it is known. Nothing counts before.
     workers: u64,
     /// How often collecting is under way on each worker.
     collecting: FxHashMap<u64, i64>,

@@ -132,7 +132,7 @@ impl ProfilePass {
         }
     }
 
-    /// Whether a profile of this kind is about such stretches.
+    /// Whether a profile of this kind is about such time.
     fn counts(&mut self, world: &World<'_>, kind: ProfileKind, span: &TimeSpan<'_>) -> bool {
         match (kind, span.state) {
             (ProfileKind::Network, GoroutineState::Waiting) => {
@@ -323,7 +323,7 @@ fn closed(span: &TimeSpan<'_>) -> u64 {
 }
 
 /// All that the trace has of a span: in the state that a flow was in before the trace it has been since
-/// the begin of the generation that tells it. A wait without end is the end of its flow.
+/// the begin of the generation that reports it. A wait without end is the end of its flow.
 fn all(world: &World<'_>, flow: &Flow<'_>, span: &TimeSpan<'_>) -> u64 {
     match span.origin {
         _ if flow.waits_forever() => 0,

@@ -84,7 +84,7 @@ pub struct TaskInstance {
     /// Where it was spawned.
     pub spawned_at: Option<Place>,
     /// When it was spawned, since the begin of the trace; of an older one, when the generation
-    /// begins that first tells of it.
+    /// begins that first reports it.
     pub begin_ns: u64,
     /// When it first ran.
     pub first_run_ns: Option<u64>,
@@ -128,7 +128,7 @@ pub struct Run {
     pub user_task: Option<u64>,
     /// What came then: `waiting`, `runnable`, `syscall`, `ended`, or `trace_end` if it was cut.
     pub next: &'static str,
-    /// Why, where that is told.
+    /// Why, where that is known.
     pub reason: String,
     /// Where it stopped, leaf first.
     pub stack: Vec<Place>,

@@ -1,4 +1,4 @@
-//! Gathers [`Tasks`] while a trace is played.
+//! Gathers [`Tasks`] while a trace is replayed.
 
 use crate::breakdown::Sums;
 use crate::histogram::Histogram;
@@ -24,7 +24,7 @@ pub(crate) struct TaskPass {
     never_woken: Top<TaskInstance>,
     alive: Top<TaskInstance>,
     each: Option<Vec<TaskInstance>>,
-    /// A group's times are those of the stretches that come, as the filter leaves others out.
+    /// A group's times are those of the spans of time that come, as the filter leaves others out.
     narrows: bool,
 }
 

@@ -73,7 +73,7 @@ impl Lanes {
             ProcState::Idle => Some(false),
             ProcState::Undetermined | ProcState::NotExist => None,
         };
-        // Until then it was in the state that is now told for the first time.
+        // Until then it was in the state that is now reported for the first time.
         lane.settle(time, lane.is_held.or(is_held), clip);
         lane.is_held = is_held;
         lane

@@ -18,7 +18,7 @@ pub(crate) use pass::UserTaskPass;
 pub struct UserTasks {
     /// By name, the one with the most time first.
     pub kinds: Vec<UserTaskKind>,
-    /// Those of [`Options::user_task_trees`](crate::Options::user_task_trees) that the trace tells
+    /// Those of [`Options::user_task_trees`](crate::Options::user_task_trees) that the trace has
     /// of.
     pub trees: Vec<UserTaskTree>,
 }

@@ -1,4 +1,4 @@
-//! Gathers [`UserTasks`] while a trace is played.
+//! Gathers [`UserTasks`] while a trace is replayed.
 
 use exectrace_format::{GoId, TaskId};
 use exectrace_replay::{Text, UserTask, between};
@@ -43,7 +43,7 @@ pub(super) struct OpenTask {
     pub(super) carries: bool,
     /// The operation that it is a part of: itself, unless it carries a span.
     owner: u64,
-    /// Earlier than the trace where the trace tells so.
+    /// Earlier than the trace where the trace says so.
     pub(super) begin: i64,
     pub(super) begun_by: Option<u64>,
 }

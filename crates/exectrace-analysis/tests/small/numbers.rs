@@ -120,7 +120,7 @@ fn a_filter_leaves_out_other_tasks() {
 }
 
 #[test]
-fn a_filter_of_stretches_narrows_every_time_of_a_group() {
+fn a_filter_of_time_in_a_state_narrows_every_time_of_a_group() {
     let filter = "state:waiting dur>=100ns or state:running dur>60ns";
     let filter = filter.parse().expect("a filter");
     let groups = groups(Options { filter, ..tasks() });
@@ -518,7 +518,7 @@ fn the_critical_path_of_a_task_that_is_older_than_the_trace_has_its_regions() {
 }
 
 #[test]
-fn a_filter_of_stretches_counts_no_wait_for_ever_and_no_time_past_the_greatest() {
+fn a_filter_of_time_in_a_state_counts_no_wait_for_ever_and_no_time_past_the_greatest() {
     let mut story = Story::default();
     story
         .runs(10, 1, 1, "main")

@@ -34,7 +34,7 @@ const SAVE: Told<'_> = Told {
 };
 
 /// A thread enters a span three times, in which it is each time a region.
-fn in_stretches(story: &mut Story) -> &mut Story {
+fn in_parts(story: &mut Story) -> &mut Story {
     story
         .worker(1, "main")
         .runs(10, 1, 1, "main@thread")
@@ -50,9 +50,9 @@ fn in_stretches(story: &mut Story) -> &mut Story {
 #[test]
 fn a_span_that_was_entered_three_times_is_one_from_first_entry_to_close() {
     let mut story = Story::default();
-    let analysis = in_stretches(&mut story).span(SAVE).analyse(&everything());
+    let analysis = in_parts(&mut story).span(SAVE).analyse(&everything());
     let save = kind(&analysis, "save");
-    assert_eq!((save.count, save.stretches, save.entries), (1, 3, 3));
+    assert_eq!((save.count, save.parts, save.entries), (1, 3, 3));
     assert_eq!(save.durations.buckets(), [(160, 160, 1)]);
     assert_eq!(save.busy.buckets(), [(40, 40, 1)]);
     let place = save.place.as_ref().map(|place| place.function.as_str());
@@ -87,18 +87,18 @@ fn the_self_time_of_a_span_is_what_no_region_inside_it_took() {
         ["request", "parse", "token", "reply"].map(own),
         [Some(60), Some(25), Some(5), Some(10)]
     );
-    // Of a span in stretches it is not known what lay between them.
+    // Of a span in parts it is not known what lay between them.
     let mut story = Story::default();
-    let analysis = in_stretches(&mut story).span(SAVE).analyse(&everything());
+    let analysis = in_parts(&mut story).span(SAVE).analyse(&everything());
     assert_eq!(kind(&analysis, "save").self_ns, None);
 }
 
 #[test]
 fn a_part_of_a_span_is_no_span_where_no_record_tells_of_it() {
     let mut story = Story::default();
-    let analysis = in_stretches(&mut story).analyse(&everything());
+    let analysis = in_parts(&mut story).analyse(&everything());
     let save = kind(&analysis, "save");
-    assert_eq!((save.count, save.stretches), (0, 3));
+    assert_eq!((save.count, save.parts), (0, 3));
     assert_eq!(save.durations.count(), 0);
 }
 
@@ -110,7 +110,7 @@ fn a_span_whose_regions_are_not_in_the_file_is_told_by_its_record() {
         to: 250,
         ..SAVE
     };
-    let analysis = in_stretches(&mut story)
+    let analysis = in_parts(&mut story)
         .span(SAVE)
         .span(other)
         .analyse(&everything());
@@ -248,7 +248,7 @@ fn the_breakdown_of_a_kind_is_of_the_spans_of_which_all_is_known() {
 fn concurrent_spans_are_whole_and_no_operations_of_their_own() {
     let analysis = concurrent();
     let branch = kind(&analysis, "branch");
-    assert_eq!((branch.count, branch.stretches), (2, 0));
+    assert_eq!((branch.count, branch.parts), (2, 0));
     assert_eq!(branch.durations.buckets(), [(130, 130, 2)]);
     let place = branch.place.as_ref().map(|place| place.function.as_str());
     assert_eq!(place, Some("here"));
@@ -279,7 +279,7 @@ fn concurrent_spans_are_whole_and_no_operations_of_their_own() {
 fn a_filter_leaves_out_spans_of_other_tasks() {
     let mut story = Story::default();
     let filter = "group:other".parse().expect("a filter");
-    let analysis = in_stretches(&mut story).span(SAVE).analyse(&Options {
+    let analysis = in_parts(&mut story).span(SAVE).analyse(&Options {
         filter,
         ..everything()
     });

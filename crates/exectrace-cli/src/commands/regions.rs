@@ -121,7 +121,7 @@ pub(super) fn print_kinds(
             kind.self_ns.map_or_else(unknown, units::duration).into(),
             units::total(&kind.busy).into(),
             units::count(kind.entries).into(),
-            units::count(kind.stretches).into(),
+            units::count(kind.parts).into(),
             page.gaps.share(breakdown.running_ns, whole, states),
             page.gaps.share(breakdown.runnable_ns, whole, delays),
             page.gaps.share(breakdown.waiting_ns(), whole, states),

@@ -125,7 +125,7 @@ impl<W: Write> Canvas for Chrome<W> {
         let arguments: Vec<_> = mark
             .arguments
             .iter()
-            .filter(|(_, value)| value.is_told())
+            .filter(|(_, value)| value.is_some())
             .map(|&argument| plain(argument, stack.as_deref()))
             .collect();
         // Asynchronous events belong together by their category and number.

@@ -1,7 +1,7 @@
 //! The rows: which kinds there are, and what each row is called.
 //!
 //! What Chrome calls a process is here a kind of row, and what it calls a thread is a row. User
-//! tasks overlap, so they have no rows of their own: they are asynchronous events, told apart by
+//! tasks overlap, so they have no rows of their own: they are asynchronous events, distinguished by
 //! their numbers.
 
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! The kinds of markers, and what each of them tells.
+//! The kinds of markers, and what each of them has.
 
 use std::marker::PhantomData;
 

@@ -28,7 +28,7 @@ use profile::{Firefox, Row, stamp};
 /// Writes a profile for profiler.firefox.com.
 ///
 /// Times are those of the trace since its begin, with the clock of the machine as their reference
-/// where the trace tells it. At most [`Options::firefox_tasks_max`] async tasks have a thread of
+/// where the trace has it. At most [`Options::firefox_tasks_max`] async tasks have a thread of
 /// their own; what would be on others is left out and counted, their runs on the workers stay.
 /// Memory: the whole profile, some 100 bytes for each marker.
 ///

@@ -35,7 +35,7 @@ pub(super) enum Row {
     Task(GoId),
     UserTasks,
     Collection,
-    /// Samples of threads that the trace does not tell.
+    /// Samples of threads that the trace does not name.
     Samples,
 }
 

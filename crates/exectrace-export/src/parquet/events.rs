@@ -7,8 +7,8 @@ use exectrace_format::{
 use super::rows::id;
 use super::table::Cell;
 
-/// What an event tells beyond its time and place.
-struct Told<'a> {
+/// What an event says beyond its time and place.
+struct About<'a> {
     kind: &'static str,
     subject: Cell<'a>,
     states: [Cell<'a>; 2],
@@ -16,7 +16,7 @@ struct Told<'a> {
     text: Cell<'a>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> About<'a> {
     fn bare(kind: &'static str) -> Self {
         let states = [Cell::Null; 2];
         Self {
@@ -43,89 +43,87 @@ pub(super) fn event_row<'a>(
     tables: &'a Tables,
     stack: Cell<'a>,
 ) -> [Cell<'a>; 11] {
-    let told = told(event, tables);
-    let [from, to] = told.states;
+    let about = about_event(event, tables);
+    let [from, to] = about.states;
     [
         Cell::Int(event.time.0),
-        Cell::Text(told.kind),
+        Cell::Text(about.kind),
         id(event.thread.0),
         id(event.proc.0),
         id(event.go.0),
-        told.subject,
+        about.subject,
         from,
         to,
-        told.value,
-        told.text,
+        about.value,
+        about.text,
         stack,
     ]
 }
 
-fn told<'a>(event: &CompactEvent, tables: &'a Tables) -> Told<'a> {
+fn about_event<'a>(event: &CompactEvent, tables: &'a Tables) -> About<'a> {
     match event.kind {
-        CompactKind::Sync { number, .. } => Told {
+        CompactKind::Sync { number, .. } => About {
             value: id(number),
-            ..Told::bare("sync")
+            ..About::bare("sync")
         },
-        CompactKind::Metric { metric, value } => Told {
+        CompactKind::Metric { metric, value } => About {
             value: id(value),
             text: Cell::Text(metric.name()),
-            ..Told::bare("metric")
+            ..About::bare("metric")
         },
-        CompactKind::Label { go, label } => Told::about("label", go.0, tables.text(label)),
-        CompactKind::StackSample => Told::bare("sample"),
-        CompactKind::RangeBegin { range, scope } => range_told("range_begin", range.name(), scope),
-        CompactKind::RangeActive { range, scope } => {
-            range_told("range_active", range.name(), scope)
-        }
-        CompactKind::RangeEnd { range, scope, .. } => range_told("range_end", range.name(), scope),
+        CompactKind::Label { go, label } => About::about("label", go.0, tables.text(label)),
+        CompactKind::StackSample => About::bare("sample"),
+        CompactKind::RangeBegin { range, scope } => of_range("range_begin", range.name(), scope),
+        CompactKind::RangeActive { range, scope } => of_range("range_active", range.name(), scope),
+        CompactKind::RangeEnd { range, scope, .. } => of_range("range_end", range.name(), scope),
         CompactKind::TaskBegin { task, name, .. } => {
-            Told::about("user_task_begin", task.0, tables.text(name))
+            About::about("user_task_begin", task.0, tables.text(name))
         }
         CompactKind::TaskEnd { task, name, .. } => {
-            Told::about("user_task_end", task.0, tables.text(name))
+            About::about("user_task_end", task.0, tables.text(name))
         }
         CompactKind::RegionBegin { task, name } => {
-            Told::about("region_begin", task.0, tables.text(name))
+            About::about("region_begin", task.0, tables.text(name))
         }
         CompactKind::RegionEnd { task, name } => {
-            Told::about("region_end", task.0, tables.text(name))
+            About::about("region_end", task.0, tables.text(name))
         }
-        CompactKind::Log { task, message, .. } => Told::about("log", task.0, tables.text(message)),
+        CompactKind::Log { task, message, .. } => About::about("log", task.0, tables.text(message)),
         CompactKind::StateTransition { change, reason, .. } => {
-            transition_told(change, tables.text(reason))
+            of_transition(change, tables.text(reason))
         }
-        CompactKind::SideData(()) | CompactKind::UnreadableSideData(_) => Told::bare("side_data"),
-        _ => Told::bare("other"),
+        CompactKind::SideData(()) | CompactKind::UnreadableSideData(_) => About::bare("side_data"),
+        _ => About::bare("other"),
     }
 }
 
-fn range_told(kind: &'static str, name: &'static str, scope: RangeScope) -> Told<'static> {
+fn of_range(kind: &'static str, name: &'static str, scope: RangeScope) -> About<'static> {
     let subject = match scope {
         RangeScope::Global => u64::MAX,
         RangeScope::Proc(worker) => worker.0,
         RangeScope::Go(task) => task.0,
     };
-    Told::about(kind, subject, name)
+    About::about(kind, subject, name)
 }
 
-fn transition_told(change: StateChange, reason: &str) -> Told<'_> {
+fn of_transition(change: StateChange, reason: &str) -> About<'_> {
     let text = if reason.is_empty() {
         Cell::Null
     } else {
         Cell::Text(reason)
     };
     match change {
-        StateChange::Go { go, from, to } => Told {
+        StateChange::Go { go, from, to } => About {
             subject: id(go.0),
             states: [go_state(from), go_state(to)],
             text,
-            ..Told::bare("task_state")
+            ..About::bare("task_state")
         },
-        StateChange::Proc { proc, from, to } => Told {
+        StateChange::Proc { proc, from, to } => About {
             subject: id(proc.0),
             states: [proc_state(from), proc_state(to)],
             text,
-            ..Told::bare("worker_state")
+            ..About::bare("worker_state")
         },
     }
 }

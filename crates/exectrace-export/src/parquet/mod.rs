@@ -1,7 +1,7 @@
 //! Tables for query engines, many traces to a data set.
 //!
 //! `PARQUET.md` documents the columns, `schema` holds them, `table` writes files, `rows` makes rows
-//! of what the trace tells, `events` rows of the events themselves.
+//! of what the trace says, `events` rows of the events themselves.
 
 mod events;
 mod rows;

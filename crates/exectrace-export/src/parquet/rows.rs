@@ -1,4 +1,4 @@
-//! Rows of what a trace tells.
+//! Rows of what a trace says.
 
 use exectrace_format::{GoId, ProcId, SyncClock, TaskId, ThreadId};
 use exectrace_replay::{End, Input, Names, Stack, Text, UserTask};
@@ -176,7 +176,7 @@ impl Rows {
         put(&mut self.tables, &self.trace_id, SPANS, cells)
     }
 
-    /// A span that its region does not tell of, or not all.
+    /// A span that is not its region alone.
     fn span(&mut self, span: Span<'_>, picture: &Picture<'_>) -> Result<(), ExportError> {
         let record = span.record;
         let length_ns = record.end_ns.saturating_sub(record.first_ns);
@@ -315,7 +315,7 @@ fn put<'a>(
     }
 }
 
-/// An id that is always told, as a number with a sign.
+/// An id that is always there, as a number with a sign.
 fn number(id: u64) -> Cell<'static> {
     Cell::Int(id as i64)
 }

@@ -180,7 +180,7 @@ impl Table {
 impl Drop for Table {
     /// Leaves nothing half-written behind.
     fn drop(&mut self) {
-        // Gone already if it was published; there is nobody to tell of another failure.
+        // Gone already if it was published; there is nobody to report another failure to.
         let _ = fs::remove_file(&self.partial);
     }
 }

@@ -64,8 +64,9 @@ impl<W: Write> Perfetto<W> {
         arguments: &[Argument<'_>],
         picture: &Picture<'_>,
     ) -> Vec<DebugAnnotation> {
-        let told = arguments.iter().filter(|(_, value)| value.is_told());
-        told.map(|&(key, value)| self.packets.argument(key, value, picture.names()))
+        let given = arguments.iter().filter(|(_, value)| value.is_some());
+        given
+            .map(|&(key, value)| self.packets.argument(key, value, picture.names()))
             .collect()
     }
 }
@@ -172,7 +173,7 @@ impl<W: Write> Canvas for Perfetto<W> {
         self.items += 1;
         let sample = PerfSample {
             pid: PID as u32,
-            // The old format does not tell the thread. The main one stands for the process.
+            // The old format does not have the thread. The main one stands for the process.
             tid: u32::try_from(thread.0).unwrap_or(PID as u32),
             callstack_iid: Some(self.packets.callstack(stack, picture.names())),
         };

@@ -87,7 +87,7 @@ impl Interned {
 pub(super) struct Packets<W> {
     out: W,
     interned: Interned,
-    /// What the next packet has to tell.
+    /// What the next packet has to define.
     pending: InternedData,
     is_cleared: bool,
     buffer: Vec<u8>,

@@ -35,8 +35,8 @@ pub(crate) enum Value<'a> {
 }
 
 impl Value<'_> {
-    /// Whether there is something to tell: an id, a text or a stack may be none.
-    pub(crate) fn is_told(&self) -> bool {
+    /// Whether there is something: an id, a text or a stack may be none.
+    pub(crate) fn is_some(&self) -> bool {
         match self {
             Value::Stack(stack) => *stack != Stack::NONE,
             Value::Name(text) | Value::Text(text) => !text.is_empty(),

@@ -87,7 +87,7 @@ pub struct Goroutine {
     pub regions_without_begin: u64,
     /// The user task of the region in which it was spawned.
     pub inherited_user_task: TaskId,
-    /// Its state as the format has it, which tells of runs that the goroutine never had.
+    /// Its state as the format has it, which has runs that the goroutine never had.
     pub(crate) in_format: GoState,
     /// The thread that the format has it on.
     pub(crate) thread_in_format: ThreadId,
