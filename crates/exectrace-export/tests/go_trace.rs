@@ -134,7 +134,8 @@ fn the_trace_from_any_event_on_is_a_valid_trace() {
         let mut times: Vec<i64> = events(&trace).iter().map(|event| event.time.0).collect();
         let begin = times[0];
         times.dedup();
-        for time in times.iter().step_by(times.len() / 12 + 1) {
+        // Each of the events of a case, some of a recording.
+        for time in times.iter().step_by(times.len() / 120 + 1) {
             let part = part(&trace, from(time.abs_diff(begin)));
             if !part.is_empty() {
                 judge.judge(&part, &trace);

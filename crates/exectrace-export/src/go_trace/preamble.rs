@@ -199,21 +199,22 @@ impl<'p, S: Symbolizer> Preamble<'p, '_, S> {
         self.state.goroutines().at(slot)
     }
 
-    /// Whether the goroutine that a thread holds is in a system call.
-    fn is_in_syscall(&self, held: Held) -> bool {
-        let goroutine = held.goroutine.map(|slot| self.goroutine(slot));
-        goroutine.is_some_and(|goroutine| goroutine.state_in_format() == GoState::Syscall)
+    /// Whether a goroutine is in a system call for which it still has the proc. One that has come to its proc
+    /// in the call, on its way back from C, runs as far as the proc is concerned.
+    fn is_in_syscall(&self, proc: ProcId) -> bool {
+        self.state.goroutine_in_syscall(proc).is_some()
     }
 
     /// A thread with a proc, best one that is running.
     fn carrier(&self) -> Option<Carrier> {
         let held = |after: After| {
             self.threads.iter().find_map(|(&thread, &held)| {
-                let is = match self.is_in_syscall(held) {
+                let proc = held.proc?;
+                let is = match self.is_in_syscall(proc) {
                     true => After::Syscall,
                     false => After::Running,
                 };
-                let proc = held.proc.filter(|_| is == after)?;
+                (is == after).then_some(())?;
                 Some(Carrier {
                     thread,
                     proc,
@@ -336,7 +337,7 @@ impl<'p, S: Symbolizer> Preamble<'p, '_, S> {
     fn write_threads(&mut self, carrier: Option<Carrier>) {
         for (thread, held) in std::mem::take(&mut self.threads) {
             let carrier = carrier.filter(|carrier| carrier.thread == thread);
-            let in_syscall = self.is_in_syscall(held);
+            let in_syscall = held.proc.is_some_and(|proc| self.is_in_syscall(proc));
             let is_carrier = carrier.is_some_and(|carrier| Some(carrier.proc) == held.proc);
             if let Some(proc) = held.proc.filter(|_| !is_carrier) {
                 let status = match in_syscall {
@@ -350,14 +351,15 @@ impl<'p, S: Symbolizer> Preamble<'p, '_, S> {
             };
             let (id, stack) = (goroutine.id, self.name_stack(goroutine));
             // The carrier's proc was said to run, for the others.
-            let status = match in_syscall && !is_carrier {
-                true => GoStatus::Syscall,
-                false => GoStatus::Running,
+            let begins_call = in_syscall && is_carrier;
+            let status = match goroutine.state_in_format() {
+                GoState::Syscall if !begins_call => GoStatus::Syscall,
+                _ => GoStatus::Running,
             };
             self.put_goroutine(thread, id, status, stack);
             let Some(proc) = held.proc else { continue };
             self.write_open(thread, goroutine);
-            if in_syscall && is_carrier {
+            if begins_call {
                 let proc_seq = self.encoder.proc_seq(proc);
                 self.put(thread, Event::GoSyscallBegin { proc_seq, stack });
             }
