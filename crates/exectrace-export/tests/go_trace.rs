@@ -8,7 +8,7 @@ use exectrace_export::{Exported, KeepFrames, Symbolizer, Window, go_trace};
 use exectrace_format::{
     ClockSnapshot, CompactEvent, Event, GoId, GoState, GoStatus, ProcId, ProcStatus, Reader,
     SideRecord, SpanRecord, StackFrame, StackId, StateChange, TaskId, ThreadId, TraceEvent,
-    TraceEventKind, Validator, Version, Writer,
+    TraceEventKind, Validator, Version, Writer, text,
 };
 use exectrace_replay::{Location, Names};
 use tempfile::TempDir;
@@ -177,6 +177,42 @@ fn a_part_says_what_was_open_at_its_begin() {
     let (reason, stack) = wait.expect("somebody waits");
     assert_eq!(&**reason, "network");
     assert!(stack.is_some());
+}
+
+#[test]
+fn a_part_has_goroutines_on_the_threads_that_the_last_generation_names() {
+    let trace = text::parse(
+        "go 1.25
+        generation 1
+        batch m=0 time=100 sync
+          frequency 1000000000
+          clock +0 mono=1000 sec=1700000000 nsec=5
+        batch m=1 time=101 events
+          +0 ProcStatus proc=1 status=Running
+          +1 GoStatus go=1 thread=1 status=Running
+        generation 2
+        batch m=0 time=200 sync
+          frequency 1000000000
+          clock +0 mono=1100 sec=1700000000 nsec=105
+        batch m=2 time=201 events
+          +0 ProcStatus proc=1 status=Running
+          +1 GoStatus go=1 thread=2 status=Running
+          +8 UserTaskBegin task=5 parent=0 name=0 stack=0
+          +10 GoDestroy",
+    );
+    let part = part(&trace.expect("a well-formed trace"), from(105));
+    let kinds = of_program(&part);
+    let ends = matches!(
+        kinds.last(),
+        Some(TraceEventKind::StateTransition {
+            change: StateChange::Go {
+                to: GoState::NotExist,
+                ..
+            },
+            ..
+        })
+    );
+    assert!(ends, "{kinds:?}");
 }
 
 #[test]

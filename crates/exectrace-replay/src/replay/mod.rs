@@ -8,7 +8,7 @@ use std::io::Read;
 
 use exectrace_format::conventions::TRACER_NAME;
 use exectrace_format::{
-    CompactEvent, CompactKind, ProcId, ProcState, ReadError, Reader, SideRecord, StateChange,
+    CompactEvent, CompactKind, GoId, ProcId, ProcState, ReadError, Reader, SideRecord, StateChange,
     ThreadId,
 };
 
@@ -119,10 +119,22 @@ impl Replay {
                 stack,
                 ..
             } => match from == to {
-                true => Ok(()),
+                true => {
+                    self.goroutine_goes_on(go, event.thread);
+                    Ok(())
+                }
                 false => self.transition(input, (go, from, to), (reason, stack), observer),
             },
             _ => self.other(input, observer),
+        }
+    }
+
+    /// A generation says again in which state a goroutine is, and on which thread.
+    #[inline(never)]
+    fn goroutine_goes_on(&mut self, go: GoId, thread: ThreadId) {
+        let goroutines = &mut self.state.goroutines;
+        if let Some(slot) = goroutines.find(go).filter(|_| thread != ThreadId::NONE) {
+            goroutines.at_mut(slot).thread_in_format = thread;
         }
     }
 
