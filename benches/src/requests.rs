@@ -1,8 +1,8 @@
 //! A trace of a server, made by counting: the same bytes each time.
 
 use exectrace_format::{
-    ClockSnapshot, Event, Frame, GoId, GoStatus, ProcId, ProcStatus, StackId, StringId, TaskId,
-    ThreadId, Version, Writer,
+    ClockSnapshot, Event, GoId, GoStatus, ProcId, ProcStatus, StackId, StringId, TaskId, ThreadId,
+    Version, WireFrame, Writer,
 };
 
 /// Threads, each with a worker.
@@ -25,7 +25,7 @@ struct Names {
 impl Names {
     fn new(writer: &mut Writer) -> Self {
         let file = writer.string("src/serve.rs");
-        let mut frame = |pc: u64, function: &str| Frame {
+        let mut frame = |pc: u64, function: &str| WireFrame {
             pc,
             function: writer.string(function),
             file,

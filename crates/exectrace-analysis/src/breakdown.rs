@@ -1,6 +1,6 @@
 //! Where the time of a flow, a region or a user task went, by state.
 
-use exectrace_format::WaitSource;
+use exectrace_format::conventions::WaitSource;
 use exectrace_replay::Text;
 use serde::Serialize;
 

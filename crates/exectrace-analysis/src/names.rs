@@ -1,6 +1,6 @@
 //! Places in the program, and what they say of it.
 
-use exectrace_format::CONCURRENT_SPAN;
+use exectrace_format::conventions::CONCURRENT_SPAN;
 use exectrace_replay::{Location, Names, Stack, Text};
 use serde::Serialize;
 

@@ -114,10 +114,6 @@ pub mod validate;
 pub mod wire;
 mod write;
 
-pub use conventions::{
-    CONCURRENT_SPAN, PART_OF_SPAN, UNKNOWN_WAIT, WOKEN_BY_BLOCKING, WOKEN_BY_DRIVER, WOKEN_BY_TASK,
-    WOKEN_BY_THREAD, WaitSource,
-};
 pub use event::{
     Argument, ArgumentType, Event, EventKind, GoStatus, MAX_ARGUMENTS, MAX_EVENT_BYTES, ProcStatus,
 };
@@ -136,10 +132,3 @@ pub use side::{
 pub use validate::{Validator, Violation};
 pub use wire::{ClockSnapshot, END_OF_GENERATION, Version};
 pub use write::{GroupCounts, StreamId, WireFrame, Writer};
-
-/// The old name of [`StreamId`].
-#[doc(hidden)]
-pub type Stream = StreamId;
-/// The old name of [`WireFrame`].
-#[doc(hidden)]
-pub type Frame = WireFrame;

@@ -5,9 +5,9 @@ mod support;
 use std::time::{Duration, Instant};
 
 use exectrace_format::{
-    ClockSnapshot, Event, Frame, GoId, GoStatus, Inferred, LeftOut, ProcId, ProcStatus, Reader,
-    SideRecord, SpanRecord, StackId, StringId, TaskId, ThreadId, TraceEventKind, Version, Writer,
-    text,
+    ClockSnapshot, Event, GoId, GoStatus, Inferred, LeftOut, ProcId, ProcStatus, Reader,
+    SideRecord, SpanRecord, StackId, StringId, TaskId, ThreadId, TraceEventKind, Version,
+    WireFrame, Writer, text,
 };
 
 use proptest::prelude::*;
@@ -29,7 +29,7 @@ fn begin(version: Version) -> (Writer, Vec<u8>) {
 }
 
 /// Thread 7 holds proc 1 and runs goroutine 1.
-fn run(writer: &mut Writer) -> exectrace_format::Stream {
+fn run(writer: &mut Writer) -> exectrace_format::StreamId {
     let stream = writer.stream(ThreadId(7));
     let (proc, thread) = (ProcId(1), ThreadId(7));
     writer.event(
@@ -86,7 +86,7 @@ fn a_file_is_good_after_each_group() {
     let stream = run(&mut writer);
     for group in 0..5u64 {
         let message = writer.string(&format!("group {group}"));
-        let stack = writer.stack(&[Frame {
+        let stack = writer.stack(&[WireFrame {
             pc: group + 1,
             function: message,
             file: message,
@@ -112,7 +112,7 @@ fn much_of_everything_is_cut_into_batches_of_legal_size() {
     for index in 0..300u64 {
         let message = writer.message(&format!("{index}{long}"));
         writer.stack(&vec![
-            Frame {
+            WireFrame {
                 pc: u64::MAX,
                 function: message,
                 file: message,
@@ -172,13 +172,13 @@ fn strings_are_remembered_and_cut_at_a_character() {
 fn a_deep_stack_keeps_its_leaves_and_its_root() {
     let (mut writer, mut file) = begin(Version::Go125);
     let stream = run(&mut writer);
-    let frame = |pc| Frame {
+    let frame = |pc| WireFrame {
         pc,
         function: StringId::EMPTY,
         file: StringId::EMPTY,
         line: pc,
     };
-    let frames: Vec<Frame> = (1..=200).map(frame).collect();
+    let frames: Vec<WireFrame> = (1..=200).map(frame).collect();
     let stack = writer.stack(&frames);
     assert_eq!(writer.stack(&frames), stack);
     assert_ne!(writer.stack(&frames[..128]), stack);

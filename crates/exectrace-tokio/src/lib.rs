@@ -51,7 +51,7 @@
 //! - A task that was being polled when the recording began is shown as waiting until the end of that poll. The
 //!   side data lists these waits too.
 //!
-//! The reason of a wait says how it is known. `exectrace_format::WaitSource` has these three cases:
+//! The reason of a wait says how it is known. `exectrace_format::conventions::WaitSource` has these three cases:
 //!
 //! | known from | reasons |
 //! |---|---|

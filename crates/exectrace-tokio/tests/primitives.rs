@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use exectrace_format::{GoState, WaitSource};
+use exectrace_format::GoState;
+use exectrace_format::conventions::WaitSource;
 use exectrace_tokio::spawn_named;
 use support::{Trace, record, runtime, turn};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -160,7 +160,10 @@ impl ProfilePass {
             let sync = ["chan", "sync", "select"]
                 .iter()
                 .any(|part| text.contains(part));
-            let network = matches!(text, "network" | exectrace_format::WOKEN_BY_DRIVER);
+            let network = matches!(
+                text,
+                "network" | exectrace_format::conventions::WOKEN_BY_DRIVER
+            );
             u8::from(network) * NETWORK + u8::from(sync) * SYNC
         })
     }

@@ -4,7 +4,8 @@ use exectrace_analysis::{
     Analysis, Options, PathStep, Profile, ProfileKind, ProfileSample, ProfileScope, TaskGroup,
     Window,
 };
-use exectrace_format::{Reader, UNKNOWN_WAIT, WOKEN_BY_TASK};
+use exectrace_format::Reader;
+use exectrace_format::conventions::{UNKNOWN_WAIT, WOKEN_BY_TASK};
 
 use crate::story::Story;
 

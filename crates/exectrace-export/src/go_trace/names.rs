@@ -1,6 +1,6 @@
 //! The ids that texts and stacks have in the trace that is written.
 
-use exectrace_format::{Frame, StackFrame, StackId, StringId, Tables, Writer};
+use exectrace_format::{StackFrame, StackId, StringId, Tables, WireFrame, Writer};
 use exectrace_replay::{Location, Names, Stack, State, Text};
 use rustc_hash::FxHashMap;
 
@@ -53,10 +53,10 @@ impl<'a, S: Symbolizer> WrittenNames<'a, S> {
         let symbolizer = &mut *self.symbolizer;
         let symbolized = self.symbolized.entry(stack);
         let symbolized = symbolized.or_insert_with(|| symbolize(stack, names, symbolizer));
-        let frames: Vec<Frame> = match symbolized {
+        let frames: Vec<WireFrame> = match symbolized {
             Some(frames) => frames
                 .iter()
-                .map(|frame| Frame {
+                .map(|frame| WireFrame {
                     pc: frame.pc,
                     function: writer.string(&frame.function),
                     file: writer.string(&frame.file),
@@ -65,7 +65,7 @@ impl<'a, S: Symbolizer> WrittenNames<'a, S> {
                 .collect(),
             None => names
                 .locations(stack)
-                .map(|location| Frame {
+                .map(|location| WireFrame {
                     pc: location.pc,
                     function: self.text(location.function, names, writer),
                     file: self.text(location.file, names, writer),

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use exectrace_format::{
-    ClockSnapshot, Event, Frame, GoId, ProcId, ProcStatus, StackId, Stream, StringId, ThreadId,
-    Version, Writer,
+    ClockSnapshot, Event, GoId, ProcId, ProcStatus, StackId, StreamId, StringId, ThreadId, Version,
+    WireFrame, Writer,
 };
 
 const THREADS: u64 = 8;
@@ -16,7 +16,7 @@ pub(crate) struct Program {
     writer: Writer,
     /// What was not written yet.
     file: Vec<u8>,
-    streams: Vec<Stream>,
+    streams: Vec<StreamId>,
     seqs: Vec<u64>,
     time_ns: u64,
     reason: StringId,
@@ -34,7 +34,7 @@ impl Program {
             .collect();
         let reason = writer.string("sync");
         let function = writer.string("program::flow");
-        let stack = writer.stack(&[Frame {
+        let stack = writer.stack(&[WireFrame {
             pc: 1,
             function,
             file: function,

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use exectrace_format::{
-    ClockSnapshot, Event, EventKind, Frame, GoId, ProcId, Reader, SideRecord, SideRecords, Stream,
-    StringId, ThreadId, TraceEventKind, Version, Writer, text,
+    ClockSnapshot, Event, EventKind, GoId, ProcId, Reader, SideRecord, SideRecords, StreamId,
+    StringId, ThreadId, TraceEventKind, Version, WireFrame, Writer, text,
 };
 
 /// Any bytes can be read: without a panic, in bounds, to one end.
@@ -133,7 +133,7 @@ pub(crate) fn round_trip(bytes: &[u8]) {
             }
             16..=25 => {
                 let function = strings[input.number() as usize % strings.len()];
-                let frame = Frame {
+                let frame = WireFrame {
                     pc: input.number(),
                     function,
                     file: function,
@@ -161,7 +161,7 @@ pub(crate) fn round_trip(bytes: &[u8]) {
 
 fn write_event(
     writer: &mut Writer,
-    stream: Stream,
+    stream: StreamId,
     what: u8,
     input: &mut Input<'_>,
     lines: &mut Vec<String>,

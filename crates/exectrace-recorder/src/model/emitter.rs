@@ -1,9 +1,7 @@
 //! Where the model's events go: the writer, with a time for each event.
 
-use exectrace_format::conventions::UNKNOWN_FILE;
-use exectrace_format::{
-    Event, PART_OF_SPAN, SideRecord, StackId, Stream, StringId, ThreadId, Writer,
-};
+use exectrace_format::conventions::{PART_OF_SPAN, UNKNOWN_FILE};
+use exectrace_format::{Event, SideRecord, StackId, StreamId, StringId, ThreadId, Writer};
 use rustc_hash::FxHashMap;
 
 use super::names::{FrameId, Leaf, NameId, Names};
@@ -25,7 +23,7 @@ pub(crate) struct Emitter {
     /// The frame that marks the end of a region that is a part of a span.
     part_of_span: FrameId,
     /// The stream of events that belong to no thread.
-    no_thread: Stream,
+    no_thread: StreamId,
     /// Stacks of this generation by their leaf and root.
     stacks: FxHashMap<(Leaf, FrameId), StackId>,
     /// The stack that each frame was asked for last as a leaf, or alone as a root: most events of a
@@ -100,7 +98,7 @@ impl Emitter {
     ///
     /// Inlined to where the kind of the event is known: see the writer.
     #[inline(always)]
-    pub(crate) fn event(&mut self, stream: Stream, event: Event) {
+    pub(crate) fn event(&mut self, stream: StreamId, event: Event) {
         let time_ns = self.time_ns();
         self.last_ns = time_ns;
         self.writer.event(stream, time_ns, event);

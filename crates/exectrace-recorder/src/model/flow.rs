@@ -1,6 +1,6 @@
 //! A flow (G): its state and its stack of open regions. `stays` has the spans that it entered.
 
-use exectrace_format::{Event, GoId, StackId, Stream, TaskId};
+use exectrace_format::{Event, GoId, StackId, StreamId, TaskId};
 
 use super::emitter::Emitter;
 use super::names::{FrameId, Leaf, NameId, Names};
@@ -155,7 +155,7 @@ impl Flow {
     pub(crate) fn open(
         &mut self,
         region: OpenRegion,
-        stream: Stream,
+        stream: StreamId,
         names: &mut Names,
         emitter: &mut Emitter,
     ) -> bool {
@@ -170,7 +170,7 @@ impl Flow {
     fn write_begin(
         &self,
         region: &OpenRegion,
-        stream: Stream,
+        stream: StreamId,
         names: &mut Names,
         emitter: &mut Emitter,
     ) {
@@ -185,7 +185,7 @@ impl Flow {
     fn write_end(
         region: &OpenRegion,
         is_span: bool,
-        stream: Stream,
+        stream: StreamId,
         names: &mut Names,
         emitter: &mut Emitter,
     ) {
@@ -210,7 +210,7 @@ impl Flow {
         &mut self,
         position: usize,
         is_span: bool,
-        stream: Stream,
+        stream: StreamId,
         names: &mut Names,
         emitter: &mut Emitter,
     ) -> bool {
@@ -234,7 +234,12 @@ impl Flow {
 
     /// Closes the regions whose end came while they could not end. After a loss, others may be split for
     /// them: else those below a region that never ends would be kept for ever.
-    pub(crate) fn close_over(&mut self, stream: Stream, names: &mut Names, emitter: &mut Emitter) {
+    pub(crate) fn close_over(
+        &mut self,
+        stream: StreamId,
+        names: &mut Names,
+        emitter: &mut Emitter,
+    ) {
         self.close_ended(stream, names, emitter);
         let is_lost = |region: &OpenRegion| region.over && region.suspect;
         while let Some(position) = self.regions.iter().rposition(is_lost) {
@@ -245,7 +250,12 @@ impl Flow {
 
     /// Closes the innermost regions whose end has come.
     #[inline]
-    pub(crate) fn close_ended(&mut self, stream: Stream, names: &mut Names, emitter: &mut Emitter) {
+    pub(crate) fn close_ended(
+        &mut self,
+        stream: StreamId,
+        names: &mut Names,
+        emitter: &mut Emitter,
+    ) {
         while let Some(region) = self.regions.pop_if(|region| region.over) {
             Self::write_end(&region, false, stream, names, emitter);
         }
@@ -256,7 +266,7 @@ impl Flow {
         &mut self,
         position: usize,
         is_span: bool,
-        stream: Stream,
+        stream: StreamId,
         names: &mut Names,
         emitter: &mut Emitter,
     ) {

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use exectrace_format::{Event, ProcId, ProcStatus, Stream};
+use exectrace_format::{Event, ProcId, ProcStatus, StreamId};
 use rustc_hash::FxHashMap;
 
 use super::emitter::Emitter;
@@ -89,7 +89,7 @@ impl Lanes {
     }
 
     /// Starts an idle lane on a thread.
-    pub(crate) fn start(&mut self, lane: ProcId, stream: Stream, emitter: &mut Emitter) {
+    pub(crate) fn start(&mut self, lane: ProcId, stream: StreamId, emitter: &mut Emitter) {
         self.announce(lane, stream, emitter);
         let entry = self.entry(lane);
         entry.seq += 1;
@@ -99,13 +99,13 @@ impl Lanes {
     }
 
     /// Stops the lane of a thread.
-    pub(crate) fn stop(&mut self, lane: ProcId, stream: Stream, emitter: &mut Emitter) {
+    pub(crate) fn stop(&mut self, lane: ProcId, stream: StreamId, emitter: &mut Emitter) {
         self.entry(lane).busy = false;
         emitter.event(stream, Event::ProcStop);
     }
 
     /// Writes the lane's state, if this generation does not have it.
-    pub(crate) fn announce(&mut self, lane: ProcId, stream: Stream, emitter: &mut Emitter) {
+    pub(crate) fn announce(&mut self, lane: ProcId, stream: StreamId, emitter: &mut Emitter) {
         let generation = emitter.generation();
         let entry = self.entry(lane);
         if entry.announced == generation {

@@ -37,9 +37,9 @@ mod wakes;
 mod workers;
 
 use exectrace_format::conventions::{
-    BACKGROUND_NAME, BACKGROUND_TASK, TRACER_NAME, TRACER_TASK, UNKNOWN_FILE,
+    BACKGROUND_NAME, BACKGROUND_TASK, CONCURRENT_SPAN, TRACER_NAME, TRACER_TASK, UNKNOWN_FILE,
 };
-use exectrace_format::{CONCURRENT_SPAN, GroupCounts, Inferred, SideRecord, TaskId, ThreadId};
+use exectrace_format::{GroupCounts, Inferred, SideRecord, TaskId, ThreadId};
 use rustc_hash::FxHashMap;
 
 use crate::input::{Input, SpanKey, Upcoming};

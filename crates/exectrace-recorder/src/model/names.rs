@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use exectrace_format::{Frame, StringId, Writer};
+use exectrace_format::{StringId, WireFrame, Writer};
 use rustc_hash::FxHashMap;
 
 use super::files;
@@ -161,9 +161,14 @@ impl Names {
     }
 
     /// A frame, with the ids of the writer's generation.
-    pub(crate) fn frame(&mut self, frame: FrameId, generation: u64, writer: &mut Writer) -> Frame {
+    pub(crate) fn frame(
+        &mut self,
+        frame: FrameId,
+        generation: u64,
+        writer: &mut Writer,
+    ) -> WireFrame {
         let place = self.places[frame.0 as usize];
-        Frame {
+        WireFrame {
             pc: Self::counter(frame),
             function: self.string_id(place.function, generation, writer),
             file: self.string_id(place.file, generation, writer),
@@ -172,9 +177,9 @@ impl Names {
     }
 
     /// A frame for another writer than the model's own, whose ids are not remembered.
-    pub(crate) fn frame_elsewhere(&self, frame: FrameId, writer: &mut Writer) -> Frame {
+    pub(crate) fn frame_elsewhere(&self, frame: FrameId, writer: &mut Writer) -> WireFrame {
         let place = self.places[frame.0 as usize];
-        Frame {
+        WireFrame {
             pc: Self::counter(frame),
             function: writer.string(self.text(place.function)),
             file: writer.string(self.text(place.file)),

@@ -7,7 +7,7 @@
 
 use exectrace_format::conventions::TRACER_NAME;
 use exectrace_format::{
-    Event, Frame, GoStatus, ProcStatus, SideRecord, StackId, Stream, TaskId, ThreadId, Writer,
+    Event, GoStatus, ProcStatus, SideRecord, StackId, StreamId, TaskId, ThreadId, WireFrame, Writer,
 };
 
 use super::flow::{Flow, FlowState};
@@ -98,7 +98,7 @@ impl Model {
 }
 
 impl PreambleWriter<'_> {
-    fn event(&mut self, stream: Stream, event: Event) {
+    fn event(&mut self, stream: StreamId, event: Event) {
         self.writer.event(stream, self.next_ns, event);
         self.next_ns = (self.next_ns + 1).min(self.end_ns);
     }
@@ -109,7 +109,7 @@ impl PreambleWriter<'_> {
 
     fn stack(&mut self, leaf: Leaf, root: FrameId) -> StackId {
         let names = &self.model.machine.names;
-        let frames: Vec<Frame> = names
+        let frames: Vec<WireFrame> = names
             .frames_of(&leaf)
             .into_iter()
             .chain([root])
@@ -166,7 +166,7 @@ impl PreambleWriter<'_> {
     }
 
     /// A flow that was running stops to do so, the way it last did.
-    fn wait(&mut self, stream: Stream, flow: &Flow) {
+    fn wait(&mut self, stream: StreamId, flow: &Flow) {
         let (reason, leaf) = flow.wait;
         let reason = self.name(reason);
         let stack = self.stack(leaf, flow.root);
@@ -177,7 +177,7 @@ impl PreambleWriter<'_> {
         self.event(stream, event);
     }
 
-    fn regions(&mut self, stream: Stream, flow: &Flow) {
+    fn regions(&mut self, stream: StreamId, flow: &Flow) {
         for region in &flow.regions {
             let task = region.task;
             let name = self.name(region.name);
@@ -187,7 +187,7 @@ impl PreambleWriter<'_> {
         }
     }
 
-    fn about(&mut self, stream: Stream, stack: StackId, about: &[(&'static str, String)]) {
+    fn about(&mut self, stream: StreamId, stack: StackId, about: &[(&'static str, String)]) {
         for (category, message) in about {
             let category = self.writer.string(category);
             let message = self.writer.string(message);
@@ -213,7 +213,7 @@ impl PreambleWriter<'_> {
 
     fn task_begin(
         &mut self,
-        stream: Stream,
+        stream: StreamId,
         task: TaskId,
         parent: TaskId,
         name: exectrace_format::StringId,
@@ -229,7 +229,7 @@ impl PreambleWriter<'_> {
     }
 
     /// A flow that runs on a thread.
-    fn running(&mut self, stream: Stream, thread: ThreadId, flow: &Flow, stack: StackId) {
+    fn running(&mut self, stream: StreamId, thread: ThreadId, flow: &Flow, stack: StackId) {
         let event = Event::GoStatusStack {
             go: flow.go,
             thread,

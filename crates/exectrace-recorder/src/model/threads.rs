@@ -8,7 +8,7 @@ use exectrace_format::conventions::{
     BLOCK_IN_PLACE, END_NOT_SEEN, OTHER_THREADS, POLLING_INNER_TASK, POLLING_TASKS, THREAD_FILE,
     TRACER_NAME, TRACER_WAIT, UNKNOWN_WAIT, WORKER_MOVED,
 };
-use exectrace_format::{Event, GoId, ProcId, SideRecord, StackId, Stream, ThreadId};
+use exectrace_format::{Event, GoId, ProcId, SideRecord, StackId, StreamId, ThreadId};
 use rustc_hash::FxHashMap;
 
 use super::emitter::Emitter;
@@ -38,7 +38,7 @@ pub(crate) struct Thread {
     pub(crate) name: NameId,
     /// The frame that names its own flow.
     pub(crate) root: FrameId,
-    pub(crate) stream: Stream,
+    pub(crate) stream: StreamId,
     /// Its lane, which runs if `holds` and is idle otherwise.
     pub(crate) lane: Option<ProcId>,
     pub(crate) holds: bool,
@@ -185,7 +185,7 @@ impl Machine {
     pub(crate) fn running(
         &mut self,
         index: ThreadIndex,
-    ) -> Option<(&mut Flow, Stream, &mut Names, &mut Emitter)> {
+    ) -> Option<(&mut Flow, StreamId, &mut Names, &mut Emitter)> {
         let thread = self.thread(index)?;
         let (current, stream) = (thread.current?, thread.stream);
         let flow = self.flows.get_mut(current)?;
@@ -203,7 +203,7 @@ impl Machine {
 
     /// Where a thread's events go.
     #[inline]
-    pub(crate) fn stream(&self, index: ThreadIndex) -> Option<Stream> {
+    pub(crate) fn stream(&self, index: ThreadIndex) -> Option<StreamId> {
         Some(self.thread(index)?.stream)
     }
 
@@ -290,7 +290,7 @@ impl Machine {
 }
 
 impl Thread {
-    fn new(id: ThreadId, name: NameId, root: FrameId, stream: Stream) -> Self {
+    fn new(id: ThreadId, name: NameId, root: FrameId, stream: StreamId) -> Self {
         Self {
             id,
             name,

@@ -1,6 +1,7 @@
 //! Regions and user tasks.
 
-use exectrace_format::{CONCURRENT_SPAN, CompactKind, GoId, PART_OF_SPAN, StringId, TaskId};
+use exectrace_format::conventions::{CONCURRENT_SPAN, PART_OF_SPAN};
+use exectrace_format::{CompactKind, GoId, StringId, TaskId};
 
 use crate::names::Stack;
 use crate::observer::{Input, Observer};

@@ -3,10 +3,8 @@
 use std::collections::HashMap;
 
 use exectrace_analysis::{Analysis, Options, RegionInstance};
-use exectrace_format::{
-    CONCURRENT_SPAN, GoId, PART_OF_SPAN, Reader, SideRecord, SpanRecord, TaskId, TraceEvent,
-    TraceEventKind,
-};
+use exectrace_format::conventions::{CONCURRENT_SPAN, PART_OF_SPAN};
+use exectrace_format::{GoId, Reader, SideRecord, SpanRecord, TaskId, TraceEvent, TraceEventKind};
 
 /// Far more spans of one name than any program here makes.
 const MANY: usize = 100_000;
