@@ -64,6 +64,8 @@ pub struct Names {
     location_ids: FxHashMap<Location, u32>,
     stacks: Vec<Arc<[u32]>>,
     stack_ids: FxHashMap<Arc<[u32]>, Stack>,
+    /// By stack: the function of its innermost place.
+    leaf_functions: Vec<Text>,
     /// By stack: that of its innermost place alone, plus one; 0 where that was not asked for yet.
     leaf_stacks: Vec<u32>,
     text_of_string: GenerationIds,
@@ -79,6 +81,7 @@ impl Names {
             location_ids: FxHashMap::default(),
             stacks: Vec::new(),
             stack_ids: FxHashMap::default(),
+            leaf_functions: Vec::new(),
             leaf_stacks: Vec::new(),
             text_of_string: GenerationIds::default(),
             stack_of_id: GenerationIds::default(),
@@ -166,6 +169,10 @@ impl Names {
             return known;
         }
         let stack = Stack(u32::try_from(self.stacks.len()).unwrap_or(0));
+        let leaf = entries.first();
+        let leaf = leaf.and_then(|&leaf| self.locations.get(leaf as usize));
+        let function = leaf.map_or(Text::EMPTY, |leaf| leaf.function);
+        self.leaf_functions.push(function);
         let entries: Arc<[u32]> = entries.into();
         self.stacks.push(entries.clone());
         self.stack_ids.insert(entries, stack);
@@ -238,7 +245,8 @@ impl Names {
     /// The function of the innermost place; empty where there is none.
     #[inline]
     pub(crate) fn leaf_function(&self, stack: Stack) -> Text {
-        self.leaf(stack).map_or(Text::EMPTY, |leaf| leaf.function)
+        let function = self.leaf_functions.get(stack.index());
+        function.copied().unwrap_or(Text::EMPTY)
     }
 
     /// Whether the innermost place of the stack is this function. Compares texts.
