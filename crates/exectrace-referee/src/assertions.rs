@@ -82,16 +82,16 @@ fn unless_skipped<T>(found: Result<T, Missing>) -> Option<T> {
         Err(missing) => {
             let is_required = env::var_os(REQUIRE_VARIABLE).is_some_and(|value| value == "1");
             assert!(may_be_skipped(&missing, is_required), "{missing}");
-            tell_skipped(&missing, Location::caller());
+            say_skipped(&missing, Location::caller());
             None
         }
     }
 }
 
 /// Says once in a process that traces are not judged, and where the first was not.
-fn tell_skipped(missing: &Missing, caller: &Location<'_>) {
-    static TOLD: Once = Once::new();
-    TOLD.call_once(|| {
+fn say_skipped(missing: &Missing, caller: &Location<'_>) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
         // Not `eprintln!`, which the test harness hides when the test passes.
         _ = writeln!(
             std::io::stderr(),

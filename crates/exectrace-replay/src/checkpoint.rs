@@ -56,7 +56,7 @@ use crate::state::State;
 ///     if let Some(checkpoint) = Checkpoint::take(&reader, &replay) {
 ///         checkpoints.push((checkpoint, all.0.len()));
 ///     }
-///     let input = Input { event: &event, tables: reader.tables(), side: reader.side_record() };
+///     let input = Input::of(&reader, &event);
 ///     let Ok(()) = replay.step(&input, &mut all);
 /// }
 /// let Ok(()) = replay.finish(&mut all);

@@ -1,6 +1,6 @@
 //! What a replay reports.
 
-use exectrace_format::{CompactEvent, GoId, Metric, SideRecord, SyncClock, Tables, TaskId};
+use exectrace_format::{CompactEvent, GoId, Metric, Reader, SideRecord, SyncClock, Tables, TaskId};
 
 use crate::names::{Names, Stack, Text};
 use crate::state::{End, EndedRegion, ProcChange, Range, Slot, State, StateSpan, UserTask};
@@ -14,6 +14,18 @@ pub struct Input<'a> {
     pub tables: &'a Tables,
     /// The record, if the event is one of side data.
     pub side: Option<&'a SideRecord>,
+}
+
+impl<'a> Input<'a> {
+    /// The event that a reader has just yielded.
+    #[inline]
+    pub fn of<R: std::io::Read>(reader: &'a Reader<R>, event: &'a CompactEvent) -> Self {
+        Self {
+            event,
+            tables: reader.tables(),
+            side: reader.side_record(),
+        }
+    }
 }
 
 /// A goroutine is woken, or made runnable by who spawned it. Who did it and where is in the [`State`]:

@@ -168,11 +168,7 @@ fn walk<R: Read>(mut reader: Reader<R>, replay: Option<Replay>) -> Walk {
             walk.checkpoints.push((checkpoint, before.0, before.1));
         }
         walk.events.push((event, reader.resolve(&event)));
-        let input = Input {
-            event: &event,
-            tables: reader.tables(),
-            side: reader.side_record(),
-        };
+        let input = Input::of(&reader, &event);
         let Ok(()) = replay.step(&input, &mut walk.calls);
         assert!(
             Checkpoint::take(&reader, &replay).is_none(),

@@ -169,6 +169,11 @@ impl Registry {
     /// The runtime of this id has this state.
     fn identify(&mut self, id: u64, state: &'static RuntimeState) {
         state.tokio_id.store(id, Ordering::Relaxed);
+        let known = self.by_id.get(&id);
+        if known.is_some_and(|known| std::ptr::eq(*known, state)) {
+            // A change would make all threads look up anew, who would do the same to this one.
+            return cache(id, state);
+        }
         if self.by_id.len() >= MAX_IDS {
             self.by_id
                 .retain(|&id, state| state.tokio_id.load(Ordering::Relaxed) == id);
@@ -372,5 +377,28 @@ mod tests {
         let third = builder.exectrace("own").build().unwrap();
         run(&third).unwrap();
         assert!(!std::ptr::eq(of(first.handle()), of(third.handle())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn naming_a_runtime_again_lets_all_threads_keep_what_they_have_cached() {
+        let leaked = |name: &str| &*Box::leak(Box::new(RuntimeState::new(name.to_owned(), true)));
+        let (one, other) = (leaked("one"), leaked("other"));
+        let (first, second) = (u64::MAX - 1, u64::MAX);
+        // No other test changes the map while this one has its lock.
+        let mut registry = registry();
+        registry.identify(first, one);
+        registry.identify(second, other);
+        let changes = MAP_CHANGES.load(Ordering::Relaxed);
+        for _ in 0..3 {
+            registry.identify(first, one);
+            registry.identify(second, other);
+        }
+        assert_eq!(MAP_CHANGES.load(Ordering::Relaxed), changes);
+        assert!(cached(second).is_some_and(|state| std::ptr::eq(state, other)));
     }
 }

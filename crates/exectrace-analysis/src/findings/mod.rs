@@ -1,7 +1,7 @@
 //! What is wrong in a trace: rules over the results of an analysis, each in a file of its own.
 //!
 //! Most rules look at what other parts of the analysis found. Those on wakes, timers and single
-//! tasks watch the trace while it is played (`watch`).
+//! tasks watch the trace while it is replayed (`watch`).
 //!
 //! On a machine that is full much looks like the program's mistake. What the system counted of threads' time
 //! (`machine`) shows which it was, where the trace has it; each rule that depends on it says so in its basis.

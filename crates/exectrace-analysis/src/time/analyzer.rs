@@ -167,7 +167,7 @@ impl Observer for Analyzer {
         if span.state.has_thread() != executes_next {
             self.passes.executes(state, &mut flow, executes_next);
         }
-        if span.state == GoroutineState::Running && !flow.time.is_end_marked {
+        if span.state == GoroutineState::Running {
             let mark = Mark {
                 did: Did::End,
                 time: span.end,
@@ -180,7 +180,8 @@ impl Observer for Analyzer {
         charge(&mut flow, &span, totals.clip);
         match span.next {
             Next::End => ready_in(&mut flow, totals, None),
-            Next::State(_) | Next::TraceEnd => {}
+            Next::TraceEnd => flow.time.is_cut = true,
+            Next::State(_) => {}
         }
         self.passes
             .leave(&World { state, totals }, &mut flow, &span);
@@ -305,17 +306,6 @@ impl Observer for Analyzer {
                 did: Did::RegionEnd(region.name),
                 time: now,
                 stack: region.end_stack,
-            };
-            flow.marks(mark, Innermost::ended(region));
-        }
-        if region.end == End::WithTrace
-            && flow.state == GoroutineState::Running
-            && !std::mem::replace(&mut flow.time.is_end_marked, true)
-        {
-            let mark = Mark {
-                did: Did::End,
-                time: now,
-                stack: Stack::NONE,
             };
             flow.marks(mark, Innermost::ended(region));
         }

@@ -15,8 +15,8 @@ use super::regions::RegionBegin;
 #[derive(Debug, Default)]
 pub(crate) struct Charge {
     pub(crate) sums: Sums,
-    /// The trace has ended, and the end of the flow's run is marked.
-    pub(super) is_end_marked: bool,
+    /// The trace has ended, and the sums hold the state in which the flow is.
+    pub(super) is_cut: bool,
     /// The sums are closed: it has ended, or waits forever.
     pub(super) is_closed: bool,
     /// Open ranges of garbage collection, with their begin.

@@ -73,6 +73,7 @@ impl Flow<'_> {
         let since = goroutine.since;
         let open = clip.between(since, now);
         match goroutine.state {
+            _ if self.time.is_cut => {}
             _ if goroutine.is_own_code() => sums.own_code += open,
             GoroutineState::Running => sums.running += open,
             GoroutineState::Runnable => sums.runnable += open,

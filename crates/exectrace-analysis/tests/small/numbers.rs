@@ -198,6 +198,31 @@ fn profiles_that_go_has_are_of_what_ends_and_the_others_of_all_time() {
     assert_eq!((sum(&profiles[4]), sum(&profiles[2])), (running, waiting));
 }
 
+#[test]
+fn a_run_that_is_open_at_the_end_counts_for_the_region_that_is_open_with_it() {
+    let mut story = Story::default();
+    story
+        .runs(10, 1, 1, "main")
+        .spawn(20, 1, 2, "child")
+        .start(50, 2, 2)
+        .region(60, 2, 0, "serve")
+        .log(100, 2, 0, "still there");
+    let options = Options {
+        profiles: vec![ProfileKind::Run],
+        profile_scope: ProfileScope {
+            region: Some("serve".to_owned()),
+            ..ProfileScope::default()
+        },
+        ..Options::default()
+    };
+    let profile = story.analyse(&options).profiles.remove(0);
+    // The trace ends at 101.
+    assert_eq!(
+        profile.samples.iter().map(|of| of.duration_ns).sum::<u64>(),
+        51
+    );
+}
+
 fn sync_profile(story: &Story, profile_scope: ProfileScope) -> Profile {
     let options = Options {
         profiles: vec![ProfileKind::Sync],

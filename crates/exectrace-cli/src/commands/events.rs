@@ -139,13 +139,9 @@ impl Events {
             }
             names.learn(&event, reader.tables());
             // It has to see all events.
-            let is_let_through = filter.as_mut().is_none_or(|filter| {
-                filter.lets_through(&Input {
-                    event: &event,
-                    tables: reader.tables(),
-                    side: reader.side_record(),
-                })
-            });
+            let is_let_through = filter
+                .as_mut()
+                .is_none_or(|filter| filter.lets_through(&Input::of(&reader, &event)));
             if is_let_through && since_ns >= window.begin_ns() && self.wants(&event) {
                 let mut shown = show(&event, &reader, begin_ns);
                 if let What::Flow { of_flow, name, .. } = &mut shown.what {

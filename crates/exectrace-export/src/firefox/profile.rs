@@ -131,6 +131,8 @@ impl<'a> Firefox<'a> {
         }
         self.tasks += 1;
         let since = task.now().map_or(since, |now| now.begin.min(since));
+        let outermost = task.regions.first();
+        let since = outermost.map_or(since, |region| region.begin.min(since));
         let begin = stamp(since.max(picture.begin().saturating_add(1)), picture);
         Some(self.add_row(Row::Task(task.id), begin, picture.title(task)))
     }

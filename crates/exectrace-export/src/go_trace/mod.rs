@@ -93,11 +93,7 @@ pub fn go_trace<R: Read, W: Write, S: Symbolizer>(
         }
         let is_of_program = event.kind.is_of_program();
         exported.events += u64::from(is_of_program);
-        let input = Input {
-            event: &event,
-            tables: reader.tables(),
-            side: reader.side_record(),
-        };
+        let input = Input::of(&reader, &event);
         match v1_threads.as_mut().filter(|_| is_of_program) {
             None => replay.step(&input, &mut writing)?,
             Some(threads) => {

@@ -26,7 +26,7 @@ pub(super) fn events_max(state: &State) -> Option<u64> {
     let (goroutines, procs) = (state.goroutines().alive(), procs(state).len());
     let regions_of = |slot: Slot| state.goroutines().at(slot).regions.len();
     let regions: usize = goroutines.iter().map(|&(_, slot)| regions_of(slot)).sum();
-    let entries = 4 * goroutines.len() + 3 * procs + state.user_tasks().len() + regions;
+    let entries = 5 * goroutines.len() + 3 * procs + state.user_tasks().len() + regions;
     (goroutines.len() + procs > 0).then_some(entries as u64 + 16)
 }
 

@@ -1,27 +1,38 @@
 //! What becomes of records of side data: which hold for good, and which belong to a time.
 
 use exectrace_format::SideRecord;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-/// Records that hold for good, such as names: the last of each, in the order in which they came.
+/// Records that hold for good, such as names: the last of each, in the order in which they came first.
 #[derive(Debug, Default)]
-pub(super) struct LastingRecords(Vec<SideRecord>);
+pub(super) struct LastingRecords {
+    records: Vec<SideRecord>,
+    /// Where the record about something is.
+    places: FxHashMap<(u64, u64), usize>,
+    /// Capabilities that are among them, as text.
+    capabilities: FxHashSet<String>,
+}
 
 impl LastingRecords {
     /// Keeps the record, if it holds for good, in place of an earlier one about the same.
     pub(super) fn take(&mut self, record: &SideRecord) {
-        match record {
-            SideRecord::Capabilities { .. } if self.0.contains(record) => {}
-            SideRecord::Capabilities { .. } => self.0.push(record.clone()),
-            _ => {
-                let Some(key) = key(record) else { return };
-                self.0.retain(|known| self::key(known) != Some(key));
-                self.0.push(record.clone());
+        if let SideRecord::Capabilities { .. } = record {
+            if self.capabilities.insert(format!("{record:?}")) {
+                self.records.push(record.clone());
             }
+            return;
+        }
+        let Some(key) = key(record) else { return };
+        let next = self.records.len();
+        let place = *self.places.entry(key).or_insert(next);
+        match self.records.get_mut(place) {
+            Some(known) => *known = record.clone(),
+            None => self.records.push(record.clone()),
         }
     }
 
     pub(super) fn all(&self) -> &[SideRecord] {
-        &self.0
+        &self.records
     }
 }
 

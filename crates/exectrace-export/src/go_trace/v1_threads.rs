@@ -6,7 +6,7 @@
 //! goroutine a thread. So procs and calls are given threads here: the one that the trace names while it is
 //! free, else a number of our own. A call keeps its thread when its proc goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use exectrace_format::{
     CompactEvent, CompactKind, GoId, GoState, ProcId, ProcState, StackId, StateChange, StringId,
@@ -21,8 +21,50 @@ const OWN_NUMBERS: u64 = 1 << 40;
 /// Which threads procs and system calls have.
 #[derive(Debug, Default)]
 pub(super) struct V1Threads {
-    of_procs: BTreeMap<ProcId, ThreadId>,
-    of_calls: BTreeMap<GoId, ThreadId>,
+    of_procs: Holders<ProcId>,
+    of_calls: Holders<GoId>,
+    /// Numbers of our own that were given back, and how many there are.
+    free_numbers: BTreeSet<u64>,
+    numbers: u64,
+}
+
+/// Who holds a thread, and which threads are held.
+#[derive(Debug)]
+struct Holders<T> {
+    threads: BTreeMap<T, ThreadId>,
+    held: BTreeSet<ThreadId>,
+}
+
+impl<T> Default for Holders<T> {
+    fn default() -> Self {
+        Self {
+            threads: BTreeMap::new(),
+            held: BTreeSet::new(),
+        }
+    }
+}
+
+impl<T: Ord> Holders<T> {
+    fn get(&self, holder: &T) -> Option<&ThreadId> {
+        self.threads.get(holder)
+    }
+
+    fn holds(&self, thread: ThreadId) -> bool {
+        self.held.contains(&thread)
+    }
+
+    fn insert(&mut self, holder: T, thread: ThreadId) {
+        if let Some(before) = self.threads.insert(holder, thread) {
+            self.held.remove(&before);
+        }
+        self.held.insert(thread);
+    }
+
+    fn remove(&mut self, holder: &T) -> Option<ThreadId> {
+        let thread = self.threads.remove(holder)?;
+        self.held.remove(&thread);
+        Some(thread)
+    }
 }
 
 impl V1Threads {
@@ -82,7 +124,9 @@ impl V1Threads {
 
     /// A proc starts on the thread that is named, if that is free.
     fn start(&mut self, proc: ProcId, named: ThreadId) -> ThreadId {
-        self.of_procs.remove(&proc);
+        if let Some(left) = self.of_procs.remove(&proc) {
+            self.leave(left);
+        }
         let thread = self.free(named);
         self.of_procs.insert(proc, thread);
         thread
@@ -93,23 +137,43 @@ impl V1Threads {
         let Some(thread) = self.of_procs.remove(&proc) else {
             return ThreadId::NONE;
         };
-        if let Some(goroutine) = state.goroutine_in_syscall(proc) {
-            self.of_calls.insert(goroutine.id, thread);
+        match state.goroutine_in_syscall(proc) {
+            Some(goroutine) => self.of_calls.insert(goroutine.id, thread),
+            None => self.leave(thread),
         }
         thread
     }
 
+    fn is_taken(&self, thread: ThreadId) -> bool {
+        self.of_procs.holds(thread) || self.of_calls.holds(thread)
+    }
+
     /// This thread, if neither a proc nor a call has it, else the first of our own that is free.
-    fn free(&self, named: ThreadId) -> ThreadId {
-        let taken = |thread: ThreadId| {
-            let mut all = self.of_procs.values().chain(self.of_calls.values());
-            all.any(|&other| other == thread)
-        };
-        if named != ThreadId::NONE && !taken(named) {
+    fn free(&mut self, named: ThreadId) -> ThreadId {
+        if named != ThreadId::NONE && !self.is_taken(named) {
             return named;
         }
-        let mut own = (OWN_NUMBERS..).map(ThreadId);
-        own.find(|&thread| !taken(thread)).unwrap_or(named)
+        // Numbers that were given back may have been taken again under the name of a thread.
+        while let Some(number) = self.free_numbers.pop_first() {
+            if !self.is_taken(ThreadId(number)) {
+                return ThreadId(number);
+            }
+        }
+        loop {
+            let thread = ThreadId(OWN_NUMBERS.saturating_add(self.numbers));
+            self.numbers += 1;
+            if !self.is_taken(thread) {
+                return thread;
+            }
+        }
+    }
+
+    /// A proc or a call has left the thread.
+    fn leave(&mut self, thread: ThreadId) {
+        let is_own = (OWN_NUMBERS..OWN_NUMBERS.saturating_add(self.numbers)).contains(&thread.0);
+        if is_own && !self.is_taken(thread) {
+            self.free_numbers.insert(thread.0);
+        }
     }
 
     /// The end of a call: on the thread that it kept, or with the proc, if that waited for it.
@@ -122,6 +186,7 @@ impl V1Threads {
         events: &mut Vec<CompactEvent>,
     ) {
         if let Some(thread) = self.of_calls.remove(&go) {
+            self.leave(thread);
             events.push(on(event, thread));
             return;
         }

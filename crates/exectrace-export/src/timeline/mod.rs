@@ -1,6 +1,6 @@
 //! What pictures with rows have in common: Perfetto's and Chrome's.
 //!
-//! A [`Timeline`] hears the facts of a trace and draws them on a [`Canvas`]: slices that begin and
+//! A [`Timeline`] takes the changes that a trace reports and draws them on a [`Canvas`]: slices that begin and
 //! end, instants, values of counters, each on its row. `states` draws what async tasks and lanes do,
 //! `annotations` what the program says of itself, `program` what concerns it as a whole. A format
 //! decides what its rows are and how a mark is written.

@@ -40,7 +40,7 @@ use super::{BoundFilter, Filter};
 /// let mut times = Vec::new();
 /// while reader.next_into(&mut event)? {
 ///     // Each event, and each once: what it asks for depends on those before.
-///     let input = Input { event: &event, tables: reader.tables(), side: reader.side_record() };
+///     let input = Input::of(&reader, &event);
 ///     if filter.lets_through(&input) {
 ///         times.push(event.time.0);
 ///     }

@@ -1,7 +1,7 @@
 //! Changes of goroutines' states.
 
 use exectrace_format::conventions::THREAD_FILE;
-use exectrace_format::{GoId, GoState, StackId, StringId, TaskId};
+use exectrace_format::{GoId, GoState, StackId, StringId, TaskId, ThreadId};
 
 use crate::names::{Stack, Text};
 use crate::observer::{Input, Observer, Wake};
@@ -128,10 +128,36 @@ impl Replay {
         observer.enter(&self.state, slot)
     }
 
+    /// A generation says again in which state a goroutine is, on which thread, and perhaps what it is called.
+    #[inline(never)]
+    pub(super) fn goes_on<O: Observer>(
+        &mut self,
+        input: &Input<'_>,
+        id: GoId,
+        own_stack: StackId,
+        observer: &mut O,
+    ) -> Result<(), O::Error> {
+        let state = &mut self.state;
+        let Some(slot) = state.goroutines.find(id) else {
+            return Ok(());
+        };
+        let goroutine = state.goroutines.at_mut(slot);
+        if input.event.thread != ThreadId::NONE {
+            goroutine.thread_in_format = input.event.thread;
+        }
+        if own_stack == StackId::NONE || goroutine.first_stack != Stack::NONE {
+            return Ok(());
+        }
+        let own = state.names.stack(input.tables, own_stack);
+        name(state, slot, own);
+        observer.named(state, slot)
+    }
+
     #[inline(never)]
     fn end_goroutine<O: Observer>(&mut self, slot: Slot, observer: &mut O) -> Result<(), O::Error> {
         self.state.goroutines.at_mut(slot).ended = Some(self.state.now);
         self.end_regions(slot, End::WithGoroutine, observer)?;
+        self.end_ranges_of(self.state.goroutines.at(slot).id, observer)?;
         observer.vanish(&self.state, slot, End::Seen)?;
         self.state.goroutines.remove(slot);
         Ok(())

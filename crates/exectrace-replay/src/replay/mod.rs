@@ -8,7 +8,7 @@ use std::io::Read;
 
 use exectrace_format::conventions::TRACER_NAME;
 use exectrace_format::{
-    CompactEvent, CompactKind, GoId, ProcId, ProcState, ReadError, Reader, SideRecord, StateChange,
+    CompactEvent, CompactKind, ProcId, ProcState, ReadError, Reader, SideRecord, StateChange,
     ThreadId,
 };
 
@@ -65,11 +65,7 @@ impl Replay {
         let damage = loop {
             match reader.next_into(&mut event) {
                 Ok(true) => {
-                    let input = Input {
-                        event: &event,
-                        tables: reader.tables(),
-                        side: reader.side_record(),
-                    };
+                    let input = Input::of(reader, &event);
                     self.step(&input, observer)?;
                 }
                 Ok(false) => break None,
@@ -119,22 +115,10 @@ impl Replay {
                 stack,
                 ..
             } => match from == to {
-                true => {
-                    self.goroutine_goes_on(go, event.thread);
-                    Ok(())
-                }
+                true => self.goes_on(input, go, stack, observer),
                 false => self.transition(input, (go, from, to), (reason, stack), observer),
             },
             _ => self.other(input, observer),
-        }
-    }
-
-    /// A generation says again in which state a goroutine is, and on which thread.
-    #[inline(never)]
-    fn goroutine_goes_on(&mut self, go: GoId, thread: ThreadId) {
-        let goroutines = &mut self.state.goroutines;
-        if let Some(slot) = goroutines.find(go).filter(|_| thread != ThreadId::NONE) {
-            goroutines.at_mut(slot).thread_in_format = thread;
         }
     }
 
@@ -268,9 +252,9 @@ impl Replay {
     pub fn finish<O: Observer>(mut self, observer: &mut O) -> Result<(), O::Error> {
         self.end_ranges(observer)?;
         for (_, slot) in self.state.goroutines.alive() {
-            self.end_regions(slot, End::WithTrace, observer)?;
             let span = self.state.goroutines.at(slot).span_until(self.state.now);
             observer.leave(&self.state, slot, &span)?;
+            self.end_regions(slot, End::WithTrace, observer)?;
             observer.vanish(&self.state, slot, End::WithTrace)?;
         }
         self.end_user_tasks(observer)?;

@@ -1,6 +1,6 @@
 //! Ranges of garbage collection.
 
-use exectrace_format::{CompactKind, RangeName, RangeScope};
+use exectrace_format::{CompactKind, GoId, RangeName, RangeScope};
 
 use crate::names::Text;
 use crate::observer::{Input, Observer};
@@ -66,6 +66,25 @@ impl Replay {
             }
             _ => (names.intern(range.name()), Text::EMPTY),
         }
+    }
+
+    /// Ends the ranges of a goroutine that ends.
+    pub(super) fn end_ranges_of<O: Observer>(
+        &mut self,
+        goroutine: GoId,
+        observer: &mut O,
+    ) -> Result<(), O::Error> {
+        if self.state.ranges.is_empty() {
+            return Ok(());
+        }
+        let scope = RangeScope::Go(goroutine);
+        let of_it = self.state.ranges.keys().filter(|(of, _)| *of == scope);
+        for key in of_it.copied().collect::<Vec<_>>() {
+            if let Some(range) = self.state.ranges.remove(&key) {
+                observer.range_end(&self.state, &range, End::WithGoroutine)?;
+            }
+        }
+        Ok(())
     }
 
     /// Ends all ranges with the trace.

@@ -219,7 +219,11 @@ impl Goroutines {
         self.all.get(self.find(id)?.index())
     }
 
-    /// The goroutine in a slot, which an [`Observer`](crate::Observer) was given.
+    /// The goroutine in a slot that an [`Observer`](crate::Observer) of this replay was given.
+    ///
+    /// # Panics
+    ///
+    /// The slot is of another replay, in which more goroutines were alive.
     #[inline]
     pub fn at(&self, slot: Slot) -> &Goroutine {
         &self.all[slot.index()]

@@ -34,7 +34,7 @@ impl Index {
             if self.dense.len() <= place {
                 self.dense.resize(place + 1, 0);
             }
-            self.dense[place] = index + 1;
+            self.dense[place] = index.saturating_add(1);
         } else {
             self.sparse.insert(id, index);
         }
