@@ -378,11 +378,6 @@ mod tests {
         run(&third).unwrap();
         assert!(!std::ptr::eq(of(first.handle()), of(third.handle())));
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn naming_a_runtime_again_lets_all_threads_keep_what_they_have_cached() {

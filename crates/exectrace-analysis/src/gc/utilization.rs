@@ -64,6 +64,13 @@ pub(crate) struct Collecting {
     counts: bool,
 }
 
+impl Collecting {
+    #[inline]
+    pub(crate) fn does_something(self) -> bool {
+        self.assists || self.marks || self.counts
+    }
+}
+
 impl Utilizations {
     /// A sync, a range or a new value of a quantity.
     pub(super) fn event(&mut self, event: &CompactEvent, tables: &Tables, flows: &mut Flows) {
@@ -92,11 +99,8 @@ impl Utilizations {
     /// A flow begins to execute, or leaves its thread.
     #[inline]
     pub(super) fn executes(&mut self, state: &State, flow: &mut Flow<'_>, executes: bool) {
-        // Most flows do nothing for the collector.
-        if flow.time.collecting != Collecting::default() {
-            self.count(flow, state.current_proc(), executes);
-            self.note(state.now());
-        }
+        self.count(flow, state.current_proc(), executes);
+        self.note(state.now());
     }
 
     /// A mark worker is known by its label, which it has just after it has started.

@@ -159,13 +159,16 @@ impl Observer for Analyzer {
     fn leave(&mut self, state: &State, slot: Slot, span: &StateSpan<'_>) -> Result<(), Infallible> {
         let totals = &mut self.totals;
         let mut flow = self.charges.flow(state, slot);
-        let executes_next = match span.next {
-            Next::State(next) => next.has_thread(),
-            Next::End => false,
-            Next::TraceEnd => span.state.has_thread(),
-        };
-        if span.state.has_thread() != executes_next {
-            self.passes.executes(state, &mut flow, executes_next);
+        // Most flows do nothing for the collector.
+        if flow.time.collecting.does_something() {
+            let executes_next = match span.next {
+                Next::State(next) => next.has_thread(),
+                Next::End => false,
+                Next::TraceEnd => span.state.has_thread(),
+            };
+            if span.state.has_thread() != executes_next {
+                self.passes.executes(state, &mut flow, executes_next);
+            }
         }
         if span.state == GoroutineState::Running {
             let mark = Mark {
