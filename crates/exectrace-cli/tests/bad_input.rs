@@ -12,7 +12,7 @@ use support::{
 };
 
 #[test]
-fn check_tells_good_from_broken_by_its_status_and_says_why() {
+fn check_separates_good_from_broken_by_its_status_and_says_why() {
     let traces = Traces::new();
     for (name, bytes, is_good) in cases() {
         let path = traces.put(&name, &bytes);
@@ -188,7 +188,7 @@ fn every_command_takes_every_case_without_a_panic() {
 }
 
 #[test]
-fn a_trace_cut_anywhere_is_told_and_never_panics() {
+fn a_trace_cut_anywhere_is_reported_and_never_panics() {
     let whole = service();
     for length in (0..whole.len()).step_by(7) {
         let run = run_with_input(["summary", "-"], &whole[..length]);

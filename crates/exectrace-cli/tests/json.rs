@@ -124,7 +124,7 @@ fn every_event_is_a_line_that_follows_the_schema() {
 }
 
 #[test]
-fn damage_is_told_in_the_document_as_well() {
+fn damage_is_reported_in_the_document_as_well() {
     let folder = Traces::new();
     let mut bytes = support::service();
     bytes.extend_from_slice(&[7, 7, 7]);

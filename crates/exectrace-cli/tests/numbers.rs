@@ -34,7 +34,7 @@ fn named<'a>(list: &'a Value, name: &str) -> &'a Value {
 }
 
 #[test]
-fn tasks_tells_where_the_time_of_each_name_went() {
+fn tasks_shows_where_the_time_of_each_name_went() {
     let answer = ask(&["tasks"]);
     let serve = named(&answer["tasks"]["groups"], "app::serve");
     assert_eq!(serve["count"], 1);
@@ -100,7 +100,7 @@ fn findings_decide_over_the_status_where_that_is_asked() {
 }
 
 #[test]
-fn latency_tells_each_state_with_its_reason() {
+fn latency_shows_each_state_with_its_reason() {
     let answer = ask(&["latency"]);
     let all = answer["latencies"]["all"]
         .as_array()
@@ -121,7 +121,7 @@ fn latency_tells_each_state_with_its_reason() {
 }
 
 #[test]
-fn user_tasks_and_regions_tell_how_long_they_took() {
+fn user_tasks_and_regions_show_how_long_they_took() {
     let answer = ask(&["usertasks"]);
     let request = named(&answer["user_tasks"]["kinds"], "request");
     assert_eq!(request["complete"], 1);
@@ -213,12 +213,12 @@ fn a_flame_graph_and_a_profile_give_each_stack_the_same_time() {
 }
 
 #[test]
-fn workers_tells_how_busy_they_were() {
+fn workers_shows_how_busy_they_were() {
     let answer = ask(&["workers"]);
     let worker = &answer["workers"]["workers"][0];
     assert_eq!(worker["id"], 1);
     // main from 2 to 20 and from 1500 to 1600, app::serve for 400. The sync, the lane and main are
-    // told at 0, 1 and 2, as no two events have one time.
+    // reported at 0, 1 and 2, as no two events have one time.
     assert_eq!(worker["busy_ns"], 18 + 400 + 100);
     assert_eq!(worker["runs"], 4);
 }
@@ -319,7 +319,7 @@ fn a_filter_narrows_events_to_flows_and_spans_of_time() {
 }
 
 #[test]
-fn a_state_told_again_by_a_new_generation_is_no_end_of_a_stretch() {
+fn a_state_reported_again_by_a_new_generation_is_no_end_of_a_span_of_time() {
     let generation = |number: u64, time: u64, after: &str| {
         format!(
             "generation {number}\nbatch m=0 time={time} sync\n  frequency 1000000000\n  \
@@ -437,8 +437,8 @@ fn every_command_counts_the_same_events() {
             answer(["export", "chrome", trace, "-o", output]),
             answer(["export", "folded", trace, "-o", output]),
         ];
-        for told in written {
-            assert!(told.starts_with(&format!("{expected} events")), "{told}");
+        for shown in written {
+            assert!(shown.starts_with(&format!("{expected} events")), "{shown}");
         }
     }
 }

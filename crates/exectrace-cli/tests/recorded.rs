@@ -32,7 +32,7 @@ fn record(path: &Path) {
 }
 
 #[test]
-fn what_a_recording_cannot_tell_is_no_number_and_says_why() {
+fn what_a_recording_cannot_show_is_no_number_and_says_why() {
     let traces = Traces::new();
     let path = traces.path("recorded.trace");
     record(&path);

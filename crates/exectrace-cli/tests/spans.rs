@@ -4,7 +4,7 @@ mod support;
 
 use support::{Traces, answer, bytes_of, json, run};
 
-/// A request with two spans at once in one async task. The side data tell of the second, which a user
+/// A request with two spans at once in one async task. The side data have the second, which a user
 /// task carries: from 1070 to 1200, entered twice for 20 ns in all.
 const CONCURRENT: &str = r#"go 1.25
 generation 1

@@ -1,4 +1,4 @@
-//! Chrome's JSON, parsed and played, and loaded by Perfetto's trace processor.
+//! Chrome's JSON, parsed and drawn, and loaded by Perfetto's trace processor.
 
 mod support;
 
@@ -76,16 +76,16 @@ fn text<'a>(event: &'a Value, key: &str) -> &'a str {
 }
 
 /// The ended slices that [`spans_from_zero`] speaks of.
-fn told(events: &[Value]) -> Vec<Span> {
-    let mut told = Vec::new();
+fn shown(events: &[Value]) -> Vec<Span> {
+    let mut shown = Vec::new();
     for ((_, tid), event, begin, end) in nest(edges(events)) {
         let Some(end) = end else { continue };
         let name = event["name"].as_str().expect("a name");
         match event["cat"].as_str() {
             Some("task") if name == "running" => {
-                told.push(("running", tid.to_string(), begin, end));
+                shown.push(("running", tid.to_string(), begin, end));
             }
-            Some("region") => told.push(("region", name.to_owned(), begin, end)),
+            Some("region") => shown.push(("region", name.to_owned(), begin, end)),
             _ => {}
         }
     }
@@ -93,11 +93,11 @@ fn told(events: &[Value]) -> Vec<Span> {
         let is_end = |event: &&Value| event["ph"] == "e" && event["id"] == begin["id"];
         if let Some(end) = events.iter().find(is_end) {
             let name = begin["name"].as_str().expect("a name").to_owned();
-            told.push(("user task", name, time(begin), time(end)));
+            shown.push(("user task", name, time(begin), time(end)));
         }
     }
-    told.sort();
-    told
+    shown.sort();
+    shown
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn names_and_times_are_those_of_the_trace() {
         let (bytes, exported) = export(&trace);
         let events = parse(&bytes);
         assert_eq!(exported.items, events.len() as u64);
-        assert_same(&told(&events), &spans_from_zero(&trace));
+        assert_same(&shown(&events), &spans_from_zero(&trace));
         let names: HashMap<Row, &str> = events
             .iter()
             .filter(|event| event["name"] == "thread_name")

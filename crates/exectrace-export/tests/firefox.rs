@@ -42,8 +42,8 @@ fn has_ended(markers: &Value, index: usize) -> bool {
 }
 
 /// The ended markers that [`spans_within`] speaks of. `begin` is when the trace begins.
-fn told(profile: &Value, begin: i64) -> Vec<Span> {
-    let mut told = Vec::new();
+fn shown(profile: &Value, begin: i64) -> Vec<Span> {
+    let mut shown = Vec::new();
     for thread in threads(profile) {
         let markers = &thread["markers"];
         for (index, data) in array(markers, "data").iter().enumerate() {
@@ -67,12 +67,12 @@ fn told(profile: &Value, begin: i64) -> Vec<Span> {
                 time("startTime"),
                 time("endTime"),
             ) {
-                told.push((kind, name, from, to));
+                shown.push((kind, name, from, to));
             }
         }
     }
-    told.sort();
-    told
+    shown.sort();
+    shown
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn names_and_times_are_those_of_the_trace() {
     for trace in traces() {
         let (profile, _) = export(&trace, &Options::default());
         // What is open at the end has a begin only, and no end.
-        assert_same(&told(&profile, begin(&trace)), &spans_within(&trace));
+        assert_same(&shown(&profile, begin(&trace)), &spans_within(&trace));
         let names = threads(&profile)
             .iter()
             .filter_map(|thread| thread["name"].as_str());
@@ -210,7 +210,7 @@ fn samples_weigh_the_microseconds_of_their_stretch() {
             .iter()
             .map(|weight| weight.as_i64().expect("a weight"))
             .collect();
-        // The last stretch may be open: then it has a weight, and no length.
+        // The last state may be open: then it has a weight, and no length.
         assert!(weights.len() - lengths.len() <= 1);
         for (weight, length) in weights.iter().zip(&lengths) {
             // The profile's times are floats of milliseconds.

@@ -124,7 +124,7 @@ fn rows_are_those_of_the_trace() {
                 ints(&rows, "end_ns"),
             );
             let ended = flags(&rows, "end_seen");
-            let mut told: Vec<_> = (0..names.len())
+            let mut shown: Vec<_> = (0..names.len())
                 .filter(|&row| ended[row])
                 .map(|row| {
                     (
@@ -135,13 +135,13 @@ fn rows_are_those_of_the_trace() {
                     )
                 })
                 .collect();
-            told.sort();
+            shown.sort();
             let expected: Vec<_> = spans_with_ends(&trace)
                 .into_iter()
                 .filter(|span| span.0 == kind)
                 .collect();
             assert!(!expected.is_empty());
-            assert_eq!(told, expected);
+            assert_eq!(shown, expected);
             assert!(
                 texts(&rows, "trace_id")
                     .iter()
@@ -182,7 +182,7 @@ fn there_is_as_much_of_each_as_in_the_trace() {
 }
 
 #[test]
-fn a_poll_tells_its_delay_its_waker_and_why_it_ended() {
+fn a_poll_shows_its_delay_its_waker_and_why_it_ended() {
     let folder = tempfile::tempdir().expect("a folder");
     export(&service(), folder.path());
     let polls = read(folder.path(), "polls");
@@ -231,13 +231,13 @@ fn a_name_that_cannot_be_in_a_path_is_refused_before_anything_is_written() {
 }
 
 #[test]
-fn a_damaged_trace_leaves_whole_tables_that_tell_the_damage() {
+fn a_damaged_trace_leaves_whole_tables_that_show_the_damage() {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, trace) in cases() {
         let exported = export(&trace, folder.path());
-        let told = texts(&read(folder.path(), "traces"), "damage");
+        let shown = texts(&read(folder.path(), "traces"), "damage");
         assert_eq!(
-            told,
+            shown,
             [exported.damage.map(|damage| damage.to_string())],
             "{name}"
         );

@@ -40,9 +40,9 @@ fn below<'a>(perfetto: &'a Perfetto, group: &'a str) -> impl Iterator<Item = &'a
 }
 
 /// The ended slices that [`spans_from_zero`] speaks of.
-fn told(perfetto: &Perfetto) -> Vec<Span> {
+fn shown(perfetto: &Perfetto) -> Vec<Span> {
     let slices = nest(perfetto.edges());
-    let mut told: Vec<Span> = slices
+    let mut shown: Vec<Span> = slices
         .into_iter()
         .filter_map(
             |(track, event, begin, end): (u64, &TrackEvent, i64, Option<i64>)| {
@@ -65,8 +65,8 @@ fn told(perfetto: &Perfetto) -> Vec<Span> {
             },
         )
         .collect();
-    told.sort();
-    told
+    shown.sort();
+    shown
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn names_and_times_are_those_of_the_trace() {
             "a trace with something in it"
         );
         let perfetto = read(&bytes);
-        assert_same(&told(&perfetto), &expected);
+        assert_same(&shown(&perfetto), &expected);
         perfetto.check_tracks();
         let slices = nest(perfetto.edges());
         let runs = slices
@@ -175,7 +175,7 @@ fn a_wake_leads_from_the_waker_to_the_run() {
     let shown: HashMap<_, _> = flows
         .into_iter()
         .map(|(flow, steps)| {
-            // The name of worker 1 is told before anything else.
+            // The name of worker 1 is shown before anything else.
             let plain =
                 |(time, path, name): (i64, String, String)| (time, path.replace(" echo", ""), name);
             (flow, steps.into_iter().map(plain).collect::<Vec<_>>())
@@ -242,11 +242,11 @@ fn a_cut_trace_is_exported_up_to_the_cut() {
     let (whole, _) = export(&trace);
     // The last batch is cut: its thread's events are lost, those of the other thread are not.
     let (bytes, exported) = export(&trace[..trace.len() - 3]);
-    assert!(exported.damage.is_some(), "the cut is told");
+    assert!(exported.damage.is_some(), "the cut is shown");
     let (whole, cut) = (read(&whole), read(&bytes));
     cut.check_tracks();
     let names = |perfetto: &Perfetto| {
-        told(perfetto)
+        shown(perfetto)
             .into_iter()
             .map(|span| span.1)
             .collect::<Vec<_>>()
@@ -316,7 +316,7 @@ fn the_trace_processor_finds_what_is_in_the_trace() {
 }
 
 #[test]
-fn a_label_told_after_the_name_is_on_the_row() {
+fn a_label_reported_after_the_name_is_on_the_row() {
     let trace = text::parse(
         "go 1.25
 generation 1

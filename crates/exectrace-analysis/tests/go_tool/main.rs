@@ -22,7 +22,7 @@ fn read(trace: &Path, options: &Options) -> Analysis {
     analysis
 }
 
-/// Stack (numbers of the frames) to count and time; empty stacks are told apart from none.
+/// Stack (numbers of the frames) to count and time; empty stacks are kept apart from none.
 fn samples(profile: &Profile) -> BTreeMap<Vec<u64>, (u64, u64)> {
     let mut samples = BTreeMap::new();
     for sample in &profile.samples {
@@ -202,7 +202,7 @@ fn breakdown(lines: &mut Vec<String>, key: &str, breakdown: &Breakdown) {
         ("Block time (syscall)", breakdown.syscall_blocked_ns),
         ("Unknown time", Some(breakdown.unknown_ns)),
     ] {
-        // What a trace cannot tell is no line.
+        // What a trace cannot show is no line.
         duration
             .into_iter()
             .for_each(|duration| line(name, duration));
@@ -259,7 +259,7 @@ fn summaries(go: &Go, trace: &Path) -> (BTreeMap<String, i64>, BTreeMap<String, 
     (compared(&ours), compared(&theirs))
 }
 
-/// What each line says of what; regions are told apart by their order rather than their begin.
+/// What each line says of what; regions are kept apart by their order rather than their begin.
 fn values<'a>(lines: impl Iterator<Item = &'a str> + Clone) -> BTreeMap<String, i64> {
     fn region(line: &str) -> Option<(&str, i64, &str)> {
         let (region, rest) = line.strip_prefix("region ")?.split_once(" at ")?;
@@ -288,7 +288,7 @@ fn values<'a>(lines: impl Iterator<Item = &'a str> + Clone) -> BTreeMap<String, 
     lines.map(value).collect()
 }
 
-/// Events of one instant are told a nanosecond apart, and which of several threads comes first is
+/// Events of one instant are reported a nanosecond apart, and which of several threads comes first is
 /// left to a heap of Go's. So times may differ by some nanoseconds.
 const TIES_NS: u64 = 100;
 

@@ -3,12 +3,12 @@
 use exectrace_analysis::{Options, Severity};
 
 use crate::findings::{MS, US, find};
-use crate::story::Story;
+use crate::script::Script;
 
 /// Two polls on one worker, each of which records nothing for 24 ms.
-fn two_long_polls() -> Story {
-    let mut story = Story::default();
-    story
+fn two_long_polls() -> Script {
+    let mut script = Script::default();
+    script
         .worker(1, "rt worker 0")
         .runs(20, 2, 2, "other")
         .runs(10, 1, 1, "task")
@@ -17,17 +17,17 @@ fn two_long_polls() -> Story {
         .start(31 * MS, 1, 1)
         .block(55 * MS, 1, "sync", "recv<task")
         .log(90 * MS, 2, 0, "end");
-    story
+    script
 }
 
 #[test]
 fn a_long_run_is_a_stall_unless_its_thread_may_have_waited_for_a_processor_for_half_of_it() {
     let of = |wait: u64| {
-        let mut story = two_long_polls();
-        story
+        let mut script = two_long_polls();
+        script
             .sample(0, 1, 7, 7)
             .sample(60 * MS, 1, 7 + 3 * MS, 7 + wait);
-        let finding = find(&story, "long_run").expect("two polls of 24 ms");
+        let finding = find(&script, "long_run").expect("two polls of 24 ms");
         (finding.severity, finding.count)
     };
     assert_eq!(of(11 * MS), (Severity::Warning, 2));
@@ -39,9 +39,9 @@ fn a_long_run_is_a_stall_unless_its_thread_may_have_waited_for_a_processor_for_h
 #[test]
 fn of_a_long_run_it_is_said_how_long_its_thread_had_a_processor_waited_for_one_and_was_blocked() {
     let said = |cpu: u64, wait: u64| {
-        let mut story = two_long_polls();
-        story.sample(0, 1, 0, 0).sample(25 * MS, 1, cpu, wait);
-        let finding = find(&story, "long_run").expect("two polls of 24 ms");
+        let mut script = two_long_polls();
+        script.sample(0, 1, 0, 0).sample(25 * MS, 1, cpu, wait);
+        let finding = find(&script, "long_run").expect("two polls of 24 ms");
         let first = finding
             .exemplars
             .into_iter()
@@ -66,9 +66,9 @@ fn of_a_long_run_it_is_said_how_long_its_thread_had_a_processor_waited_for_one_a
     assert_eq!(finding.exemplars[0].thread_time, None);
     // Of another thread, on a machine that had processors enough, and on one that had not.
     let beside = |wait: u64| {
-        let mut story = two_long_polls();
-        story.sample(0, 2, 0, 0).sample(60 * MS, 2, 40 * MS, wait);
-        find(&story, "long_run").expect("two polls of 24 ms")
+        let mut script = two_long_polls();
+        script.sample(0, 2, 0, 0).sample(60 * MS, 2, 40 * MS, wait);
+        find(&script, "long_run").expect("two polls of 24 ms")
     };
     assert_eq!(beside(9 * MS).severity, Severity::Warning);
     assert!(
@@ -82,9 +82,9 @@ fn of_a_long_run_it_is_said_how_long_its_thread_had_a_processor_waited_for_one_a
 #[test]
 fn a_machine_is_full_where_threads_wait_for_a_fifth_of_the_time_in_which_they_could_run() {
     let of = |cpu: u64, wait: u64| {
-        let mut story = two_long_polls();
-        story.sample(0, 1, 0, 0).sample(60 * MS, 1, cpu, wait);
-        find(&story, "machine_full").map(|finding| (finding.severity, finding.total_ns))
+        let mut script = two_long_polls();
+        script.sample(0, 1, 0, 0).sample(60 * MS, 1, cpu, wait);
+        find(&script, "machine_full").map(|finding| (finding.severity, finding.total_ns))
     };
     assert_eq!(of(40 * MS, 10 * MS), Some((Severity::Info, 10 * MS)));
     assert_eq!(of(41 * MS, 10 * MS), None);
@@ -96,22 +96,22 @@ fn a_machine_is_full_where_threads_wait_for_a_fifth_of_the_time_in_which_they_co
 #[test]
 fn late_runs_on_a_full_machine_are_no_warning() {
     let of = |wait: u64| {
-        let mut story = Story::default();
-        story
+        let mut script = Script::default();
+        script
             .worker(1, "rt worker 0")
             .worker(2, "rt worker 1")
             .runs(10, 1, 1, "main")
             .runs(20, 2, 2, "task");
         let mut now = 100;
         for _ in 0..100 {
-            story
+            script
                 .block(now, 2, "sync", "recv<task")
                 .wake(now + 50, 1, 2)
                 .start(now + 11 * MS, 2, 2);
             now += 12 * MS;
         }
-        story.sample(0, 2, 0, 0).sample(now, 2, 100 * MS, wait);
-        let finding = find(&story, "ready_delay").expect("a hundred of 11 ms");
+        script.sample(0, 2, 0, 0).sample(now, 2, 100 * MS, wait);
+        let finding = find(&script, "ready_delay").expect("a hundred of 11 ms");
         (finding.severity, finding.message.contains("full"))
     };
     assert_eq!(of(24 * MS), (Severity::Warning, false));
@@ -119,26 +119,26 @@ fn late_runs_on_a_full_machine_are_no_warning() {
 }
 
 /// A worker of 100 ms whose thread was blocked in a poll.
-fn blocked_for_a_poll() -> Story {
-    let mut story = Story::default();
-    story
+fn blocked_for_a_poll() -> Script {
+    let mut script = Script::default();
+    script
         .worker(1, "rt worker 0")
         .runs(10, 1, 1, "task")
         .stop(8 * MS, 1, "yield")
         .start(8 * MS + 100, 1, 1)
         .block(99 * MS, 1, "sync", "recv<task")
         .park(100 * MS, 1);
-    story
+    script
 }
 
 #[test]
 fn what_was_counted_since_before_the_trace_is_in_no_sum() {
     let of = |since: u64| {
-        let mut story = blocked_for_a_poll();
+        let mut script = blocked_for_a_poll();
         // As a cut keeps it: of a time before.
-        story.sample_before(since, 1, 0, 0);
-        story.sample(10 * MS, 1, 0, 0).sample(20 * MS, 1, MS, 0);
-        let analysis = story.analyse(&Options::all());
+        script.sample_before(since, 1, 0, 0);
+        script.sample(10 * MS, 1, 0, 0).sample(20 * MS, 1, MS, 0);
+        let analysis = script.analyse(&Options::all());
         let threads = analysis.workers.expect("asked for").threads;
         threads
             .iter()
@@ -155,19 +155,19 @@ fn what_was_counted_since_before_the_trace_is_in_no_sum() {
 #[test]
 fn a_thread_that_has_lost_its_worker_is_not_blamed() {
     let of = |other: bool| {
-        let mut story = blocked_for_a_poll();
+        let mut script = blocked_for_a_poll();
         if other {
             // It goes on as the worker, in polls too short to have a place.
-            story
+            script
                 .is_ready(20, 2, 3)
                 .takes_worker(100 * MS + 10, 2, 1)
                 .start(100 * MS + 20, 2, 3);
-            story
+            script
                 .block(100 * MS + 30, 2, "sync", "recv<task")
                 .park(100 * MS + 40, 2);
         }
-        story.sample(0, 1, 0, 0).sample(99 * MS, 1, MS, 0);
-        find(&story, "blocked_worker").is_some()
+        script.sample(0, 1, 0, 0).sample(99 * MS, 1, MS, 0);
+        find(&script, "blocked_worker").is_some()
     };
     assert!(of(false));
     assert!(!of(true));
@@ -176,8 +176,8 @@ fn a_thread_that_has_lost_its_worker_is_not_blamed() {
 #[test]
 fn a_worker_that_sleeps_runs_no_task_of_another_runtime() {
     let of = |other: &str| {
-        let mut story = Story::default();
-        story
+        let mut script = Script::default();
+        script
             .worker(1, "a worker 0")
             .worker(2, other)
             .runs(10, 1, 1, "task")
@@ -185,23 +185,21 @@ fn a_worker_that_sleeps_runs_no_task_of_another_runtime() {
             .block(30, 2, "sync", "recv<other")
             .park(40, 2);
         // It has run, so it is no closure for a blocking thread.
-        story.stop(50, 1, "yield").start(50 + 200 * US, 1, 1).block(
-            60 + 200 * US,
-            1,
-            "sync",
-            "recv<task",
-        );
-        find(&story, "idle_while_runnable").is_some()
+        script
+            .stop(50, 1, "yield")
+            .start(50 + 200 * US, 1, 1)
+            .block(60 + 200 * US, 1, "sync", "recv<task");
+        find(&script, "idle_while_runnable").is_some()
     };
     assert!(of("a worker 1"));
     assert!(!of("b worker 0"));
 }
 
 #[test]
-fn a_worker_whose_thread_was_blocked_for_longer_than_it_was_parked_is_told_with_the_places() {
+fn a_worker_whose_thread_was_blocked_for_longer_than_it_was_parked_is_reported_with_the_places() {
     let of = |blocked: u64, parks: bool| {
-        let mut story = Story::default();
-        story
+        let mut script = Script::default();
+        script
             .worker(1, "rt worker 0")
             .worker(2, "rt worker 1")
             .runs(10, 1, 1, "task")
@@ -209,7 +207,7 @@ fn a_worker_whose_thread_was_blocked_for_longer_than_it_was_parked_is_told_with_
         for n in 0..10 {
             // The second is let through by the first.
             let begin = MS + n * 8 * MS;
-            story
+            script
                 .region(begin, 1, 0, "save")
                 .region_end(begin + 3 * MS, 1, 0, "save")
                 .region(begin + 10, 2, 0, "save")
@@ -217,16 +215,16 @@ fn a_worker_whose_thread_was_blocked_for_longer_than_it_was_parked_is_told_with_
                 .stop(begin + 7 * MS, 2, "yield")
                 .start(begin + 7 * MS + 100, 2, 2);
         }
-        story.block(90 * MS, 2, "sync", "recv<task");
+        script.block(90 * MS, 2, "sync", "recv<task");
         if parks {
-            story.park(90 * MS + 100, 2);
+            script.park(90 * MS + 100, 2);
         }
-        story.stop(100 * MS, 1, "yield").start(100 * MS + 10, 1, 1);
+        script.stop(100 * MS, 1, "yield").start(100 * MS + 10, 1, 1);
         // Parked for 10 ms of the 100.
-        story
+        script
             .sample(0, 2, 0, 0)
             .sample(100 * MS, 2, 90 * MS - blocked, 0);
-        find(&story, "blocked_worker")
+        find(&script, "blocked_worker")
     };
     assert_eq!(of(4 * MS, true), None);
     let finding = of(6 * MS, true).expect("a twentieth");

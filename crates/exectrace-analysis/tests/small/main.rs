@@ -3,7 +3,7 @@
 mod findings;
 mod machine;
 mod numbers;
+mod script;
 mod sight;
 mod spans;
-mod story;
 mod watched_findings;

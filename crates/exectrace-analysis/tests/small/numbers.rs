@@ -7,12 +7,12 @@ use exectrace_analysis::{
 use exectrace_format::Reader;
 use exectrace_format::conventions::{UNKNOWN_WAIT, WOKEN_BY_TASK};
 
-use crate::story::Story;
+use crate::script::Script;
 
 /// A request: `main` spawns `child`, waits for it, and goes on.
-fn request() -> Story {
-    let mut story = Story::default();
-    story
+fn request() -> Script {
+    let mut script = Script::default();
+    script
         .runs(10, 1, 1, "main")
         .task(20, 1, 1, 0, "request")
         .region(30, 1, 1, "serve")
@@ -30,7 +30,7 @@ fn request() -> Story {
         .region_end(300, 1, 1, "serve")
         .task_end(320, 1, 1)
         .block(400, 1, "network", "poll<main");
-    story
+    script
 }
 
 fn groups(options: Options) -> Vec<TaskGroup> {
@@ -154,8 +154,8 @@ fn weights(profile: &Profile) -> Vec<(String, u64)> {
 
 #[test]
 fn profiles_that_go_has_are_of_what_ends_and_the_others_of_all_time() {
-    let mut story = Story::default();
-    story
+    let mut script = Script::default();
+    script
         .waits(5, 3, "old")
         .runs(10, 1, 1, "main")
         .spawn(20, 1, 2, "child")
@@ -178,7 +178,7 @@ fn profiles_that_go_has_are_of_what_ends_and_the_others_of_all_time() {
         profiles: kinds.to_vec(),
         ..tasks()
     };
-    let analysis = story.analyse(&options);
+    let analysis = script.analyse(&options);
     let profiles: Vec<_> = analysis.profiles.iter().map(weights).collect();
     let of = |stacks: &[(&str, u64)]| -> Vec<(String, u64)> {
         let stacks = stacks.iter();
@@ -200,8 +200,8 @@ fn profiles_that_go_has_are_of_what_ends_and_the_others_of_all_time() {
 
 #[test]
 fn a_run_that_is_open_at_the_end_counts_for_the_region_that_is_open_with_it() {
-    let mut story = Story::default();
-    story
+    let mut script = Script::default();
+    script
         .runs(10, 1, 1, "main")
         .spawn(20, 1, 2, "child")
         .start(50, 2, 2)
@@ -215,7 +215,7 @@ fn a_run_that_is_open_at_the_end_counts_for_the_region_that_is_open_with_it() {
         },
         ..Options::default()
     };
-    let profile = story.analyse(&options).profiles.remove(0);
+    let profile = script.analyse(&options).profiles.remove(0);
     // The trace ends at 101.
     assert_eq!(
         profile.samples.iter().map(|of| of.duration_ns).sum::<u64>(),
@@ -223,13 +223,13 @@ fn a_run_that_is_open_at_the_end_counts_for_the_region_that_is_open_with_it() {
     );
 }
 
-fn sync_profile(story: &Story, profile_scope: ProfileScope) -> Profile {
+fn sync_profile(script: &Script, profile_scope: ProfileScope) -> Profile {
     let options = Options {
         profiles: vec![ProfileKind::Sync],
         profile_scope,
         ..Options::default()
     };
-    story.analyse(&options).profiles.remove(0)
+    script.analyse(&options).profiles.remove(0)
 }
 
 #[test]
@@ -301,8 +301,8 @@ fn a_profile_can_be_limited_to_a_group_a_region_or_a_user_task() {
 
 #[test]
 fn a_region_that_is_older_than_the_trace_holds_all_that_came_before_its_end() {
-    let mut story = Story::default();
-    story
+    let mut script = Script::default();
+    script
         .runs(10, 1, 1, "main")
         .spawn(15, 1, 2, "other")
         .block(20, 1, "sync", "recv<main")
@@ -314,7 +314,7 @@ fn a_region_that_is_older_than_the_trace_holds_all_that_came_before_its_end() {
         .wake(90, 2, 1);
     let region = Some("old".to_owned());
     let profile = sync_profile(
-        &story,
+        &script,
         ProfileScope {
             region,
             ..ProfileScope::default()
@@ -391,8 +391,8 @@ fn the_critical_path_follows_wakes_and_spawns_back_to_the_begin() {
 
 #[test]
 fn a_wait_that_nobody_of_the_operation_ended_is_charged_to_its_reason() {
-    let mut story = Story::default();
-    story
+    let mut script = Script::default();
+    script
         .runs(10, 1, 1, "main")
         .spawn(12, 1, 2, "stranger")
         .task(20, 1, 1, 0, "request")
@@ -405,7 +405,7 @@ fn a_wait_that_nobody_of_the_operation_ended_is_charged_to_its_reason() {
         critical_path: Some(1),
         ..Options::default()
     };
-    let path = story
+    let path = script
         .analyse(&options)
         .critical_path
         .expect("the task is there");
@@ -427,8 +427,8 @@ fn a_wait_that_nobody_of_the_operation_ended_is_charged_to_its_reason() {
 
 #[test]
 fn the_critical_path_is_split_by_the_regions_of_what_runs() {
-    let mut story = Story::default();
-    story
+    let mut script = Script::default();
+    script
         .runs(10, 1, 1, "main")
         .spawn(12, 1, 2, "stranger")
         .region(15, 1, 0, "outside")
@@ -445,7 +445,7 @@ fn the_critical_path_is_split_by_the_regions_of_what_runs() {
         critical_path: Some(1),
         ..Options::default()
     };
-    let path = story
+    let path = script
         .analyse(&options)
         .critical_path
         .expect("the task is there");
@@ -472,22 +472,22 @@ fn the_critical_path_is_split_by_the_regions_of_what_runs() {
 
 #[test]
 fn a_reason_to_wait_says_how_it_is_known_and_waits_of_threads_are_none_of_tasks() {
-    let mut story = Story::default();
-    story
+    let mut script = Script::default();
+    script
         .runs(10, 1, 1, "main@thread")
         .spawn(15, 1, 2, "serve")
         .block(20, 1, "polling tasks", "main@thread");
     let reasons = ["chan receive", WOKEN_BY_TASK, UNKNOWN_WAIT];
     for (reason, begin) in reasons.into_iter().zip([100, 200, 300]) {
-        story.start(begin, 1, 2);
-        story.block(begin + 10, 1, reason, "recv<serve");
-        story.wake(begin + 50, 1, 2);
+        script.start(begin, 1, 2);
+        script.block(begin + 10, 1, reason, "recv<serve");
+        script.wake(begin + 50, 1, 2);
     }
     let options = Options {
         latencies: true,
         ..Options::default()
     };
-    let latencies = story.analyse(&options).latencies.expect("asked for");
+    let latencies = script.analyse(&options).latencies.expect("asked for");
     let waits = latencies.all.iter().filter(|state| state.state == "wait");
     let known: Vec<_> = waits
         .map(|wait| (wait.reason.as_str(), wait.source.expect("of a wait")))
@@ -504,8 +504,8 @@ fn a_reason_to_wait_says_how_it_is_known_and_waits_of_threads_are_none_of_tasks(
 
 #[test]
 fn logs_are_counted_by_category_and_place() {
-    let mut story = Story::default();
-    story
+    let mut script = Script::default();
+    script
         .worker(1, "main")
         .runs(10, 1, 1, "main")
         .log(20, 1, 1, "of the recorder itself")
@@ -515,7 +515,7 @@ fn logs_are_counted_by_category_and_place() {
         logs: true,
         ..Options::default()
     };
-    let logs = story.analyse(&options).logs.expect("asked for");
+    let logs = script.analyse(&options).logs.expect("asked for");
     let [kind] = logs.kinds.as_slice() else {
         panic!("{:?}", logs.kinds);
     };
@@ -525,8 +525,8 @@ fn logs_are_counted_by_category_and_place() {
 
 #[test]
 fn the_critical_path_of_a_task_that_is_older_than_the_trace_has_its_regions() {
-    let mut story = Story::default();
-    story
+    let mut script = Script::default();
+    script
         .runs(10, 1, 1, "main")
         .region(20, 1, 1, "parse")
         .region_end(40, 1, 1, "parse")
@@ -536,7 +536,7 @@ fn the_critical_path_of_a_task_that_is_older_than_the_trace_has_its_regions() {
         critical_path: Some(1),
         ..Options::default()
     };
-    let path = story.analyse(&options).critical_path.expect("its end");
+    let path = script.analyse(&options).critical_path.expect("its end");
     assert!(!path.is_complete);
     let regions = path.steps.iter().map(|step| step.region.as_str());
     let regions: Vec<_> = regions.filter(|region| !region.is_empty()).collect();
@@ -545,20 +545,20 @@ fn the_critical_path_of_a_task_that_is_older_than_the_trace_has_its_regions() {
 
 #[test]
 fn a_filter_of_time_in_a_state_counts_no_wait_for_ever_and_no_time_past_the_greatest() {
-    let mut story = Story::default();
-    story
+    let mut script = Script::default();
+    script
         .runs(10, 1, 1, "main")
         .block(100, 1, "forever", "select<main");
     let most = i64::MAX.cast_unsigned() - 10_000;
     for task in 2..5 {
-        story.runs(1_000 + task, task, task, "long");
+        script.runs(1_000 + task, task, task, "long");
     }
     for task in 2..5 {
-        story.end(most + task, task);
+        script.end(most + task, task);
     }
     let filter = "state:waiting or state:running".parse().expect("a filter");
     let options = Options { filter, ..tasks() };
-    let groups = story.analyse(&options).tasks.expect("asked for").groups;
+    let groups = script.analyse(&options).tasks.expect("asked for").groups;
     let main = groups.iter().find(|group| group.name == "main");
     let waited = main.expect("it ran").breakdown.waiting_ns();
     assert_eq!(waited, Some(0));
@@ -585,8 +585,8 @@ fn what_stands_before_the_damage_is_analysed() {
 
 #[test]
 fn workers_are_busy_searching_or_in_calls() {
-    let mut story = Story::default();
-    story
+    let mut script = Script::default();
+    script
         .runs(10, 1, 1, "main")
         .call(100, 130, 1, "read<main")
         .block(200, 1, "sync", "recv<main")
@@ -596,7 +596,7 @@ fn workers_are_busy_searching_or_in_calls() {
         syscalls: true,
         ..Options::default()
     };
-    let analysis = story.analyse(&options);
+    let analysis = script.analyse(&options);
     let workers = analysis.workers.expect("asked for").workers;
     let [worker] = workers.as_slice() else {
         panic!("one worker: {workers:?}");

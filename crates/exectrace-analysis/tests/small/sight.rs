@@ -1,8 +1,8 @@
-//! What a trace cannot tell is no number.
+//! What a trace cannot show is no number.
 
 use exectrace_analysis::{Analysis, Aspect, FlowKind, Options, ProfileKind};
 
-use crate::story::Story;
+use crate::script::Script;
 
 fn everything() -> Options {
     Options {
@@ -19,8 +19,8 @@ fn why(analysis: &Analysis, aspect: Aspect) -> &str {
 
 /// A thread that does all its work in its own code, as under `#[tokio::main]` without hooks.
 fn own_code() -> Analysis {
-    let mut story = Story::default();
-    story
+    let mut script = Script::default();
+    script
         .worker(1, "main")
         .runs(10, 1, 1, "main@thread")
         .task(20, 1, 1, 0, "request")
@@ -28,7 +28,7 @@ fn own_code() -> Analysis {
         .region_end(930, 1, 1, "request")
         .task_end(940, 1, 1)
         .end(1_000, 1);
-    story.analyse(&everything())
+    script.analyse(&everything())
 }
 
 #[test]
@@ -62,26 +62,26 @@ fn of_a_threads_own_code_it_is_not_known_when_it_ran() {
 
 /// A task that is woken by what the recorder does not see, `unseen` times, and once by what it sees.
 fn woken(unseen: u64, seen: bool) -> Analysis {
-    let mut story = Story::default();
-    story
+    let mut script = Script::default();
+    script
         .worker(1, "service worker 0")
         .runs(10, 1, 1, "serve")
         .region(20, 1, 2, "serve");
     for turn in 0..unseen {
         let at = 100 * (turn + 1);
-        story
+        script
             .block(at, 1, "network", "read<serve")
             .unseen_wake(at + 49, 1, 1)
             .start(at + 50, 1, 1);
     }
     if seen {
-        story
+        script
             .block(9_000, 1, "network", "read<serve")
             .wake(9_050, 1, 1)
             .start(9_080, 1, 1);
     }
-    story.region_end(9_090, 1, 2, "serve");
-    story.analyse(&everything())
+    script.region_end(9_090, 1, 2, "serve");
+    script.analyse(&everything())
 }
 
 #[test]
@@ -113,20 +113,20 @@ fn a_delay_is_unknown_where_no_wake_was_seen() {
 
 #[test]
 fn a_trace_that_shows_all_is_not_excused() {
-    let mut story = Story::default();
-    story
+    let mut script = Script::default();
+    script
         .runs(10, 1, 1, "main")
         .block(20, 1, "sync", "recv<main")
         .wake(30, 1, 1)
         .start(40, 1, 1);
-    let analysis = story.analyse(&everything());
+    let analysis = script.analyse(&everything());
     assert_eq!(analysis.overview.sight.blind, []);
 }
 
 #[test]
 fn a_task_that_is_dropped_while_it_waits_or_is_ready_has_no_run_and_no_wake_for_it() {
-    let mut story = Story::default();
-    story
+    let mut script = Script::default();
+    script
         .worker(1, "service worker 0")
         .worker(2, "exectrace")
         .runs(10, 1, 1, "serve")
@@ -138,7 +138,7 @@ fn a_task_that_is_dropped_while_it_waits_or_is_ready_has_no_run_and_no_wake_for_
         .end(502, 2)
         .start(503, 2, 2)
         .end(504, 2);
-    let analysis = story.analyse(&everything());
+    let analysis = script.analyse(&everything());
     let tasks = analysis.tasks.as_ref().expect("asked for");
     let group = |name| tasks.groups.iter().find(|group| group.name == name);
     let (serve, never) = (group("serve").unwrap(), group("never polled").unwrap());
@@ -159,8 +159,8 @@ fn a_task_that_is_dropped_while_it_waits_or_is_ready_has_no_run_and_no_wake_for_
 
 #[test]
 fn a_task_that_was_polled_when_the_recording_began_did_not_wait_until_the_polls_end() {
-    let mut story = Story::default();
-    story
+    let mut script = Script::default();
+    script
         .worker(1, "service worker 0")
         .waits(10, 1, "stuck")
         .wake_at(500, 1, 1, "(polled since before the recording)")
@@ -169,7 +169,7 @@ fn a_task_that_was_polled_when_the_recording_began_did_not_wait_until_the_polls_
         .wake(700, 1, 1)
         .start(710, 1, 1)
         .end(720, 1);
-    let analysis = story.analyse(&everything());
+    let analysis = script.analyse(&everything());
     let tasks = analysis.tasks.as_ref().expect("asked for");
     let stuck = tasks.groups.iter().find(|group| group.name == "stuck");
     let stuck = stuck.unwrap();

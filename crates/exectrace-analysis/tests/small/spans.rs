@@ -2,7 +2,7 @@
 
 use exectrace_analysis::{Analysis, Options, RegionKind};
 
-use crate::story::{Story, Told};
+use crate::script::{Script, SpanRow};
 
 fn everything() -> Options {
     Options {
@@ -21,7 +21,7 @@ fn kind<'a>(analysis: &'a Analysis, name: &str) -> &'a RegionKind {
     kind
 }
 
-const SAVE: Told<'_> = Told {
+const SAVE: SpanRow<'_> = SpanRow {
     name: "save",
     from: 30,
     to: 190,
@@ -34,23 +34,23 @@ const SAVE: Told<'_> = Told {
 };
 
 /// A thread enters a span three times, in which it is each time a region.
-fn in_parts(story: &mut Story) -> &mut Story {
-    story
+fn in_parts(script: &mut Script) -> &mut Script {
+    script
         .worker(1, "main")
         .runs(10, 1, 1, "main@thread")
         .task(20, 1, 1, 0, "request");
     for begin in [30, 90, 170] {
-        story
+        script
             .region(begin, 1, 1, "save")
             .part_end(begin + 10, 1, 1, "save");
     }
-    story.task_end(200, 1, 1).end(300, 1)
+    script.task_end(200, 1, 1).end(300, 1)
 }
 
 #[test]
 fn a_span_that_was_entered_three_times_is_one_from_first_entry_to_close() {
-    let mut story = Story::default();
-    let analysis = in_parts(&mut story).span(SAVE).analyse(&everything());
+    let mut script = Script::default();
+    let analysis = in_parts(&mut script).span(SAVE).analyse(&everything());
     let save = kind(&analysis, "save");
     assert_eq!((save.count, save.parts, save.entries), (1, 3, 3));
     assert_eq!(save.durations.buckets(), [(160, 160, 1)]);
@@ -70,8 +70,8 @@ fn a_span_that_was_entered_three_times_is_one_from_first_entry_to_close() {
 
 #[test]
 fn the_self_time_of_a_span_is_what_no_region_inside_it_took() {
-    let mut story = Story::default();
-    story
+    let mut script = Script::default();
+    script
         .runs(10, 1, 1, "main@thread")
         .region(20, 1, 0, "request")
         .region(30, 1, 0, "parse")
@@ -81,36 +81,36 @@ fn the_self_time_of_a_span_is_what_no_region_inside_it_took() {
         .region(70, 1, 0, "reply")
         .region_end(80, 1, 0, "reply")
         .region_end(120, 1, 0, "request");
-    let analysis = story.analyse(&everything());
+    let analysis = script.analyse(&everything());
     let own = |name| kind(&analysis, name).self_ns;
     assert_eq!(
         ["request", "parse", "token", "reply"].map(own),
         [Some(60), Some(25), Some(5), Some(10)]
     );
     // Of a span in parts it is not known what lay between them.
-    let mut story = Story::default();
-    let analysis = in_parts(&mut story).span(SAVE).analyse(&everything());
+    let mut script = Script::default();
+    let analysis = in_parts(&mut script).span(SAVE).analyse(&everything());
     assert_eq!(kind(&analysis, "save").self_ns, None);
 }
 
 #[test]
-fn a_part_of_a_span_is_no_span_where_no_record_tells_of_it() {
-    let mut story = Story::default();
-    let analysis = in_parts(&mut story).analyse(&everything());
+fn a_part_of_a_span_is_no_span_where_no_record_has_it() {
+    let mut script = Script::default();
+    let analysis = in_parts(&mut script).analyse(&everything());
     let save = kind(&analysis, "save");
     assert_eq!((save.count, save.parts), (0, 3));
     assert_eq!(save.durations.count(), 0);
 }
 
 #[test]
-fn a_span_whose_regions_are_not_in_the_file_is_told_by_its_record() {
-    let mut story = Story::default();
-    let other = Told {
+fn a_span_whose_regions_are_not_in_the_file_is_reported_by_its_record() {
+    let mut script = Script::default();
+    let other = SpanRow {
         from: 5,
         to: 250,
         ..SAVE
     };
-    let analysis = in_parts(&mut story)
+    let analysis = in_parts(&mut script)
         .span(SAVE)
         .span(other)
         .analyse(&everything());
@@ -121,8 +121,8 @@ fn a_span_whose_regions_are_not_in_the_file_is_told_by_its_record() {
 
 #[test]
 fn a_span_that_is_a_user_task_and_has_no_region_is_known_by_the_task() {
-    let mut story = Story::default();
-    let request = Told {
+    let mut script = Script::default();
+    let request = SpanRow {
         name: "request",
         from: 40,
         to: 180,
@@ -130,13 +130,13 @@ fn a_span_that_is_a_user_task_and_has_no_region_is_known_by_the_task() {
         own_task: true,
         ..SAVE
     };
-    story
+    script
         .worker(1, "service worker 0")
         .runs(10, 1, 1, "serve")
         .task_at(20, 1, (1, 0, "request"), "here<serve")
         .task_end(190, 1, 1)
         .span(request);
-    let analysis = story.end(300, 1).analyse(&everything());
+    let analysis = script.end(300, 1).analyse(&everything());
     let request = kind(&analysis, "request");
     assert_eq!(request.durations.buckets(), [(140, 140, 1)]);
     let place = request.place.as_ref().map(|place| place.function.as_str());
@@ -146,8 +146,8 @@ fn a_span_that_is_a_user_task_and_has_no_region_is_known_by_the_task() {
 
 #[test]
 fn a_region_that_lasts_longer_than_its_span_does_not_say_where_the_span_s_time_went() {
-    let mut story = Story::default();
-    let outer = Told {
+    let mut script = Script::default();
+    let outer = SpanRow {
         name: "outer",
         from: 30,
         to: 60,
@@ -155,7 +155,7 @@ fn a_region_that_lasts_longer_than_its_span_does_not_say_where_the_span_s_time_w
         entries: 1,
         ..SAVE
     };
-    story
+    script
         .worker(1, "service worker 0")
         .runs(10, 1, 1, "serve")
         .task(20, 1, 1, 0, "request")
@@ -165,15 +165,15 @@ fn a_region_that_lasts_longer_than_its_span_does_not_say_where_the_span_s_time_w
         .part_end(95, 1, 1, "outer")
         .task_end(190, 1, 1)
         .span(outer);
-    let analysis = story.end(300, 1).analyse(&everything());
+    let analysis = script.end(300, 1).analyse(&everything());
     let breakdown = &kind(&analysis, "outer").breakdown;
     assert_eq!((breakdown.total_ns, breakdown.running_ns), (30, Some(25)));
 }
 
 /// A request waits for two branches at once, each in a span.
 fn concurrent() -> Analysis {
-    let mut story = Story::default();
-    let branch = |task, from, to| Told {
+    let mut script = Script::default();
+    let branch = |task, from, to| SpanRow {
         name: "branch",
         from,
         to,
@@ -184,7 +184,7 @@ fn concurrent() -> Analysis {
         own_task: true,
         carried: true,
     };
-    story
+    script
         .worker(1, "service worker 0")
         .runs(10, 1, 1, "serve")
         .task(20, 1, 1, 0, "request")
@@ -203,13 +203,13 @@ fn concurrent() -> Analysis {
         .end(300, 1)
         .span(branch(2, 40, 170))
         .span(branch(3, 50, 180));
-    story.analyse(&everything())
+    script.analyse(&everything())
 }
 
 #[test]
 fn the_breakdown_of_a_kind_is_of_the_spans_of_which_all_is_known() {
-    let mut story = Story::default();
-    story
+    let mut script = Script::default();
+    script
         .worker(1, "service worker 0")
         .runs(10, 1, 1, "serve")
         .task(20, 1, 1, 0, "request")
@@ -221,7 +221,7 @@ fn the_breakdown_of_a_kind_is_of_the_spans_of_which_all_is_known() {
         .task_end(170, 1, 2)
         .region_end(190, 1, 1, "branch")
         .end(300, 1)
-        .span(Told {
+        .span(SpanRow {
             name: "branch",
             from: 40,
             to: 170,
@@ -232,7 +232,7 @@ fn the_breakdown_of_a_kind_is_of_the_spans_of_which_all_is_known() {
             own_task: true,
             carried: true,
         });
-    let analysis = story.analyse(&everything());
+    let analysis = script.analyse(&everything());
     let branch = kind(&analysis, "branch");
     assert_eq!(
         (branch.count, branch.concurrent, branch.broken_down),
@@ -277,9 +277,9 @@ fn concurrent_spans_are_whole_and_no_operations_of_their_own() {
 
 #[test]
 fn a_filter_leaves_out_spans_of_other_tasks() {
-    let mut story = Story::default();
+    let mut script = Script::default();
     let filter = "group:other".parse().expect("a filter");
-    let analysis = in_parts(&mut story).span(SAVE).analyse(&Options {
+    let analysis = in_parts(&mut script).span(SAVE).analyse(&Options {
         filter,
         ..everything()
     });

@@ -1,13 +1,13 @@
-//! The rules that watch a trace while it is played: wakes, timers, locks, starvation.
+//! The rules that watch a trace while it is replayed: wakes, timers, locks, starvation.
 
-use crate::findings::{MS, US, assert_tells, find};
-use crate::story::Story;
+use crate::findings::{MS, US, assert_finds, find};
+use crate::script::Script;
 
 /// Spawns the tasks from `first` to `last` on thread 1, where task 1 runs, and lets each wait on
 /// thread 2 from a time on that is its number in microseconds.
-fn spawn_waiting(story: &mut Story, first: u64, last: u64, reason: &str, at: &str) {
+fn spawn_waiting(script: &mut Script, first: u64, last: u64, reason: &str, at: &str) {
     for go in first..=last {
-        story
+        script
             .spawn(100 + go, 1, go, "task")
             .start(go * US, 2, go)
             .block(go * US + 100, 2, reason, at);
@@ -17,13 +17,13 @@ fn spawn_waiting(story: &mut Story, first: u64, last: u64, reason: &str, at: &st
 #[test]
 fn a_task_that_wakes_eight_others_whenever_it_runs_is_told() {
     let wakes = |in_a_run: u64, apart: u64| {
-        let mut story = Story::default();
-        story.runs(10, 1, 1, "main");
-        spawn_waiting(&mut story, 2, 9, "chan receive", "recv<task");
+        let mut script = Script::default();
+        script.runs(10, 1, 1, "main");
+        spawn_waiting(&mut script, 2, 9, "chan receive", "recv<task");
         let mut now = MS;
         for n in 0..100 {
             for go in 2..2 + in_a_run {
-                story.wake(now, 1, go).start(now + 500, 2, go).block(
+                script.wake(now, 1, go).start(now + 500, 2, go).block(
                     now + 900,
                     2,
                     "chan receive",
@@ -31,15 +31,15 @@ fn a_task_that_wakes_eight_others_whenever_it_runs_is_told() {
                 );
                 now += apart;
             }
-            story.stop(now, 1, "yield");
+            script.stop(now, 1, "yield");
             if n < 99 {
-                story.start(now + 100, 1, 1);
+                script.start(now + 100, 1, 1);
             }
             now += US;
         }
-        story
+        script
     };
-    let finding = assert_tells("many_wakes", &wakes(8, US), &wakes(7, US));
+    let finding = assert_finds("many_wakes", &wakes(8, US), &wakes(7, US));
     assert_eq!(
         (finding.count, finding.exemplars[0].async_task),
         (800, Some(1))
@@ -50,21 +50,21 @@ fn a_task_that_wakes_eight_others_whenever_it_runs_is_told() {
 #[test]
 fn tasks_that_are_set_free_at_once_and_stand_in_line_are_a_herd() {
     let herd = |tasks: u64, apart: u64, each: u64| {
-        let mut story = Story::default();
-        story.runs(10, 1, 1, "main");
-        spawn_waiting(&mut story, 2, 1 + tasks, "sync", "notified<task");
+        let mut script = Script::default();
+        script.runs(10, 1, 1, "main");
+        spawn_waiting(&mut script, 2, 1 + tasks, "sync", "notified<task");
         let woken = MS;
         for (n, go) in (0..).zip(2..2 + tasks) {
-            story.wake(woken + n * apart, 1, go);
+            script.wake(woken + n * apart, 1, go);
         }
         let mut now = woken + tasks * apart;
         for go in 2..2 + tasks {
-            story.start(now, 2, go).end(now + each, 2);
+            script.start(now, 2, go).end(now + each, 2);
             now += each + 10;
         }
-        story
+        script
     };
-    let finding = assert_tells("herd", &herd(32, 100, 40 * US), &herd(31, 100, 40 * US));
+    let finding = assert_finds("herd", &herd(32, 100, 40 * US), &herd(31, 100, 40 * US));
     assert_eq!(finding.count, 1);
     let herd_s = &finding.exemplars[0];
     assert_eq!((herd_s.async_task, herd_s.worker), (Some(1), Some(1)));
@@ -78,24 +78,24 @@ fn tasks_that_are_set_free_at_once_and_stand_in_line_are_a_herd() {
 #[test]
 fn tasks_that_let_each_other_through_a_lock_are_a_convoy() {
     let line = |tasks: u64, reason: &str, held: u64| {
-        let mut story = Story::default();
-        story.runs(10, 1, 1, "main");
-        spawn_waiting(&mut story, 2, 1 + tasks, reason, "lock<task");
+        let mut script = Script::default();
+        script.runs(10, 1, 1, "main");
+        spawn_waiting(&mut script, 2, 1 + tasks, reason, "lock<task");
         let mut now = 2 * MS;
-        story
+        script
             .wake(now, 1, 2)
             .block(now + 10, 1, "network", "poll<main");
         for go in 2..2 + tasks {
-            story.start(now + 100, 2, go);
+            script.start(now + 100, 2, go);
             now += held;
             if go < 1 + tasks {
-                story.wake(now, 2, go + 1);
+                script.wake(now, 2, go + 1);
             }
-            story.end(now + 10, 2);
+            script.end(now + 10, 2);
         }
-        story
+        script
     };
-    let finding = assert_tells("convoy", &line(8, "sync", US), &line(7, "sync", US));
+    let finding = assert_finds("convoy", &line(8, "sync", US), &line(7, "sync", US));
     let convoy = &finding.exemplars[0];
     assert_eq!((finding.count, convoy.async_task), (1, Some(1)));
     // The last began to wait at 9 µs, and seven held the lock before it.
@@ -107,38 +107,38 @@ fn tasks_that_let_each_other_through_a_lock_are_a_convoy() {
 
 #[test]
 fn tasks_that_one_task_wakes_in_turn_are_no_convoy() {
-    let mut story = Story::default();
-    story.runs(10, 1, 1, "main");
-    spawn_waiting(&mut story, 2, 20, "sync", "lock<task");
+    let mut script = Script::default();
+    script.runs(10, 1, 1, "main");
+    spawn_waiting(&mut script, 2, 20, "sync", "lock<task");
     for go in 2..=20 {
         let now = MS + go * 100 * US;
-        story
+        script
             .wake(now, 1, go)
             .start(now + 10, 2, go)
             .end(now + US, 2);
     }
-    assert_eq!(find(&story, "convoy"), None);
+    assert_eq!(find(&script, "convoy"), None);
 }
 
 #[test]
 fn a_task_that_takes_the_only_worker_starves_the_others() {
     let share = |first: u64, ready: u64| {
-        let mut story = Story::default();
-        story
+        let mut script = Script::default();
+        script
             .runs(10, 1, 1, "main")
             .spawn(ready, 1, 2, "task")
             .spawn(ready + 10, 1, 3, "task")
             .stop(first, 1, "preempted");
         let half = (10 * MS - first) / 2;
-        story
+        script
             .start(first + 10, 1, 2)
             .block(first + half, 1, "sync", "recv<task")
             .start(first + half + 10, 1, 3)
             .block(10 * MS, 1, "sync", "recv<task");
-        story
+        script
     };
     let has = share(9 * MS, 20);
-    let finding = assert_tells("starving", &has, &share(7 * MS, 20));
+    let finding = assert_finds("starving", &has, &share(7 * MS, 20));
     assert_eq!(
         (finding.count, finding.exemplars[0].async_task),
         (2, Some(1))
@@ -150,8 +150,8 @@ fn a_task_that_takes_the_only_worker_starves_the_others() {
 #[test]
 fn a_sleep_that_takes_longer_than_all_others_at_its_place_was_woken_late() {
     let sleeps = |longest: u64, spread: u64| {
-        let mut story = Story::default();
-        story
+        let mut script = Script::default();
+        script
             .runs(10, 1, 1, "main")
             .spawn(20, 1, 2, "ticker")
             .block(30, 1, "network", "poll<main")
@@ -163,16 +163,16 @@ fn a_sleep_that_takes_longer_than_all_others_at_its_place_was_woken_late() {
             } else {
                 5 * MS + n * spread
             };
-            story
+            script
                 .block(now, 1, "sleep", "sleep<ticker")
                 .wake(now + length, 1, 2)
                 .start(now + length + 10, 1, 2);
             now += length + US;
         }
-        story
+        script
     };
     let late = 15 * MS + 100 * US;
-    let finding = assert_tells("late_timer", &sleeps(late, 0), &sleeps(late - 1, 0));
+    let finding = assert_finds("late_timer", &sleeps(late, 0), &sleeps(late - 1, 0));
     assert_eq!((finding.count, finding.total_ns), (1, 10 * MS + 100 * US));
     assert_eq!(finding.exemplars[0].async_task, Some(2));
     // Where sleeps vary, a long one says nothing.
@@ -183,23 +183,23 @@ fn a_sleep_that_takes_longer_than_all_others_at_its_place_was_woken_late() {
 fn tasks_that_wait_half_the_time_for_room_a_permit_or_a_lock_stand_in_line() {
     const SEND: &str = "tokio::sync::mpsc::Sender::send<app::produce";
     let waits_at = |waits: u64, tasks: u64, reason: &str, at: &str| {
-        let mut story = Story::default();
-        story.runs(10, 1, 1, "main");
-        spawn_waiting(&mut story, 2, 1 + tasks, reason, at);
+        let mut script = Script::default();
+        script.runs(10, 1, 1, "main");
+        spawn_waiting(&mut script, 2, 1 + tasks, reason, at);
         let mut now = MS;
         for n in 0..waits {
             let go = 2 + n % tasks;
-            story
+            script
                 .wake(now, 1, go)
                 .start(now + 500, 2, go)
                 .block(now + 900, 2, reason, at);
             now += 10 * US;
         }
-        story.block(now, 1, "sync", "recv<main");
-        story
+        script.block(now, 1, "sync", "recv<main");
+        script
     };
     let sends = |waits, tasks| waits_at(waits, tasks, "chan send", SEND);
-    let finding = assert_tells("queue", &sends(100, 2), &sends(99, 2));
+    let finding = assert_finds("queue", &sends(100, 2), &sends(99, 2));
     assert!(finding.message.contains("for room in a channel 100 times"));
     assert!(finding.exemplars[0].place.is_some());
     assert_eq!(find(&sends(100, 1), "queue"), None);

@@ -23,7 +23,7 @@ pub fn begin(trace: &[u8]) -> i64 {
 pub type Span = (&'static str, String, i64, i64);
 
 /// The runs of tasks, without the system calls in them: of whom, from when, to when, and whether the
-/// end is told. What is older begins with its generation. Threads' own code is none of them.
+/// end is shown. What is older begins with its generation. Threads' own code is none of them.
 fn runs(trace: &[u8]) -> Vec<(GoId, i64, i64, bool)> {
     let mut runs = Vec::new();
     let mut running: HashMap<GoId, i64> = HashMap::new();

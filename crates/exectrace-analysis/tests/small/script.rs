@@ -9,7 +9,7 @@ use exectrace_format::{Reader, text};
 
 /// A trace in the making, whose times count from its begin. Thread `n` holds worker `n`.
 #[derive(Default)]
-pub(crate) struct Story {
+pub(crate) struct Script {
     strings: Vec<String>,
     stacks: Vec<String>,
     events: BTreeMap<u64, Vec<(u64, String)>>,
@@ -19,9 +19,9 @@ pub(crate) struct Story {
     records: Vec<Vec<u8>>,
 }
 
-/// A span that a record tells of.
+/// A span that a record has.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Told<'a> {
+pub(crate) struct SpanRow<'a> {
     pub(crate) name: &'a str,
     /// First entry and close.
     pub(crate) from: u64,
@@ -45,7 +45,7 @@ fn number(mut value: u64, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
-impl Story {
+impl Script {
     fn string(&mut self, text: &str) -> usize {
         let known = self.strings.iter().position(|known| known == text);
         known.unwrap_or_else(|| {
@@ -55,7 +55,7 @@ impl Story {
     }
 
     /// A stack of functions, leaf first, as `leaf<root`; 0 for an empty text. The file of each is
-    /// called as the function, unless it is told as `function@file`.
+    /// called as the function, unless it is written as `function@file`.
     fn stack(&mut self, functions: &str) -> usize {
         if functions.is_empty() {
             return 0;
@@ -95,14 +95,14 @@ impl Story {
         self
     }
 
-    /// Side data tell the name of a worker.
+    /// Side data have the name of a worker.
     pub(crate) fn worker(&mut self, worker: u64, name: &str) -> &mut Self {
         self.workers.push((worker, name.to_owned()));
         self
     }
 
-    /// Side data tell of a span.
-    pub(crate) fn span(&mut self, span: Told<'_>) -> &mut Self {
+    /// Side data have a span.
+    pub(crate) fn span(&mut self, span: SpanRow<'_>) -> &mut Self {
         let mut fields = Vec::new();
         // Times count from the begin of the trace.
         for value in [
