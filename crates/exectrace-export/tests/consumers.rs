@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use exectrace_analysis::{Analysis, Options};
+use exectrace_export::KeepFrames;
 use exectrace_format::Reader;
 use exectrace_replay::{
     End, EndedRegion, GoroutineState, Observer, Slot, State, StateSpan, UserTask, replay,
@@ -68,6 +69,18 @@ impl Totals {
         }
     }
 
+    /// What the replay reports of the same trace, written again.
+    fn of_go_trace(trace: &[u8]) -> Self {
+        let mut out = Vec::new();
+        let reader = Reader::new(trace).expect("a header");
+        let exported = exectrace_export::go_trace(reader, &mut out, None, &mut KeepFrames);
+        match exported.expect("an export").items {
+            // Nothing is written of a trace without events.
+            0 => Self::default(),
+            _ => Self::of_replay(&out),
+        }
+    }
+
     /// What is drawn: slices that begin, by category and name.
     fn of_chrome(trace: &[u8]) -> Self {
         let mut out = Vec::new();
@@ -104,6 +117,7 @@ fn replay_analyses_and_exports_count_the_same_runs_regions_and_user_tasks() {
         let totals = Totals::of_replay(trace);
         assert_eq!(Totals::of_analysis(trace), totals, "analyses of {name}");
         assert_eq!(Totals::of_chrome(trace), totals, "exports of {name}");
+        assert_eq!(Totals::of_go_trace(trace), totals, "cuts of {name}");
         all.runs += totals.runs;
         all.regions += totals.regions;
         all.user_tasks += totals.user_tasks;
