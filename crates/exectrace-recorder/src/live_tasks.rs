@@ -22,7 +22,7 @@ use crate::enabled::lock;
 use crate::process;
 use crate::runtime::{AsyncTaskId, AsyncTaskKind, Runtime};
 
-use slot::{Slot, WORDS};
+use slot::{TaskSlot, WORDS};
 
 /// An async task that was spawned and has not ended.
 #[derive(Clone, Copy, Debug)]
@@ -39,10 +39,10 @@ pub(crate) struct LiveTask {
 static IS_KEPT: AtomicBool = AtomicBool::new(true);
 
 /// 256 KiB.
-static NEAR: [Slot; 1 << 13] = [const { Slot::new() }; 1 << 13];
+static NEAR: [TaskSlot; 1 << 13] = [const { TaskSlot::new() }; 1 << 13];
 
 /// 8 MiB, of which the system gives what is touched.
-static FAR: [Slot; 1 << 18] = [const { Slot::new() }; 1 << 18];
+static FAR: [TaskSlot; 1 << 18] = [const { TaskSlot::new() }; 1 << 18];
 
 /// Slots of a table that a task is put in or looked for.
 const PROBES: usize = 4;
@@ -164,7 +164,7 @@ fn note_of(task: AsyncTaskId) -> &'static AtomicU64 {
 }
 
 #[inline]
-fn slots_of(task: u64) -> impl Iterator<Item = &'static Slot> {
+fn slots_of(task: u64) -> impl Iterator<Item = &'static TaskSlot> {
     let start = task as usize;
     let probes = start..start.wrapping_add(PROBES);
     let near = probes.clone().map(|at| &NEAR[at % NEAR.len()]);

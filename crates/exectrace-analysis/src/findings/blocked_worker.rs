@@ -19,17 +19,17 @@ const SHARE: u64 = 20;
 const MAX_PLACES: usize = 4_096;
 
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+pub(super) struct BlockedWorkerWatch {
     /// The thread that ran tasks on a lane; `None` if there were several.
     threads: FxHashMap<u64, Option<u64>>,
-    places: FxHashMap<Key, Place>,
+    places: FxHashMap<Key, TaskPlace>,
 }
 
 /// What gaps have in common: the region, or the task's code.
 type Key = (Stack, Text);
 
 #[derive(Debug)]
-struct Place {
+struct TaskPlace {
     root: Option<Location>,
     count: u64,
     total: u64,
@@ -40,7 +40,7 @@ struct Place {
     last: (i64, u64, u64),
 }
 
-impl Watch {
+impl BlockedWorkerWatch {
     #[inline]
     pub(super) fn run_ends(&mut self, world: &World<'_>, flow: &Flow<'_>, run: &TimeSpan<'_>) {
         if flow.kind != GoroutineKind::Task {
@@ -68,7 +68,7 @@ impl Watch {
             return;
         }
         let length = gap.duration();
-        let place = self.places.entry(key).or_insert(Place {
+        let place = self.places.entry(key).or_insert(TaskPlace {
             root: flow.root,
             count: 0,
             total: 0,
@@ -105,7 +105,7 @@ impl Watch {
         let length = world.clip.between(world.begin, world.now);
         let blocked: Vec<u64> = self.blocked(world, length).collect();
         let longest = *blocked.iter().max()?;
-        let mut places: Vec<(&Key, &Place)> = self.places.iter().collect();
+        let mut places: Vec<(&Key, &TaskPlace)> = self.places.iter().collect();
         places.sort_by_key(|(_, place)| (std::cmp::Reverse(place.total), place.longest.2));
         places.truncate(MAX_EXEMPLARS);
         let together: u64 = places.iter().map(|(_, place)| place.together).sum();
@@ -141,7 +141,7 @@ impl Watch {
     }
 }
 
-impl Place {
+impl TaskPlace {
     fn exemplar(&self, world: &World<'_>, stack: Stack, name: Text) -> Exemplar {
         let (length, gap, task) = self.longest;
         let (place, spawned_at) = world.place_in_task(stack, self.root);

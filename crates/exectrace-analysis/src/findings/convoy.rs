@@ -22,7 +22,7 @@ const MIN_TASKS: u64 = 8;
 const MIN_WAIT_NS: u64 = 1_000_000;
 
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct ConvoyWatch {
     /// The reason to wait of locks, in Go and in ours: `sync`.
     lock: Text,
     /// The link that a task holds.
@@ -75,7 +75,7 @@ impl Link {
     }
 }
 
-impl Watch {
+impl ConvoyWatch {
     pub(super) fn new(names: &mut Names) -> Self {
         Self {
             lock: names.intern(SYNC),

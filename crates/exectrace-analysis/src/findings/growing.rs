@@ -22,7 +22,7 @@ const PARTS: usize = 4;
 const SHARE: u64 = 10;
 
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+pub(super) struct GrowingWatch {
     kinds: FxHashMap<Text, Kind>,
 }
 
@@ -48,7 +48,7 @@ impl Kind {
     }
 }
 
-impl Watch {
+impl GrowingWatch {
     pub(super) fn flow_ends(&mut self, world: &World<'_>, flow: &Flow<'_>) {
         if flow.is_older_than_trace() {
             return;

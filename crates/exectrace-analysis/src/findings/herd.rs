@@ -21,14 +21,14 @@ const MAX_APART_NS: u64 = 10_000;
 const MIN_DELAY_NS: u64 = 1_000_000;
 
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct HerdWatch {
     lanes: Vec<LaneBursts>,
     count: u64,
     total: u64,
     worst: Top<Burst>,
 }
 
-impl Default for Watch {
+impl Default for HerdWatch {
     fn default() -> Self {
         Self {
             lanes: Vec::new(),
@@ -112,7 +112,7 @@ impl Burst {
     }
 }
 
-impl Watch {
+impl HerdWatch {
     #[inline]
     pub(super) fn woken(&mut self, world: &World<'_>, wake: &Wake<'_>) {
         let Some(lane) = wake.lane else {

@@ -28,7 +28,7 @@ const LATE_NS: u64 = 10_000_000;
 const PART: u64 = 50;
 
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct LateTimerWatch {
     sleep: Text,
     places: FxHashMap<Stack, Sleeps>,
 }
@@ -58,7 +58,7 @@ impl Sleeps {
     }
 }
 
-impl Watch {
+impl LateTimerWatch {
     pub(super) fn new(names: &mut Names) -> Self {
         Self {
             sleep: names.intern(SLEEP),

@@ -30,7 +30,7 @@ const MAX_LATE_PER_RUN: u64 = 2;
 const EXCUSED_PART: u64 = 2;
 
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct LongRunWatch {
     /// Why a run ended that says nothing of its length: Go took its worker, the end was lost, or the code
     /// had asked that its worker go on elsewhere.
     excused: [Text; 4],
@@ -81,7 +81,7 @@ impl Cases {
     }
 }
 
-impl Watch {
+impl LongRunWatch {
     pub(super) fn new(names: &mut Names) -> Self {
         let block_in_place = names.intern(BLOCK_IN_PLACE);
         Self {

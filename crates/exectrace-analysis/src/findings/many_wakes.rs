@@ -19,7 +19,7 @@ const MIN_RUNS: u64 = 100;
 const MAX_APART_NS: u64 = 20_000;
 
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+pub(super) struct ManyWakesWatch {
     /// The wakes of the run that is on each lane.
     lanes: Vec<u64>,
     kinds: Vec<Kind>,
@@ -42,7 +42,7 @@ struct Kind {
     lane: u64,
 }
 
-impl Watch {
+impl ManyWakesWatch {
     #[inline]
     pub(super) fn woken(&mut self, wake: &Wake<'_>) {
         if let Some(lane) = wake.lane {

@@ -21,7 +21,7 @@ const EXPECTED: [&str; 5] = [FOREVER, NETWORK, SLEEP, SYSTEM_GOROUTINE_WAIT, "GC
 const LOCKS: [&str; 4] = ["mutex", "Mutex", "rwlock", "RwLock"];
 
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct NeverWokenWatch {
     count: u64,
     worst: Top<Stuck>,
 }
@@ -36,7 +36,7 @@ struct Stuck {
     waited: u64,
 }
 
-impl Default for Watch {
+impl Default for NeverWokenWatch {
     fn default() -> Self {
         Self {
             count: 0,
@@ -45,7 +45,7 @@ impl Default for Watch {
     }
 }
 
-impl Watch {
+impl NeverWokenWatch {
     pub(super) fn flow_ends(&mut self, world: &World<'_>, flow: &Flow<'_>) {
         let waits = flow.state == GoroutineState::Waiting && flow.kind == GoroutineKind::Task;
         let waited = world.clip.between(flow.since, world.now);

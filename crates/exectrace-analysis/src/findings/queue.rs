@@ -27,7 +27,7 @@ const SHARE: u64 = 2;
 const MAX_TASKS: usize = 1_024;
 
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct QueueWatch {
     /// The reason to wait for room, in Go and in ours, and that of locks and permits.
     send: Text,
     sync: Text,
@@ -46,7 +46,7 @@ struct Waits {
     root: Option<Location>,
 }
 
-impl Watch {
+impl QueueWatch {
     pub(super) fn new(names: &mut Names) -> Self {
         Self {
             send: names.intern(CHANNEL_SEND),

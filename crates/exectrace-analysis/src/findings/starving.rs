@@ -27,7 +27,7 @@ const SHARE_OF_FIRST: u64 = 10;
 const MAX_FEW: usize = 16;
 
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct StarvingWatch {
     tasks: u64,
     running: u64,
     runnable: u64,
@@ -45,7 +45,7 @@ struct Taker {
     lane: u64,
 }
 
-impl Default for Watch {
+impl Default for StarvingWatch {
     fn default() -> Self {
         Self {
             tasks: 0,
@@ -56,7 +56,7 @@ impl Default for Watch {
     }
 }
 
-impl Watch {
+impl StarvingWatch {
     pub(super) fn flow_ends(&mut self, world: &World<'_>, flow: &Flow<'_>) {
         // One that never ran may be starved; a thread of its own cannot be.
         if !world.is_shared_lane(flow.time.last_lane) {

@@ -31,16 +31,16 @@ pub(super) struct Wake<'a> {
 pub(crate) struct WatchPass {
     lanes: Index,
     lanes_seen: u32,
-    many_wakes: many_wakes::Watch,
-    herd: herd::Watch,
-    convoy: convoy::Watch,
-    starving: starving::Watch,
-    late_timer: late_timer::Watch,
-    long_run: long_run::Watch,
-    blocked_worker: blocked_worker::Watch,
-    queue: queue::Watch,
-    never_woken: never_woken::Watch,
-    growing: growing::Watch,
+    many_wakes: many_wakes::ManyWakesWatch,
+    herd: herd::HerdWatch,
+    convoy: convoy::ConvoyWatch,
+    starving: starving::StarvingWatch,
+    late_timer: late_timer::LateTimerWatch,
+    long_run: long_run::LongRunWatch,
+    blocked_worker: blocked_worker::BlockedWorkerWatch,
+    queue: queue::QueueWatch,
+    never_woken: never_woken::NeverWokenWatch,
+    growing: growing::GrowingWatch,
 }
 
 impl WatchPass {
@@ -48,16 +48,16 @@ impl WatchPass {
         Self {
             lanes: Index::default(),
             lanes_seen: 0,
-            many_wakes: many_wakes::Watch::default(),
-            herd: herd::Watch::default(),
-            convoy: convoy::Watch::new(names),
-            starving: starving::Watch::default(),
-            late_timer: late_timer::Watch::new(names),
-            long_run: long_run::Watch::new(names),
-            blocked_worker: blocked_worker::Watch::default(),
-            queue: queue::Watch::new(names),
-            never_woken: never_woken::Watch::default(),
-            growing: growing::Watch::default(),
+            many_wakes: many_wakes::ManyWakesWatch::default(),
+            herd: herd::HerdWatch::default(),
+            convoy: convoy::ConvoyWatch::new(names),
+            starving: starving::StarvingWatch::default(),
+            late_timer: late_timer::LateTimerWatch::new(names),
+            long_run: long_run::LongRunWatch::new(names),
+            blocked_worker: blocked_worker::BlockedWorkerWatch::default(),
+            queue: queue::QueueWatch::new(names),
+            never_woken: never_woken::NeverWokenWatch::default(),
+            growing: growing::GrowingWatch::default(),
         }
     }
 

@@ -6,7 +6,7 @@ use exectrace_format::conventions::{THREAD_FILE, UNKNOWN_FILE};
 
 use crate::output::printable;
 
-use super::{Frame, Phase, ShownEvent, What};
+use super::{Phase, ShownEvent, ShownFrame, What};
 
 impl fmt::Display for ShownEvent<'_> {
     /// One line: time in seconds, thread, lane, flow, what happened, where.
@@ -31,7 +31,7 @@ impl fmt::Display for ShownEvent<'_> {
     }
 }
 
-impl fmt::Display for Frame<'_> {
+impl fmt::Display for ShownFrame<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&printable(self.function))?;
         // Where the place stands for the function it is not said twice.
@@ -43,7 +43,7 @@ impl fmt::Display for Frame<'_> {
     }
 }
 
-impl Frame<'_> {
+impl ShownFrame<'_> {
     /// Whether the file is known: for functions that only their symbols name, it is not.
     fn has_place(&self) -> bool {
         !matches!(self.file, "" | UNKNOWN_FILE | THREAD_FILE)

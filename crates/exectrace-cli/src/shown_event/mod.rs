@@ -29,12 +29,12 @@ pub(crate) struct ShownEvent<'a> {
     pub(crate) what: What<'a>,
     /// Where in the program, leaf first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) stack: Vec<Frame<'a>>,
+    pub(crate) stack: Vec<ShownFrame<'a>>,
 }
 
 /// A place in the program.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Frame<'a> {
+pub(crate) struct ShownFrame<'a> {
     /// The function.
     pub(crate) function: &'a str,
     /// The source file.
@@ -135,7 +135,7 @@ pub(crate) enum What<'a> {
         name: Option<&'a str>,
         /// The flow's own stack, where that is another than the event's.
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        flow_stack: Vec<Frame<'a>>,
+        flow_stack: Vec<ShownFrame<'a>>,
     },
     /// A lane changes its state, or the trace says which it is in.
     Lane {
@@ -189,10 +189,10 @@ pub(crate) fn show<'a, R: Read>(
     }
 }
 
-fn frames(stack: StackId, tables: &Tables) -> Vec<Frame<'_>> {
+fn frames(stack: StackId, tables: &Tables) -> Vec<ShownFrame<'_>> {
     let frames = tables.frames(stack);
     frames
-        .map(|frame| Frame {
+        .map(|frame| ShownFrame {
             function: frame.function,
             file: frame.file,
             line: frame.line,

@@ -10,7 +10,7 @@ use super::json::{self, Event, Events};
 use super::rows::{Row, Rows};
 use crate::error::ExportError;
 use crate::options::Options;
-use crate::timeline::{Argument, Arrow, Canvas, Mark, Place, Stroke, Value};
+use crate::timeline::{Argument, Arrow, Canvas, Mark, Stroke, Track, Value};
 use crate::tracks::{Picture, Task};
 
 pub(super) struct Chrome<W> {
@@ -98,7 +98,7 @@ impl<W: Write> Canvas for Chrome<W> {
         self.shift = picture.shift();
     }
 
-    fn row(&mut self, place: Place<'_>, picture: &Picture<'_>) -> Result<Row, ExportError> {
+    fn row(&mut self, place: Track<'_>, picture: &Picture<'_>) -> Result<Row, ExportError> {
         self.rows.row(place, picture, &mut self.events)
     }
 

@@ -11,7 +11,7 @@ use rustc_hash::FxHashSet;
 
 use super::json::{Event, Events, Value};
 use crate::error::ExportError;
-use crate::timeline::Place;
+use crate::timeline::Track;
 use crate::tracks::{Lane, Picture, Task};
 
 const WORKERS: u32 = 1;
@@ -54,36 +54,36 @@ impl Row {
         }
     }
 
-    fn of(place: Place<'_>) -> Self {
+    fn of(place: Track<'_>) -> Self {
         match place {
-            Place::Lane(Lane::Worker(ProcId(id))) => Self::new(WORKERS, id),
-            Place::Lane(Lane::Thread(ThreadId(id))) => Self::new(THREADS, id),
-            Place::States(task) => Self::new(TASKS, task.id.0),
-            Place::Regions(task) => Self::new(REGIONS, task.id.0),
-            Place::UserTask(user_task) => Self {
+            Track::Lane(Lane::Worker(ProcId(id))) => Self::new(WORKERS, id),
+            Track::Lane(Lane::Thread(ThreadId(id))) => Self::new(THREADS, id),
+            Track::States(task) => Self::new(TASKS, task.id.0),
+            Track::Regions(task) => Self::new(REGIONS, task.id.0),
+            Track::UserTask(user_task) => Self {
                 user_task: Some(user_task.id),
                 ..Self::new(USER_TASKS, 0)
             },
             // Numbers of asynchronous events count for each category.
-            Place::Span(span) => Self {
+            Track::Span(span) => Self {
                 user_task: Some(TaskId(span.first_ns)),
                 ..Self::new(USER_TASKS, 0)
             },
-            Place::Ranges(RangeScope::Global) => Self::new(RANGES, 0),
+            Track::Ranges(RangeScope::Global) => Self::new(RANGES, 0),
             // Two kinds of ids in one kind of row: workers get the even numbers, async tasks the odd.
-            Place::Ranges(RangeScope::Proc(worker)) => {
+            Track::Ranges(RangeScope::Proc(worker)) => {
                 Self::new(RANGES, worker.0.saturating_add(1).saturating_mul(2))
             }
-            Place::Ranges(RangeScope::Go(task)) => {
+            Track::Ranges(RangeScope::Go(task)) => {
                 Self::new(RANGES, task.0.saturating_mul(2).saturating_add(1))
             }
-            Place::Program => Self::PROGRAM,
+            Track::Program => Self::PROGRAM,
         }
     }
 
     /// The rows that have a task's name.
     fn of_task(task: GoId) -> [Self; 3] {
-        let ranges = Self::of(Place::Ranges(RangeScope::Go(task)));
+        let ranges = Self::of(Track::Ranges(RangeScope::Go(task)));
         [Self::new(TASKS, task.0), Self::new(REGIONS, task.0), ranges]
     }
 }
@@ -110,7 +110,7 @@ impl Rows {
     /// The row for a place, which gets its name.
     pub(super) fn row(
         &mut self,
-        place: Place<'_>,
+        place: Track<'_>,
         picture: &Picture<'_>,
         events: &mut Events<impl Write>,
     ) -> Result<Row, ExportError> {
@@ -163,12 +163,12 @@ impl Rows {
     }
 }
 
-fn title(place: Place<'_>, picture: &Picture<'_>) -> String {
+fn title(place: Track<'_>, picture: &Picture<'_>) -> String {
     match place {
-        Place::Lane(lane) => picture.lane_title(lane),
-        Place::States(task) | Place::Regions(task) => picture.title(task),
-        Place::Ranges(scope) => picture.range_title(scope),
-        Place::UserTask(_) | Place::Span(_) | Place::Program => "program".to_owned(),
+        Track::Lane(lane) => picture.lane_title(lane),
+        Track::States(task) | Track::Regions(task) => picture.title(task),
+        Track::Ranges(scope) => picture.range_title(scope),
+        Track::UserTask(_) | Track::Span(_) | Track::Program => "program".to_owned(),
     }
 }
 

@@ -15,23 +15,23 @@ const NO_STACK: &str = "(no stack)";
 
 /// A frame of a flame graph. A label, such as the reason of a wait, has no file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Frame<'a> {
+struct FlameFrame<'a> {
     name: &'a str,
     file: &'a str,
     line: u64,
 }
 
 /// The frames of a sample, outermost first; one that says so where there is no stack.
-fn frames(sample: &ProfileSample) -> Vec<Frame<'_>> {
+fn frames(sample: &ProfileSample) -> Vec<FlameFrame<'_>> {
     if sample.stack.is_empty() {
-        return vec![Frame {
+        return vec![FlameFrame {
             name: NO_STACK,
             file: "",
             line: 0,
         }];
     }
     let places = sample.stack.iter().rev();
-    let frames = places.map(|place| Frame {
+    let frames = places.map(|place| FlameFrame {
         name: &place.function,
         file: &place.file,
         line: place.line,

@@ -7,7 +7,7 @@ use exectrace_analysis::{Profile, ProfileKind};
 use rustc_hash::FxHashMap;
 use serde_json::json;
 
-use super::{Frame, frames};
+use super::{FlameFrame, frames};
 use crate::error::ExportError;
 
 /// Writes a profile for speedscope.app, under this name, and says how many stacks it has: those of
@@ -17,12 +17,12 @@ use crate::error::ExportError;
 ///
 /// The output fails.
 pub fn speedscope<W: Write>(profile: &Profile, name: &str, out: W) -> Result<u64, ExportError> {
-    let mut stacks: BTreeMap<Vec<Frame<'_>>, u64> = BTreeMap::new();
+    let mut stacks: BTreeMap<Vec<FlameFrame<'_>>, u64> = BTreeMap::new();
     for sample in &profile.samples {
         let sum = stacks.entry(frames(sample)).or_default();
         *sum = sum.saturating_add(profile.weight(sample));
     }
-    let mut numbers: FxHashMap<Frame<'_>, usize> = FxHashMap::default();
+    let mut numbers: FxHashMap<FlameFrame<'_>, usize> = FxHashMap::default();
     let (mut shared, mut samples, mut weights, mut total) = (vec![], vec![], vec![], 0_u64);
     for (stack, &weight) in &stacks {
         let sample: Vec<usize> = stack
@@ -63,7 +63,7 @@ pub fn speedscope<W: Write>(profile: &Profile, name: &str, out: W) -> Result<u64
     Ok(stacks.len() as u64)
 }
 
-fn shared_frame(frame: &Frame<'_>) -> serde_json::Value {
+fn shared_frame(frame: &FlameFrame<'_>) -> serde_json::Value {
     match frame.file {
         "" => json!({ "name": frame.name }),
         file => json!({ "name": frame.name, "file": file, "line": frame.line }),

@@ -13,7 +13,7 @@ use super::schema::{
 };
 use crate::error::ExportError;
 use crate::options::Options;
-use crate::timeline::{Argument, Arrow, Canvas, Mark, Place, Stroke};
+use crate::timeline::{Argument, Arrow, Canvas, Mark, Stroke, Track};
 use crate::tracks::{Picture, Task};
 
 pub(super) struct Perfetto<W> {
@@ -81,7 +81,7 @@ impl<W: Write> Canvas for Perfetto<W> {
         self.packets.make_room();
     }
 
-    fn row(&mut self, place: Place<'_>, picture: &Picture<'_>) -> Result<u64, ExportError> {
+    fn row(&mut self, place: Track<'_>, picture: &Picture<'_>) -> Result<u64, ExportError> {
         self.rows.row(place, picture, &mut self.packets)
     }
 

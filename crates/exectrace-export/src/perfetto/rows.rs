@@ -25,7 +25,7 @@ use super::schema::{
     TrackDescriptor, UNIT_BYTES, UNIT_COUNT,
 };
 use crate::error::ExportError;
-use crate::timeline::Place;
+use crate::timeline::Track;
 use crate::tracks::{Lane, Picture, Task};
 
 /// The process's number; that of the program is not in the trace.
@@ -110,18 +110,18 @@ impl Rows {
     /// The track for a place; a new one is described.
     pub(super) fn row(
         &mut self,
-        place: Place<'_>,
+        place: Track<'_>,
         picture: &Picture<'_>,
         packets: &mut Packets<impl Write>,
     ) -> Result<u64, ExportError> {
         match place {
-            Place::Lane(lane) => self.lane(lane, picture, packets),
-            Place::States(task) => Ok(self.task(task.id)),
-            Place::Regions(task) => self.regions(task.id, packets),
-            Place::UserTask(user_task) => self.user_task(user_task, picture, packets),
-            Place::Span(span) => self.span(span, packets),
-            Place::Ranges(scope) => self.range(scope, picture, packets),
-            Place::Program => Ok(PROCESS),
+            Track::Lane(lane) => self.lane(lane, picture, packets),
+            Track::States(task) => Ok(self.task(task.id)),
+            Track::Regions(task) => self.regions(task.id, packets),
+            Track::UserTask(user_task) => self.user_task(user_task, picture, packets),
+            Track::Span(span) => self.span(span, packets),
+            Track::Ranges(scope) => self.range(scope, picture, packets),
+            Track::Program => Ok(PROCESS),
         }
     }
 

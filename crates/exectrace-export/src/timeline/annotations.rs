@@ -1,6 +1,6 @@
 //! What the program says of itself: regions, user tasks, logs.
 
-use super::{Canvas, Mark, Place, Stroke, Timeline, Value, user_task_number};
+use super::{Canvas, Mark, Stroke, Timeline, Track, Value, user_task_number};
 use crate::error::ExportError;
 use crate::tracks::{LogLine, Picture, RegionSlice, Span, Task};
 use exectrace_replay::{End, UserTask};
@@ -24,7 +24,7 @@ impl<C: Canvas> Timeline<'_, C> {
             ],
             ..Mark::default()
         };
-        self.begin(region.begin, Place::Regions(task), &mark, picture)
+        self.begin(region.begin, Track::Regions(task), &mark, picture)
     }
 
     pub(super) fn end_region(
@@ -41,7 +41,7 @@ impl<C: Canvas> Timeline<'_, C> {
         if !region.is_begin_seen {
             self.begin_region(task, region, picture)?;
         }
-        self.end(time, (Place::Regions(task), end), &Mark::default(), picture)
+        self.end(time, (Track::Regions(task), end), &Mark::default(), picture)
     }
 
     /// On a row of its own, as regions nest and spans need not.
@@ -66,13 +66,13 @@ impl<C: Canvas> Timeline<'_, C> {
             ..Mark::default()
         };
         let at = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
-        self.begin(at(record.first_ns), Place::Span(record), &mark, picture)?;
+        self.begin(at(record.first_ns), Track::Span(record), &mark, picture)?;
         let end = Mark {
             category: "span",
             name: &record.name,
             ..Mark::default()
         };
-        let place = (Place::Span(record), End::Seen);
+        let place = (Track::Span(record), End::Seen);
         self.end(at(record.end_ns), place, &end, picture)?;
         self.canvas.span_gone(record.first_ns);
         Ok(())
@@ -96,7 +96,7 @@ impl<C: Canvas> Timeline<'_, C> {
             ],
             ..Mark::default()
         };
-        self.begin(user_task.begin, Place::UserTask(&user_task), &mark, picture)
+        self.begin(user_task.begin, Track::UserTask(&user_task), &mark, picture)
     }
 
     pub(super) fn end_user_task(
@@ -114,7 +114,7 @@ impl<C: Canvas> Timeline<'_, C> {
             name: picture.text(user_task.name),
             ..Mark::default()
         };
-        self.end(time, (Place::UserTask(&user_task), end), &mark, picture)?;
+        self.end(time, (Track::UserTask(&user_task), end), &mark, picture)?;
         self.canvas.user_task_gone(user_task.id);
         Ok(())
     }
@@ -130,10 +130,10 @@ impl<C: Canvas> Timeline<'_, C> {
         let task = picture.task(log.task);
         let row = match (user_task, task) {
             (Some(user_task), _) if self.options.user_tasks => {
-                self.canvas.row(Place::UserTask(user_task), picture)?
+                self.canvas.row(Track::UserTask(user_task), picture)?
             }
             (_, Some(task)) if self.options.tasks => {
-                self.canvas.row(Place::Regions(task), picture)?
+                self.canvas.row(Track::Regions(task), picture)?
             }
             _ => self.row_of_actor(log.task, log.worker, log.thread, picture)?,
         };

@@ -8,7 +8,7 @@ use crate::tracks::{Lane, Picture, Task};
 
 /// Where something is drawn.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Place<'a> {
+pub(crate) enum Track<'a> {
     Lane(Lane),
     /// The states of an async task.
     States(Task<'a>),
@@ -95,7 +95,7 @@ pub(crate) trait Canvas {
     fn begin_change(&mut self, _picture: &Picture<'_>) {}
 
     /// The row for a place; a new one gets its title.
-    fn row(&mut self, place: Place<'_>, picture: &Picture<'_>) -> Result<Self::Row, ExportError>;
+    fn row(&mut self, place: Track<'_>, picture: &Picture<'_>) -> Result<Self::Row, ExportError>;
 
     /// The name or label of a task has become known, for formats whose rows are renamed.
     fn task_named(&mut self, _task: Task<'_>, _picture: &Picture<'_>) -> Result<(), ExportError> {

@@ -21,7 +21,7 @@ use crate::error::ExportError;
 use crate::options::Options;
 use crate::tracks::{Change, Lane, Picture, TrackWriter};
 
-pub(crate) use canvas::{Argument, Arrow, Canvas, Mark, Place, Stroke, Value};
+pub(crate) use canvas::{Argument, Arrow, Canvas, Mark, Stroke, Track, Value};
 
 /// Draws the changes of a trace.
 pub(crate) struct Timeline<'a, C> {
@@ -50,13 +50,13 @@ impl<'a, C: Canvas> Timeline<'a, C> {
         picture: &Picture<'_>,
     ) -> Result<C::Row, ExportError> {
         let place = if self.options.workers && worker != ProcId::NONE {
-            Place::Lane(Lane::Worker(worker))
+            Track::Lane(Lane::Worker(worker))
         } else if let (true, Some(task)) = (self.options.tasks, picture.task(task)) {
-            Place::States(task)
+            Track::States(task)
         } else if self.options.threads && thread != ThreadId::NONE {
-            Place::Lane(Lane::Thread(thread))
+            Track::Lane(Lane::Thread(thread))
         } else {
-            Place::Program
+            Track::Program
         };
         self.canvas.row(place, picture)
     }
@@ -65,7 +65,7 @@ impl<'a, C: Canvas> Timeline<'a, C> {
     fn begin(
         &mut self,
         time: i64,
-        place: Place<'_>,
+        place: Track<'_>,
         mark: &Mark<'_>,
         picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
@@ -77,7 +77,7 @@ impl<'a, C: Canvas> Timeline<'a, C> {
     fn end(
         &mut self,
         time: i64,
-        (place, end): (Place<'_>, End),
+        (place, end): (Track<'_>, End),
         mark: &Mark<'_>,
         picture: &Picture<'_>,
     ) -> Result<(), ExportError> {

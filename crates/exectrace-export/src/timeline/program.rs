@@ -3,7 +3,7 @@
 use exectrace_format::{GoId, ProcId, RangeScope, SideRecord, ThreadId};
 use exectrace_replay::{End, Range, Stack};
 
-use super::{Argument, Canvas, Mark, Place, Stroke, Timeline, Value};
+use super::{Argument, Canvas, Mark, Stroke, Timeline, Track, Value};
 use crate::error::ExportError;
 use crate::tracks::Picture;
 
@@ -18,7 +18,7 @@ impl<C: Canvas> Timeline<'_, C> {
             name: picture.text(range.name),
             ..Mark::default()
         };
-        self.begin(range.begin, Place::Ranges(range.scope), &mark, picture)
+        self.begin(range.begin, Track::Ranges(range.scope), &mark, picture)
     }
 
     pub(super) fn end_range(
@@ -28,7 +28,7 @@ impl<C: Canvas> Timeline<'_, C> {
         end: End,
         picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
-        self.end(time, (Place::Ranges(scope), end), &Mark::default(), picture)
+        self.end(time, (Track::Ranges(scope), end), &Mark::default(), picture)
     }
 
     pub(super) fn sample(
@@ -78,8 +78,8 @@ impl<C: Canvas> Timeline<'_, C> {
             SideRecord::Link { time_ns, from, to } => {
                 let to = picture.user_task(*to);
                 let place = match to.filter(|_| self.options.user_tasks) {
-                    Some(user_task) => Place::UserTask(user_task),
-                    None => Place::Program,
+                    Some(user_task) => Track::UserTask(user_task),
+                    None => Track::Program,
                 };
                 let row = self.canvas.row(place, picture)?;
                 let mark = Mark {
@@ -118,7 +118,7 @@ impl<C: Canvas> Timeline<'_, C> {
         arguments: &[Argument<'_>],
         picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
-        let row = self.canvas.row(Place::Program, picture)?;
+        let row = self.canvas.row(Track::Program, picture)?;
         let mark = Mark {
             category: "trace",
             name,

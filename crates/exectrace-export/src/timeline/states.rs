@@ -3,7 +3,7 @@
 use exectrace_format::{GoId, ProcId, ThreadId};
 use exectrace_replay::{End, Stack};
 
-use super::{Arrow, Canvas, Mark, Place, Stroke, Timeline, Value};
+use super::{Arrow, Canvas, Mark, Stroke, Timeline, Track, Value};
 use crate::error::ExportError;
 use crate::tracks::{AfterRun, Lane, Picture, Run, Task, TrackState, WakeArrow};
 
@@ -43,7 +43,7 @@ impl<C: Canvas> Timeline<'_, C> {
             ],
             arrow,
         };
-        self.begin(now.begin, Place::States(task), &mark, picture)
+        self.begin(now.begin, Track::States(task), &mark, picture)
     }
 
     pub(super) fn leave(
@@ -56,7 +56,7 @@ impl<C: Canvas> Timeline<'_, C> {
         if !self.options.tasks {
             return Ok(());
         }
-        self.end(time, (Place::States(task), end), &Mark::default(), picture)
+        self.end(time, (Track::States(task), end), &Mark::default(), picture)
     }
 
     pub(super) fn begin_run(
@@ -87,7 +87,7 @@ impl<C: Canvas> Timeline<'_, C> {
             ],
             arrow,
         };
-        self.begin(run.begin, Place::Lane(lane), &mark, picture)
+        self.begin(run.begin, Track::Lane(lane), &mark, picture)
     }
 
     pub(super) fn end_run(
@@ -109,7 +109,7 @@ impl<C: Canvas> Timeline<'_, C> {
             ],
             ..Mark::default()
         };
-        self.end(time, (Place::Lane(lane), end), &mark, picture)
+        self.end(time, (Track::Lane(lane), end), &mark, picture)
     }
 
     pub(super) fn begin_syscall(
@@ -129,7 +129,7 @@ impl<C: Canvas> Timeline<'_, C> {
             ..Mark::default()
         };
         let begin = run.syscall.unwrap_or(run.begin);
-        self.begin(begin, Place::Lane(lane), &mark, picture)
+        self.begin(begin, Track::Lane(lane), &mark, picture)
     }
 
     pub(super) fn end_syscall(
@@ -142,7 +142,7 @@ impl<C: Canvas> Timeline<'_, C> {
         if !self.shows(lane) {
             return Ok(());
         }
-        self.end(time, (Place::Lane(lane), end), &Mark::default(), picture)
+        self.end(time, (Track::Lane(lane), end), &Mark::default(), picture)
     }
 
     /// A thread takes a worker, or leaves it.
@@ -159,7 +159,7 @@ impl<C: Canvas> Timeline<'_, C> {
         }
         let row = self
             .canvas
-            .row(Place::Lane(Lane::Worker(worker)), picture)?;
+            .row(Track::Lane(Lane::Worker(worker)), picture)?;
         let mark = Mark {
             category: "worker",
             name,

@@ -31,12 +31,12 @@ pub const WORDS: usize = 3;
 
 /// A place for one task. 32 bytes.
 #[derive(Debug)]
-pub struct Slot {
+pub struct TaskSlot {
     task: AtomicU64,
     words: [AtomicU64; WORDS],
 }
 
-impl Slot {
+impl TaskSlot {
     /// A free slot.
     #[cfg(not(loom))]
     pub(super) const fn new() -> Self {

@@ -40,7 +40,7 @@ struct Name {
 }
 
 #[derive(Debug, PartialEq, Eq, Hash, Clone, Copy)]
-struct Place {
+struct FramePlace {
     function: NameId,
     file: NameId,
     line: u32,
@@ -54,8 +54,8 @@ pub(crate) struct Names {
     by_text: FxHashMap<Box<str>, NameId>,
     /// Static texts by address and length, so that most are found without reading them.
     by_address: FxHashMap<(usize, usize), NameId>,
-    places: Vec<Place>,
-    by_place: FxHashMap<Place, FrameId>,
+    places: Vec<FramePlace>,
+    by_place: FxHashMap<FramePlace, FrameId>,
     by_location: FxHashMap<usize, FrameId>,
     chains: Vec<Box<[FrameId]>>,
     by_chain: FxHashMap<Box<[FrameId]>, ChainId>,
@@ -98,7 +98,7 @@ impl Names {
 
     /// The frame of a place. `line` 0 is unknown.
     pub(crate) fn frame_of(&mut self, function: &str, file: &str, line: u32) -> FrameId {
-        let place = Place {
+        let place = FramePlace {
             function: self.intern(function),
             file: self.intern(files::shown(file)),
             line: line.max(1),

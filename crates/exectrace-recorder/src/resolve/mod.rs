@@ -33,7 +33,7 @@ const MAX_ADDRESSES: usize = 1 << 16;
 
 /// A frame with its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Frame {
+pub(crate) struct ResolvedFrame {
     /// The return address. 0 in a frame that stands for several.
     pub(crate) address: u64,
     /// The function, as a reader wants to see it.
@@ -47,7 +47,7 @@ pub(crate) struct AwaitStack {
     pub(crate) reason: Option<&'static str>,
     /// What it waits on, then the functions of the program that lead there, up to the task's root.
     /// Empty only for an empty stack.
-    pub(crate) frames: Vec<Frame>,
+    pub(crate) frames: Vec<ResolvedFrame>,
 }
 
 /// Finds names for addresses of this process.
@@ -102,7 +102,7 @@ impl Resolver {
             .map(|stack| {
                 stack
                     .iter()
-                    .map(|&address| Frame {
+                    .map(|&address| ResolvedFrame {
                         address,
                         function: self.function(address).to_owned(),
                     })

@@ -8,7 +8,7 @@
 use exectrace_format::conventions::{SELECT, SLEEP};
 
 use super::reason::{self, Wait};
-use super::{AwaitStack, Frame};
+use super::{AwaitStack, ResolvedFrame};
 
 /// The future that polls by calling a closure: what `select!` and `join!` are made of.
 const POLL_FN: &str = "core::future::poll_fn::";
@@ -25,7 +25,7 @@ const POLL_FN: &str = "core::future::poll_fn::";
 /// - The timer of a `timeout`, and stacks that show no reason, count only if nothing else does.
 /// - If several are left, the reason is `select`, and the frames are those that they have in common,
 ///   below one that names what is awaited.
-pub(super) fn together(stacks: Vec<Vec<Frame>>) -> AwaitStack {
+pub(super) fn together(stacks: Vec<Vec<ResolvedFrame>>) -> AwaitStack {
     let mut seen: Vec<Seen> = stacks.into_iter().map(Seen::of).collect();
     while let [.., before, last] = seen.as_slice()
         && last.wait.reason == Some(SLEEP)
@@ -60,12 +60,12 @@ pub(super) fn together(stacks: Vec<Vec<Frame>>) -> AwaitStack {
 /// A stack and what it says.
 #[derive(Debug)]
 struct Seen {
-    frames: Vec<Frame>,
+    frames: Vec<ResolvedFrame>,
     wait: Wait,
 }
 
 impl Seen {
-    fn of(frames: Vec<Frame>) -> Self {
+    fn of(frames: Vec<ResolvedFrame>) -> Self {
         let wait = reason::wait(frames.iter().map(|frame| frame.function.as_str()));
         Self { frames, wait }
     }
@@ -87,7 +87,7 @@ impl Seen {
     }
 
     /// The frame at `place` from the root, from 0 on.
-    fn counted_from_root(&self, place: usize) -> Option<&Frame> {
+    fn counted_from_root(&self, place: usize) -> Option<&ResolvedFrame> {
         self.frames
             .len()
             .checked_sub(place + 1)
@@ -116,20 +116,20 @@ impl Seen {
     }
 
     /// What it waits on, as it is shown.
-    fn resource(&self) -> Option<Frame> {
+    fn resource(&self) -> Option<ResolvedFrame> {
         let frame = self.frames.get(self.wait.resource?)?;
-        Some(Frame {
+        Some(ResolvedFrame {
             address: frame.address,
             function: imported_as(&frame.function),
         })
     }
 
     fn alone(&self) -> AwaitStack {
-        let mut frames: Vec<Frame> = self.resource().into_iter().collect();
+        let mut frames: Vec<ResolvedFrame> = self.resource().into_iter().collect();
         frames.extend(of_the_program(&self.frames[self.wait.run..]));
         if frames.is_empty() {
             // Better the name of a library's function than none.
-            let own = |frame: &&Frame| !frame.function.starts_with("core::");
+            let own = |frame: &&ResolvedFrame| !frame.function.starts_with("core::");
             let outermost = self.frames.iter().rev().find(own).or(self.frames.last());
             frames.extend(outermost.cloned());
         }
@@ -160,7 +160,7 @@ fn choice(several: &[Seen]) -> AwaitStack {
             names.push(frame.function);
         }
     }
-    let mut frames = vec![Frame {
+    let mut frames = vec![ResolvedFrame {
         address: 0,
         function: format!("select({})", names.join(", ")),
     }];
@@ -172,8 +172,8 @@ fn choice(several: &[Seen]) -> AwaitStack {
 }
 
 /// The frames that are not of libraries; the parts of one function, closures in it, as one.
-fn of_the_program(frames: &[Frame]) -> Vec<Frame> {
-    let mut shown: Vec<Frame> = Vec::new();
+fn of_the_program(frames: &[ResolvedFrame]) -> Vec<ResolvedFrame> {
+    let mut shown: Vec<ResolvedFrame> = Vec::new();
     // Whether the last one shown reaches to here: then the same name again is the same call.
     let mut is_whole = false;
     for frame in frames {
@@ -232,13 +232,13 @@ mod tests {
     use super::*;
 
     /// Stacks whose frames have the same address where they have the same name and number.
-    fn stacks(seen: &[&[&str]]) -> Vec<Vec<Frame>> {
+    fn stacks(seen: &[&[&str]]) -> Vec<Vec<ResolvedFrame>> {
         let frame = |text: &&str| {
             let address = text
                 .bytes()
                 .fold(7, |sum: u64, byte| sum.wrapping_mul(31) + u64::from(byte));
             let function = text.split('@').next().unwrap_or("").to_owned();
-            Frame { address, function }
+            ResolvedFrame { address, function }
         };
         seen.iter()
             .map(|stack| stack.iter().map(frame).collect())
