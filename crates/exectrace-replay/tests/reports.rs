@@ -120,6 +120,21 @@ fn the_ranges_of_a_goroutine_end_with_it() {
 }
 
 #[test]
+fn a_stack_whose_root_has_no_name_does_not_name_a_goroutine() {
+    let begin = generation(1, 1000).replace("0x1:1:2:7\n", "0x1:1:2:7\n  stack 2 0x2:0:0:0\n");
+    let trace = format!(
+        "go 1.25
+{begin}batch m=7 time=1000 events
+  +1 ProcStatus proc=1 status=Running
+  +1 GoStatusStack go=1 thread=7 status=Running stack=2
+  +1 GoStop reason=0 stack=1
+"
+    );
+    let calls = "g1 is main\ng1 leaves running in 0 regions\ng1 leaves runnable in 0 regions\n";
+    assert_eq!(Calls::of(&trace), calls);
+}
+
+#[test]
 fn a_name_may_come_with_a_status_that_changes_nothing() {
     let trace = format!(
         "go 1.25

@@ -9,6 +9,18 @@ use crate::state::{End, Goroutine, GoroutineKind, GoroutineState, Next, Origin, 
 
 use super::Replay;
 
+/// What an event says of a goroutine, with ids that hold for the trace.
+#[derive(Clone, Copy)]
+struct Change {
+    from: GoState,
+    to: GoState,
+    reason: Text,
+    stack: Stack,
+    own_stack: Stack,
+    /// The innermost function of the stack of a wake, where the recorder marks wakes.
+    leaf: Text,
+}
+
 impl Replay {
     /// A goroutine changes its state, or the trace reports the state of one that it has not had before.
     #[inline]
@@ -25,7 +37,6 @@ impl Replay {
         let known = state.goroutines.find(id).filter(|_| !is_new);
         let stack = state.names.stack(tables, event.stack);
         let leaf = match to {
-            // Wakes alone have a mark there.
             GoState::Runnable => state.names.leaf_function(stack),
             _ => Text::EMPTY,
         };
@@ -34,10 +45,16 @@ impl Replay {
         {
             return Ok(());
         }
-        let reason = state.names.text(tables, reason);
-        let own = match own_stack == event.stack {
-            true => stack,
-            false => state.names.stack(tables, own_stack),
+        let change = Change {
+            from,
+            to,
+            reason: state.names.text(tables, reason),
+            stack,
+            own_stack: match own_stack == event.stack {
+                true => stack,
+                false => state.names.stack(tables, own_stack),
+            },
+            leaf,
         };
         let slot = match known {
             Some(slot) => slot,
@@ -47,69 +64,109 @@ impl Replay {
                 slot
             }
         };
-        if own != Stack::NONE && state.goroutines.at(slot).first_stack == Stack::NONE {
-            name(state, slot, own);
+        let own = change.own_stack;
+        if own != Stack::NONE
+            && state.goroutines.at(slot).name == Text::EMPTY
+            && name(state, slot, own)
+        {
             observer.named(state, slot)?;
         }
+        match known {
+            Some(_) => self.leave(slot, change, observer)?,
+            None => self.begin(slot, &change, observer)?,
+        }
+        self.enter(slot, change, observer)
+    }
 
+    /// The goroutine leaves its state.
+    #[inline(always)]
+    fn leave<O: Observer>(
+        &mut self,
+        slot: Slot,
+        change: Change,
+        observer: &mut O,
+    ) -> Result<(), O::Error> {
+        let state = &mut self.state;
         let goroutine = state.goroutines.at(slot);
         let before = goroutine.state;
-        let entered = GoroutineState::of(to);
-        let is_wake = entered == GoroutineState::Runnable
-            && (from == GoState::NotExist || before == GoroutineState::Waiting && !is_new);
-        let is_concluded = is_wake && leaf == state.marks.wake_not_seen;
-        let mut origin = match from {
-            GoState::NotExist => Origin::Spawned,
-            _ => Origin::Before,
+        let is_wake = change.to == GoState::Runnable && before == GoroutineState::Waiting;
+        let is_concluded = is_wake && change.leaf == state.marks.wake_not_seen;
+        let mut span = goroutine.span_until(state.now);
+        span.next = match change.to {
+            GoState::NotExist => Next::End,
+            to => Next::State(GoroutineState::of(to)),
         };
-        if known.is_some() {
-            let mut span = goroutine.span_until(state.now);
-            span.next = match to {
-                GoState::NotExist => Next::End,
-                _ => Next::State(entered),
-            };
-            (span.end_reason, span.end_stack, span.own_end_stack) = (reason, stack, own);
-            origin = Origin::From(before);
-            observer.leave(state, slot, &span)?;
-            if is_wake {
-                let wake = Wake {
-                    wait: Some(&span),
-                    stack,
-                    is_concluded,
-                };
-                observer.wake(state, slot, &wake)?;
-            }
-            if before == GoroutineState::Syscall
-                && let Some(proc) = state.procs.get_mut(span.proc)
-            {
-                // The proc may have been taken since, and be in another's call.
-                proc.in_syscall.take_if(|in_call| *in_call == slot);
-            }
-        } else if is_wake {
+        span.end_reason = change.reason;
+        span.end_stack = change.stack;
+        span.own_end_stack = change.own_stack;
+        observer.leave(state, slot, &span)?;
+        if is_wake {
             let wake = Wake {
-                wait: None,
-                stack,
+                wait: Some(&span),
+                stack: change.stack,
                 is_concluded,
             };
             observer.wake(state, slot, &wake)?;
         }
+        if before == GoroutineState::Syscall
+            && let Some(proc) = state.procs.get_mut(span.proc)
+        {
+            // The proc may have been taken since, and be in another's call.
+            proc.in_syscall.take_if(|in_call| *in_call == slot);
+        }
+        let goroutine = state.goroutines.at_mut(slot);
+        goroutine.origin = Origin::From(before);
+        goroutine.is_wake_concluded = is_concluded;
+        Ok(())
+    }
 
+    /// The goroutine is new, and enters its first state.
+    #[inline(never)]
+    fn begin<O: Observer>(
+        &mut self,
+        slot: Slot,
+        change: &Change,
+        observer: &mut O,
+    ) -> Result<(), O::Error> {
+        if change.from != GoState::NotExist {
+            return Ok(());
+        }
+        let state = &mut self.state;
+        state.goroutines.at_mut(slot).origin = Origin::Spawned;
+        if change.to != GoState::Runnable {
+            return Ok(());
+        }
+        let wake = Wake {
+            wait: None,
+            stack: change.stack,
+            is_concluded: change.leaf == state.marks.wake_not_seen,
+        };
+        observer.wake(state, slot, &wake)
+    }
+
+    /// The goroutine enters a state, or has ended.
+    #[inline(always)]
+    fn enter<O: Observer>(
+        &mut self,
+        slot: Slot,
+        change: Change,
+        observer: &mut O,
+    ) -> Result<(), O::Error> {
+        let state = &mut self.state;
         let (now, proc, thread) = (state.now, state.proc, state.thread);
         let goroutine = state.goroutines.at_mut(slot);
-        goroutine.state = entered;
+        goroutine.state = GoroutineState::of(change.to);
         goroutine.since = now;
         goroutine.proc_lost = None;
-        goroutine.origin = origin;
-        goroutine.reason = reason;
-        goroutine.stack = stack;
-        goroutine.own_stack = own;
-        goroutine.actor = event.go;
+        goroutine.reason = change.reason;
+        goroutine.stack = change.stack;
+        goroutine.own_stack = change.own_stack;
+        goroutine.actor = state.goroutine;
         goroutine.proc = proc;
         goroutine.thread = thread;
-        goroutine.is_wake_concluded = is_concluded && known.is_some();
-        goroutine.in_format = to;
+        goroutine.in_format = change.to;
         goroutine.thread_in_format = thread;
-        match to {
+        match change.to {
             GoState::Running => {
                 goroutine.started.get_or_insert(now);
             }
@@ -118,8 +175,8 @@ impl Replay {
                     proc.in_syscall = Some(slot);
                 }
             }
-            GoState::Waiting if reason == state.marks.forever => {
-                self.state.goroutines.at_mut(slot).ended = Some(now);
+            GoState::Waiting if change.reason == state.marks.forever => {
+                goroutine.ended = Some(now);
                 self.end_regions(slot, End::WithGoroutine, observer)?;
             }
             GoState::NotExist => return self.end_goroutine(slot, observer),
@@ -145,12 +202,14 @@ impl Replay {
         if input.event.thread != ThreadId::NONE {
             goroutine.thread_in_format = input.event.thread;
         }
-        if own_stack == StackId::NONE || goroutine.first_stack != Stack::NONE {
+        if own_stack == StackId::NONE || goroutine.name != Text::EMPTY {
             return Ok(());
         }
         let own = state.names.stack(input.tables, own_stack);
-        name(state, slot, own);
-        observer.named(state, slot)
+        match name(state, slot, own) {
+            true => observer.named(state, slot),
+            false => Ok(()),
+        }
     }
 
     #[inline(never)]
@@ -212,19 +271,23 @@ fn new_goroutine(state: &mut State, id: GoId, from: GoState, stack: Stack) -> Sl
     slot
 }
 
-/// Names the goroutine by the root of the first stack of its own.
+/// Names the goroutine by the root of a stack of its own, and returns whether that has a name: in a trace of Go
+/// it may be a frame that the program's symbols do not have.
 #[cold]
-fn name(state: &mut State, slot: Slot, own: Stack) {
-    let Some(&root) = state.names.root(own) else {
-        return;
+fn name(state: &mut State, slot: Slot, own: Stack) -> bool {
+    let root = state.names.root(own).copied();
+    let goroutine = state.goroutines.at_mut(slot);
+    if goroutine.first_stack == Stack::NONE {
+        goroutine.first_stack = own;
+    }
+    let Some(root) = root.filter(|root| root.function != Text::EMPTY) else {
+        return false;
     };
-    let kind = match state.names.get(root.file) {
+    goroutine.name = root.function;
+    goroutine.root = Some(root);
+    goroutine.kind = match state.names.get(root.file) {
         THREAD_FILE => GoroutineKind::Thread,
         _ => GoroutineKind::Task,
     };
-    let goroutine = state.goroutines.at_mut(slot);
-    goroutine.first_stack = own;
-    goroutine.name = root.function;
-    goroutine.root = Some(root);
-    goroutine.kind = kind;
+    true
 }
