@@ -134,6 +134,9 @@ impl Reader<File> {
     /// shorter than what was read for it. Other changes are not noticed here: as with `open`, events may be
     /// wrong then, or reading ends with an error.
     ///
+    /// Goroutines that are alive are not reported anew. What follows their states, as analyses do, needs the state
+    /// at the checkpoint as well, which `Checkpoint` of `exectrace-replay` holds beside this one.
+    ///
     /// # Errors
     ///
     /// The file cannot be opened or read, is no trace, or is not the one that the checkpoint is of
