@@ -150,7 +150,7 @@ pub use chunk::{Chunk, ReadPosition};
 mod slot;
 #[cfg(loom)]
 #[doc(hidden)]
-pub use slot::Slot;
+pub use slot::TaskSlot;
 
 #[cfg(not(loom))]
 pub use annotation::{Region, Task, log, log_args, region};

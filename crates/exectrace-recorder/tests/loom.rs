@@ -3,7 +3,7 @@
 //! Run with `RUSTFLAGS="--cfg loom" cargo test -p exectrace-recorder --test loom --release`.
 #![cfg(loom)]
 
-use exectrace_recorder::{Chunk, ReadPosition, Slot};
+use exectrace_recorder::{Chunk, ReadPosition, TaskSlot};
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
@@ -140,7 +140,7 @@ fn the_last_records_of_a_thread_are_seen_after_its_end_is() {
 #[test]
 fn who_reads_a_slot_finds_nothing_or_the_words_of_one_task() {
     loom::model(|| {
-        let slot = Arc::new(Slot::new());
+        let slot = Arc::new(TaskSlot::new());
         let spawner = {
             let slot = Arc::clone(&slot);
             thread::spawn(move || {
@@ -160,7 +160,7 @@ fn who_reads_a_slot_finds_nothing_or_the_words_of_one_task() {
 #[test]
 fn a_slot_is_one_tasks_and_is_freed_once() {
     loom::model(|| {
-        let slot = Arc::new(Slot::new());
+        let slot = Arc::new(TaskSlot::new());
         let others: Vec<_> = [1, 2]
             .into_iter()
             .map(|task| {

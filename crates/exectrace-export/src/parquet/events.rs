@@ -8,7 +8,7 @@ use super::rows::id;
 use super::table::Cell;
 
 /// What an event says beyond its time and place.
-struct About<'a> {
+struct EventCells<'a> {
     kind: &'static str,
     subject: Cell<'a>,
     states: [Cell<'a>; 2],
@@ -16,7 +16,7 @@ struct About<'a> {
     text: Cell<'a>,
 }
 
-impl<'a> About<'a> {
+impl<'a> EventCells<'a> {
     fn bare(kind: &'static str) -> Self {
         let states = [Cell::Null; 2];
         Self {
@@ -28,7 +28,7 @@ impl<'a> About<'a> {
         }
     }
 
-    fn about(kind: &'static str, subject: u64, text: &'a str) -> Self {
+    fn of(kind: &'static str, subject: u64, text: &'a str) -> Self {
         Self {
             subject: id(subject),
             text: Cell::Text(text),
@@ -60,70 +60,74 @@ pub(super) fn event_row<'a>(
     ]
 }
 
-fn about_event<'a>(event: &CompactEvent, tables: &'a Tables) -> About<'a> {
+fn about_event<'a>(event: &CompactEvent, tables: &'a Tables) -> EventCells<'a> {
     match event.kind {
-        CompactKind::Sync { number, .. } => About {
+        CompactKind::Sync { number, .. } => EventCells {
             value: id(number),
-            ..About::bare("sync")
+            ..EventCells::bare("sync")
         },
-        CompactKind::Metric { metric, value } => About {
+        CompactKind::Metric { metric, value } => EventCells {
             value: id(value),
             text: Cell::Text(metric.name()),
-            ..About::bare("metric")
+            ..EventCells::bare("metric")
         },
-        CompactKind::Label { go, label } => About::about("label", go.0, tables.text(label)),
-        CompactKind::StackSample => About::bare("sample"),
+        CompactKind::Label { go, label } => EventCells::of("label", go.0, tables.text(label)),
+        CompactKind::StackSample => EventCells::bare("sample"),
         CompactKind::RangeBegin { range, scope } => of_range("range_begin", range.name(), scope),
         CompactKind::RangeActive { range, scope } => of_range("range_active", range.name(), scope),
         CompactKind::RangeEnd { range, scope, .. } => of_range("range_end", range.name(), scope),
         CompactKind::TaskBegin { task, name, .. } => {
-            About::about("user_task_begin", task.0, tables.text(name))
+            EventCells::of("user_task_begin", task.0, tables.text(name))
         }
         CompactKind::TaskEnd { task, name, .. } => {
-            About::about("user_task_end", task.0, tables.text(name))
+            EventCells::of("user_task_end", task.0, tables.text(name))
         }
         CompactKind::RegionBegin { task, name } => {
-            About::about("region_begin", task.0, tables.text(name))
+            EventCells::of("region_begin", task.0, tables.text(name))
         }
         CompactKind::RegionEnd { task, name } => {
-            About::about("region_end", task.0, tables.text(name))
+            EventCells::of("region_end", task.0, tables.text(name))
         }
-        CompactKind::Log { task, message, .. } => About::about("log", task.0, tables.text(message)),
+        CompactKind::Log { task, message, .. } => {
+            EventCells::of("log", task.0, tables.text(message))
+        }
         CompactKind::StateTransition { change, reason, .. } => {
             of_transition(change, tables.text(reason))
         }
-        CompactKind::SideData(()) | CompactKind::UnreadableSideData(_) => About::bare("side_data"),
-        _ => About::bare("other"),
+        CompactKind::SideData(()) | CompactKind::UnreadableSideData(_) => {
+            EventCells::bare("side_data")
+        }
+        _ => EventCells::bare("other"),
     }
 }
 
-fn of_range(kind: &'static str, name: &'static str, scope: RangeScope) -> About<'static> {
+fn of_range(kind: &'static str, name: &'static str, scope: RangeScope) -> EventCells<'static> {
     let subject = match scope {
         RangeScope::Global => u64::MAX,
         RangeScope::Proc(worker) => worker.0,
         RangeScope::Go(task) => task.0,
     };
-    About::about(kind, subject, name)
+    EventCells::of(kind, subject, name)
 }
 
-fn of_transition(change: StateChange, reason: &str) -> About<'_> {
+fn of_transition(change: StateChange, reason: &str) -> EventCells<'_> {
     let text = if reason.is_empty() {
         Cell::Null
     } else {
         Cell::Text(reason)
     };
     match change {
-        StateChange::Go { go, from, to } => About {
+        StateChange::Go { go, from, to } => EventCells {
             subject: id(go.0),
             states: [go_state(from), go_state(to)],
             text,
-            ..About::bare("task_state")
+            ..EventCells::bare("task_state")
         },
-        StateChange::Proc { proc, from, to } => About {
+        StateChange::Proc { proc, from, to } => EventCells {
             subject: id(proc.0),
             states: [proc_state(from), proc_state(to)],
             text,
-            ..About::bare("worker_state")
+            ..EventCells::bare("worker_state")
         },
     }
 }
