@@ -77,7 +77,7 @@ fn the_schema_in_the_repository_is_that_of_the_program() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.json");
     let kept = std::fs::read_to_string(path).expect("the schema");
     let kept: Value = serde_json::from_str(&kept).expect("JSON");
-    // `cargo run -p exectrace-cli -- schema > crates/exectrace-cli/schema.json` makes it anew.
+    // `cargo run -p exectrace-cli -- schema > crates/exectrace-cli/schema.json` makes it again.
     assert!(kept == json(["schema"]), "schema.json is out of date");
     let undescribed: Vec<String> = undescribed(&kept, "");
     assert!(undescribed.is_empty(), "without a word: {undescribed:#?}");

@@ -33,7 +33,7 @@
 //!
 //! The iterator of [`Reader`] yields [`TraceEvent`]s, which own their texts and stacks.
 //! [`Reader::next_into`] writes [`CompactEvent`]s instead, which name texts and stacks by their numbers in
-//! [`Reader::tables`], and allocates nothing. The numbers count from 1 without gaps and begin anew at each
+//! [`Reader::tables`], and allocates nothing. The numbers count from 1 without gaps and start again at each
 //! [`CompactKind::Sync`], so a program that keeps names longer than a generation maps these numbers to its
 //! own. This is how long goroutines ran, by the reason for which they stopped:
 //!
@@ -50,7 +50,7 @@
 //!     let mut sums = HashMap::new();
 //!     while reader.next_into(&mut event)? {
 //!         match event.kind {
-//!             // The numbers begin anew, or the trace ends.
+//!             // The numbers start again, or the trace ends.
 //!             CompactKind::Sync { .. } => {
 //!                 for (_, (reason, time)) in sums.drain() {
 //!                     *totals.entry(reason).or_default() += time;
@@ -58,7 +58,7 @@
 //!             }
 //!             CompactKind::StateTransition { change: StateChange::Go { go, from, to }, reason, .. } => {
 //!                 if to == GoState::Running {
-//!                     // Not anew by the status of one that runs already.
+//!                     // Not again by the status of one that runs already.
 //!                     running.entry(go).or_insert(event.time);
 //!                 } else if from == GoState::Running && let Some(began) = running.remove(&go) {
 //!                     let name = || (reader.tables().text(reason).to_owned(), Duration::ZERO);

@@ -171,7 +171,7 @@ impl Registry {
         state.tokio_id.store(id, Ordering::Relaxed);
         let known = self.by_id.get(&id);
         if known.is_some_and(|known| std::ptr::eq(*known, state)) {
-            // A change would make all threads look up anew, who would do the same to this one.
+            // A change would make all threads look up again, and each of them would do the same to this one.
             return cache(id, state);
         }
         if self.by_id.len() >= MAX_IDS {

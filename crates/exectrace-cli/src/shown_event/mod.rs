@@ -5,8 +5,8 @@ mod line;
 use std::io::Read;
 
 use exectrace_format::{
-    CompactEvent, CompactKind, GoId, GoState, ProcId, ProcState, RangeName, RangeScope, Reader,
-    SideRecord, StackId, StateChange, Tables, TaskId, ThreadId,
+    CompactEvent, CompactKind, GoId, ProcId, RangeName, RangeScope, Reader, SideRecord, StackId,
+    StateChange, Tables, TaskId, ThreadId,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -251,8 +251,8 @@ fn what<'a>(event: &CompactEvent, tables: &'a Tables, record: Option<&SideRecord
             ..
         } => What::Flow {
             of_flow: go.0,
-            from: go_state(from),
-            to: go_state(to),
+            from: from.name(),
+            to: to.name(),
             reason: tables.text(reason),
             name: tables.frames(stack).next_back().map(|root| root.function),
             flow_stack: match stack == event.stack {
@@ -265,8 +265,8 @@ fn what<'a>(event: &CompactEvent, tables: &'a Tables, record: Option<&SideRecord
             ..
         } => What::Lane {
             of_lane: proc.0,
-            from: proc_state(from),
-            to: proc_state(to),
+            from: from.name(),
+            to: to.name(),
         },
         K::Experimental { kind, arguments } => What::Experimental {
             name: kind.name(),
@@ -318,25 +318,5 @@ fn range<'a>(
         of_lane,
         swept_bytes: swept.map(|(swept, _)| swept),
         reclaimed_bytes: swept.map(|(_, reclaimed)| reclaimed),
-    }
-}
-
-fn go_state(state: GoState) -> &'static str {
-    match state {
-        GoState::Undetermined => "undetermined",
-        GoState::NotExist => "none",
-        GoState::Runnable => "runnable",
-        GoState::Running => "running",
-        GoState::Waiting => "waiting",
-        GoState::Syscall => "syscall",
-    }
-}
-
-fn proc_state(state: ProcState) -> &'static str {
-    match state {
-        ProcState::Undetermined => "undetermined",
-        ProcState::NotExist => "none",
-        ProcState::Running => "running",
-        ProcState::Idle => "idle",
     }
 }

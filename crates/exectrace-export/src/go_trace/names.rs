@@ -27,7 +27,7 @@ impl<'a, S: Symbolizer> WrittenNames<'a, S> {
         }
     }
 
-    /// The ids of the trace that is written begin anew.
+    /// The ids of the trace that is written start again.
     pub(super) fn begin_generation(&mut self) {
         self.texts.0.clear();
         self.stacks.0.clear();

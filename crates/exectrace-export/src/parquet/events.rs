@@ -135,19 +135,13 @@ fn of_transition(change: StateChange, reason: &str) -> EventCells<'_> {
 fn go_state(state: GoState) -> Cell<'static> {
     Cell::Text(match state {
         GoState::Undetermined => "unknown",
-        GoState::NotExist => "none",
-        GoState::Runnable => "runnable",
-        GoState::Running => "running",
-        GoState::Waiting => "waiting",
-        GoState::Syscall => "syscall",
+        state => state.name(),
     })
 }
 
 fn proc_state(state: ProcState) -> Cell<'static> {
     Cell::Text(match state {
         ProcState::Undetermined => "unknown",
-        ProcState::NotExist => "none",
-        ProcState::Running => "running",
-        ProcState::Idle => "idle",
+        state => state.name(),
     })
 }

@@ -134,7 +134,7 @@ impl Reader<File> {
     /// shorter than what was read for it. Other changes are not noticed here: as with `open`, events may be
     /// wrong then, or reading ends with an error.
     ///
-    /// Goroutines that are alive are not reported anew. What follows their states, as analyses do, needs the state
+    /// Goroutines that are alive are not reported again. What follows their states, as analyses do, needs the state
     /// at the checkpoint as well, which `Checkpoint` of `exectrace-replay` holds beside this one.
     ///
     /// # Errors

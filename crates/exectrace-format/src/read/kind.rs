@@ -59,7 +59,7 @@ pub type CompactKind = TraceEventKind<ById>;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum TraceEventKind<F: EventForm = Owned> {
-    /// A generation begins, or the trace ends. Ids of strings and stacks begin anew.
+    /// A generation begins, or the trace ends. Ids of strings and stacks start again.
     Sync {
         /// Counts the syncs of the trace from 1.
         number: u64,

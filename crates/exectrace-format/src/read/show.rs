@@ -6,7 +6,7 @@ use crate::ids::TaskId;
 
 use super::event::TraceEvent;
 use super::kind::TraceEventKind;
-use super::state::{GoState, ProcState, RangeScope, StateChange};
+use super::state::{RangeScope, StateChange};
 
 impl Display for TraceEvent {
     /// One line, without the end of a line: the time in seconds, the thread, proc and goroutine, what happened,
@@ -128,36 +128,16 @@ fn put_change(f: &mut Formatter<'_>, change: StateChange, is_status: bool) -> fm
     let (from, to) = match change {
         StateChange::Go { go, from, to } => {
             write!(f, "goroutine {go} ")?;
-            (go_state(from), go_state(to))
+            (from.name(), to.name())
         }
         StateChange::Proc { proc, from, to } => {
             write!(f, "proc {proc} ")?;
-            (proc_state(from), proc_state(to))
+            (from.name(), to.name())
         }
     };
     match is_status {
         true => write!(f, "is {to}"),
         false => write!(f, "{from} > {to}"),
-    }
-}
-
-fn go_state(state: GoState) -> &'static str {
-    match state {
-        GoState::Undetermined => "undetermined",
-        GoState::NotExist => "none",
-        GoState::Runnable => "runnable",
-        GoState::Running => "running",
-        GoState::Waiting => "waiting",
-        GoState::Syscall => "syscall",
-    }
-}
-
-fn proc_state(state: ProcState) -> &'static str {
-    match state {
-        ProcState::Undetermined => "undetermined",
-        ProcState::NotExist => "none",
-        ProcState::Running => "running",
-        ProcState::Idle => "idle",
     }
 }
 

@@ -69,7 +69,31 @@ pub enum ProcState {
     Idle,
 }
 
+impl ProcState {
+    /// A word for it: `undetermined`, `none`, `running`, `idle`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Undetermined => "undetermined",
+            Self::NotExist => "none",
+            Self::Running => "running",
+            Self::Idle => "idle",
+        }
+    }
+}
+
 impl GoState {
+    /// A word for it: `undetermined`, `none`, `runnable`, `running`, `waiting`, `syscall`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Undetermined => "undetermined",
+            Self::NotExist => "none",
+            Self::Runnable => "runnable",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Syscall => "syscall",
+        }
+    }
+
     /// What a status on the wire means; 0 is tolerated.
     pub(super) fn of_status(status: u8) -> Self {
         match status {

@@ -79,7 +79,10 @@ impl Replay {
         }
         let scope = RangeScope::Go(goroutine);
         let of_it = self.state.ranges.keys().filter(|(of, _)| *of == scope);
-        for key in of_it.copied().collect::<Vec<_>>() {
+        let mut of_it: Vec<_> = of_it.copied().collect();
+        // A map has no order of its own, and what is written must not differ from run to run.
+        of_it.sort_unstable_by_key(|&(_, name)| name);
+        for key in of_it {
             if let Some(range) = self.state.ranges.remove(&key) {
                 observer.range_end(&self.state, &range, End::WithGoroutine)?;
             }
