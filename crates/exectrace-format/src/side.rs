@@ -20,7 +20,7 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
-use crate::ids::{ProcId, TaskId, ThreadId};
+use crate::ids::{GoId, ProcId, TaskId, ThreadId};
 
 pub(crate) use fields::cut;
 pub use records::SideRecords;
@@ -143,6 +143,98 @@ pub enum SideRecord {
         cpu_ns: u64,
         /// How long it was ready and waited for a processor, in waits that had ended.
         wait_ns: u64,
+    },
+    /// System calls, made by way of the C library, that were counted and have no events of their own: they were
+    /// short, or are of a kind that is only counted.
+    CallCounts {
+        /// When the last of them ended, or later.
+        time_ns: u64,
+        /// The thread that made them.
+        thread: ThreadId,
+        /// What ran on it; 0 if nothing did that the trace shows.
+        go: GoId,
+        /// The user task that they belong to.
+        task: TaskId,
+        /// The function of the C library.
+        call: SideText,
+        /// How many calls.
+        calls: u64,
+        /// How long they took, all together; 0 where their kind is not timed.
+        total_ns: u64,
+    },
+    /// A call that has events of its own has failed.
+    CallFailed {
+        /// The time of the event with which it began.
+        time_ns: u64,
+        /// Who made it.
+        go: GoId,
+        /// The system's number of the error.
+        errno: u64,
+    },
+    /// A thread waited in the driver of its runtime for sockets, timers and signals.
+    DriverWait {
+        /// When it began to wait.
+        time_ns: u64,
+        /// The thread.
+        thread: ThreadId,
+        /// How long it waited.
+        duration_ns: u64,
+        /// How many sources were ready; 0 if the time for which it meant to wait was over, or a signal came.
+        ready: u64,
+    },
+    /// Memory that was allocated and freed, since the last record of this thread.
+    Allocations {
+        /// When it was counted.
+        time_ns: u64,
+        /// The thread that allocated and freed.
+        thread: ThreadId,
+        /// What ran on it; 0 if nothing did that the trace shows.
+        go: GoId,
+        /// The user task that it belongs to.
+        task: TaskId,
+        /// Bytes that were allocated.
+        allocated_bytes: u64,
+        /// In so many allocations.
+        allocations: u64,
+        /// Bytes that were freed, whoever had allocated them.
+        freed_bytes: u64,
+        /// So many allocations were freed.
+        frees: u64,
+    },
+    /// How often a thread had stopped and waited, since it began.
+    ThreadUsage {
+        /// The thread.
+        thread: ThreadId,
+        /// When the system was asked.
+        time_ns: u64,
+        /// How often it gave its processor up itself, to wait for something.
+        voluntary_switches: u64,
+        /// How often the system took the processor away from it.
+        involuntary_switches: u64,
+        /// Page faults for which nothing was read from a disk.
+        minor_faults: u64,
+        /// Page faults for which the thread waited for a disk.
+        major_faults: u64,
+    },
+    /// A thread was on no processor.
+    OffProcessor {
+        /// When it left its processor.
+        time_ns: u64,
+        /// The thread.
+        thread: ThreadId,
+        /// How long it was on none.
+        duration_ns: u64,
+        /// It could have run on: the system gave its processor to another thread.
+        is_preempted: bool,
+    },
+    /// A source of the trace had more to record than its budget, and left some of it out.
+    Thinned {
+        /// When that was noticed.
+        time_ns: u64,
+        /// The source.
+        source: SideText,
+        /// How many records it left out since it last said so.
+        records: u64,
     },
     /// A record of a kind that this version does not know, or whose fields it cannot make out.
     Unknown {

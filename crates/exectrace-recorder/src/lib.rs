@@ -72,6 +72,8 @@
 #[cfg(not(loom))]
 mod annotation;
 #[cfg(not(loom))]
+pub mod calls;
+#[cfg(not(loom))]
 mod capabilities;
 mod chunk;
 #[cfg(not(loom))]

@@ -44,7 +44,7 @@ fn key(record: &SideRecord) -> Option<(u64, u64)> {
         SideRecord::RuntimeName { id, .. } => *id,
         SideRecord::GeneratedBy { .. } => 0,
         // What was counted up to here: those to come are more than that.
-        SideRecord::ThreadTime { thread, .. } => thread.0,
+        SideRecord::ThreadTime { thread, .. } | SideRecord::ThreadUsage { thread, .. } => thread.0,
         _ => return None,
     };
     Some((record.kind(), about))
@@ -60,9 +60,23 @@ pub(super) fn time_of(record: &SideRecord) -> Option<(u64, u64)> {
         | SideRecord::Link { time_ns, .. }
         | SideRecord::Inferred { time_ns, .. }
         | SideRecord::Lost { time_ns, .. }
-        | SideRecord::LeftOut { time_ns, .. } => Some((*time_ns, *time_ns)),
+        | SideRecord::LeftOut { time_ns, .. }
+        | SideRecord::CallCounts { time_ns, .. }
+        | SideRecord::CallFailed { time_ns, .. }
+        | SideRecord::Allocations { time_ns, .. }
+        | SideRecord::Thinned { time_ns, .. } => Some((*time_ns, *time_ns)),
+        SideRecord::DriverWait {
+            time_ns,
+            duration_ns,
+            ..
+        }
+        | SideRecord::OffProcessor {
+            time_ns,
+            duration_ns,
+            ..
+        } => Some((*time_ns, time_ns.saturating_add(*duration_ns))),
         // It says something of the time before it.
-        SideRecord::ThreadTime { time_ns, .. } => {
+        SideRecord::ThreadTime { time_ns, .. } | SideRecord::ThreadUsage { time_ns, .. } => {
             Some((time_ns.saturating_sub(BETWEEN_SAMPLES_NS), *time_ns))
         }
         SideRecord::Span(span) => Some((span.first_ns, span.end_ns)),
@@ -80,6 +94,13 @@ pub(super) fn shift(record: &mut SideRecord, by_ns: u64) {
         | SideRecord::Lost { time_ns, .. }
         | SideRecord::LeftOut { time_ns, .. }
         | SideRecord::ThreadTime { time_ns, .. }
+        | SideRecord::CallCounts { time_ns, .. }
+        | SideRecord::CallFailed { time_ns, .. }
+        | SideRecord::DriverWait { time_ns, .. }
+        | SideRecord::Allocations { time_ns, .. }
+        | SideRecord::ThreadUsage { time_ns, .. }
+        | SideRecord::OffProcessor { time_ns, .. }
+        | SideRecord::Thinned { time_ns, .. }
         | SideRecord::BeganBefore { time_ns, .. } => add(time_ns),
         SideRecord::Span(span) => {
             add(&mut span.first_ns);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::ids::{ProcId, TaskId, ThreadId};
+use crate::ids::{GoId, ProcId, TaskId, ThreadId};
 use crate::wire::{put_uvarint, take_uvarint};
 
 use super::{
@@ -22,6 +22,13 @@ const GENERATED_BY: u64 = 10;
 const SPAN: u64 = 11;
 const LEFT_OUT: u64 = 12;
 const THREAD_TIME: u64 = 13;
+const CALL_COUNTS: u64 = 14;
+const CALL_FAILED: u64 = 15;
+const DRIVER_WAIT: u64 = 16;
+const ALLOCATIONS: u64 = 17;
+const THREAD_USAGE: u64 = 18;
+const OFF_PROCESSOR: u64 = 19;
+const THINNED: u64 = 20;
 
 impl SideRecord {
     /// The kinds of record: number, name, fields. `SPEC.md` is checked against it.
@@ -47,6 +54,29 @@ impl SideRecord {
         ),
         (LEFT_OUT, "LeftOut", "time, cause, count"),
         (THREAD_TIME, "ThreadTime", "thread, time, cpu, wait"),
+        (
+            CALL_COUNTS,
+            "CallCounts",
+            "time, thread, go, task, call text, calls, total",
+        ),
+        (CALL_FAILED, "CallFailed", "time, go, errno"),
+        (DRIVER_WAIT, "DriverWait", "time, thread, duration, ready"),
+        (
+            ALLOCATIONS,
+            "Allocations",
+            "time, thread, go, task, allocated bytes, allocations, freed bytes, frees",
+        ),
+        (
+            THREAD_USAGE,
+            "ThreadUsage",
+            "thread, time, voluntary switches, involuntary switches, minor faults, major faults",
+        ),
+        (
+            OFF_PROCESSOR,
+            "OffProcessor",
+            "time, thread, duration, preempted 0 or 1",
+        ),
+        (THINNED, "Thinned", "time, source text, records"),
     ];
 
     /// The number of this record's kind.
@@ -65,6 +95,13 @@ impl SideRecord {
             Self::Span(_) => SPAN,
             Self::LeftOut { .. } => LEFT_OUT,
             Self::ThreadTime { .. } => THREAD_TIME,
+            Self::CallCounts { .. } => CALL_COUNTS,
+            Self::CallFailed { .. } => CALL_FAILED,
+            Self::DriverWait { .. } => DRIVER_WAIT,
+            Self::Allocations { .. } => ALLOCATIONS,
+            Self::ThreadUsage { .. } => THREAD_USAGE,
+            Self::OffProcessor { .. } => OFF_PROCESSOR,
+            Self::Thinned { .. } => THINNED,
             Self::Unknown { kind, .. } => *kind,
         }
     }
@@ -128,6 +165,69 @@ impl SideRecord {
                 cpu_ns,
                 wait_ns,
             } => put_all(out, &[thread.0, *time_ns, *cpu_ns, *wait_ns]),
+            Self::CallCounts {
+                time_ns,
+                thread,
+                go,
+                task,
+                call,
+                calls,
+                total_ns,
+            } => {
+                put_all(out, &[*time_ns, thread.0, go.0, task.0]);
+                put_text(out, call);
+                put_all(out, &[*calls, *total_ns]);
+            }
+            Self::CallFailed { time_ns, go, errno } => put_all(out, &[*time_ns, go.0, *errno]),
+            Self::DriverWait {
+                time_ns,
+                thread,
+                duration_ns,
+                ready,
+            } => put_all(out, &[*time_ns, thread.0, *duration_ns, *ready]),
+            Self::Allocations {
+                time_ns,
+                thread,
+                go,
+                task,
+                allocated_bytes,
+                allocations,
+                freed_bytes,
+                frees,
+            } => {
+                put_all(out, &[*time_ns, thread.0, go.0, task.0]);
+                put_all(out, &[*allocated_bytes, *allocations, *freed_bytes, *frees]);
+            }
+            Self::ThreadUsage {
+                thread,
+                time_ns,
+                voluntary_switches,
+                involuntary_switches,
+                minor_faults,
+                major_faults,
+            } => {
+                put_all(out, &[thread.0, *time_ns]);
+                put_all(out, &[*voluntary_switches, *involuntary_switches]);
+                put_all(out, &[*minor_faults, *major_faults]);
+            }
+            Self::OffProcessor {
+                time_ns,
+                thread,
+                duration_ns,
+                is_preempted,
+            } => put_all(
+                out,
+                &[*time_ns, thread.0, *duration_ns, u64::from(*is_preempted)],
+            ),
+            Self::Thinned {
+                time_ns,
+                source,
+                records,
+            } => {
+                put_uvarint(out, *time_ns);
+                put_text(out, source);
+                put_uvarint(out, *records);
+            }
             Self::Unknown { bytes, .. } => {
                 out.extend_from_slice(&bytes[..bytes.len().min(MAX_SIDE_RECORD_BYTES)]);
             }
@@ -198,6 +298,55 @@ impl SideRecord {
                 time_ns: take_uvarint(input)?,
                 cpu_ns: take_uvarint(input)?,
                 wait_ns: take_uvarint(input)?,
+            },
+            CALL_COUNTS => Self::CallCounts {
+                time_ns: take_uvarint(input)?,
+                thread: ThreadId(take_uvarint(input)?),
+                go: GoId(take_uvarint(input)?),
+                task: TaskId(take_uvarint(input)?),
+                call: take_text(input)?,
+                calls: take_uvarint(input)?,
+                total_ns: take_uvarint(input)?,
+            },
+            CALL_FAILED => Self::CallFailed {
+                time_ns: take_uvarint(input)?,
+                go: GoId(take_uvarint(input)?),
+                errno: take_uvarint(input)?,
+            },
+            DRIVER_WAIT => Self::DriverWait {
+                time_ns: take_uvarint(input)?,
+                thread: ThreadId(take_uvarint(input)?),
+                duration_ns: take_uvarint(input)?,
+                ready: take_uvarint(input)?,
+            },
+            ALLOCATIONS => Self::Allocations {
+                time_ns: take_uvarint(input)?,
+                thread: ThreadId(take_uvarint(input)?),
+                go: GoId(take_uvarint(input)?),
+                task: TaskId(take_uvarint(input)?),
+                allocated_bytes: take_uvarint(input)?,
+                allocations: take_uvarint(input)?,
+                freed_bytes: take_uvarint(input)?,
+                frees: take_uvarint(input)?,
+            },
+            THREAD_USAGE => Self::ThreadUsage {
+                thread: ThreadId(take_uvarint(input)?),
+                time_ns: take_uvarint(input)?,
+                voluntary_switches: take_uvarint(input)?,
+                involuntary_switches: take_uvarint(input)?,
+                minor_faults: take_uvarint(input)?,
+                major_faults: take_uvarint(input)?,
+            },
+            OFF_PROCESSOR => Self::OffProcessor {
+                time_ns: take_uvarint(input)?,
+                thread: ThreadId(take_uvarint(input)?),
+                duration_ns: take_uvarint(input)?,
+                is_preempted: take_uvarint(input)? != 0,
+            },
+            THINNED => Self::Thinned {
+                time_ns: take_uvarint(input)?,
+                source: take_text(input)?,
+                records: take_uvarint(input)?,
             },
             _ => return None,
         })
