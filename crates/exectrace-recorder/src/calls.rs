@@ -2,7 +2,21 @@
 //!
 //! Whoever stands in for a function of the C library says that a call [begins](begin), makes the call, and
 //! says how it [ended](OpenCall::end). A call is recorded when it has ended; while it lasts, the flush thread
-//! sees it in a word that it shares with the thread.
+//! sees it in a word that it shares with the thread. A call that took less than a threshold is counted, and
+//! so are calls on sockets, which mostly do not block.
+//!
+//! # Calls inside of calls
+//!
+//! A signal handler may make calls at any moment, also in the middle of what is done here. So a thread first says
+//! that it is in a call, and who finds that said counts its call in atomics of the process and does nothing else.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, compiler_fence};
+
+use crate::kinds::Kind;
+use crate::settings::CallSettings;
+use crate::thread::{ThreadShared, with_shared_anywhere};
+use crate::thread_buffer::{ThreadBuffer, record, record_since, with_buffer};
+use crate::{clock, is_enabled, stacks};
 
 /// How a call shows in a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +135,18 @@ calls! {
     EpollCtl = 61, "epoll_ctl", Socket;
 }
 
+impl Call {
+    /// The call of a number.
+    pub(crate) fn of_number(number: u64) -> Option<Self> {
+        Self::ALL.get(number as usize).copied()
+    }
+}
+
+/// Numbers of calls, with room for more: they are bits of a word.
+pub(crate) const CALLS: usize = 64;
+
+const _: () = assert!(Call::ALL.len() < CALLS);
+
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallResult {
@@ -130,6 +156,167 @@ pub enum CallResult {
     Failed(u16),
 }
 
+impl CallResult {
+    const FAILED: u64 = 1 << 63;
+
+    fn to_word(self) -> u64 {
+        match self {
+            Self::Done(value) => value & !Self::FAILED,
+            Self::Failed(errno) => Self::FAILED | u64::from(errno),
+        }
+    }
+
+    pub(crate) fn of_word(word: u64) -> Self {
+        match word & Self::FAILED {
+            0 => Self::Done(word),
+            _ => Self::Failed(word as u16),
+        }
+    }
+}
+
+/// Calls that took fewer ticks than this are counted and not recorded.
+static THRESHOLD_TICKS: AtomicU64 = AtomicU64::new(0);
+
+/// The same in nanoseconds, as it was set.
+static THRESHOLD_NS: AtomicU64 = AtomicU64::new(0);
+
+/// Calls that are counted and neither timed nor recorded, as bits.
+static ONLY_COUNTED: AtomicU64 = AtomicU64::new(socket_calls());
+
+const fn socket_calls() -> u64 {
+    let (mut bits, mut index) = (0, 0);
+    while index < Call::ALL.len() {
+        if matches!(Call::ALL[index].class(), CallClass::Socket) {
+            bits |= 1 << index;
+        }
+        index += 1;
+    }
+    bits
+}
+
+/// Takes settings into use.
+pub(crate) fn apply(settings: CallSettings) {
+    let threshold_ns = u64::try_from(settings.threshold.as_nanos()).unwrap_or(u64::MAX);
+    let only_counted = match settings.with_sockets {
+        true => 0,
+        false => socket_calls(),
+    };
+    // Relaxed: they guard no memory.
+    THRESHOLD_NS.store(threshold_ns, Ordering::Relaxed);
+    ONLY_COUNTED.store(only_counted, Ordering::Relaxed);
+}
+
+/// Says how long a tick is, which the threshold is compared in.
+pub(crate) fn set_tick(ns_per_tick: f64) {
+    let threshold_ns = THRESHOLD_NS.load(Ordering::Relaxed) as f64;
+    THRESHOLD_TICKS.store((threshold_ns / ns_per_tick) as u64, Ordering::Relaxed);
+}
+
+/// Whether anything stands in for functions of the C library.
+static IS_LINKED: AtomicBool = AtomicBool::new(false);
+
+/// Says that something stands in for functions of the C library, so that the flush thread keeps what threads need
+/// whose first record is of a call.
+pub fn announce() {
+    IS_LINKED.store(true, Ordering::Relaxed);
+}
+
+/// Whether [`announce`] was called.
+pub(crate) fn is_linked() -> bool {
+    IS_LINKED.load(Ordering::Relaxed)
+}
+
+/// What was counted of the calls of a thread, since it was registered, and the call that it is in.
+///
+/// Only the thread adds, so it needs no atomic read-modify-write; the flush thread reads.
+#[derive(Debug)]
+pub(crate) struct CallSums {
+    /// The ticks of the begin of the call that the thread is in, and the call: see [`CallSums::open`].
+    open: AtomicU64,
+    counts: [AtomicU64; CALLS],
+    ticks: [AtomicU64; CALLS],
+}
+
+impl Default for CallSums {
+    fn default() -> Self {
+        Self {
+            open: AtomicU64::new(0),
+            counts: [const { AtomicU64::new(0) }; CALLS],
+            ticks: [const { AtomicU64::new(0) }; CALLS],
+        }
+    }
+}
+
+const CALL_BITS: u32 = 6;
+
+impl CallSums {
+    fn add(&self, call: Call, ticks: u64) {
+        let add = |place: &AtomicU64, value: u64| {
+            place.store(place.load(Ordering::Relaxed) + value, Ordering::Relaxed);
+        };
+        add(&self.counts[call as usize], 1);
+        add(&self.ticks[call as usize], ticks);
+    }
+
+    /// The call that the thread is in, and the ticks of its begin. If it has ended meanwhile, its record was
+    /// published before this returns `None` or a later call.
+    pub(crate) fn open(&self) -> Option<(u64, Call)> {
+        // Acquire, with the Release in `OpenCall::end`.
+        let word = self.open.load(Ordering::Acquire);
+        let call = Call::of_number(word & ((1 << CALL_BITS) - 1))?;
+        (word != 0).then_some((word >> CALL_BITS, call))
+    }
+
+    /// How many calls of this kind were counted so far, and their ticks.
+    pub(crate) fn sum(&self, call: Call) -> Sum {
+        let index = call as usize;
+        Sum {
+            calls: self.counts[index].load(Ordering::Relaxed),
+            ticks: self.ticks[index].load(Ordering::Relaxed),
+        }
+    }
+
+    /// Records the sums of the calls whose bits are set.
+    pub(crate) fn report(&self, mut changed: u64) {
+        while changed != 0 {
+            let number = changed.trailing_zeros();
+            changed &= changed - 1;
+            if let Some(call) = Call::of_number(u64::from(number)) {
+                let Sum { calls, ticks } = self.sum(call);
+                record(Kind::CallSum, number as u16, [calls, ticks]);
+            }
+        }
+    }
+
+    pub(crate) fn reset(&self) {
+        let sums = self.counts.iter().chain(&self.ticks);
+        for place in sums.chain([&self.open]) {
+            place.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// How many calls were counted, and how many ticks they took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sum {
+    pub(crate) calls: u64,
+    pub(crate) ticks: u64,
+}
+
+/// Calls that no thread's sums have: made inside other calls, by signal handlers mostly, or by threads that cannot
+/// be registered.
+static ELSEWHERE: [AtomicU64; CALLS] = [const { AtomicU64::new(0) }; CALLS];
+
+/// How many calls of this kind no thread's sums have.
+pub(crate) fn counted_elsewhere(call: Call) -> u64 {
+    ELSEWHERE[call as usize].load(Ordering::Relaxed)
+}
+
+#[cold]
+fn count_elsewhere(call: Call) {
+    ELSEWHERE[call as usize].fetch_add(1, Ordering::Relaxed);
+}
+
 /// A call that is under way.
 ///
 /// It has no destructor, so that a thread may be cancelled in the call: then it is the thread's last.
@@ -137,24 +324,100 @@ pub enum CallResult {
 #[must_use = "a call that begins must end"]
 pub struct OpenCall {
     call: Call,
+    /// In ticks.
     began: u64,
 }
 
-/// A call begins on this thread. `None` if nothing of it is to be recorded: nothing records, or the thread is the
-/// tracer's own or is in a call already.
+/// A call begins on this thread. `None` if nothing more of it is to be recorded: nothing records, the thread is the
+/// tracer's own or is in a call already, or the call is only counted.
 ///
 /// Allocates nothing, takes no lock, and leaves `errno` as it is; may be called at any moment of a thread's life,
-/// and in signal handlers.
+/// and in signal handlers. Costs a load and a branch while nothing records, and a clock read otherwise.
 #[inline(always)]
 pub fn begin(call: Call) -> Option<OpenCall> {
-    let _ = call;
-    None
+    if is_enabled() {
+        begin_enabled(call)
+    } else {
+        None
+    }
+}
+
+#[inline]
+fn begin_enabled(call: Call) -> Option<OpenCall> {
+    with_buffer(|buffer| {
+        if buffer.in_call.get() {
+            count_elsewhere(call);
+            return None;
+        }
+        buffer.in_call.set(true);
+        compiler_fence(Ordering::SeqCst);
+        let open = match buffer.shared() {
+            Some(shared) => begin_on(buffer, shared, call),
+            None => begin_on_new(buffer, call),
+        };
+        if open.is_none() {
+            compiler_fence(Ordering::SeqCst);
+            buffer.in_call.set(false);
+        }
+        open
+    })
+}
+
+#[inline(always)]
+fn begin_on(buffer: &ThreadBuffer, shared: &ThreadShared, call: Call) -> Option<OpenCall> {
+    if ONLY_COUNTED.load(Ordering::Relaxed) & 1 << call as u64 != 0 {
+        count(buffer, shared, call, 0);
+        return None;
+    }
+    let began = clock::ticks();
+    let word = began << CALL_BITS | call as u64;
+    shared.calls.open.store(word, Ordering::Relaxed);
+    Some(OpenCall { call, began })
+}
+
+/// A thread that is not registered: it is new, the tracer's own, or past its end.
+#[cold]
+fn begin_on_new(buffer: &ThreadBuffer, call: Call) -> Option<OpenCall> {
+    if buffer.is_the_tracers() {
+        return None;
+    }
+    let open = match buffer.is_past_its_end() {
+        true => None,
+        false => with_shared_anywhere(buffer, |shared| begin_on(buffer, shared, call)),
+    };
+    if open.is_none() {
+        count_elsewhere(call);
+    }
+    open.flatten()
+}
+
+#[inline(always)]
+fn count(buffer: &ThreadBuffer, shared: &ThreadShared, call: Call, ticks: u64) {
+    shared.calls.add(call, ticks);
+    let changed = &buffer.changed_sums;
+    changed.set(changed.get() | 1 << call as u64);
 }
 
 impl OpenCall {
     /// The call has ended. As [`begin`], it leaves `errno` as it is.
-    #[inline(always)]
+    #[inline]
     pub fn end(self, result: CallResult) {
-        let _ = (self.call, self.began, result);
+        let took = clock::ticks().wrapping_sub(self.began);
+        with_buffer(|buffer| {
+            // There is none in a child that was forked inside the call.
+            if let Some(shared) = buffer.shared() {
+                if took < THRESHOLD_TICKS.load(Ordering::Relaxed) {
+                    count(buffer, shared, self.call, took);
+                } else if is_enabled() {
+                    let stack = stacks::of_call(took);
+                    let operands = [took, result.to_word(), stack];
+                    record_since(Kind::Call, self.call as u16, self.began, operands);
+                }
+                // Release: who finds the call over finds its record.
+                shared.calls.open.store(0, Ordering::Release);
+            }
+            compiler_fence(Ordering::SeqCst);
+            buffer.in_call.set(false);
+        });
     }
 }

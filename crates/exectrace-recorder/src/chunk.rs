@@ -153,6 +153,34 @@ impl Chunk {
     }
 }
 
+/// Where a thread's first chunk is, once it has one.
+#[cfg(not(loom))]
+#[derive(Debug, Default)]
+pub(crate) struct FirstChunk(AtomicPtr<Chunk>);
+
+#[cfg(not(loom))]
+impl FirstChunk {
+    /// Producer: sets it, before or after words are published there.
+    pub(crate) fn set(&self, chunk: &'static Chunk) {
+        // Release and Acquire: who finds the chunk finds its words as they were.
+        self.0
+            .store(std::ptr::from_ref(chunk).cast_mut(), Ordering::Release);
+    }
+
+    /// Consumer: when the thread has ended.
+    pub(crate) fn clear(&self) {
+        self.0.store(std::ptr::null_mut(), Ordering::Release);
+    }
+
+    /// Consumer: the chunk.
+    pub(crate) fn get(&self) -> Option<&'static Chunk> {
+        let chunk = self.0.load(Ordering::Acquire);
+        // SAFETY: `chunk` is null or came from `&'static Chunk` in `set`, and chunks are never freed; all
+        // access to them is through atomics.
+        unsafe { chunk.as_ref() }
+    }
+}
+
 /// The consumer's place in a chain of chunks.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadPosition {

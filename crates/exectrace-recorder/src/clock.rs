@@ -13,7 +13,7 @@ mod conversion;
 use crate::process;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-pub(crate) use conversion::{ClockSample, Conversion, Moment, Segment};
+pub(crate) use conversion::{ClockSample, Conversion, Moment, Segment, measure_tick};
 
 /// How ticks are read. Undecided until the first recording starts.
 static SOURCE: AtomicU8 = AtomicU8::new(COUNTER_UNKNOWN);

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use exectrace_format::ThreadId;
 
+use crate::calls;
 use crate::enabled::{self, lock};
 use crate::flush::Flusher;
 use crate::pool::Pool;
@@ -147,7 +148,9 @@ fn ensure_running() -> Result<(), StartError> {
     }
     clock::decide();
     if process.pool.get().is_none() {
-        let bytes = Settings::take_into_use().memory();
+        let settings = Settings::take_into_use();
+        calls::apply(settings.calls());
+        let bytes = settings.memory();
         let pool = Pool::with_memory(bytes).ok_or(StartError::Memory { bytes })?;
         // Cannot be set already: this function holds a lock.
         let _ = process.pool.set(pool);

@@ -15,8 +15,9 @@
 
 use std::panic::Location;
 
+use crate::calls::{Call, CallClass, CallResult};
 use crate::chunk::{Chunk, ReadPosition};
-use crate::input::{AsyncKey, CallsiteKey, FieldValues, NewSpan, SpanKey};
+use crate::input::{AsyncKey, Called, CallsiteKey, FieldValues, NewSpan, SpanKey, Upcoming};
 use crate::kinds::{Kind, Words};
 use crate::record::{
     is_head_of, kind_of_head, source_of_head, split_number_and_length, ticks_of_head,
@@ -229,6 +230,27 @@ impl Record<'_> {
             parent: self.parent(3),
             fields: self.fields(4, scratch),
         }
+    }
+
+    /// What a record of [`Kind::Call`] says; its own ticks are `took`, in whatever unit that is.
+    pub(crate) fn call(&self, took: u64) -> Called {
+        Called {
+            call: Call::of_number(u64::from(self.source())),
+            began: self.ticks(),
+            took_ns: took,
+            result: CallResult::of_word(self.word(2)),
+            stack: self.word(3),
+        }
+    }
+
+    /// What a call says of the wakes after it, if it is one of a runtime's driver.
+    pub(crate) fn driver_wait(&self) -> Option<Upcoming> {
+        let called = self.call(0);
+        let ready = match called.result {
+            CallResult::Done(ready) => ready,
+            CallResult::Failed(_) => return None,
+        };
+        (called.call?.class() == CallClass::Driver).then_some(Upcoming::Driver { ready })
     }
 
     /// The fields that follow the word that counts them.

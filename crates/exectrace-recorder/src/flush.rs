@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use exectrace_format::conventions::{THREADS_CPU, TRACER_NAME};
 use exectrace_format::{ThreadId, Writer};
 
+use crate::calls::CALLS;
 use crate::capabilities;
 use crate::clock::{Conversion, Moment};
 use crate::control::{Answer, Command, RecordingId};
@@ -36,6 +37,7 @@ use crate::process::{self, Process};
 use crate::report::{Report, SinkError, StartError, StopError};
 use crate::sink::RecordingSink;
 use crate::stacks;
+use crate::thread::ThreadShared;
 use crate::thread_reader::ThreadReader;
 
 use active::{Active, Totals};
@@ -57,6 +59,10 @@ pub(crate) struct Flusher {
     free_indices: Vec<ThreadIndex>,
     next_index: u32,
     losses: Losses,
+    /// Descriptions of threads that have ended.
+    spare_threads: Vec<&'static ThreadShared>,
+    /// What was taken of the calls that no thread's sums have.
+    sums_of_no_thread: [u64; CALLS],
     thread_times: ThreadTimes,
     conversion: Conversion,
     /// Where moments come from.
@@ -95,6 +101,8 @@ impl Flusher {
             // Index 0 is the tracer's own thread.
             next_index: 1,
             losses: Losses::default(),
+            spare_threads: Vec::new(),
+            sums_of_no_thread: [0; CALLS],
             thread_times: ThreadTimes::new(id),
             conversion: Conversion::starting_at(now.sample),
             take_moment,

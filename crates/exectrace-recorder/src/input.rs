@@ -5,6 +5,7 @@
 use std::hash::{Hash, Hasher};
 use std::panic::Location;
 
+use crate::calls::{Call, CallResult};
 use crate::runtime::AsyncTaskKind;
 use crate::span_source::Parent;
 use crate::values::{Value, Values};
@@ -53,6 +54,19 @@ pub(crate) type WakerKey = SpanKey;
 pub(crate) struct AsyncKey {
     pub(crate) task: u64,
     pub(crate) runtime: u16,
+}
+
+/// A call that has ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Called {
+    /// `None` if the number in the record is none.
+    pub(crate) call: Option<Call>,
+    /// The ticks of its begin, which name it on its thread.
+    pub(crate) began: u64,
+    pub(crate) took_ns: u64,
+    pub(crate) result: CallResult,
+    /// The hash of its stack, or 0.
+    pub(crate) stack: u64,
 }
 
 /// The fields of a record, and whether some did not fit into it.
@@ -143,6 +157,14 @@ pub(crate) enum Input<'a> {
         address: u64,
     },
     WakeBy(WakerKey),
+    Call(Called),
+    /// Calls that were counted since the thread said so last.
+    CallSum {
+        /// The number of the call.
+        call: u16,
+        calls: u64,
+        total_ns: u64,
+    },
     StackIs {
         hash: u64,
         /// Return addresses, leaf first.
@@ -172,6 +194,10 @@ pub(crate) enum Upcoming {
     PollEnd,
     /// Parks, or unparks.
     Park(bool),
+    /// The thread has waited for the driver of its runtime; so many sources were ready.
+    Driver {
+        ready: u64,
+    },
     Wake(AsyncKey),
     WakeBy(WakerKey),
     WakerOf {

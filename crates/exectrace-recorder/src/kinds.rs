@@ -231,6 +231,16 @@ kinds! { |record, scratch|
     /// async task, nanoseconds since it was woken
     PollBeginAfter = 29, Layout::fixed(3) => Input::PollBegin(record.task()),
         ahead Some(Upcoming::PollBegin { task: record.task(), waited_ns: Some(record.word(2)) });
+    /// Its ticks are those of the begin: ticks that the call took, its result, hash of the stack or 0. The source
+    /// is the number of the call.
+    Call = 30, Layout::fixed(4).end() => Input::Call(record.call(record.word(1))),
+        ahead record.driver_wait();
+    /// calls counted so far, and their ticks; the source is the number of the call
+    CallSum = 31, Layout::fixed(3).end() => Input::CallSum {
+        call: record.source(),
+        calls: record.word(1),
+        total_ns: record.word(2),
+    };
 }
 
 /// Numbers that the six bits of a head can hold.
@@ -290,6 +300,25 @@ impl Kind {
     pub(crate) fn names_span_at(self) -> Option<usize> {
         let offset = NAMES_SPAN_AT[self as usize % NUMBERS];
         (offset != 0).then_some(usize::from(offset))
+    }
+
+    /// Whether what a thread does after such a record counts for somebody else.
+    #[inline(always)]
+    pub(crate) const fn is_switch(self) -> bool {
+        matches!(
+            self,
+            Self::RegionBegin
+                | Self::RegionEnd
+                | Self::SpanEnter
+                | Self::SpanExit
+                | Self::PollBegin
+                | Self::PollBeginAfter
+                | Self::PollEnd
+                | Self::PollEndAt
+                | Self::AsyncEnd
+                | Self::Park
+                | Self::Unpark
+        )
     }
 
     /// Whether the record closes what an earlier one opened: these may use a chunk's reserve.

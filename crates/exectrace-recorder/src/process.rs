@@ -17,11 +17,11 @@
 use std::collections::{HashMap, HashSet};
 use std::ptr::{self, null_mut};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock};
 use std::thread::Thread;
 use std::time::Instant;
 
-use crossbeam_queue::SegQueue;
+use crossbeam_queue::{ArrayQueue, SegQueue};
 
 use crate::control::Command;
 use crate::enabled;
@@ -37,7 +37,11 @@ pub(crate) struct Process {
     /// From the first start on.
     pub(crate) pool: OnceLock<Pool>,
     /// Threads that recorded for the first time and are not yet known to the flush thread.
-    pub(crate) new_threads: SegQueue<Arc<ThreadShared>>,
+    pub(crate) new_threads: SegQueue<&'static ThreadShared>,
+    /// The same, of threads whose first record must not allocate: pushing here does not.
+    pub(crate) new_unguarded_threads: ArrayQueue<&'static ThreadShared>,
+    /// Descriptions that no thread has.
+    pub(crate) spare_threads: ArrayQueue<&'static ThreadShared>,
     /// What the flush thread is asked to do.
     pub(crate) commands: Mutex<Vec<Command>>,
     /// Held by who makes pool and flush thread.
@@ -51,6 +55,9 @@ pub(crate) struct Process {
     /// Live tasks that found no slot.
     pub(crate) overflow: Mutex<HashMap<u64, LiveTask>>,
 }
+
+/// Descriptions of threads that are kept for those to come, some 1.2 KB each.
+pub(crate) const SPARE_THREADS: usize = 128;
 
 static CURRENT: AtomicPtr<Process> = AtomicPtr::new(null_mut());
 
@@ -84,6 +91,8 @@ fn create() -> &'static Process {
         origin: Instant::now(),
         pool: OnceLock::new(),
         new_threads: SegQueue::new(),
+        new_unguarded_threads: ArrayQueue::new(SPARE_THREADS),
+        spare_threads: ArrayQueue::new(SPARE_THREADS),
         commands: Mutex::new(Vec::new()),
         starting: Mutex::new(()),
         flush_thread: OnceLock::new(),

@@ -1,5 +1,7 @@
 //! Settings of the tracer, which is one for the process.
 
+use std::time::Duration;
+
 use crate::table::Table;
 
 /// What can be set before the first recording starts.
@@ -14,19 +16,35 @@ use crate::table::Table;
 #[must_use = "settings do nothing until they are applied"]
 pub struct Settings {
     memory_bytes: usize,
+    call_threshold: Duration,
+    socket_calls: bool,
 }
 
 /// The default for [`Settings::memory_bytes`].
 const DEFAULT_MEMORY_BYTES: usize = 64 << 20;
 
+/// The default for [`Settings::call_threshold`]. What takes less does not touch a device and waits for nobody; a call
+/// that opens a file, or copies some kilobytes from the page cache, takes more.
+const DEFAULT_CALL_THRESHOLD: Duration = Duration::from_micros(1);
+
+/// Which calls are recorded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallSettings {
+    pub(crate) threshold: Duration,
+    pub(crate) with_sockets: bool,
+}
+
 /// The settings in force, and whether they are in use.
 static CURRENT: Table<(Settings, bool)> = Table::new();
 
 impl Settings {
-    /// The defaults: 64 MiB of memory.
+    /// The defaults: 64 MiB of memory; calls of the C library are recorded from a microsecond on, and those on
+    /// sockets counted.
     pub const fn new() -> Self {
         Self {
             memory_bytes: DEFAULT_MEMORY_BYTES,
+            call_threshold: DEFAULT_CALL_THRESHOLD,
+            socket_calls: false,
         }
     }
 
@@ -38,6 +56,27 @@ impl Settings {
     /// each open span, at most 1,048,576 of them.
     pub const fn memory_bytes(mut self, bytes: usize) -> Self {
         self.memory_bytes = bytes;
+        self
+    }
+
+    /// How long a call of the C library has to take to be recorded; shorter ones are counted, with the time that
+    /// they took together. By default a microsecond.
+    ///
+    /// Programs whose calls are seen have the feature `syscalls`. A call that is recorded takes some 15 bytes
+    /// of the trace. Those that are counted are exact for each async task and user task, but have no place and no
+    /// time of their own.
+    pub const fn call_threshold(mut self, threshold: Duration) -> Self {
+        self.call_threshold = threshold;
+        self
+    }
+
+    /// Whether calls that send, receive and accept are recorded as others are, if they take long enough; by default
+    /// they are counted and not timed.
+    ///
+    /// Async runtimes make such calls on sockets that do not block, and many of them. Set this for a program that
+    /// blocks in them.
+    pub const fn socket_calls(mut self, record: bool) -> Self {
+        self.socket_calls = record;
         self
     }
 
@@ -65,6 +104,13 @@ impl Settings {
 
     pub(crate) fn memory(&self) -> usize {
         self.memory_bytes
+    }
+
+    pub(crate) fn calls(&self) -> CallSettings {
+        CallSettings {
+            threshold: self.call_threshold,
+            with_sockets: self.socket_calls,
+        }
     }
 }
 

@@ -1,44 +1,111 @@
 //! What a recording thread and the flush thread share, from the thread's first record to its end.
+//!
+//! A description is made once and used by one thread after the other. A thread takes it when it first records:
+//! from the process's spare ones, or a new one. The flush thread takes it back when the thread has ended and all
+//! its records are read.
+//!
+//! # Protocol
+//!
+//! 1. From [`register`] until the flush thread has seen that its thread is gone, a description is that
+//!    thread's: only it adds to the counts.
+//! 2. The flush thread has seen that when `ended` is set, which a thread's last access is; or, of a thread that
+//!    could leave no word for its end ([`ThreadShared::is_unguarded`]), when the system knows no thread of that
+//!    number.
+//! 3. Then the flush thread [resets](ThreadShared::reset) it, and gives it to the spare ones, whose queue orders
+//!    this before the next thread's first access.
 
-use std::cell::RefCell;
+use std::cell::Cell;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
-use crate::chunk::Chunk;
+use crate::calls::CallSums;
+use crate::chunk::FirstChunk;
 use crate::process;
 use crate::thread_buffer::{self, ThreadBuffer, lose_elsewhere};
 
 thread_local! {
-    static GUARD: ExitGuard = ExitGuard::default();
+    static GUARD: ExitGuard = const { ExitGuard { is_set: Cell::new(false) } };
 }
 
 /// What the flush thread knows of a thread that records.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ThreadShared {
     /// The system's number of the thread.
-    pub(crate) thread: u64,
-    /// The thread's name, if it has one.
-    pub(crate) name: Option<Box<str>>,
+    thread: AtomicU64,
+    /// The thread's name, if it has one and was asked for it.
+    name: Mutex<Option<Box<str>>>,
+    /// What the system calls the thread, if it was not.
+    system_name: [AtomicU64; 2],
     /// The first chunk, where reading starts. Set once, by the thread, when the pool has one for it.
-    pub(crate) first: OnceLock<&'static Chunk>,
+    pub(crate) first: FirstChunk,
     /// Records dropped so far. Only the thread adds to it.
     pub(crate) dropped: AtomicU64,
     /// Set when the thread has written its last record.
     pub(crate) ended: AtomicBool,
+    /// Nothing says when the thread ends: its first record was one that must not allocate.
+    is_unguarded: AtomicBool,
+    /// The calls of the thread.
+    pub(crate) calls: CallSums,
 }
 
 impl ThreadShared {
-    /// Makes this thread known to the flush thread. Allocates.
-    fn register() -> Arc<Self> {
-        let shared = Arc::new(Self {
-            thread: thread_number(),
-            name: std::thread::current().name().map(Into::into),
-            first: OnceLock::new(),
-            dropped: AtomicU64::new(0),
-            ended: AtomicBool::new(false),
-        });
-        process::current().new_threads.push(Arc::clone(&shared));
+    /// Makes this thread known to the flush thread. May allocate.
+    fn register() -> &'static Self {
+        let process = process::current();
+        let spare = process.spare_threads.pop();
+        let shared = spare.unwrap_or_else(|| Box::leak(Box::default()));
+        shared.begin(false);
+        let name = std::thread::current().name().map(Into::into);
+        // Nobody else has it: it cannot be locked.
+        if let Ok(mut place) = shared.name.try_lock() {
+            *place = name;
+        }
+        process.new_threads.push(shared);
         shared
+    }
+
+    /// As [`register`](Self::register), allocating nothing and using no thread-local with a destructor: for
+    /// records that may come at any moment. `None` if there is no spare description, or no room to hand it over.
+    fn register_anywhere() -> Option<&'static Self> {
+        let process = process::existing()?;
+        let shared = process.spare_threads.pop()?;
+        shared.begin(true);
+        for (place, word) in shared.system_name.iter().zip(system_name()) {
+            place.store(word, Ordering::Relaxed);
+        }
+        if process.new_unguarded_threads.push(shared).is_err() {
+            // As many are free there as were taken, so there is room.
+            let _ = process.spare_threads.push(shared);
+            return None;
+        }
+        Some(shared)
+    }
+
+    fn begin(&self, is_unguarded: bool) {
+        self.thread.store(thread_number(), Ordering::Relaxed);
+        self.is_unguarded.store(is_unguarded, Ordering::Relaxed);
+    }
+
+    /// The system's number of the thread.
+    pub(crate) fn thread(&self) -> u64 {
+        // Relaxed: a queue handed it over after it was set.
+        self.thread.load(Ordering::Relaxed)
+    }
+
+    /// The thread's name, if it has one.
+    pub(crate) fn name(&self) -> Option<Box<str>> {
+        if let Some(name) = self.name.try_lock().ok()?.clone() {
+            return Some(name);
+        }
+        let words = self.system_name.each_ref();
+        let words = words.map(|word| word.load(Ordering::Relaxed).to_le_bytes());
+        let name = words.as_flattened().split(|&byte| byte == 0).next()?;
+        (!name.is_empty()).then(|| String::from_utf8_lossy(name).into())
+    }
+
+    /// Whether the thread itself cannot say that it ends.
+    pub(crate) fn is_unguarded(&self) -> bool {
+        self.is_unguarded.load(Ordering::Relaxed)
     }
 
     pub(crate) fn count_dropped(&self) {
@@ -46,20 +113,41 @@ impl ThreadShared {
         let dropped = self.dropped.load(Ordering::Relaxed);
         self.dropped.store(dropped + 1, Ordering::Relaxed);
     }
+
+    /// Makes the description ready for another thread (rule 3).
+    pub(crate) fn reset(&self) {
+        self.first.clear();
+        self.dropped.store(0, Ordering::Relaxed);
+        self.ended.store(false, Ordering::Relaxed);
+        self.is_unguarded.store(false, Ordering::Relaxed);
+        self.calls.reset();
+        for word in &self.system_name {
+            word.store(0, Ordering::Relaxed);
+        }
+        if let Ok(mut name) = self.name.try_lock() {
+            *name = None;
+        }
+    }
+
+    /// The description of a thread that has this chunk.
+    #[cfg(test)]
+    pub(crate) fn of_test(thread: u64, chunk: &'static crate::chunk::Chunk) -> &'static Self {
+        let shared: &'static Self = Box::leak(Box::default());
+        shared.thread.store(thread, Ordering::Relaxed);
+        shared.first.set(chunk);
+        shared
+    }
 }
 
 /// Hands the thread's buffer over when the thread ends.
-#[derive(Default)]
 struct ExitGuard {
-    /// `None` until the thread records.
-    shared: RefCell<Option<Arc<ThreadShared>>>,
+    /// Whether the thread has recorded, so that there is something to hand over.
+    is_set: Cell<bool>,
 }
 
 impl Drop for ExitGuard {
     fn drop(&mut self) {
-        let shared = self.shared.get_mut().take();
-        thread_buffer::end(shared.as_deref());
-        if let Some(shared) = shared {
+        if let Some(shared) = thread_buffer::end() {
             // Release: the flush thread reads the last record after it has seen this.
             shared.ended.store(true, Ordering::Release);
         }
@@ -72,21 +160,36 @@ impl Drop for ExitGuard {
 /// Returns `None`, and counts a lost record, if the thread is past its end.
 pub(crate) fn with_shared<R>(
     buffer: &ThreadBuffer,
-    f: impl FnOnce(&ThreadShared) -> R,
+    f: impl FnOnce(&'static ThreadShared) -> R,
 ) -> Option<R> {
     let result = GUARD.try_with(|guard| {
-        let mut shared = guard.shared.borrow_mut();
-        if !buffer.is_registered() {
-            buffer.set_registered();
-            *shared = Some(ThreadShared::register());
-        }
-        let shared = shared.get_or_insert_with(ThreadShared::register);
+        guard.is_set.set(true);
+        let shared = buffer.shared().unwrap_or_else(|| {
+            let shared = ThreadShared::register();
+            buffer.set_registered(shared);
+            shared
+        });
+        // From now on the guard says that the thread ends.
+        shared.is_unguarded.store(false, Ordering::Relaxed);
         f(shared)
     });
     if result.is_err() {
         lose_elsewhere();
     }
     result.ok()
+}
+
+/// As [`with_shared`], at any moment: allocates nothing, and counts no loss.
+pub(crate) fn with_shared_anywhere<R>(
+    buffer: &ThreadBuffer,
+    f: impl FnOnce(&'static ThreadShared) -> R,
+) -> Option<R> {
+    let shared = buffer.shared().or_else(|| {
+        let shared = ThreadShared::register_anywhere()?;
+        buffer.set_registered(shared);
+        Some(shared)
+    })?;
+    Some(f(shared))
 }
 
 /// The number under which the system knows this thread.
@@ -102,4 +205,32 @@ pub(crate) fn thread_number() -> u64 {
 pub(crate) fn thread_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Whether the system has no thread of this number in this process.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_gone(thread: u64) -> bool {
+    let path = format!("/proc/self/task/{thread}");
+    matches!(std::fs::exists(path), Ok(false))
+}
+
+/// Where threads cannot be asked about, none has a description without a guard.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn is_gone(_thread: u64) -> bool {
+    false
+}
+
+/// What the system calls this thread, in at most 15 bytes that end with a 0, as words.
+#[cfg(target_os = "linux")]
+fn system_name() -> [u64; 2] {
+    let mut name = [0_u8; 16];
+    // SAFETY: the call writes at most 16 bytes to the address that it is given (prctl(2), PR_GET_NAME).
+    unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
+    let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|byte| name[at + byte]));
+    [word(0), word(8)]
+}
+
+#[cfg(not(target_os = "linux"))]
+fn system_name() -> [u64; 2] {
+    [0; 2]
 }

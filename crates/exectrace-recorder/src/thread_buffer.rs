@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, compiler_fence};
 use crate::chunk::{CHUNK_WORDS, Chunk, FULL, RESERVED_WORDS};
 use crate::kinds::Kind;
 use crate::record::head;
-use crate::thread::{ThreadShared, with_shared};
+use crate::thread::{ThreadShared, with_shared, with_shared_anywhere};
 use crate::{clock, process};
 
 pub(crate) use building::Building;
@@ -67,6 +67,12 @@ pub(crate) struct ThreadBuffer {
     registered_in: Cell<u32>,
     /// Records were dropped that no `Lost` record counts yet.
     unreported: Cell<bool>,
+    /// What the thread shares with the flush thread, if it was registered in that process.
+    shared: Cell<Option<&'static ThreadShared>>,
+    /// The thread is in a call, or counts one: see `calls`.
+    pub(crate) in_call: Cell<bool>,
+    /// Sums that were added to since a record last said how large they are: a bit for each.
+    pub(crate) changed_sums: Cell<u64>,
 }
 
 impl ThreadBuffer {
@@ -76,6 +82,9 @@ impl ThreadBuffer {
             chunk: Cell::new(&FULL),
             registered_in: Cell::new(0),
             unreported: Cell::new(false),
+            shared: Cell::new(None),
+            in_call: Cell::new(false),
+            changed_sums: Cell::new(0),
         }
     }
 
@@ -112,13 +121,32 @@ impl ThreadBuffer {
     }
 
     /// Whether the thread was registered in this process.
+    #[inline(always)]
     pub(crate) fn is_registered(&self) -> bool {
         self.registered_in.get() == process::number().wrapping_add(1)
     }
 
+    /// What the thread shares with the flush thread of this process.
+    #[inline(always)]
+    pub(crate) fn shared(&self) -> Option<&'static ThreadShared> {
+        self.shared.get().filter(|_| self.is_registered())
+    }
+
+    /// Whether the thread records nothing, as it is the tracer's own.
+    pub(crate) fn is_the_tracers(&self) -> bool {
+        self.is(State::Muted)
+    }
+
+    /// Whether the thread has handed its buffer over.
+    pub(crate) fn is_past_its_end(&self) -> bool {
+        self.is(State::Ended)
+    }
+
     /// The thread is registered now, and has no chunk yet.
-    pub(crate) fn set_registered(&self) {
+    pub(crate) fn set_registered(&self, shared: &'static ThreadShared) {
         self.chunk.set(&FULL);
+        self.shared.set(Some(shared));
+        self.changed_sums.set(0);
         self.registered_in.set(process::number().wrapping_add(1));
     }
 }
@@ -136,20 +164,25 @@ pub(crate) static LOST_ELSEWHERE: AtomicU64 = AtomicU64::new(0);
 /// Records lost because the formatting of a value panicked.
 pub(crate) static LOST_IN_FORMATTING: AtomicU64 = AtomicU64::new(0);
 
-/// Writes the last record of the thread, which is past its end from now on.
-pub(crate) fn end(shared: Option<&ThreadShared>) {
+/// Writes the last record of the thread, which is past its end from now on. Returns what it shared with the
+/// flush thread.
+pub(crate) fn end() -> Option<&'static ThreadShared> {
     BUFFER.with(|buffer| {
-        // It is busy if the thread was ended in the middle of a record, which then stays unfinished.
+        let shared = buffer.shared();
         if let Some(shared) = shared
-            && buffer.is_registered()
             && crate::is_enabled()
-            && (buffer.begin(State::Open) || buffer.begin(State::Slow))
         {
-            write(buffer, shared, Kind::ThreadEnd, 0, &[0]);
+            report_sums();
+            // It is busy if the thread was ended in the middle of a record, which then stays unfinished.
+            if buffer.begin(State::Open) || buffer.begin(State::Slow) {
+                write(buffer, shared, Kind::ThreadEnd, 0, &[0]);
+            }
         }
         buffer.chunk.set(&FULL);
+        buffer.shared.set(None);
         buffer.end(State::Ended);
-    });
+        shared
+    })
 }
 
 /// In a forked child, whose memory has nothing of a flush thread: lets go of the buffer.
@@ -160,6 +193,7 @@ pub(crate) fn end(shared: Option<&ThreadShared>) {
 pub(crate) fn forget() {
     BUFFER.with(|buffer| {
         buffer.chunk.set(&FULL);
+        buffer.shared.set(None);
         if buffer.is(State::Open) || buffer.is(State::Muted) {
             buffer.end(State::Slow);
         }
@@ -173,6 +207,9 @@ pub(crate) fn forget() {
 /// records take the slower way: the clock itself takes longer than that.
 #[inline(always)]
 pub(crate) fn record<const N: usize>(kind: Kind, source: u16, operands: [u64; N]) -> u64 {
+    if kind.is_switch() && has_changed_sums() {
+        report_sums();
+    }
     // All that is rare is left to one call at the end, so that nothing has to be kept across it.
     if begin_record() {
         let chunk = current_chunk();
@@ -190,6 +227,72 @@ pub(crate) fn record<const N: usize>(kind: Kind, source: u16, operands: [u64; N]
         end_record(State::Open);
     }
     record_slowly(kind, source, operands)
+}
+
+/// Whether there are sums to be reported.
+#[inline(always)]
+pub(crate) fn has_changed_sums() -> bool {
+    BUFFER.with(|buffer| buffer.changed_sums.get() != 0)
+}
+
+/// Records the sums that were added to since the last time. What comes next on this thread counts for somebody
+/// else.
+#[cold]
+#[inline(never)]
+pub(crate) fn report_sums() {
+    let (changed, shared) = BUFFER.with(|buffer| (buffer.changed_sums.replace(0), buffer.shared()));
+    if let Some(shared) = shared {
+        shared.calls.report(changed);
+    }
+}
+
+/// Gives `f` the thread's buffer.
+#[inline(always)]
+pub(crate) fn with_buffer<R>(f: impl FnOnce(&ThreadBuffer) -> R) -> R {
+    BUFFER.with(f)
+}
+
+/// Writes a record that carries the ticks of an earlier moment, after which this thread wrote none. Allocates
+/// nothing. `false` if there was no room for it, which is counted.
+#[inline(always)]
+pub(crate) fn record_since<const N: usize>(
+    kind: Kind,
+    source: u16,
+    ticks: u64,
+    operands: [u64; N],
+) -> bool {
+    if begin_record() {
+        let chunk = current_chunk();
+        let at = chunk.position();
+        if at <= SOFT_END - 1 - N {
+            chunk.store(at, &[head(kind, source, ticks)]);
+            chunk.store(at + 1, &operands);
+            chunk.publish(at + 1 + N);
+            end_record(State::Open);
+            return true;
+        }
+        end_record(State::Open);
+    }
+    record_since_slowly(kind, source, ticks, operands)
+}
+
+#[cold]
+#[inline(never)]
+fn record_since_slowly<const N: usize>(
+    kind: Kind,
+    source: u16,
+    ticks: u64,
+    operands: [u64; N],
+) -> bool {
+    BUFFER.with(|buffer| {
+        let Some(busy) = Busy::begin(buffer) else {
+            return false;
+        };
+        let written = with_shared_anywhere(busy.buffer, |shared| {
+            write_at(buffer, shared, kind, source, Some(ticks), &operands)
+        });
+        written.flatten().is_some()
+    })
 }
 
 // Each of these reaches for the thread's buffer by itself: a longer closure would become a function.
@@ -254,6 +357,18 @@ fn write(
     source: u16,
     operands: &[u64],
 ) -> Option<u64> {
+    write_at(buffer, shared, kind, source, None, operands)
+}
+
+/// As [`write`], of a moment that is past, if there are `ticks`.
+fn write_at(
+    buffer: &ThreadBuffer,
+    shared: &ThreadShared,
+    kind: Kind,
+    source: u16,
+    ticks: Option<u64>,
+    operands: &[u64],
+) -> Option<u64> {
     let limit = if kind.is_end() { CHUNK_WORDS } else { SOFT_END };
     let length = 1 + operands.len();
     let chunk = match chunk_with_room(buffer, shared, length, SOFT_END) {
@@ -265,7 +380,7 @@ fn write(
         }
     };
     let at = chunk.position();
-    let ticks = clock::ticks();
+    let ticks = ticks.unwrap_or_else(clock::ticks);
     chunk.store(at, &[head(kind, source, ticks)]);
     chunk.store(at + 1, operands);
     chunk.publish(at + length);
@@ -308,8 +423,7 @@ fn next_chunk(buffer: &ThreadBuffer, shared: &ThreadShared) -> Option<&'static C
     }
     let full = buffer.chunk.replace(chunk);
     if std::ptr::eq(full, &FULL) {
-        // Cannot fail: a thread without a chunk has not set its first.
-        let _ = shared.first.set(chunk);
+        shared.first.set(chunk);
     } else {
         full.seal(chunk);
     }
@@ -332,5 +446,5 @@ pub(crate) fn mute_this_thread() {
 
 /// Whether this is the flush thread, which cannot wait for itself.
 pub(crate) fn is_flush_thread() -> bool {
-    BUFFER.with(|buffer| buffer.is(State::Muted))
+    BUFFER.with(ThreadBuffer::is_the_tracers)
 }

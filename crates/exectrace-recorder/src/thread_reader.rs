@@ -1,17 +1,17 @@
 //! The records of one thread, as the flush thread reads them.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use exectrace_format::ThreadId;
 
+use crate::calls::{CALLS, Call, Sum};
 use crate::chunk::Chunk;
 use crate::decode::{Cursor, Peek, Scratch};
-use crate::input::{NewSpan, SpanKey, Upcoming};
+use crate::input::{Called, NewSpan, SpanKey, Upcoming};
 use crate::kinds::Kind;
 use crate::model::{LeafRecords, Model, ThreadIndex};
 use crate::process;
-use crate::thread::ThreadShared;
+use crate::thread::{self, ThreadShared};
 
 /// A thread, and how far it was read.
 ///
@@ -21,7 +21,8 @@ use crate::thread::ThreadShared;
 pub(crate) struct ThreadReader {
     /// The model's name for the thread.
     index: ThreadIndex,
-    shared: Arc<ThreadShared>,
+    shared: &'static ThreadShared,
+    name: Option<Box<str>>,
     /// `None` until the thread has its first chunk.
     cursors: Option<Cursors>,
     /// The moment of the last look, near which all records lie.
@@ -33,6 +34,35 @@ pub(crate) struct ThreadReader {
     scratch: Scratch,
     /// Records that the thread had to drop and that need not be reported any more.
     reported: u64,
+    /// What was taken of the sums of its calls; nothing as long as there were none.
+    sums: SumsTaken,
+    /// The call that the thread was in before the last look, and the last one that the model was given.
+    open_call: Option<(u64, Call)>,
+    given_call: u64,
+}
+
+/// How much was taken of each sum.
+#[derive(Debug, Default)]
+struct SumsTaken(Vec<Sum>);
+
+impl SumsTaken {
+    /// By how much the sum has grown since it was taken last, also by this.
+    fn take(&mut self, call: Call, sum: Sum) -> Sum {
+        if self.0.is_empty() {
+            if sum == Sum::default() {
+                return sum;
+            }
+            self.0.resize(CALLS, Sum::default());
+        }
+        let taken = &mut self.0[call as usize];
+        let grown = Sum {
+            calls: sum.calls.saturating_sub(taken.calls),
+            ticks: sum.ticks.saturating_sub(taken.ticks),
+        };
+        taken.calls = taken.calls.max(sum.calls);
+        taken.ticks = taken.ticks.max(sum.ticks);
+        grown
+    }
 }
 
 #[derive(Debug)]
@@ -42,8 +72,9 @@ struct Cursors {
 }
 
 impl ThreadReader {
-    pub(crate) fn new(index: ThreadIndex, shared: Arc<ThreadShared>) -> Self {
+    pub(crate) fn new(index: ThreadIndex, shared: &'static ThreadShared) -> Self {
         Self {
+            name: shared.name(),
             index,
             shared,
             cursors: None,
@@ -52,6 +83,9 @@ impl ThreadReader {
             has_news: false,
             scratch: Scratch::default(),
             reported: 0,
+            sums: SumsTaken::default(),
+            open_call: None,
+            given_call: 0,
         }
     }
 
@@ -60,11 +94,11 @@ impl ThreadReader {
     }
 
     pub(crate) fn id(&self) -> ThreadId {
-        ThreadId(self.shared.thread)
+        ThreadId(self.shared.thread())
     }
 
     pub(crate) fn name(&self) -> Option<&str> {
-        self.shared.name.as_deref()
+        self.name.as_deref()
     }
 
     /// Records that the thread had to drop so far and that were not reported, also not by this.
@@ -80,8 +114,44 @@ impl ThreadReader {
     pub(crate) fn look(&mut self, now: u64, mut ahead: impl FnMut(u64, &Upcoming)) {
         self.near = now;
         // Acquire, and before looking: what an ended thread wrote last is seen then.
-        self.ended = self.shared.ended.load(Ordering::Acquire);
+        self.ended = self.shared.ended.load(Ordering::Acquire) || self.is_gone_without_a_word();
+        // Before looking too: if the call ends meanwhile, its record is seen.
+        self.open_call = self.shared.calls.open();
         self.has_news = self.look_at_all(now, &mut ahead);
+    }
+
+    fn is_gone_without_a_word(&self) -> bool {
+        self.shared.is_unguarded() && thread::is_gone(self.shared.thread())
+    }
+
+    /// The call that the thread was in before the last look, if it began by `until` ticks and was not given
+    /// before.
+    pub(crate) fn take_open_call(&mut self, until: u64) -> Option<(u64, Call)> {
+        let (began, call) = self.open_call.filter(|(began, _)| *began <= until)?;
+        let is_new = std::mem::replace(&mut self.given_call, began) != began;
+        is_new.then_some((began, call))
+    }
+
+    /// Gives `f` the sums of calls that have grown, if all records of the thread were taken: then what was counted
+    /// belongs to what it does now.
+    pub(crate) fn take_sums(&mut self, mut f: impl FnMut(Call, Sum)) {
+        let near = self.near;
+        let has_more = |cursors: &mut Cursors| {
+            cursors.peek(near).is_some() || cursors.looking.peek(near).is_some()
+        };
+        let sums = Call::ALL
+            .iter()
+            .map(|&call| (call, self.shared.calls.sum(call)));
+        let sums: Vec<_> = sums.filter(|(_, sum)| *sum != Sum::default()).collect();
+        if sums.is_empty() || self.cursors.as_mut().is_some_and(has_more) {
+            return;
+        }
+        for (call, sum) in sums {
+            let grown = self.sums.take(call, sum);
+            if grown.calls > 0 {
+                f(call, grown);
+            }
+        }
     }
 
     /// Whether the last look found records that those before had not.
@@ -134,6 +204,10 @@ impl ThreadReader {
     pub(crate) fn skip(&mut self) {
         self.look(self.near, |_, _| ());
         self.take_unreported();
+        for &call in Call::ALL {
+            self.sums.take(call, self.shared.calls.sum(call));
+        }
+        self.given_call = 0;
         if let Some(cursors) = &mut self.cursors {
             while let Some(peek) = cursors.peek(self.near) {
                 cursors.taking.advance(&peek);
@@ -151,11 +225,13 @@ impl ThreadReader {
                 .is_none_or(|cursors| cursors.peek(near).is_none())
     }
 
-    /// Gives the chunk back that an ended thread had last.
-    pub(crate) fn give_back_last_chunk(&mut self) {
+    /// Gives the chunk back that an ended thread had last, and its description, ready for another.
+    pub(crate) fn give_back(mut self) -> &'static ThreadShared {
         if let Some(cursors) = self.cursors.take() {
             give_back(cursors.taking.chunk());
         }
+        self.shared.reset();
+        self.shared
     }
 }
 
@@ -202,6 +278,7 @@ impl ThreadReader {
             cursors: self.cursors.as_mut()?,
             scratch: &mut self.scratch,
             reported: &mut self.reported,
+            sums: &mut self.sums,
         })
     }
 
@@ -236,6 +313,7 @@ pub(crate) struct NextRecord<'a> {
     cursors: &'a mut Cursors,
     scratch: &'a mut Scratch,
     reported: &'a mut u64,
+    sums: &'a mut SumsTaken,
 }
 
 impl NextRecord<'_> {
@@ -281,6 +359,32 @@ impl NextRecord<'_> {
         records
     }
 
+    /// The call that it is of, which took so long.
+    pub(crate) fn call(&self, took_ns: u64) -> Called {
+        self.cursors.taking.record(self.peek).call(took_ns)
+    }
+
+    /// How many ticks that call took.
+    pub(crate) fn call_ticks(&self) -> u64 {
+        self.cursors.taking.word(1)
+    }
+
+    /// The call of which it has a sum, and by how much that has grown since it was taken last.
+    pub(crate) fn take_sum(&mut self) -> (u16, Sum) {
+        let record = self.cursors.taking.record(self.peek);
+        let number = record.source();
+        let sum = Sum {
+            calls: record.word(1),
+            ticks: record.word(2),
+        };
+        let call = Call::of_number(u64::from(number));
+        (
+            number,
+            call.map(|call| self.sums.take(call, sum))
+                .unwrap_or_default(),
+        )
+    }
+
     #[inline(always)]
     pub(crate) fn advance(self) {
         self.cursors.taking.advance(self.peek);
@@ -294,9 +398,6 @@ impl NextRecord<'_> {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicBool, AtomicU64};
-
     use super::*;
     use crate::pool::Pool;
     use crate::record::head;
@@ -323,16 +424,7 @@ mod tests {
     }
 
     fn reader_of(chunk: &'static Chunk) -> ThreadReader {
-        ThreadReader::new(
-            ThreadIndex(1),
-            Arc::new(ThreadShared {
-                thread: 1,
-                name: None,
-                first: OnceLock::from(chunk),
-                dropped: AtomicU64::new(0),
-                ended: AtomicBool::new(false),
-            }),
-        )
+        ThreadReader::new(ThreadIndex(1), ThreadShared::of_test(1, chunk))
     }
 
     /// How the records that were looked at, up to `until`, are taken: so many at once.

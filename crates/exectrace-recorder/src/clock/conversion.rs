@@ -38,6 +38,17 @@ impl ClockSample {
     }
 }
 
+/// Measures how long a tick is, in nanoseconds: within some thousandths. Takes 50 µs.
+pub(crate) fn measure_tick() -> f64 {
+    let first = ClockSample::now();
+    loop {
+        let last = ClockSample::now();
+        if last.ns >= first.ns + 50_000 && last.ticks > first.ticks {
+            return slope(first, last);
+        }
+    }
+}
+
 /// A sample, and what the wall clock showed at it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Moment {
@@ -106,6 +117,11 @@ impl Conversion {
             samples: vec![sample],
             slopes: vec![1.0],
         }
+    }
+
+    /// How long a tick is now, in nanoseconds.
+    pub(crate) fn ns_per_tick(&self) -> f64 {
+        self.slopes.last().copied().unwrap_or(1.0)
     }
 
     /// Adds a sample later than all others; one that is not later is left out.

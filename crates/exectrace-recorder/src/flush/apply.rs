@@ -107,6 +107,27 @@ impl Target<'_> {
                     self.model.handle(thread, Input::Lost { records });
                 }
             }
+            Kind::Call => {
+                let ended_ns = self.time_of(ticks + record.call_ticks());
+                let called = record.call(ended_ns.saturating_sub(time_ns));
+                self.model.begin_record(time_ns);
+                self.model.handle(thread, Input::Call(called));
+            }
+            Kind::CallSum => {
+                let (call, grown) = record.take_sum();
+                if grown.calls > 0 {
+                    let before_ns = self.conversion.to_ns(ticks.saturating_sub(grown.ticks));
+                    self.model.begin_record(time_ns);
+                    self.model.handle(
+                        thread,
+                        Input::CallSum {
+                            call,
+                            calls: grown.calls,
+                            total_ns: time_ns.saturating_sub(before_ns),
+                        },
+                    );
+                }
+            }
             _ => {
                 self.model.begin_record(time_ns);
                 record.handle(self.model, thread);

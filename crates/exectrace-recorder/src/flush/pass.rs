@@ -3,7 +3,8 @@
 
 use super::apply::apply_records;
 use super::{Flusher, GROUP};
-use crate::clock::{ClockSample, Conversion};
+use crate::calls::{self, Call};
+use crate::clock::{ClockSample, Conversion, measure_tick};
 use crate::model::{Model, ThreadIndex};
 use crate::samplers;
 use crate::thread_reader::ThreadReader;
@@ -28,6 +29,7 @@ impl Flusher {
             // Records that are held hold their chunks: no time for looking ahead.
             self.apply_until(self.now.sample.ticks);
         }
+        self.take_sums();
         self.sample();
         self.report_losses();
         self.write_group();
@@ -55,6 +57,7 @@ impl Flusher {
         self.read_all();
         self.sample_threads(false);
         self.apply_until(self.now.sample.ticks);
+        self.take_sums();
         self.report_losses();
         self.write_group();
     }
@@ -63,6 +66,7 @@ impl Flusher {
     fn read_all(&mut self) {
         self.now = (self.take_moment)();
         self.conversion.add(self.now.sample);
+        calls::set_tick(self.conversion.ns_per_tick());
         self.register_new_threads();
         let Some(model) = &mut self.model else {
             return;
@@ -76,7 +80,14 @@ impl Flusher {
     }
 
     fn register_new_threads(&mut self) {
-        while let Some(shared) = self.process.new_threads.pop() {
+        let process = self.process;
+        let next = || {
+            process
+                .new_threads
+                .pop()
+                .or_else(|| process.new_unguarded_threads.pop())
+        };
+        while let Some(shared) = next() {
             let index = self.free_indices.pop().unwrap_or_else(|| {
                 self.next_index += 1;
                 ThreadIndex(self.next_index - 1)
@@ -87,6 +98,7 @@ impl Flusher {
 
     /// Applies the records up to `watermark` ticks, and writes groups of them as they become complete.
     fn apply_until(&mut self, watermark: u64) {
+        self.give_open_calls(watermark);
         let begin = self.applied_ticks;
         let length = watermark.saturating_sub(begin);
         let ns = |ticks| self.conversion.to_ns(ticks);
@@ -98,6 +110,7 @@ impl Flusher {
             };
             if let Some(model) = &mut self.model {
                 apply_records(&mut self.readers, until, &self.conversion, model);
+                model.come_to(self.conversion.to_ns(until));
             }
             self.write_complete_group(until);
         }
@@ -126,13 +139,81 @@ impl Flusher {
             }
             let mut reader = self.readers.swap_remove(place);
             let (index, id) = (reader.index(), reader.id());
+            self.take_sums_of(&mut reader);
             self.thread_times.forget(id);
             if let Some(model) = &mut self.model {
                 model.thread_gone(self.now.sample.ns, index);
                 model.dropped(model.time_ns(), id, reader.take_unreported());
             }
             self.free_indices.push(index);
-            reader.give_back_last_chunk();
+            self.spare_threads.push(reader.give_back());
+        }
+        self.keep_spare_threads();
+    }
+
+    /// Sees to it that threads find descriptions which they need not allocate, if they may come to need one.
+    fn keep_spare_threads(&mut self) {
+        let spare = &self.process.spare_threads;
+        while let Some(shared) = self.spare_threads.pop() {
+            if let Err(shared) = spare.push(shared) {
+                self.spare_threads.push(shared);
+                return;
+            }
+        }
+        if calls::is_linked() {
+            while spare.push(Box::leak(Box::default())).is_ok() {}
+        }
+    }
+
+    /// Gives the model the calls that threads are in since before `watermark` ticks. They have no record yet.
+    fn give_open_calls(&mut self, watermark: u64) {
+        let Some(model) = &mut self.model else {
+            return;
+        };
+        for reader in &mut self.readers {
+            if let Some((began, call)) = reader.take_open_call(watermark) {
+                let time_ns = self.conversion.to_ns(began);
+                if !model.has_thread(reader.index()) {
+                    let (index, id, name) = (reader.index(), reader.id(), reader.name());
+                    model.register_thread(time_ns, index, id, name);
+                }
+                model.call_is_open(time_ns, reader.index(), call, began);
+            }
+        }
+    }
+
+    /// Takes the sums of calls that threads have not reported, as they did nothing else.
+    pub(super) fn take_sums(&mut self) {
+        let mut readers = std::mem::take(&mut self.readers);
+        for reader in &mut readers {
+            self.take_sums_of(reader);
+        }
+        self.readers = readers;
+        self.take_sums_of_no_thread();
+    }
+
+    fn take_sums_of(&mut self, reader: &mut ThreadReader) {
+        let Some(model) = &mut self.model else {
+            return;
+        };
+        let (thread, id, conversion) = (reader.index(), reader.id(), &self.conversion);
+        let now = self.now.sample;
+        reader.take_sums(|call, sum| {
+            let total_ns = now
+                .ns
+                .saturating_sub(conversion.to_ns(now.ticks.saturating_sub(sum.ticks)));
+            model.calls_counted(Some((thread, id)), call, sum.calls, total_ns);
+        });
+    }
+
+    fn take_sums_of_no_thread(&mut self) {
+        for &call in Call::ALL {
+            let counted = calls::counted_elsewhere(call);
+            let taken = &mut self.sums_of_no_thread[call as usize];
+            let grown = counted.saturating_sub(std::mem::replace(taken, counted));
+            if let (Some(model), true) = (&mut self.model, grown > 0) {
+                model.calls_counted(None, call, grown, 0);
+            }
         }
     }
 
@@ -140,11 +221,16 @@ impl Flusher {
     pub(super) fn skip_to_now(&mut self) {
         self.now = (self.take_moment)();
         self.conversion = Conversion::starting_at(self.now.sample);
+        if calls::is_linked() {
+            calls::set_tick(measure_tick());
+        }
         self.applied_ticks = self.now.sample.ticks;
         self.register_new_threads();
         for reader in &mut self.readers {
             reader.skip();
         }
+        // There is no model yet: what was counted before is left out.
+        self.take_sums_of_no_thread();
         self.retire();
     }
 

@@ -91,7 +91,9 @@ impl Model {
         match flow.state {
             FlowState::Running(thread) => self.close_region(thread, position, false),
             // It can end when its thread's own code runs again.
-            FlowState::Runnable | FlowState::Waiting => flow.regions[position].over = true,
+            FlowState::InCall(_) | FlowState::Runnable | FlowState::Waiting => {
+                flow.regions[position].over = true;
+            }
         }
     }
 

@@ -20,6 +20,8 @@ pub(crate) struct FlowId(u32);
 pub(crate) enum FlowState {
     /// It runs on this thread.
     Running(ThreadIndex),
+    /// It is in a call on this thread, which runs nothing else meanwhile.
+    InCall(ThreadIndex),
     /// It could run.
     Runnable,
     /// It waits.

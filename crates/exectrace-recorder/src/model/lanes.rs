@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use exectrace_format::{Event, ProcId, ProcStatus, StreamId};
+use exectrace_format::{Event, ProcId, ProcStatus, StackId, StreamId};
 use rustc_hash::FxHashMap;
 
 use super::emitter::Emitter;
@@ -23,6 +23,8 @@ struct Lane {
     /// Its last sequence number in that generation.
     seq: u64,
     busy: bool,
+    /// What runs on it is in a system call.
+    in_syscall: bool,
 }
 
 /// All lanes there ever were in this model.
@@ -100,8 +102,33 @@ impl Lanes {
 
     /// Stops the lane of a thread.
     pub(crate) fn stop(&mut self, lane: ProcId, stream: StreamId, emitter: &mut Emitter) {
-        self.entry(lane).busy = false;
+        let entry = self.entry(lane);
+        entry.busy = false;
+        entry.in_syscall = false;
         emitter.event(stream, Event::ProcStop);
+    }
+
+    /// What runs on a busy lane enters a system call.
+    pub(crate) fn begin_syscall(
+        &mut self,
+        lane: ProcId,
+        stack: StackId,
+        stream: StreamId,
+        emitter: &mut Emitter,
+    ) {
+        self.announce(lane, stream, emitter);
+        let entry = self.entry(lane);
+        entry.seq += 1;
+        entry.in_syscall = true;
+        let proc_seq = entry.seq;
+        emitter.event(stream, Event::GoSyscallBegin { proc_seq, stack });
+    }
+
+    /// It returns, and still has the lane.
+    pub(crate) fn end_syscall(&mut self, lane: ProcId, stream: StreamId, emitter: &mut Emitter) {
+        self.announce(lane, stream, emitter);
+        self.entry(lane).in_syscall = false;
+        emitter.event(stream, Event::GoSyscallEnd);
     }
 
     /// Writes the lane's state, if this generation does not have it.
@@ -131,9 +158,9 @@ impl Lanes {
 }
 
 fn status(lane: &Lane) -> ProcStatus {
-    if lane.busy {
-        ProcStatus::Running
-    } else {
-        ProcStatus::Idle
+    match (lane.busy, lane.in_syscall) {
+        (true, true) => ProcStatus::Syscall,
+        (true, false) => ProcStatus::Running,
+        (false, _) => ProcStatus::Idle,
     }
 }

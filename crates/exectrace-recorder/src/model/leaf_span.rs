@@ -129,7 +129,8 @@ impl Model {
         let [made_ns, entered_ns, left_ns, closed_ns] = times_ns;
         let must_be_found = self.spans.find_in_table(new.span).is_some()
             || (!self.clones_ahead.is_empty() && self.clones_ahead.contains_key(&new.span))
-            || self.polls.lookahead.has_timed_wake(closed_ns)
+            || self.has_timed(closed_ns)
+            || self.machine.call_of(thread).is_some()
             || self.earlier.is_named_by(new);
         let site_id = self.sites.id_of(new.site, &mut self.machine.names);
         let site = self.sites.get(site_id);

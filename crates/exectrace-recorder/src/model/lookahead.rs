@@ -101,6 +101,11 @@ impl Lookahead {
         looked.blocking = false;
     }
 
+    /// The thread has waited for the driver.
+    pub(crate) fn driver_waited(&mut self, thread: ThreadIndex, ready: u64) {
+        let _ = (self.looked(thread), ready);
+    }
+
     pub(crate) fn wake(&mut self, thread: ThreadIndex, time_ns: u64, waker: Waker) {
         let looked = self
             .threads

@@ -9,12 +9,14 @@
 //! `merge` sees to it. What still comes out of order is put right here: see each handler.
 
 mod annotations;
+mod calls;
 mod closing;
 mod earlier;
 mod emitter;
 mod entering;
 mod files;
 mod flow;
+mod in_call;
 mod lanes;
 mod leaf_span;
 mod lookahead;
@@ -44,6 +46,7 @@ use rustc_hash::FxHashMap;
 
 use crate::input::{Input, SpanKey, Upcoming};
 
+use calls::Calls;
 use lookahead::Waker;
 use names::{FrameId, Leaf};
 use polls::AsyncTasks;
@@ -83,6 +86,7 @@ pub(crate) struct Model {
     earlier: Earlier,
     tasks: Tasks,
     polls: AsyncTasks,
+    calls: Calls,
     next_task: u64,
     /// Clones of handles that were published but not applied yet. While there are any, a span whose
     /// handles are all dropped as far as the model has come is not at its end.
@@ -101,6 +105,7 @@ impl Model {
         let mut machine = Machine::new(tracer);
         Self {
             polls: AsyncTasks::new(&mut machine.names),
+            calls: Calls::new(&mut machine.names),
             concurrent_span: machine.names.frame_of(CONCURRENT_SPAN, UNKNOWN_FILE, 1),
             machine,
             sites: Sites::new(describe),
@@ -161,6 +166,7 @@ impl Model {
                 }
             }
             Upcoming::PollEnd => lookahead.poll_ends(thread),
+            Upcoming::Driver { ready } => lookahead.driver_waited(thread, ready),
             Upcoming::Park(parks) => lookahead.parks(thread, parks),
             Upcoming::Wake(task) => lookahead.wake(thread, time_ns(), Waker::Task(task.task)),
             Upcoming::WakeBy(waker) => lookahead.wake(thread, time_ns(), Waker::Known(waker)),
@@ -177,10 +183,15 @@ impl Model {
     /// Begins a record, which is handled next: comes to its time.
     #[inline(always)]
     pub(crate) fn begin_record(&mut self, time_ns: u64) {
-        self.apply_timed_wakes(time_ns);
+        self.apply_timed(time_ns);
         self.machine.emitter.advance(time_ns);
         self.spans.forget_before(time_ns);
         self.counts.records += 1;
+    }
+
+    /// Comes to a time up to which all records were applied.
+    pub(crate) fn come_to(&mut self, time_ns: u64) {
+        self.apply_timed(time_ns);
     }
 
     /// Handles the record that was begun, of a thread.
@@ -188,6 +199,11 @@ impl Model {
     /// Inlined, so that it is a plain call of the handler where the kind is known.
     #[inline(always)]
     pub(crate) fn handle(&mut self, thread: ThreadIndex, input: Input<'_>) {
+        let is_of_calls = matches!(input, Input::Call(_) | Input::CallSum { .. });
+        if !is_of_calls && self.machine.call_of(thread).is_some() {
+            // A signal handler's: what it interrupted is over for the trace, as the format has no calls in calls.
+            self.machine.leave_call(thread);
+        }
         match input {
             Input::RegionBegin {
                 began,
@@ -240,6 +256,12 @@ impl Model {
             Input::WakeBy(waker) => self.wake_by(thread, waker),
             Input::Park => self.machine.park(thread),
             Input::Unpark { runtime, worker } => self.unpark(thread, (runtime, worker)),
+            Input::Call(called) => self.call(thread, called),
+            Input::CallSum {
+                call,
+                calls,
+                total_ns,
+            } => self.call_sum(thread, call, calls, total_ns),
             Input::StackIs { hash, addresses } => self.stack_is(hash, addresses),
         }
     }

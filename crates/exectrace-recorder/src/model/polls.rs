@@ -276,6 +276,7 @@ impl Model {
             self.polls.wakers.forget(waker, key.task);
         }
         self.machine.forget_outer(task.flow);
+        self.machine.leave_call_of(task.flow);
         let state = self.machine.flows.get(task.flow).map(|flow| flow.state);
         let ended = match state {
             Some(FlowState::Running(on)) => {

@@ -11,6 +11,7 @@ use exectrace_format::{
 };
 
 use super::flow::{Flow, FlowState};
+use super::in_call::{InCall, InCallKind};
 use super::names::{FrameId, Leaf, NameId};
 use super::threads::{Thread, ThreadIndex};
 use super::{Model, TRACER_TASK};
@@ -68,8 +69,8 @@ impl Model {
     /// At least as many events as the preamble will have.
     fn preamble_events(&self, tasks: usize) -> u64 {
         let flows = self.machine.flows.iter();
-        // A lane's and a flow's status, its regions, its wait.
-        let for_flows: usize = flows.map(|(_, flow)| 3 + flow.regions.len()).sum();
+        // A lane's and a flow's status, its regions, its call or wait, the end of its lane.
+        let for_flows: usize = flows.map(|(_, flow)| 4 + flow.regions.len()).sum();
         let lanes = self.machine.lanes.reader_count() as usize;
         (32 + tasks + for_flows + lanes) as u64
     }
@@ -155,7 +156,8 @@ impl PreambleWriter<'_> {
         self.about(stream, stack, about);
         self.wait(stream, flow);
         for (_, other) in machine.flows.iter() {
-            if !matches!(other.state, FlowState::Running(_)) && !other.regions.is_empty() {
+            let is_elsewhere = matches!(other.state, FlowState::Runnable | FlowState::Waiting);
+            if is_elsewhere && !other.regions.is_empty() {
                 let stack = self.stack(Leaf::None, other.root);
                 self.running(stream, tracer.id, other, stack);
                 self.regions(stream, other);
@@ -242,7 +244,8 @@ impl PreambleWriter<'_> {
     /// A thread, the lane it holds, the flow it runs, and the regions open there.
     fn thread(&mut self, thread: &Thread) {
         let stream = self.writer.stream(thread.id);
-        if let (Some(lane), true) = (thread.lane, thread.holds) {
+        let is_in_call = thread.call.is_some();
+        if let (Some(lane), true) = (thread.lane, thread.holds || is_in_call) {
             let status = ProcStatus::Running;
             self.event(stream, Event::ProcStatus { proc: lane, status });
         }
@@ -251,11 +254,50 @@ impl PreambleWriter<'_> {
             .current
             .and_then(|current| machine.flows.get(current))
         {
-            let stack = self.stack(Leaf::None, flow.root);
-            self.running(stream, thread.id, flow, stack);
-            self.regions(stream, flow);
+            match &thread.call {
+                Some(call) => self.in_call(stream, thread, flow, call),
+                None => {
+                    let stack = self.stack(Leaf::None, flow.root);
+                    self.running(stream, thread.id, flow, stack);
+                    self.regions(stream, flow);
+                }
+            }
         }
         self.thread_name(thread);
+    }
+
+    /// A flow in a call: it is shown to run, for its regions, and to begin the call.
+    fn in_call(&mut self, stream: StreamId, thread: &Thread, flow: &Flow, call: &InCall) {
+        let stack = self.stack(call.leaf, flow.root);
+        if thread.lane.is_none() {
+            // Without a lane there can be no regions.
+            let status = match call.kind {
+                InCallKind::Syscall => GoStatus::Syscall,
+                InCallKind::Wait(_) => GoStatus::Waiting,
+            };
+            let event = Event::GoStatusStack {
+                go: flow.go,
+                thread: thread.id,
+                status,
+                stack,
+            };
+            return self.event(stream, event);
+        }
+        let root = self.stack(Leaf::None, flow.root);
+        self.running(stream, thread.id, flow, root);
+        self.regions(stream, flow);
+        let event = match call.kind {
+            // The lane has its status in this generation, and no number yet.
+            InCallKind::Syscall => Event::GoSyscallBegin { proc_seq: 1, stack },
+            InCallKind::Wait(reason) => {
+                let reason = self.name(reason);
+                Event::GoBlock { reason, stack }
+            }
+        };
+        self.event(stream, event);
+        if !thread.holds {
+            self.event(stream, Event::ProcStop);
+        }
     }
 
     fn thread_name(&mut self, thread: &Thread) {
@@ -272,7 +314,7 @@ impl PreambleWriter<'_> {
         for (_, flow) in self.model.machine.flows.iter() {
             let is_tracer = flow.go == exectrace_format::GoId(1);
             let status = match flow.state {
-                FlowState::Running(_) => continue,
+                FlowState::Running(_) | FlowState::InCall(_) => continue,
                 _ if is_tracer || !flow.regions.is_empty() => continue,
                 FlowState::Runnable => GoStatus::Runnable,
                 FlowState::Waiting => GoStatus::Waiting,
@@ -295,7 +337,14 @@ impl PreambleWriter<'_> {
         let tracer = machine
             .thread(ThreadIndex::TRACER)
             .and_then(|tracer| tracer.lane);
-        for proc in machine.lanes.idle().filter(|&lane| Some(lane) != tracer) {
+        let in_call: Vec<_> = machine
+            .threads()
+            .filter(|(_, thread)| thread.call.is_some())
+            .filter_map(|(_, thread)| thread.lane)
+            .collect();
+        let is_shown =
+            |lane: &exectrace_format::ProcId| Some(*lane) == tracer || in_call.contains(lane);
+        for proc in machine.lanes.idle().filter(|lane| !is_shown(lane)) {
             let status = ProcStatus::Idle;
             self.event(no_thread, Event::ProcStatus { proc, status });
         }

@@ -45,14 +45,16 @@ impl Machine {
         self.close_regions_that_are_over(index);
     }
 
-    fn write_status(&mut self, index: ThreadIndex, id: FlowId, status: GoStatus) {
+    pub(super) fn write_status(&mut self, index: ThreadIndex, id: FlowId, status: GoStatus) {
         let (Some(stream), Some(flow)) = (self.stream(index), self.flows.get(id)) else {
             return;
         };
         let (go, root) = (flow.go, flow.root);
         let stack = self.emitter.stack(&mut self.names, Leaf::None, root);
         let thread = match status {
-            GoStatus::Running => self.thread(index).map_or(ThreadId(0), |thread| thread.id),
+            GoStatus::Running | GoStatus::Syscall => {
+                self.thread(index).map_or(ThreadId(0), |thread| thread.id)
+            }
             _ => ThreadId(0),
         };
         let event = Event::GoStatusStack {
@@ -62,7 +64,7 @@ impl Machine {
             stack,
         };
         match status {
-            GoStatus::Running => self.emitter.event(stream, event),
+            GoStatus::Running | GoStatus::Syscall => self.emitter.event(stream, event),
             // Not on the thread's stream, where it could stand before the lane's status.
             _ => self.emitter.event_of_no_thread(event),
         }
@@ -144,6 +146,8 @@ impl Machine {
     ///
     /// `waker` is the stack's leaf of a wake that must be concluded, if it waits.
     pub(crate) fn start(&mut self, index: ThreadIndex, id: FlowId, waker: Leaf) {
+        self.leave_call(index);
+        self.leave_call_of(id);
         self.hold_lane(index);
         if self
             .thread(index)

@@ -13,6 +13,7 @@ use rustc_hash::FxHashMap;
 
 use super::emitter::Emitter;
 use super::flow::{Flow, FlowId, FlowState, Flows};
+use super::in_call::InCall;
 use super::lanes::Lanes;
 use super::names::{FrameId, Leaf, NameId, Names};
 
@@ -44,6 +45,8 @@ pub(crate) struct Thread {
     pub(crate) holds: bool,
     /// The flow that runs on it.
     pub(crate) current: Option<FlowId>,
+    /// The call that this flow is in.
+    pub(crate) call: Option<InCall>,
     /// Its own flow, if it needed one.
     pub(crate) own: Option<FlowId>,
     /// Flows whose polls were interrupted by the polls of others inside them, outermost first.
@@ -247,6 +250,7 @@ impl Machine {
 
     /// Has a thread that ends run its own flow. Returns whether it has one.
     pub(crate) fn begin_ending(&mut self, index: ThreadIndex) -> bool {
+        self.leave_call(index);
         let Some(thread) = self.thread(index) else {
             return false;
         };
@@ -299,6 +303,7 @@ impl Thread {
             lane: None,
             holds: false,
             current: None,
+            call: None,
             own: None,
             outer: Vec::new(),
             worker: None,

@@ -157,7 +157,7 @@ impl Model {
         let flow = task.flow;
         if matches!(
             self.machine.flows.get(flow).map(|flow| flow.state),
-            Some(FlowState::Running(_))
+            Some(FlowState::Running(_) | FlowState::InCall(_))
         ) {
             task.woken = true;
             return;
@@ -175,12 +175,27 @@ impl Model {
         }
     }
 
-    /// Writes wakes up to this time of which only the time is known.
+    /// Writes what happened up to this time and has no record of that time: wakes of which only the time is known,
+    /// and begins and ends of calls.
     #[inline]
-    pub(super) fn apply_timed_wakes(&mut self, until_ns: u64) {
-        while let Some((time_ns, task)) = self.polls.lookahead.take_timed_wake(until_ns) {
-            self.woken_by_unknown(time_ns, task);
+    pub(super) fn apply_timed(&mut self, until_ns: u64) {
+        loop {
+            let call_ns = self.calls.next_due(until_ns);
+            let wakes_until_ns = call_ns.unwrap_or(until_ns);
+            if let Some((time_ns, task)) = self.polls.lookahead.take_timed_wake(wakes_until_ns) {
+                self.woken_by_unknown(time_ns, task);
+            } else if call_ns.is_some() {
+                self.change_call();
+            } else {
+                return;
+            }
         }
+    }
+
+    /// Whether there is such a thing.
+    #[inline]
+    pub(super) fn has_timed(&self, until_ns: u64) -> bool {
+        self.polls.lookahead.has_timed_wake(until_ns) || self.calls.next_due(until_ns).is_some()
     }
 
     #[inline(never)]
@@ -189,7 +204,7 @@ impl Model {
             return;
         };
         match self.machine.flows.get(task.flow).map(|flow| flow.state) {
-            Some(FlowState::Running(_)) => task.woken = true,
+            Some(FlowState::Running(_) | FlowState::InCall(_)) => task.woken = true,
             Some(FlowState::Waiting) => {
                 let flow = task.flow;
                 self.machine.emitter.advance(time_ns);

@@ -143,7 +143,16 @@ impl Machine {
         if thread.lane != Some(lane) {
             return;
         }
-        let current = thread.current;
+        let (current, is_in_call) = (thread.current, thread.call.is_some());
+        if is_in_call {
+            // The call goes on without a lane.
+            self.stop_lane_in_call(index);
+            self.set_lane(index, None, false);
+            if let Some(thread) = self.thread_mut(index) {
+                thread.worker = None;
+            }
+            return;
+        }
         // Its worker may have left without a word, and this be the next task of the thread.
         let blocks = self.current(index).is_some_and(|flow| {
             let mut regions = flow.regions.iter();

@@ -1,8 +1,7 @@
 //! Legal programs seen through clocks that disagree and buffers that are published late.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use proptest::prelude::*;
 
@@ -27,7 +26,7 @@ struct Record {
 struct Producer {
     chunk: &'static Chunk,
     unpublished: VecDeque<Record>,
-    shared: Arc<ThreadShared>,
+    shared: &'static ThreadShared,
 }
 
 fn pool() -> &'static Pool {
@@ -39,13 +38,7 @@ impl Producer {
     fn new(thread: u64) -> Self {
         // All records of a program fit one chunk.
         let chunk = pool().take().expect("a chunk");
-        let shared = Arc::new(ThreadShared {
-            thread: thread + 100,
-            name: None,
-            first: OnceLock::from(chunk),
-            dropped: AtomicU64::new(0),
-            ended: AtomicBool::new(false),
-        });
+        let shared = ThreadShared::of_test(thread + 100, chunk);
         Self {
             chunk,
             unpublished: VecDeque::new(),
@@ -145,9 +138,7 @@ fn run(mut producers: Vec<Producer>) -> Trial {
     let mut trial = Trial::new();
     // A tick is a nanosecond.
     let conversion = Conversion::starting_at(ClockSample { ticks: 0, ns: 0 });
-    let shared = producers
-        .iter()
-        .map(|producer| Arc::clone(&producer.shared));
+    let shared = producers.iter().map(|producer| producer.shared);
     // Index 0 is the tracer's.
     let readers = shared.zip(1..);
     let readers = readers.map(|(shared, index)| ThreadReader::new(ThreadIndex(index), shared));
