@@ -12,6 +12,8 @@ use exectrace_format::{
 };
 use serde::Serialize;
 
+use crate::sources::{Source, Sources};
+
 /// What the bytes of a file are spent on.
 #[derive(Debug)]
 pub struct Footprint {
@@ -21,6 +23,8 @@ pub struct Footprint {
     pub batches: u64,
     /// The most bytes first. Together they are the bytes of the file that could be read.
     pub kinds: Vec<KindAmount>,
+    /// What was recorded beside the program's own code, and why not the rest.
+    pub sources: Vec<Source>,
     /// Whether bytes are known. In traces of Go 1.21 and older, which are read as a whole, they are not.
     pub has_bytes: bool,
     /// Why the file could not be read to its end. What comes before is counted.
@@ -125,6 +129,7 @@ struct Amounts {
     batches: u64,
     /// By class and kind.
     kinds: BTreeMap<(&'static str, String), Amount>,
+    sources: Sources,
 }
 
 impl Amounts {
@@ -150,6 +155,7 @@ impl Amounts {
             let amount = events[usize::from(kind.id())];
             if amount.count > 0 {
                 self.add(EVENT, kind.name(), amount.count, amount.bytes);
+                self.sources.kind(kind);
             }
         }
         outcome
@@ -184,6 +190,7 @@ impl Amounts {
             BatchKind::Strings => self.add(TABLE, "strings", entries(batch, skip_string), payload),
             BatchKind::Stacks => self.add(TABLE, "stacks", entries(batch, skip_stack), payload),
             BatchKind::CpuSamples => {
+                self.sources.samples();
                 self.add(
                     TABLE,
                     "CPU samples",
@@ -206,6 +213,7 @@ impl Amounts {
         let mut count = 0;
         for record in records {
             let Ok(record) = record else { break };
+            self.sources.side_record(&record);
             let known = SideRecord::KINDS
                 .iter()
                 .find(|(number, ..)| *number == record.kind());
@@ -223,6 +231,7 @@ impl Amounts {
         self.generations = 1;
         let mut event = CompactEvent::default();
         while reader.next_into(&mut event)? {
+            self.sources.event(&event);
             let kind = match event.kind {
                 CompactKind::StateTransition { change, .. } => match change {
                     StateChange::Go { .. } => "changes of flows",
@@ -258,6 +267,7 @@ impl Amounts {
             generations: self.generations,
             batches: self.batches,
             kinds,
+            sources: self.sources.all(),
             has_bytes,
             damage,
         }

@@ -16,6 +16,7 @@
 //! | [`Finding`] | what is wrong: [`Analysis::findings`] |
 //! | [`Syscalls`], [`Gc`], [`Counter`] | what their names say |
 //! | [`Comparison`] | what got slower from one trace to another |
+//! | [`Source`] | whether a trace has calls, the heap, samples, the kernel |
 //! | [`Footprint`] | what the bytes of a file are spent on |
 //!
 //! All serialise; with the feature `schema` they have JSON Schemas as well.
@@ -42,6 +43,7 @@ mod passes;
 mod profile;
 mod regions;
 mod sight;
+mod sources;
 mod sums;
 mod syscalls;
 mod tasks;
@@ -72,6 +74,7 @@ pub use overview::{Damage, EventCounts, InferredCount, Lost, LostByThread, Overv
 pub use profile::{PprofError, Profile, ProfileKind, ProfileSample, ProfileScope};
 pub use regions::{RegionInstance, RegionKind, Regions};
 pub use sight::{Aspect, Blind, FlowKind, Sight};
+pub use sources::{Source, Sources};
 pub use syscalls::{Syscall, SyscallInstance, Syscalls};
 pub use tasks::{Run, TaskGroup, TaskInstance, Tasks};
 pub use time::ThreadTime;

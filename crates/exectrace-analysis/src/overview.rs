@@ -1,13 +1,15 @@
 //! What a trace is and holds, at a glance: size, length, counts, losses.
 
 use exectrace_format::{
-    CompactKind, Inferred, LeftOut, ReadError, SideRecord, StateChange, SyncClock, ThreadId,
+    CompactKind, EventKind, Inferred, LeftOut, ReadError, SideRecord, StateChange, SyncClock,
+    ThreadId,
 };
 use exectrace_replay::{Clip, Index};
 use rustc_hash::FxHashMap;
 use serde::{Serialize, Serializer};
 
 use crate::sight::{Seen, Sight};
+use crate::sources::{Source, Sources};
 use crate::time::Processors;
 use crate::vocabulary::Used;
 
@@ -41,6 +43,8 @@ pub struct Overview {
     pub inferred: Vec<InferredCount>,
     /// What the recording build could see and could not, in its own words: key and value.
     pub capabilities: Vec<(String, String)>,
+    /// What was recorded beside the program's own code, and why not the rest.
+    pub sources: Vec<Source>,
     /// Batches of side data that could not be read.
     pub unreadable_side_data: u64,
     /// What the trace can show of its program, and why not the rest.
@@ -207,6 +211,7 @@ pub(crate) struct Facts {
     pools: FxHashMap<String, u32>,
     lane_pools: FxHashMap<u64, Option<u32>>,
     pub(crate) processors: Processors,
+    pub(crate) sources: Sources,
     /// Which user task follows from which.
     pub(crate) links: Vec<(u64, u64)>,
 }
@@ -253,6 +258,7 @@ impl Facts {
     }
 
     pub(crate) fn side_record(&mut self, record: &SideRecord, begin: i64, clip: Clip) {
+        self.sources.side_record(record);
         let since = |time_ns: u64| time_ns.saturating_sub(u64::try_from(begin).unwrap_or(0));
         match record {
             SideRecord::Capabilities { pairs } => {
@@ -339,8 +345,22 @@ impl Facts {
             .iter()
             .filter(|thread| !is_sampled(thread))
             .count() as u64;
+        self.finish_sources(&overview.events);
+        overview.sources = self.sources.all();
         overview.sight = Sight::of(&self.seen, is_of_go, &overview.capabilities);
         overview
+    }
+
+    fn finish_sources(&mut self, events: &EventCounts) {
+        if self.seen.syscalls {
+            self.sources.kind(EventKind::GoSyscallBegin);
+        }
+        if self.seen.heap {
+            self.sources.kind(EventKind::HeapAlloc);
+        }
+        if events.stack_samples > 0 {
+            self.sources.samples();
+        }
     }
 }
 

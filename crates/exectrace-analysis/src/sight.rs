@@ -5,6 +5,7 @@
 //! events (there are no wakes in a trace in which none was seen, whatever the build claims) and from
 //! the capabilities in the side data, which say what to switch on.
 
+use exectrace_format::conventions::SYSCALLS;
 use exectrace_replay::GoroutineKind;
 use serde::Serialize;
 
@@ -90,6 +91,8 @@ pub(crate) struct Seen {
     wakes: u64,
     wakes_concluded: u64,
     pub(crate) syscalls: bool,
+    /// The heap has a size.
+    pub(crate) heap: bool,
     /// Some span was concurrent with others of its async task.
     pub(crate) concurrent_spans: bool,
     /// Threads on which something happened and of which there are no two samples of their time.
@@ -134,9 +137,8 @@ impl Sight {
         if seen.wakes_concluded > 0 {
             add(Aspect::Delays, delays(seen, value("tokio.wakes")));
         }
-        if !seen.syscalls && !is_of_go {
-            let why = "system calls are not recorded: `strace -f -c` or `perf trace` shows them";
-            add(Aspect::Syscalls, why.to_owned());
+        if !seen.syscalls && !is_of_go && !value(SYSCALLS).starts_with("yes") {
+            add(Aspect::Syscalls, syscalls(value(SYSCALLS)));
         }
         if seen.unsampled > 0 && !is_of_go {
             add(Aspect::Processors, processors(seen, value("threads.cpu")));
@@ -187,6 +189,14 @@ fn states(seen: &Seen, (tasks, runtimes): (&str, &str)) -> String {
         // Of other runtimes of the program nothing is seen, not even that there are any.
         runtimes => format!("{what}; {switch_on} ({runtimes})"),
     }
+}
+
+fn syscalls(recorded: &str) -> String {
+    let why = recorded.strip_prefix("no: ").unwrap_or(
+        "the feature `syscalls` of exectrace records calls of the C library on Linux; `strace -f -c` \
+         shows all, and slows the program down",
+    );
+    format!("system calls are not recorded: {why}")
 }
 
 fn processors(seen: &Seen, sampled: &str) -> String {

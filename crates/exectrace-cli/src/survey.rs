@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use exectrace_analysis::{Source, Sources};
 use exectrace_format::{
     CompactEvent, CompactKind, LeftOut, ReadCause, ReadError, SideRecord, ThreadId, Validator,
     Violation,
@@ -33,6 +34,8 @@ pub(crate) struct Survey {
     duration_ns: u64,
     /// Records that the tracer had to drop, as far as the trace says.
     pub(crate) lost_records: u64,
+    /// What was recorded beside the program's own code, and why not the rest.
+    pub(crate) sources: Vec<Source>,
     /// With `--strict`: the rules of Go's validator that are broken.
     pub(crate) violations: Option<Violations>,
 }
@@ -149,7 +152,9 @@ impl Survey {
             violations: strict.then(Violations::default),
             ..Self::default()
         };
-        let outcome = survey.read(input);
+        let mut sources = Sources::default();
+        let outcome = survey.read(input, &mut sources);
+        survey.sources = sources.all();
         match outcome {
             Ok(()) => Ok((survey, None)),
             Err(error) => match error.cause {
@@ -159,7 +164,7 @@ impl Survey {
         }
     }
 
-    fn read(&mut self, input: input::Input) -> Result<(), ReadError> {
+    fn read(&mut self, input: input::Input, sources: &mut Sources) -> Result<(), ReadError> {
         let mut reader = reading::reader(input)?;
         self.version = Some(format!("go {}", reader.version()));
         let mut first_ns = None;
@@ -173,12 +178,19 @@ impl Survey {
             let begin_ns = *first_ns.get_or_insert(event.time.0);
             self.duration_ns = event.time.0.abs_diff(begin_ns);
             self.events += u64::from(event.kind.is_of_program());
+            sources.event(&event);
             match event.kind {
                 CompactKind::Sync { .. } if reader.generation() != last_generation => {
                     last_generation = reader.generation();
                     self.generations += u64::from(last_generation != 0);
                 }
-                CompactKind::SideData(()) => self.note(reader.side_record()),
+                CompactKind::SideData(()) => {
+                    let record = reader.side_record();
+                    record
+                        .into_iter()
+                        .for_each(|record| sources.side_record(record));
+                    self.note(record);
+                }
                 _ => {}
             }
         }

@@ -13,7 +13,7 @@
 //!
 //! Go's tools put a wait into the synchronisation profile if its reason contains `chan`, `sync` or
 //! `select`, and into the network profile if the reason is `network`. What the driver woke may have been a
-//! timer or a signal, so it is in neither there, and in the network profile of `exectrace` with its full name.
+//! timer or a signal, so it is in neither.
 
 use crate::ids::TaskId;
 
@@ -63,6 +63,12 @@ pub const OTHER_THREADS: &str = "other threads";
 /// Reason of a wait: the driver of the runtime woke the task. A socket or pipe became ready, a timer ended, or a
 /// signal or the end of a child process came. Concluded.
 pub const WOKEN_BY_DRIVER: &str = "network, timer or signal";
+/// Reason of a wait: the driver of the runtime woke the task after a wait that no source had ended, so its timer was
+/// over. Concluded.
+pub const WOKEN_BY_TIMER: &str = "sleep (woken by timer)";
+/// Reason of a wait: the driver of the runtime woke the task when a source was ready, and no timer was over: a
+/// socket or pipe became ready, or a signal or the end of a child process came. Concluded.
+pub const WOKEN_BY_SOURCE: &str = "network or signal";
 /// Reason of a wait: another async task woke it in its poll: a channel, a lock, a join. Concluded.
 pub const WOKEN_BY_TASK: &str = "sync (woken by task)";
 /// Reason of a wait: a thread that polls no async tasks woke it. Concluded.
@@ -125,6 +131,19 @@ pub const TOKIO_RUNTIMES: &str = "tokio.runtimes";
 /// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether the time that threads spend on a processor is
 /// sampled.
 pub const THREADS_CPU: &str = "threads.cpu";
+/// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether calls of the C library are recorded. As with the
+/// next ones, the value begins with `yes`, or is `no: ` with the reason and what to do.
+pub const SYSCALLS: &str = "syscalls";
+/// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether allocations are counted.
+pub const HEAP: &str = "heap";
+/// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether samples of what runs on the processors are taken.
+pub const CPU: &str = "cpu";
+/// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether the kernel is asked what it does with the
+/// threads. Keys of parts of it begin with this and a dot.
+pub const KERNEL: &str = "kernel";
+/// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether the process and its container are sampled.
+/// Keys of parts of it begin with this and a dot.
+pub const PROCESS: &str = "process";
 /// Key in [`Capabilities`](crate::SideRecord::Capabilities): what was recorded, or why nothing was.
 pub const RECORDED: &str = "recorded";
 
@@ -152,9 +171,8 @@ impl WaitSource {
     #[must_use]
     pub fn of(reason: &str) -> Self {
         match reason {
-            WOKEN_BY_DRIVER | WOKEN_BY_TASK | WOKEN_BY_THREAD | WOKEN_BY_BLOCKING => {
-                Self::Concluded
-            }
+            WOKEN_BY_DRIVER | WOKEN_BY_TIMER | WOKEN_BY_SOURCE | WOKEN_BY_TASK
+            | WOKEN_BY_THREAD | WOKEN_BY_BLOCKING => Self::Concluded,
             UNKNOWN_WAIT => Self::Unknown,
             _ => Self::Seen,
         }

@@ -72,11 +72,18 @@ fn the_conventions_of_recorder_and_readers_are_those_of_the_code() {
         TRACER_NAME,
         BACKGROUND_NAME,
         WOKEN_BY_DRIVER,
+        WOKEN_BY_TIMER,
+        WOKEN_BY_SOURCE,
         WOKEN_BY_TASK,
         WOKEN_BY_THREAD,
         WOKEN_BY_BLOCKING,
         UNKNOWN_WAIT,
         THREADS_CPU,
+        SYSCALLS,
+        HEAP,
+        CPU,
+        KERNEL,
+        PROCESS,
     ] {
         assert!(SPEC.contains(&format!("`{text}`")), "{text}");
     }

@@ -23,7 +23,8 @@ pub use pprof::PprofError;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ProfileKind {
-    /// Waiting for the network: Go's `net`.
+    /// Waiting for the network, as was seen: Go's `net`. What a driver is only known to have woken may have
+    /// waited for a timer or a signal, and is in `WaitByReason`.
     Network,
     /// Waiting for channels, locks and the like: Go's `sync`.
     Sync,

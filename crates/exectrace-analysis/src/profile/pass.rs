@@ -3,6 +3,7 @@
 //! Which time counts depends on the kind: see [`ProfileKind`].
 
 use exectrace_format::TaskId;
+use exectrace_format::conventions::NETWORK as NETWORK_WAIT;
 use exectrace_replay::{Goroutine, GoroutineState, Names, Next, Origin, Stack, Text, UserTask};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -160,10 +161,8 @@ impl ProfilePass {
             let sync = ["chan", "sync", "select"]
                 .iter()
                 .any(|part| text.contains(part));
-            let network = matches!(
-                text,
-                "network" | exectrace_format::conventions::WOKEN_BY_DRIVER
-            );
+            // What the driver woke may have waited for a timer or a signal.
+            let network = text == NETWORK_WAIT;
             u8::from(network) * NETWORK + u8::from(sync) * SYNC
         })
     }

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use exectrace_format::conventions::POLLING_TASKS;
-use exectrace_format::{CompactKind, GoId, ProcState, SideRecord, StateChange};
+use exectrace_format::{CompactKind, GoId, Metric, ProcState, SideRecord, StateChange};
 use exectrace_replay::{
     Clip, End, EndedRegion, GoroutineKind, GoroutineState, Input, Log, Names, Next, Observer,
     Origin, ProcChange, Range, Slot, Stack, State, StateSpan, Text, UserTask, Wake, between,
@@ -74,8 +74,10 @@ impl Analyzer {
                 }
             }
             CompactKind::UnreadableSideData(_) => overview.unreadable_side_data += 1,
-            CompactKind::Metric { .. }
-            | CompactKind::RangeBegin { .. }
+            CompactKind::Metric { metric, .. } => {
+                totals.facts.seen.heap |= metric == Metric::HeapAlloc;
+            }
+            CompactKind::RangeBegin { .. }
             | CompactKind::RangeActive { .. }
             | CompactKind::RangeEnd { .. } => {}
             _ => return,

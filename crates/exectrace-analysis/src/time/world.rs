@@ -66,9 +66,9 @@ impl World<'_> {
         self.is_of_go() && is_of_go_runtime(name)
     }
 
-    /// Whether the trace shows system calls: those of Go do, ours do not, unless one is there.
+    /// Whether the trace shows system calls: those of Go do, ours do where they were recorded.
     pub(crate) fn sees_syscalls(&self) -> bool {
-        self.facts.seen.syscalls || self.is_of_go()
+        self.facts.seen.syscalls || self.facts.sources.has_calls() || self.is_of_go()
     }
 
     /// Whether any task may run on the proc, as opposed to a thread's own: so it is with Go's workers,

@@ -352,11 +352,9 @@ fn a_tokio_program_means_to_us_what_it_means_to_go() {
     let [net, sync, syscall, sched] = &profiles[..] else {
         panic!("{} profiles", profiles.len());
     };
-    // Go's tool knows no waits that may be for the network or a timer, and takes a wake that was only
-    // concluded for one that was seen.
-    assert_contains(&net.1, &net.2, net.0);
+    // Go's tool takes a wake that was only concluded for one that was seen.
     assert_contains(&sched.2, &sched.1, sched.0);
-    for profiles in [sync, syscall] {
+    for profiles in [net, sync, syscall] {
         assert_profile_is_go_s(profiles);
     }
     assert!(!sync.1.samples.is_empty(), "it waits");

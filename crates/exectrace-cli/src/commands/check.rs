@@ -12,7 +12,7 @@ use super::findings::{self, Level};
 use crate::failure::{Status, Usage, remedy_of_reading};
 use crate::format::{Format, FormatArgument};
 use crate::input;
-use crate::output::{Out, json, printable, style, units};
+use crate::output::{Out, json, printable, sources, style, units};
 use crate::question::Page;
 use crate::reading;
 use crate::survey::{CheckDamage, Survey, Violations};
@@ -155,6 +155,9 @@ impl Verdict {
                 "  {style}{lost} records were dropped while recording{style:#}: the program was \
                  faster than its buffers"
             )?;
+        }
+        if self.survey.contents().is_some() {
+            sources::print(&self.survey.sources, "  ", out)?;
         }
         if let Some(error) = self.damage.as_ref().and_then(CheckDamage::error) {
             writeln!(out, "  try: {}", remedy_of_reading(&error.cause))?;

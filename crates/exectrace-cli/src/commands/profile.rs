@@ -62,7 +62,7 @@ enum Kind {
     Wait,
     /// Waiting, by reason: the reason is the leaf of each stack
     WaitByReason,
-    /// Waiting for the network
+    /// Waiting for the network, as was seen on the stack; wait-by-reason has what the driver woke otherwise
     Network,
     /// Waiting for channels, locks and the like
     Sync,
@@ -239,10 +239,14 @@ fn print(profile: &Profile, top: usize, page: &mut Page<'_>) -> anyhow::Result<(
     let whole = weights.fold(0, u64::saturating_add);
     let count: u64 = profile.samples.iter().map(|sample| sample.count).sum();
     if profile.samples.is_empty() {
-        return page.nothing(
-            "such time",
-            "async tasks that spend any, with a tracer that sees it",
-        );
+        let it_takes = match kind {
+            ProfileKind::Network => {
+                "async tasks whose stacks say that they wait for it; `--kind wait-by-reason` has what the driver \
+                 woke for another or an unknown reason"
+            }
+            _ => "async tasks that spend any, with a tracer that sees it",
+        };
+        return page.nothing("such time", it_takes);
     }
     let total = match kind {
         ProfileKind::Cpu => format!("{} samples", units::count(count)),

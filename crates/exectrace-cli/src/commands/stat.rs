@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
-use exectrace_analysis::{Footprint, KindAmount};
+use exectrace_analysis::{Footprint, KindAmount, Source};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -11,11 +11,11 @@ use crate::failure::Status;
 use crate::format::{Format, FormatArgument};
 use crate::input::{self, TraceArgument};
 use crate::output::table::{Cell, Table};
-use crate::output::{Out, bar, json, printable, style, units};
+use crate::output::{Out, bar, json, printable, sources, style, units};
 use crate::question::Page;
 use crate::reading;
 
-/// Show what the bytes of a trace are spent on, by kind of event
+/// Show what the bytes of a trace are spent on, by kind of event, and which sources it has
 ///
 /// Counts the contents of the file batch by batch, and does not look whether they make sense: that is
 /// what `check` is for.
@@ -42,6 +42,8 @@ pub(crate) struct StatDocument<'a> {
     batches: u64,
     /// The most bytes first.
     kinds: &'a [KindAmount],
+    /// What was recorded beside the program's own code, and why not the rest.
+    sources: &'a [Source],
     /// Where it cannot be read on, if that is so.
     damage: Option<StatDamage>,
 }
@@ -86,6 +88,7 @@ fn print_json(footprint: &Footprint, label: &str, out: &mut Out) -> anyhow::Resu
         generations: footprint.generations,
         batches: footprint.batches,
         kinds: &footprint.kinds,
+        sources: &footprint.sources,
         damage: footprint.damage.as_ref().map(|error| StatDamage {
             offset: error.offset,
             message: error.cause.to_string(),
@@ -138,6 +141,8 @@ fn print(footprint: &Footprint, label: &str, out: &mut Out) -> anyhow::Result<()
         table.row(cells);
     }
     page.table(&table, 0)?;
+    page.heading("Sources", "")?;
+    sources::print(&footprint.sources, "  ", page.out)?;
     page.out.flush()?;
     Ok(())
 }

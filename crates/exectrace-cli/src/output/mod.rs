@@ -6,6 +6,7 @@ pub(crate) mod gaps;
 pub(crate) mod growth;
 pub(crate) mod json;
 pub(crate) mod names;
+pub(crate) mod sources;
 pub(crate) mod style;
 pub(crate) mod table;
 pub(crate) mod units;
