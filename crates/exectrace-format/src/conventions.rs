@@ -141,6 +141,9 @@ pub const CPU: &str = "cpu";
 /// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether the kernel is asked what it does with the
 /// threads. Keys of parts of it begin with this and a dot.
 pub const KERNEL: &str = "kernel";
+/// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether the kernel reports when threads leave their
+/// processor.
+pub const KERNEL_SWITCHES: &str = "kernel.switches";
 /// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether the process and its container are sampled.
 /// Keys of parts of it begin with this and a dot.
 pub const PROCESS: &str = "process";

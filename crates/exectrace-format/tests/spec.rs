@@ -83,6 +83,7 @@ fn the_conventions_of_recorder_and_readers_are_those_of_the_code() {
         HEAP,
         CPU,
         KERNEL,
+        KERNEL_SWITCHES,
         PROCESS,
     ] {
         assert!(SPEC.contains(&format!("`{text}`")), "{text}");

@@ -11,6 +11,7 @@
 
 mod active;
 pub(crate) mod apply;
+mod budgets;
 mod generation;
 mod losses;
 mod pass;
@@ -41,6 +42,7 @@ use crate::thread::ThreadShared;
 use crate::thread_reader::ThreadReader;
 
 use active::{Active, Totals};
+use budgets::Budgets;
 use generation::Generation;
 use losses::Losses;
 use thread_times::ThreadTimes;
@@ -63,6 +65,7 @@ pub(crate) struct Flusher {
     spare_threads: Vec<&'static ThreadShared>,
     /// What was taken of the calls that no thread's sums have.
     sums_of_no_thread: [u64; CALLS],
+    budgets: Budgets,
     thread_times: ThreadTimes,
     conversion: Conversion,
     /// Where moments come from.
@@ -103,6 +106,7 @@ impl Flusher {
             losses: Losses::default(),
             spare_threads: Vec::new(),
             sums_of_no_thread: [0; CALLS],
+            budgets: Budgets::starting_at(now.sample.ns),
             thread_times: ThreadTimes::new(id),
             conversion: Conversion::starting_at(now.sample),
             take_moment,
@@ -202,6 +206,7 @@ impl Flusher {
         } else {
             self.skip_to_now();
             self.losses = Losses::from_now_on();
+            self.budgets = Budgets::starting_at(self.now.sample.ns);
             self.thread_times = ThreadTimes::new(self.id);
             let earlier = std::mem::take(&mut self.earlier);
             self.model = Some(new_model(self.id).with_earlier(earlier));
@@ -295,6 +300,7 @@ impl Flusher {
     fn report_losses(&mut self) {
         if let Some(model) = &mut self.model {
             self.losses.report(model);
+            self.budgets.report(model);
         }
     }
 

@@ -72,6 +72,8 @@
 #[cfg(not(loom))]
 mod annotation;
 #[cfg(not(loom))]
+mod budget;
+#[cfg(not(loom))]
 pub mod calls;
 #[cfg(not(loom))]
 mod capabilities;
@@ -156,6 +158,8 @@ pub use slot::TaskSlot;
 
 #[cfg(not(loom))]
 pub use annotation::{Region, Task, log, log_args, region};
+#[cfg(not(loom))]
+pub use budget::Source;
 #[cfg(not(loom))]
 pub use capabilities::{has_span_sources, set_capability, set_capability_by};
 #[cfg(all(feature = "__bench", not(loom)))]

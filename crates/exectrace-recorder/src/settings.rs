@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::budget::Source;
 use crate::table::Table;
 
 /// What can be set before the first recording starts.
@@ -18,6 +19,8 @@ pub struct Settings {
     memory_bytes: usize,
     call_threshold: Duration,
     socket_calls: bool,
+    /// Records a second, by the numbers of the sources.
+    budgets: [u64; Source::ALL.len()],
 }
 
 /// The default for [`Settings::memory_bytes`].
@@ -39,12 +42,19 @@ static CURRENT: Table<(Settings, bool)> = Table::new();
 
 impl Settings {
     /// The defaults: 64 MiB of memory; calls of the C library are recorded from a microsecond on, and those on
-    /// sockets counted.
+    /// sockets counted; the budgets that [`budget`](Self::budget) names.
     pub const fn new() -> Self {
+        let mut budgets = [0; Source::ALL.len()];
+        let mut place = 0;
+        while place < Source::ALL.len() {
+            budgets[place] = Source::ALL[place].default_budget();
+            place += 1;
+        }
         Self {
             memory_bytes: DEFAULT_MEMORY_BYTES,
             call_threshold: DEFAULT_CALL_THRESHOLD,
             socket_calls: false,
+            budgets,
         }
     }
 
@@ -80,6 +90,25 @@ impl Settings {
         self
     }
 
+    /// How many records a second a source may write, all threads together.
+    ///
+    /// A source that has more thins itself out within some tenths of a second: it writes one record in two, in four, and so on, and the
+    /// trace says how many it left out. Other sources go on. A source may save up the records of one second, so that short
+    /// bursts are whole. Of a source whose budget is 0 one record in a million is written.
+    ///
+    /// The defaults are 100,000 calls, 10,000 CPU samples, 10,000 allocation stacks and 20,000 switches of the kernel.
+    ///
+    /// ```
+    /// use exectrace_recorder::{Settings, Source};
+    ///
+    /// Settings::new().budget(Source::Calls, 10_000).apply()?;
+    /// # Ok::<(), exectrace_recorder::SettingsError>(())
+    /// ```
+    pub const fn budget(mut self, source: Source, records_a_second: u64) -> Self {
+        self.budgets[source as usize] = records_a_second;
+        self
+    }
+
     /// Makes these the settings of the process.
     ///
     /// # Errors
@@ -100,6 +129,15 @@ impl Settings {
             current.1 = true;
             current.0.clone()
         })
+    }
+
+    /// The settings of the process.
+    pub(crate) fn in_force() -> Self {
+        CURRENT.read().0.clone()
+    }
+
+    pub(crate) fn budget_of(&self, source: Source) -> u64 {
+        self.budgets[source as usize]
     }
 
     pub(crate) fn memory(&self) -> usize {

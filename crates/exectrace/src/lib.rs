@@ -153,7 +153,8 @@ mod init;
 
 pub use exectrace_recorder::{
     MAX_TEXT_BYTES, Recording, RecordingOptions, Region, Report, Settings, SettingsError,
-    SinkError, StartError, StopError, Task, is_enabled, log, log_args, name, note, region, start,
+    SinkError, Source, StartError, StopError, Task, is_enabled, log, log_args, name, note, region,
+    start,
 };
 
 /// The schedule of Tokio's runtimes: a method on a runtime's builder, and functions that spawn.

@@ -31,6 +31,9 @@ impl Flusher {
         }
         self.take_sums();
         self.sample();
+        if let Some(model) = &mut self.model {
+            self.budgets.pass(self.now.sample.ns, model);
+        }
         self.report_losses();
         self.write_group();
     }

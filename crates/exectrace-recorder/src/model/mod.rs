@@ -44,6 +44,7 @@ use exectrace_format::conventions::{
 use exectrace_format::{GroupCounts, Inferred, SideRecord, TaskId, ThreadId};
 use rustc_hash::FxHashMap;
 
+use crate::budget::Source;
 use crate::input::{Input, SpanKey, Upcoming};
 
 use calls::Calls;
@@ -94,6 +95,8 @@ pub(crate) struct Model {
     /// How often some thread lost records.
     losses: u64,
     counts: Counts,
+    /// What each source wrote since the flush thread last asked.
+    spent: [u64; Source::ALL.len()],
     /// The root frame of user tasks that carry a concurrent span.
     concurrent_span: FrameId,
     text: String,
@@ -116,6 +119,7 @@ impl Model {
             clones_ahead: FxHashMap::default(),
             losses: 0,
             counts: Counts::default(),
+            spent: Default::default(),
             text: String::new(),
         }
     }
@@ -350,6 +354,30 @@ impl Model {
             cpu_ns,
             wait_ns,
         });
+    }
+
+    /// Counts records of a source that has a budget.
+    #[allow(dead_code, reason = "the sources come one by one")]
+    #[inline]
+    pub(crate) fn spend(&mut self, source: Source, records: u64) {
+        self.spent[source as usize] += records;
+    }
+
+    /// How many records each source wrote since the last call.
+    pub(crate) fn take_spent(&mut self) -> [u64; Source::ALL.len()] {
+        std::mem::take(&mut self.spent)
+    }
+
+    /// A source left records out, as it had more than its budget.
+    pub(crate) fn thinned(&mut self, source: Source, records: u64) {
+        if records > 0 {
+            let time_ns = self.machine.emitter.time_ns();
+            self.machine.emitter.side(&SideRecord::Thinned {
+                time_ns,
+                source: source.name().into(),
+                records,
+            });
+        }
     }
 
     /// The user tasks that the tracer keeps open in every file.
