@@ -159,10 +159,31 @@ pub enum CallResult {
 impl CallResult {
     const FAILED: u64 = 1 << 63;
 
+    /// A wait of the class [`Driver`](CallClass::Driver) has ended: so many sources were ready, and it meant to wait
+    /// for `timeout_ms` milliseconds at most, or for ever if that is negative.
+    #[must_use]
+    pub const fn of_driver(ready: u32, timeout_ms: i32) -> Self {
+        let timeout = if timeout_ms < 0 {
+            0
+        } else {
+            timeout_ms as u64 + 1
+        };
+        Self::Done(ready as u64 | timeout << 32)
+    }
+
     fn to_word(self) -> u64 {
         match self {
             Self::Done(value) => value & !Self::FAILED,
             Self::Failed(errno) => Self::FAILED | u64::from(errno),
+        }
+    }
+
+    /// What [`of_driver`](Self::of_driver) made this of: how many sources were ready, and the milliseconds that
+    /// were meant to pass at most. A wait that failed, as a signal came, had none ready.
+    pub(crate) fn driver(self) -> (u64, Option<u64>) {
+        match self {
+            Self::Done(value) => (value & u64::from(u32::MAX), (value >> 32).checked_sub(1)),
+            Self::Failed(_) => (0, None),
         }
     }
 
@@ -409,7 +430,7 @@ impl OpenCall {
                 if took < THRESHOLD_TICKS.load(Ordering::Relaxed) {
                     count(buffer, shared, self.call, took);
                 } else if is_enabled() {
-                    let stack = stacks::of_call(took);
+                    let stack = stacks::of_call(self.began, took);
                     let operands = [took, result.to_word(), stack];
                     record_since(Kind::Call, self.call as u16, self.began, operands);
                 }

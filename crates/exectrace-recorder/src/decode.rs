@@ -245,12 +245,12 @@ impl Record<'_> {
 
     /// What a call says of the wakes after it, if it is one of a runtime's driver.
     pub(crate) fn driver_wait(&self) -> Option<Upcoming> {
-        let called = self.call(0);
-        let ready = match called.result {
-            CallResult::Done(ready) => ready,
-            CallResult::Failed(_) => return None,
-        };
-        (called.call?.class() == CallClass::Driver).then_some(Upcoming::Driver { ready })
+        let called = self.call(self.word(1));
+        let is_driver = called.call?.class() == CallClass::Driver;
+        is_driver.then_some(Upcoming::DriverWait {
+            took: called.took_ns,
+            result: called.result,
+        })
     }
 
     /// The fields that follow the word that counts them.

@@ -194,9 +194,11 @@ pub(crate) enum Upcoming {
     PollEnd,
     /// Parks, or unparks.
     Park(bool),
-    /// The thread has waited for the driver of its runtime; so many sources were ready.
-    Driver {
-        ready: u64,
+    /// The thread has waited for the driver of its runtime.
+    DriverWait {
+        /// Ticks that the wait took.
+        took: u64,
+        result: CallResult,
     },
     Wake(AsyncKey),
     WakeBy(WakerKey),

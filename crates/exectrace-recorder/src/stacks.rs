@@ -176,6 +176,9 @@ impl<'a> Observation<'a> {
     #[inline(always)]
     fn link(poll: &'a ObservedPoll) -> Self {
         ARENA.with(|arena| {
+            if !arena.stack.get().is_known() {
+                arena.stack.set(ThreadStack::of_this_thread());
+            }
             if let Some(outer) = arena.innermost() {
                 poll.outer.set(outer);
                 let free = outer.end.get();
@@ -228,11 +231,7 @@ pub(crate) fn is_observing() -> bool {
 pub(crate) fn capture(data: usize) {
     let own = walk::frame_pointer();
     ARENA.with(|arena| {
-        let mut stack = arena.stack.get();
-        if !stack.is_known() {
-            stack = ThreadStack::of_this_thread();
-            arena.stack.set(stack);
-        }
+        let stack = arena.stack.get();
         let Some(poll) = arena.innermost() else {
             return;
         };
@@ -246,11 +245,40 @@ pub(crate) fn capture(data: usize) {
     });
 }
 
-/// The stack of a call that took so many ticks, if the thread is in an observed poll: its hash, which is recorded
-/// as that of a wait is. 0 if there is none.
-pub(crate) fn of_call(took: u64) -> u64 {
-    let _ = took;
-    0
+/// A call that took fewer ticks has no stack, which would take a part of that to walk: some 70 ns at most.
+const MIN_CALL_TICKS: u64 = 4_000;
+
+/// The stack of a call that began at `began` and took so many ticks, if the thread is in an observed poll: its
+/// hash, which is recorded as that of a wait is. 0 if there is none.
+///
+/// Allocates nothing, on any thread and at any moment.
+#[inline]
+pub(crate) fn of_call(began: u64, took: u64) -> u64 {
+    if took >= MIN_CALL_TICKS && is_observing() {
+        walk_call(began)
+    } else {
+        0
+    }
+}
+
+/// Takes the stack of the caller's caller.
+#[inline(never)]
+fn walk_call(began: u64) -> u64 {
+    let own = walk::frame_pointer();
+    ARENA.with(|arena| {
+        // Where it is not known, it must be asked for, which may allocate.
+        let stack = arena.stack.get();
+        let Some(poll) = arena.innermost() else {
+            return 0;
+        };
+        let here = ptr::from_ref(&stack).addr();
+        let limit = ptr::from_ref(poll).addr();
+        let is_usable = stack.contains(here) && stack.contains(limit) && poll.frame >= limit;
+        match is_usable {
+            true => arena.take_call(poll, own, here, limit, began),
+            false => 0,
+        }
+    })
 }
 
 #[inline(never)]
@@ -282,9 +310,34 @@ impl StackArena {
             poll.stacks.set(MAX_STACKS - 1);
         }
         let at = usize::from(poll.end.get());
+        let Some((hash, count)) = self.walk(poll, own, here, limit) else {
+            return;
+        };
+        let last = usize::from(poll.last.get());
+        if poll.stacks.get() > 0 && self.arena[last].get() == hash {
+            return;
+        }
+        self.arena[at].set(hash);
+        self.arena[at + 1].set(count);
+        poll.last.set(at as u16);
+        poll.end.set((at + STACK_HEAD_WORDS) as u16 + count as u16);
+        poll.stacks.set(poll.stacks.get() + 1);
+    }
+
+    /// Keeps the addresses from the frame at `own` on behind what was taken of a poll. Returns their hash, and how
+    /// many they are.
+    #[inline(always)]
+    fn walk(
+        &self,
+        poll: &ObservedPoll,
+        own: usize,
+        here: usize,
+        limit: usize,
+    ) -> Option<(u64, u64)> {
+        let at = usize::from(poll.end.get());
         let room = ARENA_WORDS - at;
         if room < MIN_ROOM_WORDS {
-            return;
+            return None;
         }
         let mut places = self.arena[at + STACK_HEAD_WORDS..].iter().take(MAX_FRAMES);
         let (mut hash, mut count) = (0, 0);
@@ -305,18 +358,41 @@ impl StackArena {
         if !complete || count == 0 {
             // Relaxed: a count that guards nothing.
             BROKEN.fetch_add(1, Ordering::Relaxed);
-            return;
+            return None;
         }
-        let hash = finished(hash);
-        let last = usize::from(poll.last.get());
-        if poll.stacks.get() > 0 && self.arena[last].get() == hash {
-            return;
+        Some((finished(hash), count))
+    }
+
+    /// The hash of the stack of a call in a poll, which is not kept; records it if it is new.
+    #[inline(always)]
+    fn take_call(
+        &self,
+        poll: &ObservedPoll,
+        own: usize,
+        here: usize,
+        limit: usize,
+        began: u64,
+    ) -> u64 {
+        let Some((hash, count)) = self.walk(poll, own, here, limit) else {
+            return 0;
+        };
+        let at = usize::from(poll.end.get()) + STACK_HEAD_WORDS;
+        let addresses = &self.arena[at..at + count as usize];
+        let tag = tag(hash, crate::epoch());
+        let place = &self.reported[(hash >> 32) as usize % REPORTED_PLACES];
+        // The record stands before that of the call, and so has its time.
+        let is_reported = place.get() == tag
+            || record(
+                began,
+                hash,
+                addresses.len(),
+                addresses.iter().map(Cell::get),
+            )
+            .is_some();
+        if is_reported {
+            place.set(tag);
         }
-        self.arena[at].set(hash);
-        self.arena[at + 1].set(count);
-        poll.last.set(at as u16);
-        poll.end.set((at + STACK_HEAD_WORDS) as u16 + count as u16);
-        poll.stacks.set(poll.stacks.get() + 1);
+        hash
     }
 
     /// The hash of all that was taken; records it if it is new.
@@ -335,10 +411,9 @@ impl StackArena {
             };
             stacks += 1;
         }
-        // The tag differs from that of every other epoch, and is never 0.
-        let tag = hash ^ u64::from(epoch) << 32 | 1;
+        let tag = tag(hash, epoch);
         let place = &self.reported[(hash >> 32) as usize % REPORTED_PLACES];
-        if place.get() != tag && self.record(poll, hash, words, stacks).is_some() {
+        if place.get() != tag && self.record_all(poll, hash, words, stacks).is_some() {
             place.set(tag);
         }
         hash
@@ -365,14 +440,34 @@ impl StackArena {
     }
 
     #[cold]
-    fn record(&self, poll: &ObservedPoll, hash: u64, words: usize, stacks: usize) -> Option<()> {
-        let (mut reservation, ticks) = Reservation::begin(3 + words)?;
-        let fits = [head(Kind::StackIs, 0, ticks), hash, words as u64]
-            .into_iter()
-            .chain(self.words(poll, stacks))
-            .all(|word| reservation.push(word));
-        fits.then(|| reservation.finish())
+    fn record_all(
+        &self,
+        poll: &ObservedPoll,
+        hash: u64,
+        words: usize,
+        stacks: usize,
+    ) -> Option<()> {
+        record(0, hash, words, self.words(poll, stacks))
     }
+}
+
+/// Records what a hash stands for, with these ticks, or the present ones if they are 0.
+#[cold]
+fn record(ticks: u64, hash: u64, words: usize, addresses: impl Iterator<Item = u64>) -> Option<()> {
+    let (mut reservation, now) = Reservation::begin(3 + words)?;
+    let ticks = if ticks == 0 { now } else { ticks };
+    let fits = [head(Kind::StackIs, 0, ticks), hash, words as u64]
+        .into_iter()
+        .chain(addresses)
+        .all(|word| reservation.push(word));
+    fits.then(|| reservation.finish())
+}
+
+/// What stands for the hash of a stack that was recorded in an epoch: differs from that of every other epoch, and
+/// is never 0.
+#[inline(always)]
+fn tag(hash: u64, epoch: u32) -> u64 {
+    hash ^ u64::from(epoch) << 32 | 1
 }
 
 /// Odd, with no pattern: the golden ratio's fraction in 64 bits (Knuth, section 6.4).

@@ -77,7 +77,8 @@ impl Flusher {
         for reader in &mut self.readers {
             let thread = reader.index();
             reader.look(self.now.sample.ticks, |ticks, upcoming| {
-                model.look_ahead(|| self.conversion.to_ns(ticks), thread, upcoming);
+                let time_ns = |after| self.conversion.to_ns(ticks + after);
+                model.look_ahead(time_ns, thread, upcoming);
             });
         }
     }

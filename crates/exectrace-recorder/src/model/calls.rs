@@ -170,10 +170,7 @@ impl Model {
             return;
         };
         if call.class() == CallClass::Driver {
-            let ready = match called.result {
-                CallResult::Done(ready) => ready,
-                CallResult::Failed(_) => 0,
-            };
+            let (ready, _) = called.result.driver();
             self.machine.emitter.side(&SideRecord::DriverWait {
                 time_ns,
                 thread: id,

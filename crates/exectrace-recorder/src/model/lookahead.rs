@@ -9,6 +9,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use rustc_hash::FxHashMap;
 
 use super::threads::ThreadIndex;
+use crate::calls::CallResult;
 use crate::input::{AsyncKey, WakerKey};
 
 /// Who woke a task, as far as that shows what the task waited for.
@@ -16,6 +17,10 @@ use crate::input::{AsyncKey, WakerKey};
 pub(crate) enum WakerKind {
     /// A worker in its runtime's driver: input, output or a timer.
     Driver,
+    /// A worker in its runtime's driver, which had waited in vain for input and output: a timer.
+    Timer,
+    /// A worker in its runtime's driver, to which input, output or a signal came before any timer's time: that.
+    Source,
     /// Another async task.
     Task,
     /// A closure of the blocking pool, or its thread at the closure's end.
@@ -43,6 +48,8 @@ struct ThreadView {
     is_worker: bool,
     /// It runs a closure of the blocking pool, or did last: what it wakes then waited for the closure.
     blocking: bool,
+    /// Whom it wakes now that it is parked.
+    wakes_by: Option<WakerKind>,
 }
 
 /// See the module.
@@ -97,13 +104,28 @@ impl Lookahead {
     pub(crate) fn parks(&mut self, thread: ThreadIndex, parked: bool) {
         let looked = self.looked(thread);
         looked.parked = parked;
+        looked.wakes_by = None;
         looked.is_worker = true;
         looked.blocking = false;
     }
 
-    /// The thread has waited for the driver.
-    pub(crate) fn driver_waited(&mut self, thread: ThreadIndex, ready: u64) {
-        let _ = (self.looked(thread), ready);
+    /// The thread has waited for the driver, for so long: what it wakes until it waits again is due to that.
+    ///
+    /// A driver asks the kernel to wait until the next timer's time, in milliseconds rounded up. Before that, it can
+    /// only have been woken by a source; if none was ready, only timers are left. Otherwise it may be both.
+    pub(crate) fn driver_waited(&mut self, thread: ThreadIndex, took_ns: u64, result: CallResult) {
+        let (ready, timeout_ms) = result.driver();
+        let is_before_timers =
+            timeout_ms.is_none_or(|timeout_ms| took_ns / 1_000_000 + 1 < timeout_ms);
+        self.looked(thread).wakes_by = match (ready, is_before_timers) {
+            // A signal ended the wait: timers may be due or not.
+            (0, _) if matches!(result, CallResult::Failed(_)) => None,
+            // It only looked: who is woken next may have yielded before.
+            (0, _) if timeout_ms == Some(0) => Some(WakerKind::BetweenPolls),
+            (0, _) => Some(WakerKind::Timer),
+            (_, true) => Some(WakerKind::Source),
+            (_, false) => None,
+        };
     }
 
     pub(crate) fn wake(&mut self, thread: ThreadIndex, time_ns: u64, waker: Waker) {
@@ -113,7 +135,11 @@ impl Lookahead {
             .copied()
             .unwrap_or_default();
         let kind = match looked {
-            ThreadView { parked: true, .. } => WakerKind::Driver,
+            ThreadView {
+                parked: true,
+                wakes_by,
+                ..
+            } => wakes_by.unwrap_or(WakerKind::Driver),
             ThreadView { blocking: true, .. } => WakerKind::Blocking,
             ThreadView { polls: Some(_), .. } => WakerKind::Task,
             ThreadView {

@@ -151,11 +151,12 @@ impl Model {
 
     /// Says that a record was published, and will be applied sooner or later.
     ///
-    /// Each thread's records come here in their order, before any of them is applied.
+    /// Each thread's records come here in their order, before any of them is applied. `time_ns` is the time so many
+    /// ticks after the record.
     #[inline]
     pub(crate) fn look_ahead(
         &mut self,
-        time_ns: impl FnOnce() -> u64,
+        time_ns: impl Fn(u64) -> u64,
         thread: ThreadIndex,
         ahead: &Upcoming,
     ) {
@@ -166,14 +167,17 @@ impl Model {
             Upcoming::PollBegin { task, waited_ns } => {
                 lookahead.poll_begins(thread, task);
                 if let Some(waited_ns) = waited_ns {
-                    lookahead.woken_at(time_ns().saturating_sub(waited_ns), task);
+                    lookahead.woken_at(time_ns(0).saturating_sub(waited_ns), task);
                 }
             }
             Upcoming::PollEnd => lookahead.poll_ends(thread),
-            Upcoming::Driver { ready } => lookahead.driver_waited(thread, ready),
+            Upcoming::DriverWait { took, result } => {
+                let took_ns = time_ns(took).saturating_sub(time_ns(0));
+                lookahead.driver_waited(thread, took_ns, result);
+            }
             Upcoming::Park(parks) => lookahead.parks(thread, parks),
-            Upcoming::Wake(task) => lookahead.wake(thread, time_ns(), Waker::Task(task.task)),
-            Upcoming::WakeBy(waker) => lookahead.wake(thread, time_ns(), Waker::Known(waker)),
+            Upcoming::Wake(task) => lookahead.wake(thread, time_ns(0), Waker::Task(task.task)),
+            Upcoming::WakeBy(waker) => lookahead.wake(thread, time_ns(0), Waker::Known(waker)),
             Upcoming::WakerOf { task, waker } => lookahead.waker_of(waker, task),
         }
     }

@@ -5,8 +5,8 @@
 //! the earlier waits there.
 
 use exectrace_format::conventions::{
-    UNKNOWN_FILE, UNKNOWN_WAIT, WOKEN_BY_BLOCKING, WOKEN_BY_DRIVER, WOKEN_BY_TASK, WOKEN_BY_THREAD,
-    YIELD,
+    UNKNOWN_FILE, UNKNOWN_WAIT, WOKEN_BY_BLOCKING, WOKEN_BY_DRIVER, WOKEN_BY_SOURCE, WOKEN_BY_TASK,
+    WOKEN_BY_THREAD, WOKEN_BY_TIMER, YIELD,
 };
 use rustc_hash::FxHashMap;
 
@@ -40,6 +40,8 @@ pub(super) struct Waits {
     wakers: FxHashMap<(ChainId, FrameId), Option<WakerKind>>,
     resolver: Resolver,
     by_driver: NameId,
+    by_timer: NameId,
+    by_source: NameId,
     by_task: NameId,
     by_thread: NameId,
     by_blocking: NameId,
@@ -53,6 +55,8 @@ impl Waits {
             wakers: FxHashMap::default(),
             resolver: Resolver::new(),
             by_driver: names.intern_static(WOKEN_BY_DRIVER),
+            by_timer: names.intern_static(WOKEN_BY_TIMER),
+            by_source: names.intern_static(WOKEN_BY_SOURCE),
             by_task: names.intern_static(WOKEN_BY_TASK),
             by_thread: names.intern_static(WOKEN_BY_THREAD),
             by_blocking: names.intern_static(WOKEN_BY_BLOCKING),
@@ -68,6 +72,8 @@ impl Waits {
     fn reason_of(&self, kind: WakerKind) -> NameId {
         match kind {
             WakerKind::Driver => self.by_driver,
+            WakerKind::Timer => self.by_timer,
+            WakerKind::Source => self.by_source,
             WakerKind::Blocking => self.by_blocking,
             WakerKind::Task => self.by_task,
             WakerKind::Outside => self.by_thread,

@@ -103,7 +103,7 @@ fn a_clone_that_is_read_after_the_drop_it_preceded_keeps_the_span_open() {
     t.apply(T + 100, 0, new(1, 0, Parent::Root));
     // Thread 1 cloned before thread 0 dropped, but its counter is ahead.
     t.model
-        .look_ahead(|| T + 301, ThreadIndex(2), &Upcoming::Clone(span(1)));
+        .look_ahead(|_| T + 301, ThreadIndex(2), &Upcoming::Clone(span(1)));
     t.apply(T + 300, 0, Input::SpanDrop(span(1)));
     t.apply(T + 301, 1, Input::SpanClone(span(1)));
     t.apply(T + 5_000, 1, Input::SpanDrop(span(1)));

@@ -158,7 +158,7 @@ fn run(mut producers: Vec<Producer>) -> Trial {
             producer.publish(now);
             let thread = reader.index();
             reader.look(now, |ticks, upcoming| {
-                trial.model.look_ahead(|| ticks, thread, upcoming);
+                trial.model.look_ahead(|_| ticks, thread, upcoming);
             });
         }
         apply_records(&mut readers, watermark, &conversion, &mut trial.model);

@@ -1,10 +1,12 @@
 //! The model with records of the tests' own: no clock, no threads.
 
+mod calls;
 mod exact;
 mod merged;
 mod polled;
 mod polled_spans;
 mod random;
+mod schedule;
 mod true_spans;
 
 use exectrace_format::{ClockSnapshot, Reader, TraceEvent, TraceEventKind, Version, Writer};

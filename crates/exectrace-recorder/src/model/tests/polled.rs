@@ -4,60 +4,11 @@ use std::panic::Location;
 
 use exectrace_format::{GoState, Inferred, ProcState, SideRecord, StateChange};
 
+use super::schedule::{T, begin, end, play, spawn, states, unpark};
 use super::*;
 use crate::input::WakerKey;
 use crate::live_tasks::LiveTask;
 use crate::runtime::{AsyncTaskId, AsyncTaskKind, Runtime};
-
-const T: u64 = START_NS;
-
-fn spawn(number: u64, name: &'static str) -> Input<'static> {
-    Input::AsyncSpawn {
-        task: task(number),
-        kind: AsyncTaskKind::Future,
-        place: Location::caller(),
-        name: Some(name),
-    }
-}
-
-fn begin(number: u64) -> Input<'static> {
-    Input::PollBegin(task(number))
-}
-
-fn end(number: u64) -> Input<'static> {
-    Input::PollEnd {
-        task: task(number),
-        stack: 0,
-    }
-}
-
-fn unpark(worker: u64) -> Input<'static> {
-    Input::Unpark { runtime: 1, worker }
-}
-
-/// The states of the flow of this name: when, which, and why.
-fn states(events: &[TraceEvent], name: &str) -> Vec<(u64, GoState, String)> {
-    let mut wanted = None;
-    let mut states = Vec::new();
-    for event in events {
-        if let TraceEventKind::StateTransition {
-            change: StateChange::Go { go, to, .. },
-            reason,
-            stack,
-            ..
-        } = &event.kind
-        {
-            let root = stack.as_ref().and_then(|stack| stack.last());
-            if root.is_some_and(|root| &*root.function == name) {
-                wanted = Some(*go);
-            }
-            if wanted == Some(*go) {
-                states.push((ns(event), *to, reason.to_string()));
-            }
-        }
-    }
-    states
-}
 
 /// The states without their times.
 fn what(states: &[(u64, GoState, String)]) -> Vec<(GoState, &str)> {
@@ -65,33 +16,6 @@ fn what(states: &[(u64, GoState, String)]) -> Vec<(GoState, &str)> {
 }
 
 use GoState::{NotExist, Runnable, Running, Waiting};
-
-/// Applies records that a flush thread would look at first.
-fn play(trial: &mut Trial, records: &[(u64, u32, Input<'static>)]) {
-    for &(at, thread, input) in records {
-        let index = ThreadIndex(thread + 1);
-        let ahead = match input {
-            Input::PollBegin(task) => Upcoming::PollBegin {
-                task,
-                waited_ns: None,
-            },
-            Input::PollEnd { .. } => Upcoming::PollEnd,
-            Input::Wake(task) => Upcoming::Wake(task),
-            Input::WakeBy(waker) => Upcoming::WakeBy(waker),
-            Input::WakerOf { task, address } => Upcoming::WakerOf {
-                task,
-                waker: WakerKey::of_address(address),
-            },
-            Input::Park => Upcoming::Park(true),
-            Input::Unpark { .. } => Upcoming::Park(false),
-            _ => continue,
-        };
-        trial.model.look_ahead(|| T + at, index, &ahead);
-    }
-    for &(at, thread, input) in records {
-        trial.apply(T + at, thread, input);
-    }
-}
 
 #[test]
 fn a_task_waits_between_its_polls_and_runs_on_the_lane_of_the_worker() {

@@ -5,6 +5,8 @@ use std::panic::Location;
 use proptest::prelude::*;
 
 use super::*;
+use crate::calls::{Call, CallResult};
+use crate::input::Called;
 use crate::runtime::AsyncTaskKind;
 use crate::values::ValueType;
 
@@ -47,6 +49,13 @@ enum Action {
     LeafSpan(u64, u64, Parent, usize),
     /// A clone was published.
     CloneAhead(u64),
+    /// A call with this number, which took so long.
+    Call(u8, u64),
+    /// The thread is in a call with this number, since as long.
+    CallIsOpen(u8, u64),
+    /// The call that was said last to be open on the thread ends, having taken so long.
+    CallEnds(u64),
+    CallSum(u8),
     Group,
     Generation,
     File,
@@ -116,10 +125,43 @@ fn action() -> impl Strategy<Value = Action> {
         6 => (LEAF_IDS, 0..4u64, parent(), 0..FIELDS.len())
             .prop_map(|(id, site, parent, fields)| Action::LeafSpan(id, site, parent, fields)),
         1 => id().prop_map(Action::CloneAhead),
+        10 => (call(), 0..60_000u64).prop_map(|(call, took)| Action::Call(call, took)),
+        4 => (call(), 0..20_000u64).prop_map(|(call, since)| Action::CallIsOpen(call, since)),
+        4 => (0..60_000u64).prop_map(Action::CallEnds),
+        2 => call().prop_map(Action::CallSum),
         3 => Just(Action::Group),
         3 => Just(Action::Generation),
         1 => Just(Action::File),
     ]
+}
+
+/// The number of a call, mostly of a known one.
+fn call() -> impl Strategy<Value = u8> {
+    let known = [
+        Call::Read,
+        Call::Nanosleep,
+        Call::FutexWait,
+        Call::EpollWait,
+        Call::Send,
+    ];
+    prop_oneof![
+        20 => proptest::sample::select(known.to_vec()).prop_map(|call| call as u8),
+        1 => Just(63_u8),
+    ]
+}
+
+/// A call that began at this time, which names it.
+fn called(number: u8, began_ns: u64, took_ns: u64) -> Called {
+    Called {
+        call: Call::of_number(u64::from(number)),
+        began: began_ns,
+        took_ns,
+        result: match took_ns % 3 {
+            0 => CallResult::Failed(4),
+            _ => CallResult::Done(took_ns),
+        },
+        stack: 0,
+    }
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -196,8 +238,16 @@ fn input(action: &Action) -> Option<Input<'static>> {
         Action::Wake(id) => Input::Wake(task(id)),
         Action::Park => Input::Park,
         Action::Unpark(worker) => Input::Unpark { runtime: 1, worker },
+        Action::CallSum(call) => Input::CallSum {
+            call: u16::from(call),
+            calls: 3,
+            total_ns: 500,
+        },
         Action::LeafSpan(..)
         | Action::CloneAhead(_)
+        | Action::Call(..)
+        | Action::CallIsOpen(..)
+        | Action::CallEnds(_)
         | Action::Group
         | Action::Generation
         | Action::File => return None,
@@ -214,6 +264,7 @@ enum LeafSpans {
 fn run(steps: &[Step], leaf_spans: LeafSpans) -> Trial {
     let mut trial = Trial::new();
     let mut now_ns = START_NS;
+    let mut open_calls = [(0, 0); 4];
     for step in steps {
         now_ns = now_ns.saturating_add_signed(step.after_ns).max(START_NS);
         match (&step.action, input(&step.action)) {
@@ -221,7 +272,7 @@ fn run(steps: &[Step], leaf_spans: LeafSpans) -> Trial {
             (&Action::CloneAhead(id), _) => {
                 let index = ThreadIndex(step.thread + 1);
                 let ahead = Upcoming::Clone(span(id));
-                trial.model.look_ahead(|| now_ns, index, &ahead);
+                trial.model.look_ahead(|_| now_ns, index, &ahead);
             }
             (&Action::LeafSpan(id, name, parent, fields), _) => {
                 let mut new = new_span(id, name, parent);
@@ -230,7 +281,27 @@ fn run(steps: &[Step], leaf_spans: LeafSpans) -> Trial {
                 now_ns = times[3];
                 live(&mut trial, times, step.thread, new, leaf_spans);
             }
-            (Action::Group, _) => trial.group(),
+            (&Action::Call(call, took_ns), _) => {
+                let called = called(call, now_ns, took_ns);
+                trial.apply(now_ns, step.thread, Input::Call(called));
+            }
+            (&Action::CallIsOpen(number, since), _) => {
+                let began_ns = now_ns - since.min(now_ns - START_NS);
+                let index = trial.register(now_ns, step.thread);
+                if let Some(call) = Call::of_number(u64::from(number)) {
+                    open_calls[step.thread as usize] = (number, began_ns);
+                    trial.model.call_is_open(began_ns, index, call, began_ns);
+                }
+            }
+            (&Action::CallEnds(took_ns), _) => {
+                let (number, began_ns) = open_calls[step.thread as usize];
+                let called = called(number, began_ns, took_ns);
+                trial.apply(began_ns.max(START_NS), step.thread, Input::Call(called));
+            }
+            (Action::Group, _) => {
+                trial.model.come_to(now_ns);
+                trial.group();
+            }
             (Action::Generation, _) => trial.generation(now_ns),
             _ => trial.begin_file(now_ns),
         }
