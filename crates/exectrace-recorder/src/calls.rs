@@ -12,6 +12,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, compiler_fence};
 
+use crate::budget::Source;
 use crate::kinds::Kind;
 use crate::settings::CallSettings;
 use crate::thread::{ThreadShared, with_shared_anywhere};
@@ -200,6 +201,10 @@ static THRESHOLD_TICKS: AtomicU64 = AtomicU64::new(0);
 
 /// The same in nanoseconds, as it was set.
 static THRESHOLD_NS: AtomicU64 = AtomicU64::new(0);
+
+/// Calls that took so many ticks (some hundred microseconds and more of any clock in use) are recorded whatever the
+/// budget: there cannot be many of them.
+const ALWAYS_TICKS: u64 = 1_000_000;
 
 /// Calls that are counted and neither timed nor recorded, as bits.
 static ONLY_COUNTED: AtomicU64 = AtomicU64::new(socket_calls());
@@ -427,7 +432,9 @@ impl OpenCall {
         with_buffer(|buffer| {
             // There is none in a child that was forked inside the call.
             if let Some(shared) = buffer.shared() {
-                if took < THRESHOLD_TICKS.load(Ordering::Relaxed) {
+                if took < THRESHOLD_TICKS.load(Ordering::Relaxed)
+                    || (took < ALWAYS_TICKS && !buffer.share_of_calls.takes(Source::Calls))
+                {
                     count(buffer, shared, self.call, took);
                 } else if is_enabled() {
                     let stack = stacks::of_call(self.began, took);

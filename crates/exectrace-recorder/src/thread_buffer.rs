@@ -26,6 +26,7 @@ mod building;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, compiler_fence};
 
+use crate::budget::Share;
 use crate::chunk::{CHUNK_WORDS, Chunk, FULL, RESERVED_WORDS};
 use crate::kinds::Kind;
 use crate::record::head;
@@ -71,6 +72,8 @@ pub(crate) struct ThreadBuffer {
     shared: Cell<Option<&'static ThreadShared>>,
     /// The thread is in a call, or counts one: see `calls`.
     pub(crate) in_call: Cell<bool>,
+    /// What the thread may record of its calls.
+    pub(crate) share_of_calls: Share,
     /// Sums that were added to since a record last said how large they are: a bit for each.
     pub(crate) changed_sums: Cell<u64>,
 }
@@ -84,6 +87,7 @@ impl ThreadBuffer {
             unreported: Cell::new(false),
             shared: Cell::new(None),
             in_call: Cell::new(false),
+            share_of_calls: Share::new(),
             changed_sums: Cell::new(0),
         }
     }

@@ -88,10 +88,10 @@ fn who_sleeps_waits_and_who_reads_is_in_a_system_call() {
     thread::spawn(|| {
         let _region = region("caller");
         call(Call::Nanosleep, CallResult::Done(0), || {
-            thread::sleep(SLEEP)
+            thread::sleep(SLEEP);
         });
         call(Call::FutexWait, CallResult::Done(0), || {
-            thread::sleep(SLEEP)
+            thread::sleep(SLEEP);
         });
         call(Call::Read, CallResult::Failed(4), || thread::sleep(SLEEP));
         call(Call::Write, CallResult::Done(5), || ());

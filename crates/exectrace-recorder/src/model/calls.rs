@@ -16,6 +16,7 @@ use exectrace_format::{SideRecord, TaskId, ThreadId};
 use super::Model;
 use super::names::{FrameId, Leaf, NameId, Names};
 use super::threads::ThreadIndex;
+use crate::budget::Source;
 use crate::calls::{Call, CallClass, CallResult};
 use crate::input::Called;
 
@@ -92,6 +93,7 @@ impl Model {
     /// A call has ended, or will have when the model comes to that time.
     pub(super) fn call(&mut self, thread: ThreadIndex, called: Called) {
         let Some(call) = called.call else { return };
+        self.spend(Source::Calls, 1);
         let began_ns = self.machine.emitter.now_ns();
         if self.machine.call_of(thread) != Some(called.began) {
             self.machine.leave_call(thread);
@@ -233,6 +235,7 @@ impl Model {
         call: Call,
         (calls, total_ns): (u64, u64),
     ) {
+        self.spend(Source::Calls, 1);
         self.machine.emitter.side(&SideRecord::CallCounts {
             time_ns,
             thread,

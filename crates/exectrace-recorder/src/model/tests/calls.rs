@@ -38,7 +38,7 @@ fn worker_states(events: &[TraceEvent]) -> Vec<ProcState> {
         }
         _ => None,
     };
-    let worker = events.iter().filter_map(name).last().expect("a worker");
+    let worker = events.iter().rev().find_map(name).expect("a worker");
     let states = events.iter().filter_map(|event| match event.kind {
         TraceEventKind::StateTransition {
             change: StateChange::Proc { proc, to, .. },
@@ -245,7 +245,7 @@ fn who_waits_for_the_driver_waits_for_a_timer_or_a_source_if_the_driver_saw_whic
         let states = states(&events, "waits");
         let wait = states
             .iter()
-            .find(|(_, state, reason)| *state == Waiting && reason != "");
+            .find(|(_, state, reason)| *state == Waiting && !reason.is_empty());
         wait.map(|(.., reason)| reason.clone()).expect("a wait")
     };
     let driver = CallResult::of_driver;
