@@ -3,7 +3,9 @@
 //! A recorder says of each source in a capability whether it has it (`yes`, `yes, …`) or not (`no: why, and
 //! what to do`). Where it says nothing, the events themselves decide.
 
-use exectrace_format::conventions::{CPU, HEAP, KERNEL, PROCESS, SYSCALLS, THREADS_CPU};
+use exectrace_format::conventions::{
+    CPU, HEAP, KERNEL, PROCESS, SYSCALLS, SYSCALLS_NOT_SEEN, THREADS_CPU,
+};
 use exectrace_format::{
     CompactEvent, CompactKind, EventKind, GoState, Metric, SideRecord, StateChange,
 };
@@ -209,6 +211,10 @@ fn is_of_source(key: &str) -> bool {
 
 /// The source of a capability: its own name, or what it is a part of.
 fn source_of(key: &str) -> Option<&'static str> {
+    // It says what the source does not see, not whether a part of it is there.
+    if key == SYSCALLS_NOT_SEEN {
+        return None;
+    }
     let of = |known: &&Known| {
         let rest = key.strip_prefix(known.key);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))

@@ -134,6 +134,9 @@ pub const THREADS_CPU: &str = "threads.cpu";
 /// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether calls of the C library are recorded. As with the
 /// next ones, the value begins with `yes`, or is `no: ` with the reason and what to do.
 pub const SYSCALLS: &str = "syscalls";
+/// Key in [`Capabilities`](crate::SideRecord::Capabilities): system calls that are made in other ways, and what of
+/// them is in the program.
+pub const SYSCALLS_NOT_SEEN: &str = "syscalls.not_seen";
 /// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether allocations are counted.
 pub const HEAP: &str = "heap";
 /// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether samples of what runs on the processors are taken.

@@ -80,6 +80,7 @@ fn the_conventions_of_recorder_and_readers_are_those_of_the_code() {
         UNKNOWN_WAIT,
         THREADS_CPU,
         SYSCALLS,
+        SYSCALLS_NOT_SEEN,
         HEAP,
         CPU,
         KERNEL,

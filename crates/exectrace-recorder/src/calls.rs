@@ -10,6 +10,7 @@
 //! A signal handler may make calls at any moment, also in the middle of what is done here. So a thread first says
 //! that it is in a call, and who finds that said counts its call in atomics of the process and does nothing else.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, compiler_fence};
 
 use crate::budget::Source;
@@ -130,10 +131,11 @@ calls! {
     Sleep = 55, "sleep", Sleep;
     FutexWait = 56, "futex", Futex;
     PthreadJoin = 57, "pthread_join", Futex;
-    PthreadMutexLock = 58, "pthread_mutex_lock", Futex;
+    SemWait = 58, "sem_wait", Futex;
     PthreadCondWait = 59, "pthread_cond_wait", Futex;
     EpollWait = 60, "epoll_wait", Driver;
     EpollCtl = 61, "epoll_ctl", Socket;
+    Msync = 62, "msync", Syscall;
 }
 
 impl Call {
@@ -241,10 +243,25 @@ pub(crate) fn set_tick(ns_per_tick: f64) {
 /// Whether anything stands in for functions of the C library.
 static IS_LINKED: AtomicBool = AtomicBool::new(false);
 
+/// What gives keys and values of what is seen of calls.
+type Capabilities = fn() -> Vec<(&'static str, String)>;
+
+static CAPABILITIES: OnceLock<Capabilities> = OnceLock::new();
+
 /// Says that something stands in for functions of the C library, so that the flush thread keeps what threads need
-/// whose first record is of a call.
-pub fn announce() {
+/// whose first record is of a call. When a recording starts, `capabilities` is called on the flush thread, for what
+/// the trace says of them.
+///
+/// Allocates nothing, and may be called before `main`.
+pub fn announce(capabilities: fn() -> Vec<(&'static str, String)>) {
+    // Who comes second is the same: a program has one definition of each function.
+    let _ = CAPABILITIES.set(capabilities);
     IS_LINKED.store(true, Ordering::Relaxed);
+}
+
+/// What a trace says of the calls that are seen.
+pub(crate) fn capabilities() -> Vec<(&'static str, String)> {
+    CAPABILITIES.get().map_or_else(Vec::new, |values| values())
 }
 
 /// Whether [`announce`] was called.

@@ -1,5 +1,6 @@
 //! What the tracer says of itself at the begin of each trace: what it can see and what not.
 
+use crate::calls;
 use crate::control::note_about;
 use crate::span_source::numbers;
 use crate::table::Table;
@@ -37,6 +38,15 @@ pub fn set_capability_by(key: &'static str, value: fn() -> String) {
     say(key, Said::By(value));
 }
 
+/// Whether each of `texts` stands in the name of some symbol of this program: what is linked into it. `None` if the
+/// program was stripped of its symbols, or is of a kind that is not read.
+///
+/// Reads the names of all symbols: some milliseconds in a large program.
+#[must_use]
+pub fn symbols_contain(texts: &[&str]) -> Option<Vec<bool>> {
+    crate::resolve::symbols_contain(texts)
+}
+
 fn say(key: &'static str, said: Said) {
     note_about(key, &said.value());
     CAPABILITIES.change(|capabilities| {
@@ -72,6 +82,7 @@ pub(crate) fn all() -> Vec<(&'static str, String)> {
     ];
     let capabilities = CAPABILITIES.read();
     about.extend(capabilities.iter().map(|(key, said)| (*key, said.value())));
+    about.extend(calls::capabilities());
     about
 }
 

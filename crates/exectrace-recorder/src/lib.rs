@@ -161,7 +161,7 @@ pub use annotation::{Region, Task, log, log_args, region};
 #[cfg(not(loom))]
 pub use budget::Source;
 #[cfg(not(loom))]
-pub use capabilities::{has_span_sources, set_capability, set_capability_by};
+pub use capabilities::{has_span_sources, set_capability, set_capability_by, symbols_contain};
 #[cfg(all(feature = "__bench", not(loom)))]
 pub use clock::ticks;
 #[cfg(not(loom))]

@@ -235,7 +235,7 @@ fn calls_that_are_only_counted_belong_to_the_user_task_in_which_they_were_made()
 fn a_thread_that_makes_calls_and_nothing_else_is_recorded_with_its_name_until_it_ends() {
     const THREADS: usize = 300;
     let _turn = turn();
-    calls::announce();
+    calls::announce(Vec::new);
     let (recording, bytes) = record();
     // The descriptions that such threads need come with the first flush after that.
     let is_ready = || {

@@ -124,6 +124,10 @@ mod sealed;
 mod spawn;
 mod traced;
 
+// Mentioned, so that it is linked: its functions then take the place of the C library's.
+#[cfg(feature = "syscalls")]
+use exectrace_syscalls as _;
+
 pub mod reasons {
     #![doc = include_str!("../REASONS.md")]
 }

@@ -170,6 +170,14 @@ pub mod runtime {
     };
 }
 
+/// The calls of the C library that can block.
+///
+/// This is the crate `exectrace-syscalls`, which is empty but on Linux. Its documentation says which calls are seen.
+#[cfg(feature = "syscalls")]
+pub mod syscalls {
+    pub use exectrace_syscalls::{EntryPoint, entry_points};
+}
+
 /// For programs that have spans from another source than `tracing`.
 pub mod source {
     pub use exectrace_recorder::{

@@ -9,8 +9,10 @@
 //! step can do that elsewhere.
 //!
 //! `modules` knows what is mapped where, `symbols` reads a module's table, `names` makes symbols
-//! readable, `reason` says what a stack waits for, and `shown` which of its frames say so.
+//! readable, `reason` says what a stack waits for, and `shown` which of its frames say so. `linked` finds out
+//! what else is in the program.
 
+mod linked;
 mod modules;
 mod names;
 mod reason;
@@ -23,6 +25,7 @@ mod tests;
 use rustc_hash::FxHashMap;
 
 use crate::stacks::SEPARATOR;
+pub(crate) use linked::symbols_contain;
 use modules::Modules;
 pub(crate) use reason::JOIN;
 

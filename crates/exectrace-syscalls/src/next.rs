@@ -1,0 +1,63 @@
+//! The definitions that the entry points stand in front of, found by name.
+//!
+//! Rules:
+//!
+//! 1. A [`Next`] holds the address of a function that has the signature of its entry point: one of this crate at
+//!    first, then the next definition of the same name in the order in which the dynamic linker looks for names.
+//! 2. It changes from the one to the other once; both are right at any time, so no order is needed between the
+//!    store and the loads.
+
+use core::ffi::CStr;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+/// The function that an entry point calls.
+// The function comes first, for code that jumps there.
+#[repr(C)]
+#[derive(Debug)]
+pub(crate) struct Next {
+    function: AtomicPtr<()>,
+    name: &'static CStr,
+}
+
+impl Next {
+    /// `before` is called until the next definition of `name` is known. Both have the signature of the entry point.
+    pub(crate) const fn new(name: &'static CStr, before: *mut ()) -> Self {
+        Self {
+            function: AtomicPtr::new(before),
+            name,
+        }
+    }
+
+    /// The function to call.
+    #[inline(always)]
+    pub(crate) fn function(&self) -> *mut () {
+        // Rule 2.
+        self.function.load(Ordering::Relaxed)
+    }
+
+    /// Finds the next definition, and returns whether there is one.
+    pub(crate) fn resolve(&self) -> bool {
+        // SAFETY: the name ends with a zero.
+        let found = unsafe { libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()) };
+        if !found.is_null() {
+            // Rule 2.
+            self.function.store(found.cast(), Ordering::Relaxed);
+        }
+        !found.is_null()
+    }
+}
+
+/// What `dlerror` would say of a name that was not found is not the program's.
+pub(crate) fn forget_error() {
+    // SAFETY: it has no conditions; its text is not read.
+    let _ = unsafe { libc::dlerror() };
+}
+
+/// Whether who asks the dynamic linker for the name gets something else than the next definition: that is an entry
+/// point, as in a program. Those of a shared library come after the C library in that order.
+pub(crate) fn is_in_front(next: &Next) -> bool {
+    // SAFETY: the name ends with a zero.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, next.name.as_ptr()) };
+    !ptr::eq(found.cast(), next.function())
+}
