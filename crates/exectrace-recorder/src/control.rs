@@ -22,7 +22,7 @@ use crate::report::{Report, SinkError, StartError, StopError};
 use crate::settings::Settings;
 use crate::sink::RecordingSink;
 use crate::thread::thread_number;
-use crate::{clock, thread_buffer};
+use crate::{clock, heap, thread_buffer};
 
 /// How long a process that exits waits for its recordings to be written.
 const EXIT_PATIENCE: Duration = Duration::from_secs(5);
@@ -95,7 +95,8 @@ pub(crate) fn can_start() -> Result<(), StartError> {
 /// Starts a recording; returns when records are written.
 pub(crate) fn start(output: RecordingSink) -> Result<RecordingId, StartError> {
     can_start()?;
-    ensure_running()?;
+    thread_buffer::with_buffer(|buffer| buffer.do_own_work(ensure_running))?;
+    heap::settle();
     let reply = Reply::new();
     send(Command::Start(output, reply.clone()));
     reply.wait()

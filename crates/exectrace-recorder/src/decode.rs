@@ -17,6 +17,7 @@ use std::panic::Location;
 
 use crate::calls::{Call, CallClass, CallResult};
 use crate::chunk::{Chunk, ReadPosition};
+use crate::heap_sums::HeapSum;
 use crate::input::{AsyncKey, Called, CallsiteKey, FieldValues, NewSpan, SpanKey, Upcoming};
 use crate::kinds::{Kind, Words};
 use crate::record::{
@@ -172,6 +173,16 @@ impl Record<'_> {
 
     pub(crate) fn ticks(&self) -> u64 {
         self.peek.ticks
+    }
+
+    /// What a record of [`Kind::HeapSum`] says.
+    pub(crate) fn heap_sum(&self) -> HeapSum {
+        HeapSum {
+            allocated_bytes: self.word(1),
+            allocations: self.word(2),
+            freed_bytes: self.word(3),
+            frees: self.word(4),
+        }
     }
 
     /// The number in the record's head.

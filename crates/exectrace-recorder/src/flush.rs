@@ -24,7 +24,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use exectrace_format::conventions::{THREADS_CPU, TRACER_NAME};
+use exectrace_format::conventions::{HEAP, THREADS_CPU, TRACER_NAME};
 use exectrace_format::{ThreadId, Writer};
 
 use crate::calls::CALLS;
@@ -32,6 +32,7 @@ use crate::capabilities;
 use crate::clock::{Conversion, Moment};
 use crate::control::{Answer, Command, RecordingId};
 use crate::enabled::{self, lock};
+use crate::heap;
 use crate::live_tasks;
 use crate::model::{Earlier, Model, ThreadIndex};
 use crate::process::{self, Process};
@@ -209,9 +210,12 @@ impl Flusher {
             self.budgets = Budgets::starting_at(self.now.sample.ns);
             self.thread_times = ThreadTimes::new(self.id);
             let earlier = std::mem::take(&mut self.earlier);
-            self.model = Some(new_model(self.id).with_earlier(earlier));
+            let mut model = new_model(self.id).with_earlier(earlier);
+            model.heap_begins_with(heap::standing_bytes());
+            self.model = Some(model);
             self.generation = Generation::first(self.now);
         }
+        let was_heap_known = heap::is_in_use();
         let events = self.write_preamble(&mut output);
         if let Some(error) = output.error() {
             let error = error.clone();
@@ -226,6 +230,9 @@ impl Flusher {
         // What comes later in the new file is more than this by what happens from now on.
         self.sample_threads(true);
         enabled::set_enabled(true);
+        if !was_heap_known {
+            self.look_at_heap();
+        }
         Ok(id)
     }
 
@@ -240,6 +247,9 @@ impl Flusher {
         let mut preamble = Vec::new();
         let mut about = capabilities::all();
         about.push((THREADS_CPU, self.thread_times.about()));
+        if heap::is_in_use() {
+            about.push((HEAP, heap::about()));
+        }
         let (events, begin_ns) = model.preamble(number - 1, end_ns, &about, &mut preamble);
         model.begin_generation(number, end_ns);
         let mut bytes = Writer::header(output.version).to_vec();
@@ -248,6 +258,15 @@ impl Flusher {
         bytes.append(&mut preamble);
         output.write(&bytes);
         events
+    }
+
+    /// Says that allocations are counted, if one is seen to be. Until something records none is counted.
+    fn look_at_heap(&mut self) {
+        drop(std::hint::black_box(Box::new(0_u8)));
+        if heap::is_in_use() {
+            self.keep_spare_threads();
+            self.obey(Command::About(HEAP, heap::about()));
+        }
     }
 
     fn stop(&mut self, id: RecordingId) -> Result<Report, StopError> {

@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::panic::Location;
 
 use crate::calls::{Call, CallResult};
+use crate::heap_sums::HeapSum;
 use crate::runtime::AsyncTaskKind;
 use crate::span_source::Parent;
 use crate::values::{Value, Values};
@@ -165,6 +166,7 @@ pub(crate) enum Input<'a> {
         calls: u64,
         total_ns: u64,
     },
+    HeapSum(HeapSum),
     StackIs {
         hash: u64,
         /// Return addresses, leaf first.

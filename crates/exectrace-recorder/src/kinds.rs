@@ -241,6 +241,8 @@ kinds! { |record, scratch|
         calls: record.word(1),
         total_ns: record.word(2),
     };
+    /// bytes allocated so far, allocations, bytes freed, allocations freed
+    HeapSum = 32, Layout::fixed(5).end() => Input::HeapSum(record.heap_sum());
 }
 
 /// Numbers that the six bits of a head can hold.

@@ -93,6 +93,11 @@ mod file_lock;
 #[cfg(not(loom))]
 mod flush;
 #[cfg(not(loom))]
+#[cfg_attr(not(feature = "alloc"), path = "heap/none.rs")]
+mod heap;
+#[cfg(not(loom))]
+mod heap_sums;
+#[cfg(not(loom))]
 mod input;
 #[cfg(not(loom))]
 mod kinds;
@@ -170,6 +175,8 @@ pub use control::note;
 pub use enabled::{epoch, is_enabled, on_enabled_change};
 #[cfg(not(loom))]
 pub use fields::{Fields, MAX_TEXT_BYTES};
+#[cfg(all(feature = "alloc", not(loom)))]
+pub use heap::Allocator;
 #[cfg(not(loom))]
 pub use live_tasks::{keep_live_tasks, keeps_live_tasks};
 #[cfg(not(loom))]

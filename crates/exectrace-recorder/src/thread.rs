@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::calls::CallSums;
 use crate::chunk::FirstChunk;
+use crate::heap_sums::HeapSums;
 use crate::process;
 use crate::thread_buffer::{self, ThreadBuffer, lose_elsewhere};
 
@@ -46,6 +47,8 @@ pub(crate) struct ThreadShared {
     is_unguarded: AtomicBool,
     /// The calls of the thread.
     pub(crate) calls: CallSums,
+    /// What the thread has allocated and freed.
+    pub(crate) heap: HeapSums,
 }
 
 impl ThreadShared {
@@ -121,6 +124,7 @@ impl ThreadShared {
         self.ended.store(false, Ordering::Relaxed);
         self.is_unguarded.store(false, Ordering::Relaxed);
         self.calls.reset();
+        self.heap.reset();
         for word in &self.system_name {
             word.store(0, Ordering::Relaxed);
         }
@@ -162,7 +166,7 @@ pub(crate) fn with_shared<R>(
     buffer: &ThreadBuffer,
     f: impl FnOnce(&'static ThreadShared) -> R,
 ) -> Option<R> {
-    let result = GUARD.try_with(|guard| {
+    let register = |guard: &ExitGuard| {
         guard.is_set.set(true);
         let shared = buffer.shared().unwrap_or_else(|| {
             let shared = ThreadShared::register();
@@ -171,12 +175,13 @@ pub(crate) fn with_shared<R>(
         });
         // From now on the guard says that the thread ends.
         shared.is_unguarded.store(false, Ordering::Relaxed);
-        f(shared)
-    });
-    if result.is_err() {
+        shared
+    };
+    let shared = buffer.do_own_work(|| GUARD.try_with(register));
+    if shared.is_err() {
         lose_elsewhere();
     }
-    result.ok()
+    Some(f(shared.ok()?))
 }
 
 /// As [`with_shared`], at any moment: allocates nothing, and counts no loss.

@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, compiler_fence};
 
 use crate::budget::Share;
 use crate::chunk::{CHUNK_WORDS, Chunk, FULL, RESERVED_WORDS};
+use crate::heap_sums::HeapSums;
 use crate::kinds::Kind;
 use crate::record::head;
 use crate::thread::{ThreadShared, with_shared, with_shared_anywhere};
@@ -76,7 +77,14 @@ pub(crate) struct ThreadBuffer {
     pub(crate) share_of_calls: Share,
     /// Sums that were added to since a record last said how large they are: a bit for each.
     pub(crate) changed_sums: Cell<u64>,
+    /// Where the thread's allocations are counted; `None` where they are not, or not yet.
+    pub(crate) heap: Cell<Option<&'static HeapSums>>,
+    /// The thread is in the tracer's own work: what that allocates is not the program's.
+    is_in_own_work: Cell<bool>,
 }
+
+/// The bit of the thread's allocations in [`ThreadBuffer::changed_sums`]; those of calls are lower.
+pub(crate) const HEAP_CHANGED: u64 = 1 << 63;
 
 impl ThreadBuffer {
     const fn new() -> Self {
@@ -89,6 +97,8 @@ impl ThreadBuffer {
             in_call: Cell::new(false),
             share_of_calls: Share::new(),
             changed_sums: Cell::new(0),
+            heap: Cell::new(None),
+            is_in_own_work: Cell::new(false),
         }
     }
 
@@ -136,6 +146,30 @@ impl ThreadBuffer {
         self.shared.get().filter(|_| self.is_registered())
     }
 
+    /// From here on allocations are counted, if there is something to count them in.
+    fn count_allocations(&self) {
+        let shared = self.shared().filter(|_| !self.is_in_own_work.get());
+        self.heap.set(shared.map(|shared| &shared.heap));
+    }
+
+    /// Runs what is the tracer's own work and not the program's.
+    pub(crate) fn do_own_work<R>(&self, work: impl FnOnce() -> R) -> R {
+        let is_inner = self.is_in_own_work.replace(true);
+        self.heap.set(None);
+        compiler_fence(Ordering::SeqCst);
+        let result = work();
+        compiler_fence(Ordering::SeqCst);
+        self.is_in_own_work.set(is_inner);
+        self.count_allocations();
+        result
+    }
+
+    /// Whether what the thread does now is the tracer's own work.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn is_in_own_work(&self) -> bool {
+        self.is_in_own_work.get() || self.is_the_tracers()
+    }
+
     /// Whether the thread records nothing, as it is the tracer's own.
     pub(crate) fn is_the_tracers(&self) -> bool {
         self.is(State::Muted)
@@ -151,6 +185,7 @@ impl ThreadBuffer {
         self.chunk.set(&FULL);
         self.shared.set(Some(shared));
         self.changed_sums.set(0);
+        self.count_allocations();
         self.registered_in.set(process::number().wrapping_add(1));
     }
 }
@@ -184,6 +219,7 @@ pub(crate) fn end() -> Option<&'static ThreadShared> {
         }
         buffer.chunk.set(&FULL);
         buffer.shared.set(None);
+        buffer.heap.set(None);
         buffer.end(State::Ended);
         shared
     })
@@ -198,6 +234,7 @@ pub(crate) fn forget() {
     BUFFER.with(|buffer| {
         buffer.chunk.set(&FULL);
         buffer.shared.set(None);
+        buffer.heap.set(None);
         if buffer.is(State::Open) || buffer.is(State::Muted) {
             buffer.end(State::Slow);
         }
@@ -246,7 +283,10 @@ pub(crate) fn has_changed_sums() -> bool {
 pub(crate) fn report_sums() {
     let (changed, shared) = BUFFER.with(|buffer| (buffer.changed_sums.replace(0), buffer.shared()));
     if let Some(shared) = shared {
-        shared.calls.report(changed);
+        if changed & HEAP_CHANGED != 0 {
+            shared.heap.report();
+        }
+        shared.calls.report(changed & !HEAP_CHANGED);
     }
 }
 

@@ -7,6 +7,7 @@ use exectrace_format::ThreadId;
 use crate::calls::{CALLS, Call, Sum};
 use crate::chunk::Chunk;
 use crate::decode::{Cursor, Peek, Scratch};
+use crate::heap_sums::HeapSum;
 use crate::input::{Called, NewSpan, SpanKey, Upcoming};
 use crate::kinds::Kind;
 use crate::model::{LeafRecords, Model, ThreadIndex};
@@ -36,6 +37,8 @@ pub(crate) struct ThreadReader {
     reported: u64,
     /// What was taken of the sums of its calls; nothing as long as there were none.
     sums: SumsTaken,
+    /// What was taken of what it allocated.
+    heap: HeapSum,
     /// The call that the thread was in before the last look, and the last one that the model was given.
     open_call: Option<(u64, Call)>,
     given_call: u64,
@@ -84,6 +87,7 @@ impl ThreadReader {
             scratch: Scratch::default(),
             reported: 0,
             sums: SumsTaken::default(),
+            heap: HeapSum::default(),
             open_call: None,
             given_call: 0,
         }
@@ -154,6 +158,21 @@ impl ThreadReader {
         }
     }
 
+    /// What the thread has allocated since that was taken, if all its records were: then it belongs to what the
+    /// thread does now.
+    pub(crate) fn take_heap_sum(&mut self) -> Option<HeapSum> {
+        // Before looking for records: what it has counted after a record is not seen without that.
+        let sum = self.shared.heap.get();
+        let near = self.near;
+        let has_more = |cursors: &mut Cursors| {
+            cursors.peek(near).is_some() || cursors.looking.peek(near).is_some()
+        };
+        if sum == self.heap || self.cursors.as_mut().is_some_and(has_more) {
+            return None;
+        }
+        Some(self.heap.take(sum))
+    }
+
     /// Whether the last look found records that those before had not.
     pub(crate) fn has_news(&self) -> bool {
         self.has_news
@@ -207,6 +226,7 @@ impl ThreadReader {
         for &call in Call::ALL {
             self.sums.take(call, self.shared.calls.sum(call));
         }
+        self.heap.take(self.shared.heap.get());
         self.given_call = 0;
         if let Some(cursors) = &mut self.cursors {
             while let Some(peek) = cursors.peek(self.near) {
@@ -279,6 +299,7 @@ impl ThreadReader {
             scratch: &mut self.scratch,
             reported: &mut self.reported,
             sums: &mut self.sums,
+            heap: &mut self.heap,
         })
     }
 
@@ -314,6 +335,7 @@ pub(crate) struct NextRecord<'a> {
     scratch: &'a mut Scratch,
     reported: &'a mut u64,
     sums: &'a mut SumsTaken,
+    heap: &'a mut HeapSum,
 }
 
 impl NextRecord<'_> {
@@ -349,6 +371,12 @@ impl NextRecord<'_> {
         let Cursors { taking, looking } = &self.cursors;
         let leaf = LeafRecords::at(taking, self.peek, Some(looking))?;
         (leaf.ticks[3] <= until).then_some(leaf)
+    }
+
+    /// What its thread has allocated since that was taken, as it says.
+    pub(crate) fn take_heap_sum(&mut self) -> HeapSum {
+        let sum = self.cursors.taking.record(self.peek).heap_sum();
+        self.heap.take(sum)
     }
 
     /// How many records its thread has lost, as it says, that were not reported before.

@@ -145,6 +145,8 @@
 //!   crates, from Tokio's own spans and events. Costs 40 to 60 ns a poll while nothing records.
 //! - `tokio-schedule-latency`: with `--cfg tokio_unstable`, records when such tasks are woken, in runtimes whose
 //!   builder has `track_task_schedule_latency()`. Costs 50 ns a poll.
+//! - `alloc`: `Allocator`, a global allocator that counts what each async task and user task allocates, and how
+//!   many bytes are alive.
 
 #![forbid(unsafe_code)]
 
@@ -156,6 +158,9 @@ pub use exectrace_recorder::{
     SinkError, Source, StartError, StopError, Task, is_enabled, log, log_args, name, note, region,
     start,
 };
+
+#[cfg(feature = "alloc")]
+pub use exectrace_recorder::Allocator;
 
 /// The schedule of Tokio's runtimes: a method on a runtime's builder, and functions that spawn.
 ///

@@ -2,6 +2,7 @@
 
 use crate::clock::{Conversion, Segment};
 use crate::decode::Peek;
+use crate::heap_sums::HeapSum;
 use crate::input::{Input, SpanKey};
 use crate::kinds::Kind;
 use crate::merge::{Merge, Run};
@@ -126,6 +127,13 @@ impl Target<'_> {
                             total_ns: time_ns.saturating_sub(before_ns),
                         },
                     );
+                }
+            }
+            Kind::HeapSum => {
+                let grown = record.take_heap_sum();
+                if grown != HeapSum::default() {
+                    self.model.begin_record(time_ns);
+                    self.model.handle(thread, Input::HeapSum(grown));
                 }
             }
             _ => {

@@ -5,6 +5,7 @@ use super::apply::apply_records;
 use super::{Flusher, GROUP};
 use crate::calls::{self, Call};
 use crate::clock::{ClockSample, Conversion, measure_tick};
+use crate::heap;
 use crate::model::{Model, ThreadIndex};
 use crate::samplers;
 use crate::thread_reader::ThreadReader;
@@ -156,7 +157,7 @@ impl Flusher {
     }
 
     /// Sees to it that threads find descriptions which they need not allocate, if they may come to need one.
-    fn keep_spare_threads(&mut self) {
+    pub(super) fn keep_spare_threads(&mut self) {
         let spare = &self.process.spare_threads;
         while let Some(shared) = self.spare_threads.pop() {
             if let Err(shared) = spare.push(shared) {
@@ -164,7 +165,7 @@ impl Flusher {
                 return;
             }
         }
-        if calls::is_linked() {
+        if calls::is_linked() || heap::is_in_use() {
             while spare.push(Box::leak(Box::default())).is_ok() {}
         }
     }
@@ -194,6 +195,9 @@ impl Flusher {
         }
         self.readers = readers;
         self.take_sums_of_no_thread();
+        if let Some(model) = &mut self.model {
+            model.write_live_bytes();
+        }
     }
 
     fn take_sums_of(&mut self, reader: &mut ThreadReader) {
@@ -208,6 +212,12 @@ impl Flusher {
                 .saturating_sub(conversion.to_ns(now.ticks.saturating_sub(sum.ticks)));
             model.calls_counted(Some((thread, id)), call, sum.calls, total_ns);
         });
+        if let Some(sum) = reader.take_heap_sum() {
+            if !model.has_thread(thread) {
+                model.register_thread(now.ns, thread, id, reader.name());
+            }
+            model.allocated(Some((thread, id)), sum);
+        }
     }
 
     fn take_sums_of_no_thread(&mut self) {
@@ -218,6 +228,10 @@ impl Flusher {
             if let (Some(model), true) = (&mut self.model, grown > 0) {
                 model.calls_counted(None, call, grown, 0);
             }
+        }
+        let allocated = heap::take_elsewhere();
+        if let Some(model) = &mut self.model {
+            model.allocated(None, allocated);
         }
     }
 

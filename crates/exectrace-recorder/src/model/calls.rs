@@ -216,7 +216,7 @@ impl Model {
     }
 
     /// What runs on a thread, and the user task of its innermost region.
-    fn who_runs(&self, thread: ThreadIndex) -> (u64, TaskId) {
+    pub(super) fn who_runs(&self, thread: ThreadIndex) -> (u64, TaskId) {
         let Some(flow) = self.machine.current(thread) else {
             return (0, TaskId::BACKGROUND);
         };

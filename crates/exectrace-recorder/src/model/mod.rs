@@ -16,6 +16,7 @@ mod emitter;
 mod entering;
 mod files;
 mod flow;
+mod heap;
 mod in_call;
 mod lanes;
 mod leaf_span;
@@ -48,6 +49,7 @@ use crate::budget::Source;
 use crate::input::{Input, SpanKey, Upcoming};
 
 use calls::Calls;
+use heap::Heap;
 use lookahead::Waker;
 use names::{FrameId, Leaf};
 use polls::AsyncTasks;
@@ -97,6 +99,7 @@ pub(crate) struct Model {
     counts: Counts,
     /// What each source wrote since the flush thread last asked.
     spent: [u64; Source::ALL.len()],
+    heap: Heap,
     /// The root frame of user tasks that carry a concurrent span.
     concurrent_span: FrameId,
     text: String,
@@ -120,6 +123,7 @@ impl Model {
             losses: 0,
             counts: Counts::default(),
             spent: Default::default(),
+            heap: Heap::default(),
             text: String::new(),
         }
     }
@@ -127,6 +131,7 @@ impl Model {
     /// Begins generation `number` at `time_ns`. What is pending must have been taken.
     pub(crate) fn begin_generation(&mut self, number: u64, time_ns: u64) {
         self.machine.emitter.begin_generation(number, time_ns);
+        self.heap.begin_generation();
         self.end_what_losses_left_open();
     }
 
@@ -207,7 +212,10 @@ impl Model {
     /// Inlined, so that it is a plain call of the handler where the kind is known.
     #[inline(always)]
     pub(crate) fn handle(&mut self, thread: ThreadIndex, input: Input<'_>) {
-        let is_of_calls = matches!(input, Input::Call(_) | Input::CallSum { .. });
+        let is_of_calls = matches!(
+            input,
+            Input::Call(_) | Input::CallSum { .. } | Input::HeapSum(_)
+        );
         if !is_of_calls && self.machine.call_of(thread).is_some() {
             // A signal handler's: what it interrupted is over for the trace, as the format has no calls in calls.
             self.machine.leave_call(thread);
@@ -271,6 +279,7 @@ impl Model {
                 total_ns,
             } => self.call_sum(thread, call, calls, total_ns),
             Input::StackIs { hash, addresses } => self.stack_is(hash, addresses),
+            Input::HeapSum(sum) => self.heap_sum(thread, sum),
         }
     }
 

@@ -277,6 +277,13 @@ impl Machine {
         self.stop_lane(ThreadIndex::TRACER);
     }
 
+    /// Writes an event that needs a lane and no flow.
+    pub(crate) fn write_on_tracer_lane(&mut self, event: Event) {
+        self.hold_lane(ThreadIndex::TRACER);
+        self.event(ThreadIndex::TRACER, event);
+        self.stop_lane(ThreadIndex::TRACER);
+    }
+
     /// Has the tracer's thread run a flow that runs nowhere, to end what it has open, and then it: the
     /// format lets only what runs end.
     ///
