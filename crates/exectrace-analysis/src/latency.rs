@@ -88,13 +88,22 @@ impl LatencyPass {
             return;
         }
         let states = &mut self.group(flow.name).states;
+        let is_after_call = span.state == GoroutineState::Runnable && span.waits_in_call;
+        if is_after_call {
+            return;
+        }
         if span.is_wake_concluded {
             states.unseen_wakes += 1;
             return;
         }
         let durations = match (span.state, span.origin) {
             (GoroutineState::Waiting, _) => states.wait(span.reason),
-            (GoroutineState::Running, _) => &mut states.plain[RUN],
+            (GoroutineState::Running, _) => {
+                if let Some(poll) = &span.poll {
+                    states.plain[RUN].record(poll.inside);
+                }
+                return;
+            }
             (GoroutineState::Runnable, Origin::From(GoroutineState::Waiting)) => {
                 &mut states.plain[WAKE]
             }

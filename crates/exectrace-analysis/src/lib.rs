@@ -75,7 +75,7 @@ pub use profile::{PprofError, Profile, ProfileKind, ProfileSample, ProfileScope}
 pub use regions::{RegionInstance, RegionKind, Regions};
 pub use sight::{Aspect, Blind, FlowKind, Sight};
 pub use sources::{Source, Sources};
-pub use syscalls::{Syscall, SyscallInstance, Syscalls};
+pub use syscalls::{Calls, FailedCalls, PlaceCalls, Syscall, SyscallInstance, Syscalls, TaskCalls};
 pub use tasks::{Run, TaskGroup, TaskInstance, Tasks};
 pub use time::ThreadTime;
 pub use user_tasks::{

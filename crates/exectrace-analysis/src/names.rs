@@ -42,6 +42,13 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Whether the function is Tokio's or of Rust's standard library.
+    pub fn is_of_rust_library(&self) -> bool {
+        !is_of_program(&self.function)
+    }
+}
+
 fn is_go_wait(function: &str) -> bool {
     GO_WAITS.iter().any(|begin| function.starts_with(begin))
 }

@@ -61,7 +61,9 @@ impl Passes {
             regions: options.regions.then(|| RegionPass::new(top)),
             logs: options.logs.then(LogPass::default),
             profiles: (!options.profiles.is_empty()).then(|| ProfilePass::new(options, names)),
-            syscalls: options.syscalls.then(|| SyscallPass::new(top)),
+            syscalls: options
+                .syscalls
+                .then(|| SyscallPass::new(top, options.filter.is_about_spans())),
             gc: options.gc.then(GcPass::default),
             counters: options.counters.then(CounterPass::default),
             spans: (options.regions || !options.user_task_trees.is_empty()).then(Spans::default),
@@ -167,6 +169,9 @@ impl Passes {
             pass.flow_ends(world, flow);
         }
         if let Some(pass) = &mut self.profiles {
+            pass.flow_ends(flow);
+        }
+        if let Some(pass) = &mut self.syscalls {
             pass.flow_ends(flow);
         }
         if let Some(pass) = &mut self.watch {
@@ -332,6 +337,9 @@ impl Passes {
         if let Some(pass) = &mut self.counters {
             pass.side_record(world, record);
         }
+        if let Some(pass) = &mut self.syscalls {
+            pass.side_record(world, record);
+        }
     }
 
     /// Reports the spans that wait for what the trace does not have.
@@ -370,7 +378,8 @@ impl Passes {
         analysis.profiles = self
             .profiles
             .map_or_else(Vec::new, |pass| pass.finish(world));
-        analysis.syscalls = self.syscalls.map(|pass| pass.finish(world));
+        let is_filtered = !self.filter.is_empty();
+        analysis.syscalls = self.syscalls.map(|pass| pass.finish(world, is_filtered));
         analysis.gc = self.gc.map(|pass| pass.finish(world));
         analysis.counters = self.counters.map_or_else(Vec::new, CounterPass::finish);
         analysis.watched = self.watch.map_or_else(Vec::new, |pass| pass.finish(world));

@@ -75,7 +75,8 @@ pub struct Sources {
     /// What the recorder says, by capability.
     said: Vec<(String, String)>,
     left_out: Vec<(String, u64)>,
-    has_side_data: bool,
+    /// The trace says who wrote it, or what its procs are called. Go's traces do not.
+    is_described: bool,
     has_syscalls: bool,
     has_heap: bool,
     has_samples: bool,
@@ -85,8 +86,11 @@ pub struct Sources {
 impl Sources {
     /// A record of side data.
     pub fn side_record(&mut self, record: &SideRecord) {
-        self.has_side_data = true;
         match record {
+            // As the replay knows Go's traces.
+            SideRecord::GeneratedBy { .. } | SideRecord::ProcName { .. } => {
+                self.is_described = true;
+            }
             SideRecord::Capabilities { pairs } => {
                 for (key, value) in pairs.iter().filter(|(key, _)| is_of_source(key)) {
                     set(&mut self.said, key, |said| *said = value.to_string());
@@ -178,7 +182,7 @@ impl Sources {
             THREADS_CPU => self.has_thread_times,
             _ => false,
         };
-        match (is_seen, self.has_side_data) {
+        match (is_seen, self.is_described) {
             (true, _) => "yes".to_owned(),
             (false, true) => format!("no: recorded without; {}", known.remedy),
             (false, false) => format!("no: {}", known.of_go),
@@ -254,6 +258,10 @@ mod tests {
     #[test]
     fn what_the_recorder_says_of_a_source_counts_and_else_the_events() {
         let mut sources = Sources::default();
+        sources.side_record(&SideRecord::GeneratedBy {
+            name: "exectrace".into(),
+            version: "1".into(),
+        });
         sources.side_record(&capability(HEAP, "no: another allocator is set"));
         sources.side_record(&capability("kernel.perf", "no: refused (EACCES)"));
         sources.side_record(&capability(THREADS_CPU, "schedstat, of 8 threads"));

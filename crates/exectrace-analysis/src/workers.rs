@@ -69,7 +69,8 @@ pub struct Worker {
     pub busy_ns: u64,
     /// Running its thread's own code, which may have slept: that was not seen.
     pub own_code_ns: u64,
-    /// Held while its task is in a system call; `None` in traces that do not show them.
+    /// Held while its task is in a system call, or waits in a call of the C library; `None` in traces that do not
+    /// show them.
     pub syscall_ns: Option<u64>,
     /// Held by a thread, but neither of the two: looking for work.
     pub scheduling_ns: u64,
@@ -117,7 +118,7 @@ pub struct Thread {
     pub busy_ns: u64,
     /// Running its own code, which may have slept: that was not seen.
     pub own_code_ns: u64,
-    /// In system calls; `None` in traces that do not show them.
+    /// In system calls and in calls of the C library that wait; `None` in traces that do not show them.
     pub syscall_ns: Option<u64>,
     /// How many polls it ran.
     pub runs: u64,
@@ -160,6 +161,13 @@ impl WorkerPass {
             GoroutineState::Running => span.inside,
             GoroutineState::Unknown if span.is_own_code => span.inside,
             GoroutineState::Syscall => clip.between(span.begin, span.blocked),
+            // A worker of a runtime is kept meanwhile; other threads give theirs up.
+            GoroutineState::Waiting if span.waits_in_call => {
+                match world.is_shared_lane(span.proc.0) {
+                    true => span.inside,
+                    false => 0,
+                }
+            }
             _ => return,
         };
         let runs = span.state == GoroutineState::Running;
@@ -167,8 +175,12 @@ impl WorkerPass {
             let worker = self.worker(span.proc.0);
             if runs {
                 add_ns(&mut worker.busy_ns, busy);
+            }
+            if let Some(poll) = &span.poll {
                 worker.runs += 1;
-                worker.longest_run_ns = worker.longest_run_ns.max(busy);
+                worker.longest_run_ns = worker.longest_run_ns.max(poll.inside);
+            }
+            if runs {
                 if flow.time.last_lane != u64::MAX && flow.time.last_lane != span.proc.0 {
                     worker.migrations += 1;
                 }
@@ -185,7 +197,7 @@ impl WorkerPass {
             let thread = &mut thread.result;
             if runs {
                 add_ns(&mut thread.busy_ns, busy);
-                thread.runs += 1;
+                thread.runs += u64::from(span.poll.is_some());
             } else if span.is_own_code {
                 add_ns(&mut thread.own_code_ns, busy);
             } else {

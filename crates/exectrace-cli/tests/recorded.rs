@@ -69,6 +69,9 @@ fn what_was_recorded_is_answered_in_full() {
     assert_eq!(logs.lines().count(), 1, "{logs}");
     let check = answer(["check", path]);
     assert!(check.contains("written by exectrace "), "{check}");
+    assert!(check.contains("  heap: no: recorded without"), "{check}");
+    let calls = answer(["syscalls", path]);
+    assert!(calls.contains("the feature `syscalls`"), "{calls}");
     let text = answer(["summary", path]);
     assert!(
         !text.contains("background"),

@@ -108,6 +108,20 @@ pub const SLEEP: &str = "sleep";
 /// Reason of a wait, also of Go's: for a socket, or for what else the kernel reports as ready.
 pub const NETWORK: &str = "network";
 
+/// The calls of the C library in which whoever makes them waits for an instant or for another thread: the functions
+/// of the leaf frames of such waits, with [`UNKNOWN_FILE`]. Their reasons are [`SLEEP`] and [`SYNC`]. The go stays on
+/// its thread meanwhile.
+pub const WAITING_CALLS: [&str; 8] = [
+    "nanosleep",
+    "clock_nanosleep",
+    "usleep",
+    "sleep",
+    "futex",
+    "pthread_join",
+    "pthread_mutex_lock",
+    "pthread_cond_wait",
+];
+
 /// Go's reason for the wait of a goroutine that never runs again: what is open in it is over.
 pub const FOREVER: &str = "forever";
 /// Go's reason for a stop: the goroutine ran for its share of time.

@@ -12,7 +12,7 @@ use exectrace_replay::{GoroutineKind, Location, Names, Stack, Text};
 use rustc_hash::FxHashMap;
 
 use crate::names::Place;
-use crate::time::{Did, Flow, Gap, Mark, ThreadTime, TimeSpan, World};
+use crate::time::{Did, Flow, Gap, Mark, Poll, ThreadTime, TimeSpan, World};
 use crate::top::Top;
 
 use super::machine::{Machine, NOT_RECORDED};
@@ -101,15 +101,22 @@ impl LongRunWatch {
 
     #[inline]
     pub(super) fn run_ends(&mut self, world: &World<'_>, flow: &Flow<'_>, run: &TimeSpan<'_>) {
-        if run.duration() >= LONG_NS
+        if let Some(poll) = &run.poll
+            && poll.duration >= LONG_NS
             && let Some(gap) = flow.time.longest_gap.as_deref()
         {
-            self.judge(world, flow, run, gap);
+            self.judge(world, flow, (run, poll), gap);
         }
     }
 
     #[cold]
-    fn judge(&mut self, world: &World<'_>, flow: &Flow<'_>, run: &TimeSpan<'_>, gap: &Gap) {
+    fn judge(
+        &mut self,
+        world: &World<'_>,
+        flow: &Flow<'_>,
+        (run, poll): (&TimeSpan<'_>, &Poll),
+        gap: &Gap,
+    ) {
         let hands_over = gap
             .region
             .is_some_and(|(name, _)| name == self.block_in_place);
@@ -130,8 +137,8 @@ impl LongRunWatch {
             name: flow.name,
             root: flow.root,
             lane: run.proc.0,
-            begin: run.begin,
-            duration: run.duration(),
+            begin: poll.begin,
+            duration: poll.duration,
             gap: *gap,
             around: around.map(|(_, time)| time),
         };
@@ -303,5 +310,7 @@ fn in_words(names: &Names, mark: &Mark) -> String {
         Did::Log => "a log".to_owned(),
         Did::Wake => "a wake of another task".to_owned(),
         Did::Spawn => "a spawn".to_owned(),
+        Did::Call(call) => format!("the begin of {}", names.get(call)),
+        Did::CallEnd(call) => format!("the end of {}", names.get(call)),
     }
 }

@@ -60,7 +60,9 @@ impl ManyWakesWatch {
         kind.wakes += wakes;
         if wakes > kind.most {
             (kind.most, kind.task) = (wakes, flow.id.0);
-            (kind.begin, kind.duration) = (run.begin, run.duration());
+            if let Some(poll) = &run.poll {
+                (kind.begin, kind.duration) = (poll.begin, poll.duration);
+            }
             kind.lane = run.proc.0;
         }
     }

@@ -64,7 +64,7 @@ impl WatchPass {
     #[inline]
     pub(crate) fn leave(&mut self, world: &World<'_>, flow: &Flow<'_>, span: &TimeSpan<'_>) {
         match span.state {
-            GoroutineState::Running => {
+            GoroutineState::Running if span.poll.is_some() => {
                 self.long_run.run_ends(world, flow, span);
                 self.blocked_worker.run_ends(world, flow, span);
                 if let Some(lane) = self.lane(span.proc.0) {

@@ -3,7 +3,7 @@
 use crate::breakdown::Sums;
 use crate::histogram::Histogram;
 use crate::names::Places;
-use crate::time::{Flow, TimeSpan, World};
+use crate::time::{Flow, Poll, TimeSpan, World};
 use crate::top::Top;
 use exectrace_format::{ProcId, ThreadId};
 use exectrace_replay::{GoroutineKind, GoroutineState, Location, Next, Stack, Text};
@@ -83,7 +83,8 @@ impl TaskPass {
         }
         match span.state {
             GoroutineState::Running => {
-                let duration = span.inside;
+                let Some(poll) = &span.poll else { return };
+                let duration = poll.inside;
                 let group = self.group(flow);
                 group.yields += u64::from(span.next == Next::State(GoroutineState::Runnable));
                 if span.is_closed() {
@@ -91,7 +92,7 @@ impl TaskPass {
                 }
                 let wanted_by_group = group.longest_runs.wants(duration);
                 if wanted_by_group || self.longest_runs.wants(duration) {
-                    self.long_run(flow, span, duration);
+                    self.long_run(flow, span, poll);
                 }
             }
             GoroutineState::Runnable if span.is_wake_delay() && span.is_closed() => {
@@ -102,12 +103,13 @@ impl TaskPass {
     }
 
     #[cold]
-    fn long_run(&mut self, flow: &mut Flow<'_>, span: &TimeSpan<'_>, duration: u64) {
+    fn long_run(&mut self, flow: &mut Flow<'_>, span: &TimeSpan<'_>, poll: &Poll) {
+        let duration = poll.inside;
         let record = RunRecord {
             task: flow.id.0,
             name: flow.name,
             user_task: flow.user_task().0,
-            begin: span.begin,
+            begin: poll.begin,
             duration,
             worker: span.proc,
             thread: span.thread,

@@ -106,6 +106,43 @@ fn ready_in(flow: &mut Flow<'_>, totals: &mut Totals, ready_in: Option<u32>) {
     }
 }
 
+/// A flow ends a run: with it a poll ends, unless it makes a call in the middle of that.
+#[inline(always)]
+fn run_ends(state: &State, flow: &mut Flow<'_>, span: &mut TimeSpan<'_>, clip: Clip) {
+    // In Go's tools a run ends at each call, and a goroutine is in the hands of its scheduler then.
+    let is_in_poll = span.enters_call && !state.is_of_go();
+    let mark = Mark {
+        did: match is_in_poll {
+            true => Did::Call(called(state, span.own_end_stack)),
+            false => Did::End,
+        },
+        time: span.end,
+        stack: span.end_stack,
+    };
+    let innermost = Innermost::of(&flow.regions);
+    flow.marks(mark, innermost);
+    let since = flow.time.poll_since.take().unwrap_or(span.begin);
+    match is_in_poll {
+        true => flow.time.poll_since = Some(since),
+        // Of a thread's own code it is not known when it ran.
+        false if span.state == GoroutineState::Running => span.ends_poll(since, clip),
+        false => {}
+    }
+}
+
+/// The call in which a stack ends.
+fn called(state: &State, stack: Stack) -> Text {
+    let leaf = state.names().locations(stack).next();
+    leaf.map_or(Text::EMPTY, |leaf| leaf.function)
+}
+
+/// A flow begins a call: what its pool has to wait meanwhile counts from now on.
+fn call_begins(flow: &mut Flow<'_>, totals: &Totals) {
+    if let Some(pool) = flow.time.pool {
+        flow.time.ready_at_call = totals.slack.ready_ns(pool, totals.now);
+    }
+}
+
 impl Observer for Analyzer {
     type Error = Infallible;
 
@@ -172,16 +209,10 @@ impl Observer for Analyzer {
                 self.passes.executes(state, &mut flow, executes_next);
             }
         }
-        if span.state == GoroutineState::Running {
-            let mark = Mark {
-                did: Did::End,
-                time: span.end,
-                stack: span.end_stack,
-            };
-            let innermost = Innermost::of(&flow.regions);
-            flow.marks(mark, innermost);
+        let mut span = TimeSpan::new(span, totals.clip);
+        if span.whole().state == GoroutineState::Running {
+            run_ends(state, &mut flow, &mut span, totals.clip);
         }
-        let span = TimeSpan::new(span, totals.clip);
         charge(&mut flow, &span, totals.clip);
         match span.next {
             Next::End => ready_in(&mut flow, totals, None),
@@ -198,6 +229,10 @@ impl Observer for Analyzer {
         let Some(wait) = wake.wait else {
             return Ok(());
         };
+        if state.goroutines().at(slot).waits_in_call {
+            // Nobody woke it: its call is over.
+            return Ok(());
+        }
         if state.goroutines().at(slot).kind != GoroutineKind::Thread {
             self.totals.facts.seen.wake(wake.is_concluded);
         }
@@ -235,13 +270,23 @@ impl Observer for Analyzer {
         ready_in(&mut flow, totals, pool);
         match goroutine.state {
             GoroutineState::Running => {
-                flow.run_begins(state.now());
+                match flow.time.poll_since {
+                    Some(_) => flow.call_ends(state.now()),
+                    None => flow.run_begins(state.now()),
+                }
                 if flow.time.pool_proc != Some(goroutine.proc.0) {
                     flow.time.pool_proc = Some(goroutine.proc.0);
                     flow.time.pool = World { state, totals }.pool(goroutine.proc.0);
                 }
             }
-            GoroutineState::Syscall => totals.facts.seen.syscalls = true,
+            GoroutineState::Syscall => {
+                totals.facts.seen.syscalls = true;
+                call_begins(&mut flow, totals);
+            }
+            GoroutineState::Waiting if goroutine.waits_in_call => {
+                totals.facts.seen.syscalls = true;
+                call_begins(&mut flow, totals);
+            }
             GoroutineState::Waiting if goroutine.ended.is_some() => {
                 close(&mut flow, state.now(), totals.clip);
             }

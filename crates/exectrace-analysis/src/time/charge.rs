@@ -15,10 +15,14 @@ pub(super) fn charge(flow: &mut Flow<'_>, span: &TimeSpan<'_>, clip: Clip) {
     let time = &mut *flow.time;
     match span.state {
         GoroutineState::Running => {
-            time.runs += 1;
-            time.longest_run = time.longest_run.max(span.inside);
+            if let Some(poll) = &span.poll {
+                time.runs += 1;
+                time.longest_run = time.longest_run.max(poll.inside);
+            }
         }
-        GoroutineState::Waiting => time.wakes += u64::from(span.is_closed()),
+        GoroutineState::Waiting if !span.waits_in_call => {
+            time.wakes += u64::from(span.is_closed());
+        }
         _ => {}
     }
     if !flow.goroutine.waits_forever() {

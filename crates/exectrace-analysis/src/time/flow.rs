@@ -21,6 +21,10 @@ pub(crate) struct Charge {
     pub(super) is_closed: bool,
     /// Open ranges of garbage collection, with their begin.
     pub(crate) ranges: Vec<(Text, i64)>,
+    /// Since when it is polled, while it is in a call in the middle of the poll, or has made one in it.
+    pub(super) poll_since: Option<i64>,
+    /// How long the tasks of its pool had been ready when the call began that it is in, all together.
+    pub(crate) ready_at_call: u64,
     pub(crate) runs: u64,
     pub(crate) longest_run: u64,
     pub(crate) wakes: u64,

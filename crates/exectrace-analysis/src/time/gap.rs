@@ -25,6 +25,10 @@ pub(crate) enum Did {
     /// It woke another flow.
     Wake,
     Spawn,
+    /// It began this call.
+    Call(Text),
+    /// This call was over.
+    CallEnd(Text),
 }
 
 /// A record in a run.
@@ -60,6 +64,19 @@ impl Flow<'_> {
             ..Mark::default()
         };
         self.time.longest_gap = None;
+    }
+
+    /// The flow runs on after a call in the middle of a poll. The call is no gap.
+    pub(super) fn call_ends(&mut self, now: i64) {
+        let call = match self.time.last_mark.did {
+            Did::Call(call) => call,
+            _ => Text::EMPTY,
+        };
+        self.time.last_mark = Mark {
+            did: Did::CallEnd(call),
+            time: now,
+            stack: self.time.last_mark.stack,
+        };
     }
 
     /// The flow, which runs, recorded something. `innermost` is the innermost region until then.

@@ -23,6 +23,6 @@ pub(crate) use gap::{Did, Gap, Mark};
 pub(crate) use processors::Processors;
 pub use processors::ThreadTime;
 pub(crate) use regions::RegionTime;
-pub(crate) use span::TimeSpan;
+pub(crate) use span::{Poll, TimeSpan};
 pub(crate) use tracing_spans::{BegunTask, Part, Spans, WholeSpan};
 pub(crate) use world::{Totals, World};

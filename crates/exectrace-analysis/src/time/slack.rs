@@ -25,14 +25,36 @@ struct Pool {
     idle: i64,
     /// Since when there are both.
     since: Option<i64>,
+    /// How long tasks were ready until `ready_until`, all together.
+    ready_ns: u64,
+    ready_until: i64,
+}
+
+impl Pool {
+    /// How long tasks were ready until now, all together.
+    #[inline]
+    fn ready_ns(&self, now: i64) -> u64 {
+        let tasks = u64::try_from(self.runnable).unwrap_or(0);
+        let more = between(self.ready_until, now).saturating_mul(tasks);
+        self.ready_ns.saturating_add(more)
+    }
 }
 
 impl Slack {
     /// The number of ready tasks changes.
     #[inline]
     pub(crate) fn runnable(&mut self, pool: u32, change: i64, now: i64, begin: i64, clip: Clip) {
-        self.pool(pool).runnable += change;
+        let counted = self.pool(pool);
+        counted.ready_ns = counted.ready_ns(now);
+        counted.ready_until = now;
+        counted.runnable += change;
         self.settle(pool, now, begin, clip);
+    }
+
+    /// How long the tasks of a pool were ready until now, all together.
+    pub(crate) fn ready_ns(&self, pool: u32, now: i64) -> u64 {
+        let pool = self.pools.get(pool as usize);
+        pool.map_or(0, |pool| pool.ready_ns(now))
     }
 
     /// The number of sleeping shared workers changes.

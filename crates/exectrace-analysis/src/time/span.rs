@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use exectrace_replay::{Clip, GoroutineState, StateSpan};
+use exectrace_replay::{Clip, GoroutineState, StateSpan, between};
 
 /// The time that a flow spent in one state, and how much of it counts.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +11,17 @@ pub(crate) struct TimeSpan<'a> {
     /// The state as far as it was seen: unknown for a thread's own code.
     pub(crate) state: GoroutineState,
     /// How many nanoseconds of it lie in the part of the trace that counts.
+    pub(crate) inside: u64,
+    /// The poll that ends with it.
+    pub(crate) poll: Option<Poll>,
+}
+
+/// A poll of an async task, with the calls that it made; of a goroutine of Go, a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Poll {
+    pub(crate) begin: i64,
+    pub(crate) duration: u64,
+    /// How much of it lies in the part of the trace that counts.
     pub(crate) inside: u64,
 }
 
@@ -21,7 +32,18 @@ impl<'a> TimeSpan<'a> {
             span,
             state: span.seen_state(),
             inside: clip.between(span.begin, span.end),
+            poll: None,
         }
+    }
+
+    /// A poll ends with it that began then.
+    #[inline]
+    pub(super) fn ends_poll(&mut self, begin: i64, clip: Clip) {
+        self.poll = Some(Poll {
+            begin,
+            duration: between(begin, self.span.end),
+            inside: clip.between(begin, self.span.end),
+        });
     }
 
     /// The span of time itself, which can be kept.

@@ -1,5 +1,6 @@
 //! Traces made up for a purpose, small enough to work out by hand what is to be found in them.
 
+mod calls;
 mod findings;
 mod machine;
 mod numbers;

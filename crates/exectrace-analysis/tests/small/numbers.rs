@@ -614,7 +614,11 @@ fn workers_are_busy_searching_or_in_calls() {
     );
     let calls = analysis.syscalls.expect("asked for").by_name;
     assert_eq!(
-        (calls[0].name.as_str(), calls[0].count, calls[0].total_ns),
+        (
+            calls[0].name.as_str(),
+            calls[0].calls.count,
+            calls[0].calls.total_ns
+        ),
         ("read", 1, 30)
     );
 }

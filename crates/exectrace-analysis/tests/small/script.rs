@@ -240,6 +240,63 @@ impl Script {
         self.event(end, thread, "GoSyscallEnd".to_owned())
     }
 
+    /// What runs on the thread waits in a call, and runs on there.
+    pub(crate) fn waits_in_call(
+        &mut self,
+        (begin, end): (u64, u64),
+        thread: u64,
+        go: u64,
+        (reason, at): (&str, &str),
+    ) -> &mut Self {
+        self.block(begin, thread, reason, at)
+            .wake(end - 1, thread, go)
+            .start(end, thread, go)
+    }
+
+    /// The call of a flow that began then has failed.
+    pub(crate) fn failed(&mut self, begin: u64, go: u64, errno: u64) -> &mut Self {
+        self.record(15, &[1_000 + begin, go, errno], None)
+    }
+
+    /// Calls of a flow were counted: how many, and how long they took.
+    pub(crate) fn counted(
+        &mut self,
+        time: u64,
+        go: u64,
+        call: &str,
+        (calls, total): (u64, u64),
+    ) -> &mut Self {
+        let rest = (call, [calls, total]);
+        self.record(14, &[1_000 + time, 1, go, 0], Some(rest))
+    }
+
+    /// The trace says something of itself.
+    pub(crate) fn capability(&mut self, key: &str, value: &str) -> &mut Self {
+        let mut fields = vec![1];
+        for text in [key, value] {
+            number(text.len() as u64, &mut fields);
+            fields.extend_from_slice(text.as_bytes());
+        }
+        let mut record = vec![1, fields.len() as u8];
+        record.append(&mut fields);
+        self.records.push(record);
+        self
+    }
+
+    fn record(&mut self, kind: u8, first: &[u64], rest: Option<(&str, [u64; 2])>) -> &mut Self {
+        let mut fields = Vec::new();
+        first.iter().for_each(|&value| number(value, &mut fields));
+        if let Some((text, values)) = rest {
+            number(text.len() as u64, &mut fields);
+            fields.extend_from_slice(text.as_bytes());
+            values.iter().for_each(|&value| number(value, &mut fields));
+        }
+        let mut record = vec![kind, fields.len() as u8];
+        record.append(&mut fields);
+        self.records.push(record);
+        self
+    }
+
     pub(crate) fn task(
         &mut self,
         time: u64,

@@ -19,6 +19,8 @@ struct Change {
     own_stack: Stack,
     /// The innermost function of the stack of a wake, where the recorder marks wakes.
     leaf: Text,
+    /// What it enters is a wait in a call.
+    waits_in_call: bool,
 }
 
 impl Replay {
@@ -45,7 +47,7 @@ impl Replay {
         {
             return Ok(());
         }
-        let change = Change {
+        let mut change = Change {
             from,
             to,
             reason: state.names.text(tables, reason),
@@ -55,7 +57,12 @@ impl Replay {
                 false => state.names.stack(tables, own_stack),
             },
             leaf,
+            waits_in_call: false,
         };
+        if to == GoState::Waiting {
+            let own = change.own_stack;
+            change.waits_in_call = state.marks.ends_in_waiting_call(&state.names, own);
+        }
         let slot = match known {
             Some(slot) => slot,
             None => {
@@ -100,6 +107,7 @@ impl Replay {
         span.end_reason = change.reason;
         span.end_stack = change.stack;
         span.own_end_stack = change.own_stack;
+        span.enters_call = change.to == GoState::Syscall || change.waits_in_call;
         observer.leave(state, slot, &span)?;
         if is_wake {
             let wake = Wake {
@@ -118,6 +126,7 @@ impl Replay {
         let goroutine = state.goroutines.at_mut(slot);
         goroutine.origin = Origin::From(before);
         goroutine.is_wake_concluded = is_concluded;
+        goroutine.waits_in_call &= is_wake;
         Ok(())
     }
 
@@ -157,6 +166,7 @@ impl Replay {
         let (now, proc, thread) = (state.now, state.proc, state.thread);
         let goroutine = state.goroutines.at_mut(slot);
         goroutine.state = GoroutineState::of(change.to);
+        goroutine.waits_in_call |= change.waits_in_call;
         goroutine.since = now;
         goroutine.proc_lost = None;
         goroutine.reason = change.reason;

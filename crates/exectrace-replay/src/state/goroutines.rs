@@ -81,6 +81,9 @@ pub struct Goroutine {
     pub thread: ThreadId,
     /// It was woken, and the wake was not seen but concluded from the run that follows.
     pub is_wake_concluded: bool,
+    /// It waits in a call of the C library and keeps its thread meanwhile: it sleeps there, or waits for another
+    /// thread. Or it waited so, and is about to run on.
+    pub waits_in_call: bool,
     /// Open regions, the outermost first.
     pub regions: Vec<Region>,
     /// How many of its regions have ended whose begin is not in the trace.
@@ -118,6 +121,7 @@ impl Goroutine {
             proc: ProcId::NONE,
             thread: ThreadId::NONE,
             is_wake_concluded: false,
+            waits_in_call: false,
             regions: Vec::new(),
             regions_without_begin: 0,
             inherited_user_task: TaskId::BACKGROUND,
@@ -135,6 +139,16 @@ impl Goroutine {
                 self.state,
                 GoroutineState::Running | GoroutineState::Runnable
             )
+    }
+
+    /// Whether it is in a call of the C library, or in a system call of Go's.
+    #[inline]
+    pub fn is_in_call(&self) -> bool {
+        match self.state {
+            GoroutineState::Syscall => true,
+            GoroutineState::Waiting => self.waits_in_call,
+            _ => false,
+        }
     }
 
     /// Whether it lived before the trace.
@@ -193,6 +207,7 @@ impl Goroutine {
             end_stack: Stack::NONE,
             own_end_stack: Stack::NONE,
             is_own_code: self.is_own_code(),
+            enters_call: false,
         }
     }
 }

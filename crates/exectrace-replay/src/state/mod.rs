@@ -7,11 +7,13 @@ mod regions;
 mod span;
 mod user_tasks;
 
-use exectrace_format::conventions::{FOREVER, POLLED_BEFORE, WAKE_NOT_SEEN};
+use exectrace_format::conventions::{
+    FOREVER, POLLED_BEFORE, UNKNOWN_FILE, WAITING_CALLS, WAKE_NOT_SEEN,
+};
 use exectrace_format::{GoId, GoState, Metric, ProcId, RangeScope, TaskId, ThreadId};
 use rustc_hash::FxHashMap;
 
-use crate::names::{Names, Text};
+use crate::names::{Names, Stack, Text};
 
 pub use goroutines::{Goroutine, GoroutineKind, Goroutines, Slot};
 pub use index::Index;
@@ -26,15 +28,32 @@ pub(crate) struct Marks {
     pub(crate) wake_not_seen: Text,
     pub(crate) polled_before: Text,
     pub(crate) forever: Text,
+    /// The first of the calls in which one waits; the others follow it.
+    first_waiting_call: Text,
+    unknown_file: Text,
 }
 
 impl Marks {
     fn new(names: &mut Names) -> Self {
+        // Nothing else is there yet, so each of them is a new text.
+        let waiting_calls = WAITING_CALLS.map(|call| names.intern(call));
         Self {
+            first_waiting_call: waiting_calls[0],
+            unknown_file: names.intern(UNKNOWN_FILE),
             wake_not_seen: names.intern(WAKE_NOT_SEEN),
             polled_before: names.intern(POLLED_BEFORE),
             forever: names.intern(FOREVER),
         }
+    }
+
+    /// Whether the stack ends in a call of the C library in which one waits.
+    #[inline]
+    pub(crate) fn ends_in_waiting_call(&self, names: &Names, stack: Stack) -> bool {
+        let first = self.first_waiting_call.index();
+        let number = names.leaf_function(stack).index().wrapping_sub(first);
+        // Few functions of the program are called so, and all have a file.
+        let is_of_library = || names.leaf(stack).map(|leaf| leaf.file) == Some(self.unknown_file);
+        number < WAITING_CALLS.len() && is_of_library()
     }
 }
 

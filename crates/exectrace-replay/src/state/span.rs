@@ -103,6 +103,8 @@ pub struct StateSpan<'a> {
     pub own_end_stack: Stack,
     /// It is a thread's own code that had its thread: whether it ran, slept or waited is not in the trace.
     pub is_own_code: bool,
+    /// It ends in a call: what ran is in the middle of a run still, and keeps its thread.
+    pub enters_call: bool,
 }
 
 impl Deref for StateSpan<'_> {
@@ -136,7 +138,8 @@ impl StateSpan<'_> {
         self.next != Next::TraceEnd
     }
 
-    /// Whether it is the time from a wake to the run, and the wake was seen.
+    /// Whether it is the time from a wake to the run, and the wake was seen. Who has waited in a call was not
+    /// woken, and runs on when that is over.
     #[inline]
     pub fn is_wake_delay(&self) -> bool {
         let goroutine = self.goroutine;
@@ -144,6 +147,7 @@ impl StateSpan<'_> {
             && self.next != Next::End
             && goroutine.origin == Origin::From(GoroutineState::Waiting)
             && !goroutine.is_wake_concluded
+            && !goroutine.waits_in_call
     }
 }
 
