@@ -38,6 +38,9 @@ pub const POLLED_BEFORE: &str = "(polled since before the recording)";
 pub const ENDED_WITHOUT_RUNNING: &str = "(ended without running)";
 /// Function of the frame that names an async task whose spawn was not seen.
 pub const TASK_FROM_BEFORE: &str = "(task from before)";
+/// Function of the frame that names a closure of a runtime's blocking pool of which nothing was seen but its calls:
+/// one of `tokio::fs`, say. It begins with the first of them.
+pub const BLOCKING_CLOSURE: &str = "(blocking closure)";
 /// Name of a span that was made before the recording, or whose making was lost.
 pub const UNKNOWN_SPAN: &str = "(unknown span)";
 

@@ -15,10 +15,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, compiler_fence};
 
 use crate::budget::Source;
 use crate::kinds::Kind;
+use crate::runtime::{AsyncTaskId, Runtime};
 use crate::settings::CallSettings;
 use crate::thread::{ThreadShared, with_shared_anywhere};
-use crate::thread_buffer::{ThreadBuffer, record, record_since, with_buffer};
-use crate::{clock, is_enabled, stacks};
+use crate::thread_buffer::{ThreadBuffer, record_since, report_sums, with_buffer};
+use crate::{clock, epoch, is_enabled, stacks};
 
 /// How a call shows in a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -326,7 +327,7 @@ impl CallSums {
             changed &= changed - 1;
             if let Some(call) = Call::of_number(u64::from(number)) {
                 let Sum { calls, ticks } = self.sum(call);
-                record(Kind::CallSum, number as u16, [calls, ticks]);
+                record_since(Kind::CallSum, number as u16, clock::ticks(), [calls, ticks]);
             }
         }
     }
@@ -336,6 +337,86 @@ impl CallSums {
         for place in sums.chain([&self.open]) {
             place.store(0, Ordering::Relaxed);
         }
+    }
+}
+
+/// What closure of a runtime's blocking pool the calling thread runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closure {
+    /// It runs this one, which nothing else reports.
+    Of(Runtime, AsyncTaskId),
+    /// It runs none.
+    None,
+    /// That is reported by somebody else, or the thread is of no blocking pool.
+    Elsewhere,
+}
+
+static CLOSURE: OnceLock<fn() -> Closure> = OnceLock::new();
+
+/// Has `closure` called at the begin of each call, so that calls belong to the closures which make them. A closure
+/// begins in the trace with its first call, and ends with the first call that it does not make. The first such
+/// function is kept.
+///
+/// `closure` must be quick, allocate nothing and take no lock, at any moment of any thread's life.
+pub fn set_closure(closure: fn() -> Closure) {
+    let _ = CLOSURE.set(closure);
+}
+
+/// The closure that a thread ran when it made its last call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LastClosure {
+    /// 0 for none.
+    task: u64,
+    runtime: u16,
+    /// When that was.
+    epoch: u32,
+}
+
+impl LastClosure {
+    pub(crate) const NONE: Self = Self {
+        task: 0,
+        runtime: 0,
+        epoch: 0,
+    };
+}
+
+/// Records that the thread runs another closure than at its last call, if it does.
+#[inline(always)]
+fn follow_closure(buffer: &ThreadBuffer) {
+    let Some(closure) = CLOSURE.get() else { return };
+    let (task, runtime) = match closure() {
+        Closure::Of(runtime, task) => (task.get(), runtime.number()),
+        Closure::None => (0, 0),
+        Closure::Elsewhere => return,
+    };
+    let epoch = epoch();
+    let now = LastClosure {
+        task,
+        runtime,
+        epoch,
+    };
+    let last = buffer.closure.replace(now);
+    let last_task = if last.epoch == epoch { last.task } else { 0 };
+    if last_task != task {
+        change_closure(
+            LastClosure {
+                task: last_task,
+                ..last
+            },
+            now,
+        );
+    }
+}
+
+#[cold]
+fn change_closure(last: LastClosure, now: LastClosure) {
+    report_sums();
+    if last.task != 0 {
+        record_since(Kind::AsyncEnd, last.runtime, clock::ticks(), [last.task]);
+        record_since(Kind::PollEnd, last.runtime, clock::ticks(), [last.task]);
+    }
+    if now.task != 0 {
+        record_since(Kind::ClosureBegin, now.runtime, clock::ticks(), [now.task]);
     }
 }
 
@@ -408,6 +489,7 @@ fn begin_enabled(call: Call) -> Option<OpenCall> {
 
 #[inline(always)]
 fn begin_on(buffer: &ThreadBuffer, shared: &ThreadShared, call: Call) -> Option<OpenCall> {
+    follow_closure(buffer);
     if ONLY_COUNTED.load(Ordering::Relaxed) & 1 << call as u64 != 0 {
         count(buffer, shared, call, 0);
         return None;

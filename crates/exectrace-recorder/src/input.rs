@@ -158,6 +158,8 @@ pub(crate) enum Input<'a> {
         address: u64,
     },
     WakeBy(WakerKey),
+    /// A closure of a blocking pool runs, of which nothing was reported before.
+    ClosureBegin(AsyncKey),
     Call(Called),
     /// Calls that were counted since the thread said so last.
     CallSum {
@@ -194,6 +196,7 @@ pub(crate) enum Upcoming {
         waited_ns: Option<u64>,
     },
     PollEnd,
+    ClosureBegin(AsyncKey),
     /// Parks, or unparks.
     Park(bool),
     /// The thread has waited for the driver of its runtime.

@@ -243,6 +243,9 @@ kinds! { |record, scratch|
     };
     /// bytes allocated so far, allocations, bytes freed, allocations freed
     HeapSum = 32, Layout::fixed(5).end() => Input::HeapSum(record.heap_sum());
+    /// closure of a blocking pool, which its thread runs since now or a little earlier
+    ClosureBegin = 33, Layout::fixed(2) => Input::ClosureBegin(record.task()),
+        ahead Some(Upcoming::ClosureBegin(record.task()));
 }
 
 /// Numbers that the six bits of a head can hold.

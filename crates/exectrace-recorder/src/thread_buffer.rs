@@ -27,6 +27,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, compiler_fence};
 
 use crate::budget::Share;
+use crate::calls::LastClosure;
 use crate::chunk::{CHUNK_WORDS, Chunk, FULL, RESERVED_WORDS};
 use crate::heap_sums::HeapSums;
 use crate::kinds::Kind;
@@ -73,6 +74,8 @@ pub(crate) struct ThreadBuffer {
     shared: Cell<Option<&'static ThreadShared>>,
     /// The thread is in a call, or counts one: see `calls`.
     pub(crate) in_call: Cell<bool>,
+    /// The closure that the thread ran at its last call.
+    pub(crate) closure: Cell<LastClosure>,
     /// What the thread may record of its calls.
     pub(crate) share_of_calls: Share,
     /// Sums that were added to since a record last said how large they are: a bit for each.
@@ -95,6 +98,7 @@ impl ThreadBuffer {
             unreported: Cell::new(false),
             shared: Cell::new(None),
             in_call: Cell::new(false),
+            closure: Cell::new(LastClosure::NONE),
             share_of_calls: Share::new(),
             changed_sums: Cell::new(0),
             heap: Cell::new(None),

@@ -31,6 +31,8 @@ impl OpenPoll {
 }
 
 struct Current {
+    /// The runtime whose thread this is, one of a worker or of the blocking pool, if it has hooks.
+    pool: Cell<Option<&'static RuntimeState>>,
     /// The epoch in which the thread reported its worker.
     epoch: Cell<u32>,
     /// The runtime and the worker that it reported, if any.
@@ -58,6 +60,7 @@ struct Spawns {
 thread_local! {
     static CURRENT: Current = const {
         Current {
+            pool: Cell::new(None),
             epoch: Cell::new(0),
             state: Cell::new(None),
             worker: Cell::new(None),
@@ -136,6 +139,24 @@ pub(crate) fn unparks(state: &'static RuntimeState) {
     });
     state.set_busy(worker, true);
     state.runtime.unparks(Worker(worker));
+}
+
+/// The calling thread is one of the runtime's.
+pub(crate) fn starts(state: &'static RuntimeState) {
+    CURRENT.with(|current| current.pool.set(Some(state)));
+}
+
+/// The calling thread is no runtime's any more.
+pub(crate) fn stops() {
+    CURRENT.with(|current| current.pool.set(None));
+}
+
+/// The hooked runtime whose thread this is, unless it is in a poll or a closure that is reported.
+pub(crate) fn pool_of_thread() -> Option<&'static RuntimeState> {
+    CURRENT.with(|current| {
+        let is_polling = current.open_epoch.get() == epoch() && current.depth.get() > 0;
+        current.pool.get().filter(|_| !is_polling)
+    })
 }
 
 /// The calling thread goes to sleep.

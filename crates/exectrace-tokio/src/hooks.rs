@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Handle};
 use crate::options::{Options, ThreadHook};
 use crate::runtimes::{self, RuntimeState};
 use crate::sealed::Sealed;
-use crate::{counters, current};
+use crate::{closures, counters, current};
 
 /// Has a runtime traced, through its builder.
 ///
@@ -91,6 +91,7 @@ fn install(builder: &mut Builder, state: &'static RuntimeState, options: Options
     builder.on_thread_stop(move || {
         run(thread_stop.as_ref());
         current::leaves(state);
+        current::stops();
     });
     builder.on_thread_park(move || {
         run(thread_park.as_ref());
@@ -117,6 +118,8 @@ fn install(builder: &mut Builder, state: &'static RuntimeState, options: Options
 
 /// A thread of the runtime starts: that of a worker, or one of the blocking pool.
 fn thread_starts(state: &'static RuntimeState) {
+    current::starts(state);
+    closures::follow();
     if let Ok(handle) = Handle::try_current() {
         state.identify_in_hook(&handle);
     }

@@ -113,6 +113,7 @@
 
 mod blocking;
 mod capabilities;
+mod closures;
 mod counters;
 mod current;
 mod hooks;

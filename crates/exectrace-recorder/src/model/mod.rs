@@ -175,6 +175,10 @@ impl Model {
                     lookahead.woken_at(time_ns(0).saturating_sub(waited_ns), task);
                 }
             }
+            Upcoming::ClosureBegin(task) => {
+                lookahead.blocking_spawned(task);
+                lookahead.poll_begins(thread, task);
+            }
             Upcoming::PollEnd => lookahead.poll_ends(thread),
             Upcoming::DriverWait { took, result } => {
                 let took_ns = time_ns(took).saturating_sub(time_ns(0));
@@ -272,6 +276,7 @@ impl Model {
             Input::WakeBy(waker) => self.wake_by(thread, waker),
             Input::Park => self.machine.park(thread),
             Input::Unpark { runtime, worker } => self.unpark(thread, (runtime, worker)),
+            Input::ClosureBegin(task) => self.closure_begin(thread, task),
             Input::Call(called) => self.call(thread, called),
             Input::CallSum {
                 call,

@@ -9,8 +9,8 @@ use std::panic::Location;
 
 use exectrace_format::Inferred;
 use exectrace_format::conventions::{
-    ENDED_WITHOUT_RUNNING, POLLED_BEFORE, TASK_FROM_BEFORE, UNKNOWN_FILE, WAKE_NOT_SEEN,
-    WOKEN_DURING_POLL, YIELD,
+    BLOCKING_CLOSURE, ENDED_WITHOUT_RUNNING, POLLED_BEFORE, TASK_FROM_BEFORE, UNKNOWN_FILE,
+    WAKE_NOT_SEEN, WOKEN_DURING_POLL, YIELD,
 };
 use rustc_hash::FxHashMap;
 
@@ -61,6 +61,7 @@ pub(super) struct Texts {
     not_run: FrameId,
     polled_before: FrameId,
     unknown_task: FrameId,
+    closure: FrameId,
 }
 
 impl AsyncTasks {
@@ -71,6 +72,7 @@ impl AsyncTasks {
             polled_before: mark(POLLED_BEFORE),
             not_run: mark(ENDED_WITHOUT_RUNNING),
             unknown_task: mark(TASK_FROM_BEFORE),
+            closure: mark(BLOCKING_CLOSURE),
             woken: names.intern_static(WOKEN_DURING_POLL),
             yields: names.intern_static(YIELD),
         };
@@ -180,13 +182,34 @@ impl Model {
             }
             None => self.polls.texts.unknown_task,
         };
+        Some(self.make_unseen(thread, key, root, AsyncTaskKind::Future))
+    }
+
+    /// A closure of a blocking pool runs, of which nothing was seen before its first call.
+    pub(super) fn closure_begin(&mut self, thread: ThreadIndex, key: AsyncKey) {
+        let is_new = !self.polls.tasks.contains_key(&key.task);
+        if is_new && self.polls.tasks.len() < MAX_ASYNC_TASKS {
+            let root = self.polls.texts.closure;
+            self.make_unseen(thread, key, root, AsyncTaskKind::Blocking);
+        }
+        self.poll_begin(thread, key);
+    }
+
+    /// Makes the flow of a task whose spawn was not seen.
+    fn make_unseen(
+        &mut self,
+        thread: ThreadIndex,
+        key: AsyncKey,
+        root: FrameId,
+        kind: AsyncTaskKind,
+    ) -> FlowId {
         self.machine.hold_lane(thread);
         let stack = exectrace_format::StackId::NONE;
         let flow = self.machine.create(thread, root, stack);
-        self.insert_task(key.task, flow, AsyncTaskKind::Future);
+        self.insert_task(key.task, flow, kind);
         let go = self.machine.flows.get(flow).map_or(0, |flow| flow.go.0);
         self.infer(Inferred::State, go);
-        Some(flow)
+        flow
     }
 
     pub(super) fn poll_begin(&mut self, thread: ThreadIndex, key: AsyncKey) {
