@@ -15,7 +15,11 @@
 //! `select`, and into the network profile if the reason is `network`. What the driver woke may have been a
 //! timer or a signal, so it is in neither.
 
+mod counters;
+
 use crate::ids::TaskId;
+
+pub use counters::*;
 
 /// Function of the only frame of a stack: the region that ends here is only a part of a span.
 ///
@@ -161,12 +165,20 @@ pub const CPU: &str = "cpu";
 /// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether the kernel is asked what it does with the
 /// threads. Keys of parts of it begin with this and a dot.
 pub const KERNEL: &str = "kernel";
+/// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether switches and page faults of threads are sampled.
+pub const KERNEL_USAGE: &str = "kernel.usage";
 /// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether the kernel reports when threads leave their
 /// processor.
 pub const KERNEL_SWITCHES: &str = "kernel.switches";
 /// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether the process and its container are sampled.
 /// Keys of parts of it begin with this and a dot.
 pub const PROCESS: &str = "process";
+/// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether the limits of the process's cgroup are sampled.
+pub const PROCESS_CGROUP: &str = "process.cgroup";
+/// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether pressure is sampled.
+pub const PROCESS_PRESSURE: &str = "process.pressure";
+/// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether the queues of listening sockets are sampled.
+pub const PROCESS_SOCKETS: &str = "process.sockets";
 /// Key in [`Capabilities`](crate::SideRecord::Capabilities): what was recorded, or why nothing was.
 pub const RECORDED: &str = "recorded";
 

@@ -85,8 +85,28 @@ fn the_conventions_of_recorder_and_readers_are_those_of_the_code() {
         CPU,
         KERNEL,
         KERNEL_SWITCHES,
+        KERNEL_USAGE,
         PROCESS,
+        PROCESS_CGROUP,
+        PROCESS_PRESSURE,
+        PROCESS_SOCKETS,
     ] {
         assert!(SPEC.contains(&format!("`{text}`")), "{text}");
     }
+}
+
+#[test]
+fn the_table_of_counters_is_that_of_the_code() {
+    use exectrace_format::conventions::SystemCounter;
+    let row = |counter: &SystemCounter| {
+        let sum = if counter.is_sum { "yes" } else { "no" };
+        let name = counter.name.trim_end();
+        format!(
+            "| `{name}` | {} | {sum} | {} |",
+            counter.unit.name(),
+            counter.meaning
+        )
+    };
+    let expected: Vec<String> = SystemCounter::ALL.iter().map(row).collect();
+    compare("| counter | unit | only grows | what it is |", &expected);
 }

@@ -18,6 +18,7 @@ mod pass;
 #[cfg(test)]
 mod tests;
 mod thread_times;
+pub(crate) mod thread_usage;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -37,8 +38,10 @@ use crate::live_tasks;
 use crate::model::{Earlier, Model, ThreadIndex};
 use crate::process::{self, Process};
 use crate::report::{Report, SinkError, StartError, StopError};
+use crate::settings::Settings;
 use crate::sink::RecordingSink;
 use crate::stacks;
+use crate::system::System;
 use crate::thread::ThreadShared;
 use crate::thread_reader::ThreadReader;
 
@@ -47,6 +50,7 @@ use budgets::Budgets;
 use generation::Generation;
 use losses::Losses;
 use thread_times::ThreadTimes;
+use thread_usage::ThreadUsages;
 
 /// How often groups are written.
 const GROUP: Duration = Duration::from_millis(100);
@@ -68,6 +72,9 @@ pub(crate) struct Flusher {
     sums_of_no_thread: [u64; CALLS],
     budgets: Budgets,
     thread_times: ThreadTimes,
+    thread_usages: ThreadUsages,
+    /// The samples of the process, while something records.
+    system: Option<System>,
     conversion: Conversion,
     /// Where moments come from.
     take_moment: Box<dyn FnMut() -> Moment + Send>,
@@ -109,6 +116,8 @@ impl Flusher {
             sums_of_no_thread: [0; CALLS],
             budgets: Budgets::starting_at(now.sample.ns),
             thread_times: ThreadTimes::new(id),
+            thread_usages: ThreadUsages::new(id),
+            system: None,
             conversion: Conversion::starting_at(now.sample),
             take_moment,
             now,
@@ -209,6 +218,8 @@ impl Flusher {
             self.losses = Losses::from_now_on();
             self.budgets = Budgets::starting_at(self.now.sample.ns);
             self.thread_times = ThreadTimes::new(self.id);
+            self.thread_usages = ThreadUsages::new(self.id);
+            self.system = Some(System::new(Settings::in_force().samples_process()));
             let earlier = std::mem::take(&mut self.earlier);
             let mut model = new_model(self.id).with_earlier(earlier);
             model.heap_begins_with(heap::standing_bytes());
@@ -229,6 +240,8 @@ impl Flusher {
         self.recordings.push(active);
         // What comes later in the new file is more than this by what happens from now on.
         self.sample_threads(true);
+        self.sample_usage(true);
+        self.sample_system(true);
         enabled::set_enabled(true);
         if !was_heap_known {
             self.look_at_heap();
@@ -250,6 +263,8 @@ impl Flusher {
         if heap::is_in_use() {
             about.push((HEAP, heap::about()));
         }
+        about.push(self.thread_usages.about());
+        about.extend(self.system.iter().flat_map(System::about));
         let (events, begin_ns) = model.preamble(number - 1, end_ns, &about, &mut preamble);
         model.begin_generation(number, end_ns);
         let mut bytes = Writer::header(output.version).to_vec();
@@ -274,6 +289,9 @@ impl Flusher {
             enabled::set_enabled(false);
         }
         self.apply_all();
+        // So that the file has what was counted until its end.
+        self.sample_usage(true);
+        self.sample_system(true);
         self.report_dropped();
         self.write_group();
         let Some(position) = self.recordings.iter().position(|active| active.id == id) else {

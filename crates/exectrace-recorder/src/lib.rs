@@ -138,6 +138,11 @@ mod span_source;
 #[cfg(not(loom))]
 mod stacks;
 mod sync;
+#[cfg(all(not(loom), target_os = "linux"))]
+mod system;
+#[cfg(all(not(loom), not(target_os = "linux")))]
+#[path = "system/elsewhere.rs"]
+mod system;
 #[cfg(not(loom))]
 mod table;
 #[cfg(not(loom))]

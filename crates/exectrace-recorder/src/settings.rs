@@ -21,6 +21,7 @@ pub struct Settings {
     socket_calls: bool,
     /// Records a second, by the numbers of the sources.
     budgets: [u64; Source::ALL.len()],
+    process_samples: bool,
 }
 
 /// The default for [`Settings::memory_bytes`].
@@ -55,6 +56,7 @@ impl Settings {
             call_threshold: DEFAULT_CALL_THRESHOLD,
             socket_calls: false,
             budgets,
+            process_samples: true,
         }
     }
 
@@ -109,6 +111,15 @@ impl Settings {
         self
     }
 
+    /// Whether what the system counts of the process and its container is sampled, on Linux; by default it is.
+    ///
+    /// The flush thread does it, up to ten times a second, and takes at most a thousandth of a processor for it.
+    /// The counters' names and units are in `exectrace_format::conventions`.
+    pub const fn process_samples(mut self, sample: bool) -> Self {
+        self.process_samples = sample;
+        self
+    }
+
     /// Makes these the settings of the process.
     ///
     /// # Errors
@@ -138,6 +149,10 @@ impl Settings {
 
     pub(crate) fn budget_of(&self, source: Source) -> u64 {
         self.budgets[source as usize]
+    }
+
+    pub(crate) fn samples_process(&self) -> bool {
+        self.process_samples
     }
 
     pub(crate) fn memory(&self) -> usize {

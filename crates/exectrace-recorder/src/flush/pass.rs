@@ -32,6 +32,8 @@ impl Flusher {
         }
         self.take_sums();
         self.sample();
+        self.sample_usage(false);
+        self.sample_system(false);
         if let Some(model) = &mut self.model {
             self.budgets.pass(self.now.sample.ns, model);
         }
@@ -44,6 +46,23 @@ impl Flusher {
         if let Some(model) = &mut self.model {
             let time_ns = self.now.sample.ns;
             samplers::sample(&mut |name, value| model.counter(time_ns, name, value));
+        }
+    }
+
+    /// Asks what the system has counted of the process and its container; all of it, or what is due.
+    pub(super) fn sample_system(&mut self, all: bool) {
+        if let (Some(model), Some(system)) = (&mut self.model, &mut self.system) {
+            let time_ns = self.now.sample.ns.max(model.time_ns());
+            system.sample(time_ns, all, &mut |name, value| {
+                model.counter(time_ns, name, value);
+            });
+        }
+    }
+
+    /// Asks how often threads were stopped.
+    pub(super) fn sample_usage(&mut self, all: bool) {
+        if let Some(model) = &mut self.model {
+            self.thread_usages.sample(&self.readers, all, model);
         }
     }
 
@@ -146,6 +165,7 @@ impl Flusher {
             let (index, id) = (reader.index(), reader.id());
             self.take_sums_of(&mut reader);
             self.thread_times.forget(id);
+            self.thread_usages.forget(id);
             if let Some(model) = &mut self.model {
                 model.thread_gone(self.now.sample.ns, index);
                 model.dropped(model.time_ns(), id, reader.take_unreported());

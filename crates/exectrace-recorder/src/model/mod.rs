@@ -46,6 +46,7 @@ use exectrace_format::{GroupCounts, Inferred, SideRecord, TaskId, ThreadId};
 use rustc_hash::FxHashMap;
 
 use crate::budget::Source;
+use crate::flush::thread_usage::Usage;
 use crate::input::{Input, SpanKey, Upcoming};
 
 use calls::Calls;
@@ -371,6 +372,18 @@ impl Model {
             time_ns,
             cpu_ns,
             wait_ns,
+        });
+    }
+
+    /// How often the system had stopped a thread by this moment.
+    pub(crate) fn thread_usage(&mut self, thread: ThreadId, time_ns: u64, usage: Usage) {
+        self.machine.emitter.side(&SideRecord::ThreadUsage {
+            thread,
+            time_ns,
+            voluntary_switches: usage.voluntary_switches,
+            involuntary_switches: usage.involuntary_switches,
+            minor_faults: usage.minor_faults,
+            major_faults: usage.major_faults,
         });
     }
 
