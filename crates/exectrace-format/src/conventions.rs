@@ -161,6 +161,7 @@ pub const SYSCALLS_NOT_SEEN: &str = "syscalls.not_seen";
 /// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether allocations are counted.
 pub const HEAP: &str = "heap";
 /// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether samples of what runs on the processors are taken.
+/// Also the source in [`Thinned`](crate::SideRecord::Thinned).
 pub const CPU: &str = "cpu";
 /// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether the kernel is asked what it does with the
 /// threads. Keys of parts of it begin with this and a dot.

@@ -256,6 +256,8 @@ pub enum LeftOut {
     Unformatted = 2,
     /// Records that came while their thread was in the middle of another one, or past its end.
     Nested = 3,
+    /// CPU samples, as they came faster than they were written.
+    CpuSamples = 4,
 }
 
 impl LeftOut {
@@ -265,6 +267,7 @@ impl LeftOut {
         match self {
             Self::TableFull => "spans, tasks and regions left out: a table of the tracer was full",
             Self::Unformatted => "records lost: the formatting of a value panicked",
+            Self::CpuSamples => "CPU samples lost: they came faster than they were written",
             Self::Nested => "records lost: their thread was in another record, or at its end",
         }
     }
@@ -274,6 +277,7 @@ impl LeftOut {
             1 => Self::TableFull,
             2 => Self::Unformatted,
             3 => Self::Nested,
+            4 => Self::CpuSamples,
             _ => return None,
         })
     }

@@ -151,6 +151,7 @@ fn ensure_running() -> Result<(), StartError> {
     if process.pool.get().is_none() {
         let settings = Settings::take_into_use();
         calls::apply(settings.calls());
+        settings.configure_samples();
         let bytes = settings.memory();
         let pool = Pool::with_memory(bytes).ok_or(StartError::Memory { bytes })?;
         // Cannot be set already: this function holds a lock.

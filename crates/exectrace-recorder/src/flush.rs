@@ -32,6 +32,7 @@ use crate::calls::CALLS;
 use crate::capabilities;
 use crate::clock::{Conversion, Moment};
 use crate::control::{Answer, Command, RecordingId};
+use crate::cpu::Sampling;
 use crate::enabled::{self, lock};
 use crate::heap;
 use crate::live_tasks;
@@ -75,6 +76,7 @@ pub(crate) struct Flusher {
     thread_usages: ThreadUsages,
     /// The samples of the process, while something records.
     system: Option<System>,
+    sampling: Sampling,
     conversion: Conversion,
     /// Where moments come from.
     take_moment: Box<dyn FnMut() -> Moment + Send>,
@@ -118,6 +120,7 @@ impl Flusher {
             thread_times: ThreadTimes::new(id),
             thread_usages: ThreadUsages::new(id),
             system: None,
+            sampling: Sampling::default(),
             conversion: Conversion::starting_at(now.sample),
             take_moment,
             now,
@@ -161,6 +164,7 @@ impl Flusher {
     fn guarded(&mut self, step: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| step(self))).is_err() {
             enabled::set_enabled(false);
+            self.sampling.stop(&self.readers);
             self.model = None;
             for active in &mut self.recordings {
                 active.fail(SinkError::Internal);
@@ -220,6 +224,7 @@ impl Flusher {
             self.thread_times = ThreadTimes::new(self.id);
             self.thread_usages = ThreadUsages::new(self.id);
             self.system = Some(System::new(Settings::in_force().samples_process()));
+            self.sampling.prepare(&self.readers);
             let earlier = std::mem::take(&mut self.earlier);
             let mut model = new_model(self.id).with_earlier(earlier);
             model.heap_begins_with(heap::standing_bytes());
@@ -246,6 +251,7 @@ impl Flusher {
         if !was_heap_known {
             self.look_at_heap();
         }
+        self.sampling.start(&self.readers);
         Ok(id)
     }
 
@@ -265,6 +271,7 @@ impl Flusher {
         }
         about.push(self.thread_usages.about());
         about.extend(self.system.iter().flat_map(System::about));
+        about.extend(self.sampling.about());
         let (events, begin_ns) = model.preamble(number - 1, end_ns, &about, &mut preamble);
         model.begin_generation(number, end_ns);
         let mut bytes = Writer::header(output.version).to_vec();
@@ -287,6 +294,7 @@ impl Flusher {
     fn stop(&mut self, id: RecordingId) -> Result<Report, StopError> {
         if self.recordings.len() == 1 {
             enabled::set_enabled(false);
+            self.sampling.stop(&self.readers);
         }
         self.apply_all();
         // So that the file has what was counted until its end.
@@ -311,6 +319,9 @@ impl Flusher {
             losses: self.losses,
             inferred: counts.inferred,
             stacks_missed: stacks::broken_stacks(),
+            samples: counts.samples,
+            samples_cut: counts.samples_cut,
+            samples_lost: self.sampling.lost(),
             now_ns: self.now.sample.ns,
         }
     }
@@ -338,6 +349,7 @@ impl Flusher {
         if let Some(model) = &mut self.model {
             self.losses.report(model);
             self.budgets.report(model);
+            self.sampling.report(model);
         }
     }
 

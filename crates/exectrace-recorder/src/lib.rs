@@ -61,6 +61,22 @@
 //! for handlers. Nor is the first use of a call site of `tracing`, which locks and allocates: a handler's
 //! events there must have happened before. The flush thread blocks signals, so that process-wide ones are handled elsewhere.
 //!
+//! # CPU samples
+//!
+//! With the feature `cpu`, on Linux on x86-64 and AArch64, threads that have recorded are sampled while something
+//! records: `Settings::cpu_samples_hz`. Nothing is sampled, and no signal comes, while nothing records.
+//!
+//! - A sample comes as a signal, with `SA_RESTART`. Calls that the system does not start again after a signal
+//!   (`epoll_wait`, `poll`, `nanosleep` and others, see `signal(7)`) may return `EINTR`. The timers count processor time,
+//!   so a call is interrupted only if the thread used some in it just before it fell asleep. Tokio and the standard
+//!   library expect `EINTR`.
+//! - Samples have stacks where code has frame pointers: [`has_frame_pointers`]. A stack that breaks off is kept as far
+//!   as it goes, and counted in [`Report::cpu_samples_cut`]. Where the last function called has no frame pointer,
+//!   as in most of libc, its caller is missing.
+//! - The system looks at such timers at its ticks, mostly 250 a second. What a thread uses after its last tick is not
+//!   sampled, so threads that use less than some milliseconds in all have too few samples.
+//! - A thread that blocks the signal is not sampled. A debugger may have to be told to pass the signal on.
+//!
 //! # Where things are
 //!
 //! The record path is `thread_buffer`, `clock`, `chunk`, `pool` and `fields`; [`Task`], [`SpanSource`] and
@@ -82,6 +98,23 @@ mod chunk;
 mod clock;
 #[cfg(not(loom))]
 mod control;
+#[cfg(all(
+    feature = "cpu",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    not(loom)
+))]
+mod cpu;
+#[cfg(not(any(
+    all(
+        feature = "cpu",
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ),
+    loom
+)))]
+#[path = "cpu/off.rs"]
+mod cpu;
 #[cfg(not(loom))]
 mod decode;
 #[cfg(not(loom))]
@@ -159,6 +192,12 @@ mod waker;
 #[cfg(loom)]
 #[doc(hidden)]
 pub use chunk::{Chunk, ReadPosition};
+#[cfg(loom)]
+#[path = "cpu/ring.rs"]
+mod ring;
+#[cfg(loom)]
+#[doc(hidden)]
+pub use ring::Ring;
 #[cfg(loom)]
 #[path = "live_tasks/slot.rs"]
 mod slot;

@@ -14,6 +14,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::input::SpanKey;
+use crate::model::ThreadIndex;
 use crate::thread_reader::ThreadReader;
 
 /// How far ahead in time a span's making is searched for, in ticks of any clock in use (30 µs of a
@@ -78,8 +79,15 @@ impl<'a> Merge<'a> {
         &mut self.readers[index]
     }
 
-    /// The next run. That before was taken to its end, or [waits](Self::wait).
-    pub(crate) fn next_run(&mut self) -> Option<Run> {
+    /// The reader of a thread.
+    #[cold]
+    pub(crate) fn reader_of(&self, thread: ThreadIndex) -> Option<&ThreadReader> {
+        self.readers.iter().find(|reader| reader.index() == thread)
+    }
+
+    /// The next run, of records up to `end` ticks, which is at most the watermark; `None` if no thread has such.
+    /// The run before was taken to its end, or [waits](Self::wait).
+    pub(crate) fn next_run(&mut self, end: u64) -> Option<Run> {
         if let Some(run) = self.waiting.pop() {
             return Some(run);
         }
@@ -87,16 +95,20 @@ impl<'a> Merge<'a> {
             self.queue(current);
         }
         loop {
-            let Reverse((ticks, index)) = self.next_by_ticks.pop()?;
+            let Reverse((ticks, index)) = *self.next_by_ticks.peek()?;
+            if ticks > end {
+                return None;
+            }
+            self.next_by_ticks.pop();
             let peek = self.readers[index].peek();
             if peek.is_some_and(|peek| peek.ticks == ticks) {
                 // This thread goes on until another's record is older.
                 let next = self.next_by_ticks.peek();
-                let until = next.map_or(self.watermark, |Reverse((ticks, _))| *ticks);
+                let until = next.map_or(end, |Reverse((ticks, _))| *ticks);
                 self.current = Some(index);
                 return Some(Run {
                     index,
-                    until: until.min(self.watermark),
+                    until: until.min(end),
                     records: usize::MAX,
                     is_searched: false,
                 });

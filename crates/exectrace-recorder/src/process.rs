@@ -24,6 +24,7 @@ use std::time::Instant;
 use crossbeam_queue::{ArrayQueue, SegQueue};
 
 use crate::control::Command;
+use crate::cpu;
 use crate::enabled;
 use crate::live_tasks::LiveTask;
 use crate::pool::Pool;
@@ -128,6 +129,7 @@ fn watch_forks() {
         FORKS.fetch_add(1, Ordering::Relaxed);
         CURRENT.store(null_mut(), Ordering::Release);
         thread_buffer::forget();
+        cpu::forget();
     }
     if !IS_WATCHED.swap(true, Ordering::Relaxed) {
         // SAFETY: the handler lives as long as the program, and does only what a forked child may

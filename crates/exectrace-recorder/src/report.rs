@@ -34,6 +34,13 @@ pub struct Report {
     pub untracked: u64,
     /// Waits of async tasks whose stack could not be taken, for want of frame pointers.
     pub stacks_missed: u64,
+    /// CPU samples in the trace.
+    pub cpu_samples: u64,
+    /// Those of them whose stack ends before the root of its thread, or of its async task: code without frame
+    /// pointers was in the way, or the stack was deeper than is kept.
+    pub cpu_samples_cut: u64,
+    /// CPU samples that were lost, as the flush thread came too late.
+    pub cpu_samples_lost: u64,
     /// From start to stop.
     pub duration: Duration,
     /// The longest time that the sink took for one write.

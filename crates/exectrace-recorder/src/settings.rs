@@ -22,6 +22,24 @@ pub struct Settings {
     /// Records a second, by the numbers of the sources.
     budgets: [u64; Source::ALL.len()],
     process_samples: bool,
+    cpu: CpuSettings,
+}
+
+/// How CPU samples are taken.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(all(
+        feature = "cpu",
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    )),
+    allow(dead_code, reason = "there are no samples in this build")
+)]
+pub(crate) struct CpuSettings {
+    /// In each second of a thread's processor time; 0: not at all.
+    pub(crate) hz: u32,
+    /// `None`: one that nobody else uses.
+    pub(crate) signal: Option<i32>,
 }
 
 /// The default for [`Settings::memory_bytes`].
@@ -38,12 +56,18 @@ pub(crate) struct CallSettings {
     pub(crate) with_sockets: bool,
 }
 
+/// The default for `Settings::cpu_samples_hz`: as other profilers have it, as it is in step with nothing.
+const DEFAULT_CPU_SAMPLES_HZ: u32 = 99;
+/// The greatest for `Settings::cpu_samples_hz`; systems look at timers of processor time 100 to 1,000 times a second.
+#[cfg(feature = "cpu")]
+const MAX_CPU_SAMPLES_HZ: u32 = 1_000;
+
 /// The settings in force, and whether they are in use.
 static CURRENT: Table<(Settings, bool)> = Table::new();
 
 impl Settings {
     /// The defaults: 64 MiB of memory; calls of the C library are recorded from a microsecond on, and those on
-    /// sockets counted; the budgets that [`budget`](Self::budget) names.
+    /// sockets counted; CPU samples are taken 99 times a second; the budgets that [`budget`](Self::budget) names.
     pub const fn new() -> Self {
         let mut budgets = [0; Source::ALL.len()];
         let mut place = 0;
@@ -57,6 +81,10 @@ impl Settings {
             socket_calls: false,
             budgets,
             process_samples: true,
+            cpu: CpuSettings {
+                hz: DEFAULT_CPU_SAMPLES_HZ,
+                signal: None,
+            },
         }
     }
 
@@ -120,6 +148,40 @@ impl Settings {
         self
     }
 
+    /// How many CPU samples are taken in each second of processor time that a thread uses; 99 by default, at most
+    /// 1,000, and 0 for none.
+    ///
+    /// The system looks at such timers at its own ticks, of which most have 250 a second. More samples than ticks
+    /// there cannot be.
+    ///
+    /// A sample takes a few microseconds of the thread. It comes as a signal, so calls that a signal interrupts
+    /// may return `EINTR`, as with any signal: those that the system does not start again, such as `epoll_wait`,
+    /// `poll` and `nanosleep`. It comes only to threads that use processor time, so to one that waits only if it
+    /// had just begun.
+    #[cfg(feature = "cpu")]
+    pub const fn cpu_samples_hz(mut self, hz: u32) -> Self {
+        self.cpu.hz = if hz > MAX_CPU_SAMPLES_HZ {
+            MAX_CPU_SAMPLES_HZ
+        } else {
+            hz
+        };
+        self
+    }
+
+    /// The signal by which CPU samples are taken: by default a real-time signal that has no handler when the first
+    /// recording starts.
+    ///
+    /// `SIGPROF` is possible, and may be what a debugger is set up for. A handler that the program installed
+    /// before the first recording is called for all signals that are not the tracer's. One that it installs
+    /// later, and the default action as well, gets the tracer's signals until the tracer sees it, up to a tenth of
+    /// a second later, and takes no more samples. The default action of `SIGPROF` ends the process, so do not
+    /// choose it in a program with a profiler that removes its handler when it stops.
+    #[cfg(feature = "cpu")]
+    pub const fn cpu_samples_signal(mut self, signal: i32) -> Self {
+        self.cpu.signal = Some(signal);
+        self
+    }
+
     /// Makes these the settings of the process.
     ///
     /// # Errors
@@ -153,6 +215,11 @@ impl Settings {
 
     pub(crate) fn samples_process(&self) -> bool {
         self.process_samples
+    }
+
+    /// Hands the settings of CPU samples to those who take them.
+    pub(crate) fn configure_samples(&self) {
+        crate::cpu::configure(self.cpu);
     }
 
     pub(crate) fn memory(&self) -> usize {

@@ -26,6 +26,10 @@
 //!    in it that is: polls of stackful coroutines end in any order. So an `ObservedPoll` in the chain exists.
 //! 2. Only this module uses the pointer, and never while it runs code that is not its own.
 //! 3. An `ObservedPoll` is changed through cells, by its own thread only.
+//! 4. A signal handler may come between any two instructions, and look for the innermost poll. It reads the
+//!    pointer and the poll's frame, and nothing that is changed after the poll was linked. So the pointer is an
+//!    atomic, and the compiler moves nothing over its changes: what it points to is complete before, and is not
+//!    given up until after.
 
 #[cfg(test)]
 mod tests;
@@ -33,13 +37,22 @@ mod walk;
 
 use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering, compiler_fence};
 
 use crate::decode::MAX_STACK_WORDS;
 use crate::kinds::Kind;
 use crate::record::head;
 use crate::reservation::Reservation;
-use walk::ThreadStack;
+pub(crate) use walk::ThreadStack;
+#[cfg_attr(
+    not(all(
+        feature = "cpu",
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    )),
+    allow(unused_imports, reason = "for CPU samples")
+)]
+pub(crate) use walk::walk_interrupted;
 
 /// Most addresses of one stack; of a deeper one those nearest to the leaf are kept.
 const MAX_FRAMES: usize = 64;
@@ -67,7 +80,7 @@ thread_local! {
 struct StackArena {
     stack: Cell<ThreadStack>,
     /// The innermost observed poll, or null. See the protocol.
-    innermost: Cell<*const ObservedPoll>,
+    innermost: AtomicPtr<ObservedPoll>,
     arena: [Cell<u64>; ARENA_WORDS],
     reported: [Cell<u64>; REPORTED_PLACES],
 }
@@ -76,7 +89,7 @@ impl StackArena {
     const fn new() -> Self {
         Self {
             stack: Cell::new(ThreadStack::UNKNOWN),
-            innermost: Cell::new(ptr::null()),
+            innermost: AtomicPtr::new(ptr::null_mut()),
             arena: [const { Cell::new(0) }; ARENA_WORDS],
             reported: [const { Cell::new(0) }; REPORTED_PLACES],
         }
@@ -85,9 +98,19 @@ impl StackArena {
     /// The innermost observed poll.
     #[inline(always)]
     fn innermost(&self) -> Option<&ObservedPoll> {
+        // Relaxed, here and below: only this thread and its signal handlers look.
+        let innermost = self.innermost.load(Ordering::Relaxed);
         // SAFETY: by rule 1 it is null or points to an observed poll that exists, and by rule 2 it does so
         // for as long as `self` is borrowed here: no caller ends an observed poll meanwhile.
-        unsafe { self.innermost.get().as_ref() }
+        unsafe { innermost.as_ref() }
+    }
+
+    #[inline(always)]
+    fn set_innermost(&self, poll: *const ObservedPoll) {
+        // Rule 4. Fences of this kind are no instructions.
+        compiler_fence(Ordering::SeqCst);
+        self.innermost.store(poll.cast_mut(), Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
     }
 }
 
@@ -186,7 +209,7 @@ impl<'a> Observation<'a> {
                 poll.last.set(free);
                 poll.end.set(free);
             }
-            arena.innermost.set(poll);
+            arena.set_innermost(poll);
         });
         Self { poll }
     }
@@ -210,8 +233,8 @@ impl Drop for Observation<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         ARENA.with(|arena| {
-            if ptr::eq(arena.innermost.get(), self.poll) {
-                arena.innermost.set(self.poll.outer.get());
+            if ptr::eq(arena.innermost.load(Ordering::Relaxed), self.poll) {
+                arena.set_innermost(self.poll.outer.get());
             } else {
                 arena.unlink(self.poll);
             }
@@ -222,7 +245,24 @@ impl Drop for Observation<'_> {
 /// Whether the thread is in an observed poll. None begins while nothing records.
 #[inline(always)]
 pub(crate) fn is_observing() -> bool {
-    ARENA.with(|arena| !arena.innermost.get().is_null())
+    ARENA.with(|arena| !arena.innermost.load(Ordering::Relaxed).is_null())
+}
+
+/// The frame pointer of the function that polls the thread's innermost observed poll. For signal handlers, too.
+#[cfg_attr(
+    not(all(
+        feature = "cpu",
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    )),
+    allow(dead_code, reason = "for CPU samples")
+)]
+pub(crate) fn frame_of_poll() -> Option<usize> {
+    ARENA.with(|arena| {
+        let poll = arena.innermost()?;
+        // As in `capture`.
+        (poll.frame >= ptr::from_ref(poll).addr()).then_some(poll.frame)
+    })
 }
 
 /// Takes the stack of the caller's caller, if `data` is what the waker of the innermost observed

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::calls::CallSums;
 use crate::chunk::FirstChunk;
+use crate::cpu::{self, SampledThread};
 use crate::heap_sums::HeapSums;
 use crate::process;
 use crate::thread_buffer::{self, ThreadBuffer, lose_elsewhere};
@@ -49,6 +50,8 @@ pub(crate) struct ThreadShared {
     pub(crate) calls: CallSums,
     /// What the thread has allocated and freed.
     pub(crate) heap: HeapSums,
+    /// What the thread has for its CPU samples.
+    pub(crate) sampled: SampledThread,
 }
 
 impl ThreadShared {
@@ -63,6 +66,8 @@ impl ThreadShared {
         if let Ok(mut place) = shared.name.try_lock() {
             *place = name;
         }
+        shared.sampled.enter(shared.thread());
+        shared.sampled.learn_stack();
         process.new_threads.push(shared);
         shared
     }
@@ -76,8 +81,11 @@ impl ThreadShared {
         for (place, word) in shared.system_name.iter().zip(system_name()) {
             place.store(word, Ordering::Relaxed);
         }
+        shared.sampled.enter(shared.thread());
         if process.new_unguarded_threads.push(shared).is_err() {
             // As many are free there as were taken, so there is room.
+            cpu::leave();
+            shared.sampled.give_back();
             let _ = process.spare_threads.push(shared);
             return None;
         }
@@ -151,6 +159,8 @@ struct ExitGuard {
 
 impl Drop for ExitGuard {
     fn drop(&mut self) {
+        // Before the thread's last record: all its samples are earlier.
+        cpu::leave();
         if let Some(shared) = thread_buffer::end() {
             // Release: the flush thread reads the last record after it has seen this.
             shared.ended.store(true, Ordering::Release);
@@ -175,6 +185,7 @@ pub(crate) fn with_shared<R>(
         });
         // From now on the guard says that the thread ends.
         shared.is_unguarded.store(false, Ordering::Relaxed);
+        shared.sampled.learn_stack();
         shared
     };
     let shared = buffer.do_own_work(|| GUARD.try_with(register));

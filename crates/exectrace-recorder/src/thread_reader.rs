@@ -6,6 +6,7 @@ use exectrace_format::ThreadId;
 
 use crate::calls::{CALLS, Call, Sum};
 use crate::chunk::Chunk;
+use crate::cpu::SampledThread;
 use crate::decode::{Cursor, Peek, Scratch};
 use crate::heap_sums::HeapSum;
 use crate::input::{Called, NewSpan, SpanKey, Upcoming};
@@ -103,6 +104,12 @@ impl ThreadReader {
 
     pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    /// What the thread has for its CPU samples.
+    #[cfg_attr(not(feature = "cpu"), allow(dead_code, reason = "for CPU samples"))]
+    pub(crate) fn sampled(&self) -> &SampledThread {
+        &self.shared.sampled
     }
 
     /// Records that the thread had to drop so far and that were not reported, also not by this.

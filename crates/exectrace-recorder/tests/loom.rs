@@ -3,7 +3,7 @@
 //! Run with `RUSTFLAGS="--cfg loom" cargo test -p exectrace-recorder --test loom --release`.
 #![cfg(loom)]
 
-use exectrace_recorder::{Chunk, ReadPosition, TaskSlot};
+use exectrace_recorder::{Chunk, ReadPosition, Ring, TaskSlot};
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
@@ -173,5 +173,43 @@ fn a_slot_is_one_tasks_and_is_freed_once() {
         let freed = usize::from(freed_here) + freed.filter(|&freed| freed).count();
         assert!((1..=2).contains(&freed));
         assert_eq!(slot.read(), None);
+    });
+}
+
+/// Writes an entry of one word and its complement, which with its length is three of a ring's four words.
+fn put_sample(ring: &Ring, number: u64) -> bool {
+    let mut entry = ring.begin();
+    entry.push(number) && entry.push(!number) && entry.finish()
+}
+
+fn take_samples(ring: &Ring, seen: &mut Vec<u64>) {
+    let mut entry = Vec::new();
+    while ring.take(&mut entry) {
+        assert_eq!(entry[1], !entry[0], "an entry is published whole");
+        assert_eq!(entry.len(), 2);
+        seen.push(entry[0]);
+    }
+}
+
+#[test]
+fn a_ring_hands_over_whole_samples_in_order_and_what_found_no_room_is_known() {
+    loom::model(|| {
+        let ring = Arc::new(Ring::new());
+        let handler = {
+            let ring = Arc::clone(&ring);
+            // The second overwrites words of the first, so only if that was read.
+            thread::spawn(move || [1, 2].map(|number| put_sample(&ring, number)))
+        };
+        let mut seen = Vec::new();
+        take_samples(&ring, &mut seen);
+        take_samples(&ring, &mut seen);
+        let is_taken = handler.join().unwrap();
+        take_samples(&ring, &mut seen);
+        let numbers = [1, 2].into_iter().zip(is_taken);
+        let taken: Vec<u64> = numbers
+            .filter_map(|(number, taken)| taken.then_some(number))
+            .collect();
+        assert_eq!(seen, taken);
+        assert!(is_taken[0]);
     });
 }

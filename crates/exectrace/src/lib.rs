@@ -129,8 +129,9 @@
 //!
 //! - Without the feature `tokio` it does not follow async tasks. Of a future it then sees the spans that
 //!   are entered while the future is polled.
-//! - It does not sample. It sees only spans, regions and logs of what happens inside a poll or a thread. The
-//!   only stacks that it takes are those of waiting async tasks (feature `tokio`, with frame pointers).
+//! - Without the feature `cpu` it does not sample. It then sees only spans, regions and logs of what happens inside a
+//!   poll or a thread, and the only stacks that it takes are those of waiting async tasks (feature `tokio`, with frame
+//!   pointers).
 //! - It does not separate tests. A recording contains what the whole process does while it runs, including other
 //!   tests of the same binary. A test that reads its trace needs a process of its own (`cargo nextest`), or a
 //!   lock that all tests of the binary take.
@@ -141,6 +142,10 @@
 //! - `tracing` (default): the Layer, the Subscriber and `init`. Without it, this crate is the recorder
 //!   and its annotations.
 //! - `tokio`: the module `runtime`, which records when each async task runs, waits and is woken.
+//! - `cpu`: samples what the threads that record are doing, 99 times in each second of processor time that they use
+//!   ([`Settings`] has the rate). Each sample has the async task that the thread ran, and the stack, if the program
+//!   and its dependencies are built with `-C force-frame-pointers=yes`; otherwise only the function. For Linux on x86-64
+//!   and AArch64; elsewhere the feature does nothing. It uses a real-time signal.
 //! - `tokio-tracing`: with `--cfg tokio_unstable`, records who wakes async tasks that were spawned by other
 //!   crates, from Tokio's own spans and events. Costs 40 to 60 ns a poll while nothing records.
 //! - `tokio-schedule-latency`: with `--cfg tokio_unstable`, records when such tasks are woken, in runtimes whose

@@ -20,6 +20,9 @@ pub(super) struct Totals {
     pub(super) inferred: u64,
     pub(super) losses: Losses,
     pub(super) stacks_missed: u64,
+    pub(super) samples: u64,
+    pub(super) samples_cut: u64,
+    pub(super) samples_lost: u64,
     pub(super) now_ns: u64,
 }
 
@@ -95,6 +98,9 @@ impl Active {
         self.written.inferred = since(totals.inferred, before.inferred);
         self.written.untracked = since(losses.untracked, losses_before.untracked);
         self.written.stacks_missed = since(totals.stacks_missed, before.stacks_missed);
+        self.written.cpu_samples = since(totals.samples, before.samples);
+        self.written.cpu_samples_cut = since(totals.samples_cut, before.samples_cut);
+        self.written.cpu_samples_lost = since(totals.samples_lost, before.samples_lost);
         self.written.duration = Duration::from_nanos(since(totals.now_ns, before.now_ns));
     }
 

@@ -1,38 +1,50 @@
 //! From the threads' buffers to the model: each record that the merge yields is decoded and applied.
 
 use crate::clock::{Conversion, Segment};
+use crate::cpu::{PendingSamples, Sample};
 use crate::decode::Peek;
 use crate::heap_sums::HeapSum;
 use crate::input::{Input, SpanKey};
 use crate::kinds::Kind;
 use crate::merge::{Merge, Run};
-use crate::model::Model;
+use crate::model::{Model, ThreadIndex};
 use crate::thread_reader::ThreadReader;
 
 /// Applies all records up to the watermark, in ticks, that the readers have looked at.
 pub(crate) fn apply_records(
     readers: &mut [ThreadReader],
+    samples: &mut PendingSamples,
     watermark: u64,
     conversion: &Conversion,
     model: &mut Model,
 ) {
     let mut target = Target {
         model,
+        samples,
         conversion,
         segment: Segment::default(),
     };
     let mut merge = Merge::new(readers, watermark);
-    while let Some(mut run) = merge.next_run() {
-        let reader = merge.reader(run.index);
-        if let Some((ticks, span)) = target.take_run(reader, &mut run) {
-            merge.wait(run, ticks, span);
+    loop {
+        // A sample belongs to what its thread does then, so the records before it are applied first.
+        let end = target.samples.next_ticks().min(watermark);
+        while let Some(mut run) = merge.next_run(end) {
+            let reader = merge.reader(run.index);
+            if let Some((ticks, span)) = target.take_run(reader, &mut run) {
+                merge.wait(run, ticks, span);
+            }
         }
+        let Some(sample) = target.samples.take_until(watermark) else {
+            return;
+        };
+        target.take_sample(&sample, |thread| merge.reader_of(thread));
     }
 }
 
 /// The model, and what converts ticks to its time.
 struct Target<'a> {
     model: &'a mut Model,
+    samples: &'a mut PendingSamples,
     conversion: &'a Conversion,
     /// Where the last record lay: the next one nearly always does as well.
     segment: Segment,
@@ -52,6 +64,9 @@ impl Target<'_> {
             && let Some(peek) = reader.peek()
             && peek.ticks <= run.until
         {
+            if run.is_brought_forward() {
+                self.take_samples_before(reader, peek.ticks);
+            }
             let is_searched = std::mem::take(&mut run.is_searched);
             if let Some(span) = reader.named(&peek)
                 && !self.model.knows(span)
@@ -142,6 +157,30 @@ impl Target<'_> {
             }
         }
         record.advance();
+    }
+
+    /// Writes a CPU sample.
+    #[cold]
+    fn take_sample<'r>(
+        &mut self,
+        sample: &Sample,
+        reader: impl FnOnce(ThreadIndex) -> Option<&'r ThreadReader>,
+    ) {
+        if !self.model.has_thread(sample.thread)
+            && let Some(reader) = reader(sample.thread)
+        {
+            self.register(reader, sample.ticks);
+        }
+        let time_ns = self.time_of(sample.ticks);
+        self.model.cpu_sample(time_ns, sample);
+    }
+
+    /// Writes the CPU samples of a thread whose records before these ticks were brought forward.
+    #[cold]
+    fn take_samples_before(&mut self, reader: &ThreadReader, ticks: u64) {
+        while let Some(sample) = self.samples.take_of(reader.index(), ticks) {
+            self.take_sample(&sample, |_| Some(reader));
+        }
     }
 
     #[cold]

@@ -94,6 +94,7 @@ impl Flusher {
         let Some(model) = &mut self.model else {
             return;
         };
+        self.sampling.look(&self.readers, model);
         for reader in &mut self.readers {
             let thread = reader.index();
             reader.look(self.now.sample.ticks, |ticks, upcoming| {
@@ -116,7 +117,9 @@ impl Flusher {
                 self.next_index += 1;
                 ThreadIndex(self.next_index - 1)
             });
-            self.readers.push(ThreadReader::new(index, shared));
+            let reader = ThreadReader::new(index, shared);
+            self.sampling.thread_added(&reader);
+            self.readers.push(reader);
         }
     }
 
@@ -133,7 +136,13 @@ impl Flusher {
                 false => begin + length / slices * slice,
             };
             if let Some(model) = &mut self.model {
-                apply_records(&mut self.readers, until, &self.conversion, model);
+                apply_records(
+                    &mut self.readers,
+                    self.sampling.pending(),
+                    until,
+                    &self.conversion,
+                    model,
+                );
                 model.come_to(self.conversion.to_ns(until));
             }
             self.write_complete_group(until);
@@ -166,6 +175,7 @@ impl Flusher {
             self.take_sums_of(&mut reader);
             self.thread_times.forget(id);
             self.thread_usages.forget(id);
+            self.sampling.thread_gone(&reader);
             if let Some(model) = &mut self.model {
                 model.thread_gone(self.now.sample.ns, index);
                 model.dropped(model.time_ns(), id, reader.take_unreported());

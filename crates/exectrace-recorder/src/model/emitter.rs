@@ -1,7 +1,9 @@
 //! Where the model's events go: the writer, with a time for each event.
 
 use exectrace_format::conventions::{PART_OF_SPAN, UNKNOWN_FILE};
-use exectrace_format::{Event, SideRecord, StackId, StreamId, StringId, ThreadId, Writer};
+use exectrace_format::{
+    Event, GoId, ProcId, SideRecord, StackId, StreamId, StringId, ThreadId, Writer,
+};
 use rustc_hash::FxHashMap;
 
 use super::names::{FrameId, Leaf, NameId, Names};
@@ -117,6 +119,26 @@ impl Emitter {
     /// Whether the number of lanes is to be written; asked once.
     pub(crate) fn take_lanes_grew(&mut self) -> bool {
         std::mem::take(&mut self.lanes_grew)
+    }
+
+    /// Writes a CPU sample of a thread, with the lane it holds and the flow it runs. `frames` are the stack's,
+    /// leaf first.
+    ///
+    /// As an event it is later than all before it, so readers find it where it belongs among the events.
+    pub(crate) fn cpu_sample(
+        &mut self,
+        names: &mut Names,
+        (thread, proc, go): (ThreadId, ProcId, GoId),
+        frames: impl Iterator<Item = FrameId>,
+    ) {
+        let generation = self.generation;
+        let frames: Vec<_> = frames
+            .map(|frame| names.frame(frame, generation, &mut self.writer))
+            .collect();
+        let stack = self.writer.stack(&frames);
+        let time_ns = self.time_ns();
+        self.last_ns = time_ns;
+        self.writer.cpu_sample(time_ns, thread, proc, go, stack);
     }
 
     pub(crate) fn side(&mut self, record: &SideRecord) {

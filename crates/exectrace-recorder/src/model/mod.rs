@@ -26,6 +26,7 @@ mod names;
 mod polls;
 mod preamble;
 mod running;
+mod samples;
 mod sites;
 mod spans;
 mod stays;
@@ -54,6 +55,7 @@ use heap::Heap;
 use lookahead::Waker;
 use names::{FrameId, Leaf};
 use polls::AsyncTasks;
+use samples::SamplePlaces;
 use sites::Sites;
 use spans::Spans;
 use tasks::Tasks;
@@ -78,6 +80,10 @@ pub(crate) struct Counts {
     pub(crate) untracked: u64,
     /// Ends and begins that were concluded, not seen.
     pub(crate) inferred: u64,
+    /// CPU samples that were written.
+    pub(crate) samples: u64,
+    /// Those of them whose stack ends before it should.
+    pub(crate) samples_cut: u64,
 }
 
 /// See the module.
@@ -91,6 +97,7 @@ pub(crate) struct Model {
     tasks: Tasks,
     polls: AsyncTasks,
     calls: Calls,
+    samples: SamplePlaces,
     next_task: u64,
     /// Clones of handles that were published but not applied yet. While there are any, a span whose
     /// handles are all dropped as far as the model has come is not at its end.
@@ -119,6 +126,7 @@ impl Model {
             spans: Spans::default(),
             earlier: Earlier::default(),
             tasks: Tasks::default(),
+            samples: SamplePlaces::default(),
             next_task: FIRST_TASK,
             clones_ahead: FxHashMap::default(),
             losses: 0,
@@ -388,7 +396,6 @@ impl Model {
     }
 
     /// Counts records of a source that has a budget.
-    #[allow(dead_code, reason = "the sources come one by one")]
     #[inline]
     pub(crate) fn spend(&mut self, source: Source, records: u64) {
         self.spent[source as usize] += records;

@@ -64,6 +64,11 @@ impl Waits {
         }
     }
 
+    /// What finds names for addresses.
+    pub(super) fn resolver(&mut self) -> &mut Resolver {
+        &mut self.resolver
+    }
+
     pub(super) fn place(&self, stack: u64) -> Option<WaitPlace> {
         self.places.get(&stack).copied()
     }

@@ -82,6 +82,11 @@ impl Resolver {
         self.names.get(index).map_or("", |name| name)
     }
 
+    /// Whether the call that returns to `address` is in code that is known to be loaded.
+    pub(crate) fn is_code(&self, address: u64) -> bool {
+        self.modules.has_code(address.saturating_sub(1))
+    }
+
     #[cold]
     fn find(&mut self, address: u64) -> usize {
         if self.names.len() >= MAX_ADDRESSES {

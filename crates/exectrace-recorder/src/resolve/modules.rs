@@ -71,6 +71,11 @@ impl Modules {
         }
     }
 
+    /// Whether there is code at `address`, as far as the list of mappings was read.
+    pub(super) fn has_code(&self, address: u64) -> bool {
+        self.mapping_of(address).is_some()
+    }
+
     /// Where `address` is in its file, and the file's number.
     fn mapping_of(&self, address: u64) -> Option<(u64, usize)> {
         let after = self

@@ -3,6 +3,7 @@
 use std::ptr;
 
 use super::*;
+use crate::cpu::WalkEnd;
 
 /// Calls `f` with some frames of its own in between.
 #[inline(never)]
@@ -244,4 +245,108 @@ fn hashes_differ_with_the_stack_and_not_with_the_poll() {
     assert_eq!(hashes[0].is_some(), has_frame_pointers());
     assert_eq!(hashes[0] == hashes[1], !has_frame_pointers());
     assert_eq!(hashes[0], hashes[2]);
+}
+
+/// A walk over interrupted code from `frame`, over words that stand for a stack: where it ended, and what it found.
+fn interrupted(frame: usize, last: usize, words: &[usize]) -> (WalkEnd, Vec<u64>) {
+    let here = words.as_ptr().addr();
+    let limit = here + size_of_val(words);
+    let mut found = Vec::new();
+    std::hint::black_box(words);
+    // SAFETY: all bytes between the two addresses are those of `words`, which is borrowed meanwhile.
+    let end = unsafe {
+        walk_interrupted(frame, here, limit, last, |address| {
+            found.push(address);
+            true
+        })
+    };
+    (end, found)
+}
+
+#[test]
+fn a_walk_over_interrupted_code_ends_at_the_poll_the_root_or_where_the_chain_breaks() {
+    let mut words = [0_usize; 12];
+    let base = words.as_ptr().addr();
+    let at = |word: usize| base + 8 * word;
+    (words[0], words[1]) = (at(4), 11);
+    (words[4], words[5]) = (at(8), 12);
+    (words[8], words[9]) = (0, 13);
+    let known = |end, found: &[u64]| match walk::IS_KNOWN {
+        true => (end, found.to_vec()),
+        false => (WalkEnd::Open, Vec::new()),
+    };
+    assert_eq!(
+        interrupted(at(0), 0, &words),
+        known(WalkEnd::Root, &[11, 12, 13])
+    );
+    assert_eq!(
+        interrupted(at(0), at(8), &words),
+        known(WalkEnd::Poll, &[11, 12])
+    );
+    assert_eq!(
+        interrupted(at(4), at(4), &words),
+        (WalkEnd::Poll, Vec::new())
+    );
+    // A first frame that returns nowhere.
+    words[9] = 0;
+    assert_eq!(
+        interrupted(at(0), 0, &words),
+        known(WalkEnd::Root, &[11, 12])
+    );
+    for astray in [
+        at(0),
+        at(2),
+        at(4),
+        at(11),
+        at(12),
+        at(9) + 4,
+        base - 16,
+        usize::MAX,
+    ] {
+        words[4] = astray;
+        assert_eq!(
+            interrupted(at(0), 0, &words),
+            known(WalkEnd::Open, &[11, 12]),
+            "{astray:#x}"
+        );
+        let (_, found) = interrupted(astray, 0, &words[..0]);
+        assert!(found.is_empty());
+    }
+}
+
+/// Whatever the register and the stack hold: a read outside of the words would be seen by AddressSanitizer, and one
+/// that is not of a page of ours ends the process.
+#[test]
+fn a_walk_over_garbage_reads_nothing_outside_of_the_stack_and_ends() {
+    const WORDS: usize = 64;
+    let mut words = vec![0_usize; WORDS];
+    let base = words.as_ptr().addr();
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as usize
+    };
+    let mut deepest = 0;
+    for _ in 0..20_000 {
+        for word in &mut words {
+            let random = next();
+            // Mostly near, often aligned, sometimes anything.
+            *word = match random % 8 {
+                0 => random,
+                1 => base.wrapping_add(random >> 40).wrapping_sub(1 << 20),
+                2 => base + (random >> 8) % (8 * WORDS + 32),
+                _ => base + 8 * ((random >> 8) % (WORDS + 4)),
+            };
+        }
+        let frame = match next() % 4 {
+            0 => next(),
+            _ => words[next() % WORDS],
+        };
+        let (_, found) = interrupted(frame, words[next() % WORDS], &words);
+        assert!(found.len() <= WORDS / 2);
+        deepest = deepest.max(found.len());
+    }
+    assert_eq!(deepest > 3, walk::IS_KNOWN, "{deepest}");
 }

@@ -21,8 +21,13 @@
 //!    `(limit - here) / 16` reads.
 //! 3. The words are read by a machine instruction and not as Rust values: what lies there may be a
 //!    part of anything, or nothing.
-//! 4. What was read is believed only if the chain leads to exactly the frame record that was
+//! 4. What was read by [`walk`] is believed only if the chain leads to exactly the frame record that was
 //!    expected at its end, which the function at `limit` has given.
+//! 5. A walk from code that a signal has interrupted ([`walk_interrupted`]) has no such end. There `here` is the
+//!    stack pointer at the interruption, and `limit` the end of the stack that the thread was created with. What
+//!    it reads is believed as far as rule 2 holds: who uses it says where a chain may have gone wrong.
+
+use crate::cpu::WalkEnd;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod machine {
@@ -120,6 +125,9 @@ pub(super) fn frame_pointer() -> usize {
     machine::frame_pointer()
 }
 
+#[cfg(test)]
+pub(super) const IS_KNOWN: bool = machine::IS_KNOWN;
+
 /// Bytes of a frame record.
 const RECORD_BYTES: usize = 16;
 
@@ -143,12 +151,7 @@ pub(super) unsafe fn walk(
     let (mut frame, mut lowest) = (own, here);
     let mut is_own = true;
     while frame != last {
-        if !machine::IS_KNOWN
-            || frame < lowest
-            || frame > limit.wrapping_sub(RECORD_BYTES)
-            || limit < RECORD_BYTES
-            || !frame.is_multiple_of(8)
-        {
+        if !may_be_record(frame, lowest, limit) {
             return false;
         }
         // SAFETY: both words lie between `here` and `limit`: rules 1 and 2.
@@ -163,9 +166,67 @@ pub(super) unsafe fn walk(
     true
 }
 
+/// Whether rule 2 lets a record be read at `frame`.
+#[inline(always)]
+fn may_be_record(frame: usize, lowest: usize, limit: usize) -> bool {
+    machine::IS_KNOWN
+        && frame >= lowest
+        && frame <= limit.wrapping_sub(RECORD_BYTES)
+        && limit >= RECORD_BYTES
+        && frame.is_multiple_of(8)
+}
+
+/// Gives `f` the return addresses from the frame record at `frame` on, leaf first, until it returns `false`.
+/// Ends at the record at `last`, whose return address is left out, and where rule 2 forbids to go on.
+///
+/// `frame` and `last` are frame pointers, or anything. Allocates nothing and takes no lock.
+///
+/// # Safety
+/// - `here` and `limit` are as rule 5 of the module says.
+#[cfg_attr(
+    not(all(
+        feature = "cpu",
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    )),
+    allow(dead_code, reason = "for CPU samples")
+)]
+pub(crate) unsafe fn walk_interrupted(
+    mut frame: usize,
+    here: usize,
+    limit: usize,
+    last: usize,
+    mut f: impl FnMut(u64) -> bool,
+) -> WalkEnd {
+    let mut lowest = here;
+    loop {
+        if frame == last && last != 0 {
+            return WalkEnd::Poll;
+        }
+        if !may_be_record(frame, lowest, limit) {
+            return if frame == 0 {
+                WalkEnd::Root
+            } else {
+                WalkEnd::Open
+            };
+        }
+        // SAFETY: both words lie between `here` and `limit`: rules 2 and 5.
+        let (caller, returns_to) = unsafe { machine::load(frame) };
+        if returns_to == 0 {
+            // The first frame of a thread returns nowhere.
+            return WalkEnd::Root;
+        }
+        if !f(returns_to as u64) {
+            return WalkEnd::Open;
+        }
+        lowest = frame + RECORD_BYTES;
+        frame = caller;
+    }
+}
+
 /// The stack that a thread was created with.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ThreadStack {
+pub(crate) struct ThreadStack {
     low: usize,
     /// 0: unknown.
     high: usize,
@@ -181,6 +242,19 @@ impl ThreadStack {
         self.high != 0
     }
 
+    /// Its lowest address, and the one after its highest.
+    #[cfg_attr(
+        not(all(
+            feature = "cpu",
+            target_os = "linux",
+            any(target_arch = "x86_64", target_arch = "aarch64")
+        )),
+        allow(dead_code, reason = "for CPU samples")
+    )]
+    pub(crate) fn bounds(self) -> (usize, usize) {
+        (self.low, self.high)
+    }
+
     #[inline(always)]
     pub(super) fn contains(self, address: usize) -> bool {
         self.low <= address && address < self.high
@@ -190,7 +264,7 @@ impl ThreadStack {
     /// up in its list of mappings, some tens of them.
     #[cfg(target_os = "linux")]
     #[cold]
-    pub(super) fn of_this_thread() -> Self {
+    pub(crate) fn of_this_thread() -> Self {
         use std::mem::MaybeUninit;
 
         let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
@@ -215,7 +289,7 @@ impl ThreadStack {
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn of_this_thread() -> Self {
+    pub(crate) fn of_this_thread() -> Self {
         Self::NOWHERE
     }
 }

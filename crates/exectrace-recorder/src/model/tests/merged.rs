@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::chunk::Chunk;
 use crate::clock::{ClockSample, Conversion};
+use crate::cpu::PendingSamples;
 use crate::flush::apply::apply_records;
 use crate::kinds::Kind;
 use crate::pool::Pool;
@@ -161,7 +162,14 @@ fn run(mut producers: Vec<Producer>) -> Trial {
                 trial.model.look_ahead(|_| ticks, thread, upcoming);
             });
         }
-        apply_records(&mut readers, watermark, &conversion, &mut trial.model);
+        let samples = &mut PendingSamples::default();
+        apply_records(
+            &mut readers,
+            samples,
+            watermark,
+            &conversion,
+            &mut trial.model,
+        );
         trial.group();
         watermark = now;
     }

@@ -1,0 +1,203 @@
+//! CPU samples: whose they are, and what their stacks say.
+//!
+//! The real stack is on top, leaf first; at the bottom is the frame that names the flow, as in all stacks of a flow.
+//! Between them an async task's samples leave out how the runtime came to poll it.
+
+use exectrace_format::conventions::{LOST_CATEGORY, UNKNOWN_FILE};
+use exectrace_format::{GoId, LeftOut, ProcId, SideRecord};
+use rustc_hash::FxHashMap;
+
+use super::Model;
+use super::names::{FrameId, Names};
+use crate::budget::Source;
+use crate::cpu::{Sample, WalkEnd};
+use crate::resolve::Resolver;
+
+/// Most places whose names are kept, some 200 bytes each. A program has as many as it has calls that lie on
+/// sampled stacks; more come from code that is made at run time.
+const MAX_PLACES: usize = 1 << 17;
+/// What stands for places beyond.
+const OTHER_CODE: &str = "(other code)";
+
+/// Functions by which a runtime polls an async task.
+const RUNTIME: &[&str] = &[
+    "tokio::runtime::",
+    "tokio::task::local::",
+    "tokio::loom::",
+    "tokio::util::",
+    "exectrace_tokio::",
+    "exectrace_recorder::",
+];
+/// What stands between those.
+const STANDARD: &[&str] = &["std::", "core::", "alloc::"];
+
+/// The first functions of threads: a chain that leads there is whole.
+const ROOTS: &[&str] = &[
+    "main",
+    "start_thread",
+    "__libc_start_call_main",
+    "clone",
+    "_start",
+];
+/// The function with which a thread of the standard library begins.
+const THREAD_START: &str = "thread_start";
+
+/// A place in the program, as samples show it.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    frame: FrameId,
+    kind: PlaceKind,
+}
+
+/// What a place is, as far as that matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PlaceKind {
+    Runtime,
+    Standard,
+    /// The first function of a thread.
+    Root,
+    Other,
+}
+
+impl PlaceKind {
+    fn of(function: &str) -> Self {
+        let is_of = |crates: &[&str]| crates.iter().any(|prefix| function.starts_with(prefix));
+        if ROOTS.contains(&function) || function.ends_with(THREAD_START) {
+            Self::Root
+        } else if is_of(RUNTIME) {
+            Self::Runtime
+        } else if is_of(STANDARD) {
+            Self::Standard
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// The places of samples by the address that a call there returns to.
+#[derive(Debug, Default)]
+pub(super) struct SamplePlaces {
+    places: FxHashMap<u64, Option<Place>>,
+    stack: Vec<Place>,
+}
+
+impl SamplePlaces {
+    /// The place that returns to `address`; `None` if there is no code. Only if `is_sure` it is looked for anew
+    /// where code is that was loaded meanwhile.
+    fn place(
+        &mut self,
+        address: u64,
+        is_sure: bool,
+        resolver: &mut Resolver,
+        names: &mut Names,
+    ) -> Option<Place> {
+        if let Some(&known) = self.places.get(&address) {
+            return known;
+        }
+        if !is_sure && !resolver.is_code(address) {
+            // What is no code now may be later.
+            return None;
+        }
+        let name = match self.places.len() < MAX_PLACES {
+            true => resolver.function(address),
+            false => OTHER_CODE,
+        };
+        let place = Place {
+            frame: names.frame_of(name, UNKNOWN_FILE, 1),
+            kind: PlaceKind::of(name),
+        };
+        if self.places.len() < MAX_PLACES {
+            self.places.insert(address, Some(place));
+        }
+        Some(place)
+    }
+
+    /// Puts the places of a sample into `stack`, leaf first. Returns whether all of it is there.
+    fn find(&mut self, sample: &Sample, resolver: &mut Resolver, names: &mut Names) -> bool {
+        self.stack.clear();
+        for (index, &address) in sample.addresses.iter().enumerate() {
+            // The others are after a call; where the thread was is before what comes next.
+            let is_leaf = index == 0;
+            let address = address.saturating_add(u64::from(is_leaf));
+            let Some(place) = self.place(address, is_leaf, resolver, names) else {
+                return false;
+            };
+            self.stack.push(place);
+            if place.kind == PlaceKind::Root && !is_leaf {
+                // What called it is the system's, and may have no frame pointers.
+                return true;
+            }
+        }
+        sample.end != WalkEnd::Open
+    }
+
+    /// Leaves out what stands between the poll of an async task and the root of its thread.
+    fn end_at_poll(&mut self) {
+        let mut of_runtime = self.stack.len();
+        for (index, place) in self.stack.iter().enumerate().rev() {
+            match place.kind {
+                PlaceKind::Runtime | PlaceKind::Root => of_runtime = index,
+                PlaceKind::Standard => {}
+                PlaceKind::Other => break,
+            }
+        }
+        self.stack.truncate(of_runtime.max(1));
+    }
+}
+
+impl Model {
+    /// Writes a CPU sample, of a thread that is known, at the time to which the model has come with the
+    /// thread's records.
+    pub(crate) fn cpu_sample(&mut self, time_ns: u64, sample: &Sample) {
+        self.apply_timed(time_ns);
+        self.machine.emitter.advance(time_ns);
+        let (names, resolver) = (&mut self.machine.names, self.polls.waits.resolver());
+        let is_whole = self.samples.find(sample, resolver, names);
+        self.spend(Source::Cpu, 1);
+        self.counts.samples += 1;
+        self.counts.samples_cut += u64::from(!is_whole);
+        let Some(thread) = self.machine.thread(sample.thread) else {
+            return;
+        };
+        let (id, mut root) = (thread.id, thread.root);
+        let lane = thread.lane.filter(|_| thread.holds);
+        let mut go = GoId(0);
+        let mut is_polled = false;
+        if let Some(flow) = thread.current.or(thread.own)
+            && let Some(flow) = self.machine.flows.get(flow)
+        {
+            (go, root, is_polled) = (flow.go, flow.root, flow.is_polled());
+        }
+        if is_polled {
+            self.samples.end_at_poll();
+        }
+        let frames = self.samples.stack.iter().map(|place| place.frame);
+        let of = (id, lane.unwrap_or(ProcId::NONE), go);
+        self.machine
+            .emitter
+            .cpu_sample(&mut self.machine.names, of, frames.chain([root]));
+    }
+
+    /// CPU samples were lost, as there was no room for them.
+    #[cfg_attr(
+        not(all(
+            feature = "cpu",
+            target_os = "linux",
+            any(target_arch = "x86_64", target_arch = "aarch64")
+        )),
+        allow(dead_code, reason = "there is no source of samples in this build")
+    )]
+    pub(crate) fn samples_lost(&mut self, count: u64) {
+        if count > 0 {
+            let cause = LeftOut::CpuSamples;
+            let message = format!("{count} {}", cause.text());
+            self.note(self.time_ns(), LOST_CATEGORY, &message);
+            let time_ns = self.machine.emitter.time_ns();
+            self.machine.emitter.side(&SideRecord::LeftOut {
+                time_ns,
+                cause,
+                count,
+            });
+        }
+    }
+}
