@@ -215,11 +215,20 @@ macro_rules! before {
 }
 pub(crate) use before;
 
-/// The type of a pointer to an entry point.
-#[cfg(not(target_feature = "crt-static"))]
+/// The type of a pointer to a function of the C library, which a thread that is cancelled leaves by unwinding.
+///
+/// With `panic=abort` a function that calls `C-unwind` ends the process when it is unwound. So there the type does not
+/// say it, as none does with which the program itself declares these functions; and frames that have no destructors
+/// are passed over, by tables that are there with this option too.
+#[cfg(panic = "unwind")]
 macro_rules! function_type {
     (($($type:ty),*) => $result:ty) => { unsafe extern "C-unwind" fn($($type),*) -> $result };
     (($($type:ty),*); $more:ty => $result:ty) => { unsafe extern "C-unwind" fn($($type),*, ...) -> $result };
 }
-#[cfg(not(target_feature = "crt-static"))]
+/// The same with `panic=abort`.
+#[cfg(not(panic = "unwind"))]
+macro_rules! function_type {
+    (($($type:ty),*) => $result:ty) => { unsafe extern "C" fn($($type),*) -> $result };
+    (($($type:ty),*); $more:ty => $result:ty) => { unsafe extern "C" fn($($type),*, ...) -> $result };
+}
 pub(crate) use function_type;

@@ -94,7 +94,8 @@ unsafe fn kernel(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> isize {
 #[cfg(all(target_env = "musl", target_feature = "crt-static"))]
 #[inline(always)]
 unsafe fn kernel_cancellable(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> isize {
-    unsafe extern "C-unwind" {
+    // musl ends a cancelled thread without unwinding.
+    unsafe extern "C" {
         /// What musl's own functions call. It recognises a thread that waits here by its program counter.
         fn __syscall_cp(
             number: c_long,
@@ -120,7 +121,8 @@ unsafe fn kernel_cancellable(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> 
 unsafe fn kernel_cancellable(number: c_long, arguments: [usize; 6]) -> isize {
     use core::ptr;
 
-    unsafe extern "C-unwind" {
+    // Not `C-unwind`, which with `panic=abort` would end the process: see `function_type`.
+    unsafe extern "C" {
         fn pthread_setcanceltype(kind: c_int, before: *mut c_int) -> c_int;
     }
     const PTHREAD_CANCEL_ASYNCHRONOUS: c_int = 1;
@@ -224,7 +226,7 @@ pub(crate) unsafe fn poll(fds: *mut libc::pollfd, count: libc::nfds_t, timeout_m
 }
 
 #[cfg(all(target_env = "musl", target_feature = "crt-static"))]
-unsafe extern "C-unwind" {
+unsafe extern "C" {
     /// The function `pthread_join`, by another name that musl has for it.
     #[link_name = "__pthread_join"]
     pub(crate) fn pthread_join(thread: libc::pthread_t, result: *mut *mut libc::c_void) -> c_int;

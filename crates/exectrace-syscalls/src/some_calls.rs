@@ -13,7 +13,7 @@ use libc::c_void;
 use libc::{c_int, c_long};
 
 use crate::EntryPoint;
-use crate::entry::sets_errno;
+use crate::entry::{function_type, sets_errno};
 use crate::raw;
 
 #[cfg(not(target_feature = "crt-static"))]
@@ -69,7 +69,7 @@ unsafe extern "C-unwind" fn syscall() {
 }
 
 /// What `syscall` is to its callers.
-type Syscall = unsafe extern "C-unwind" fn(c_long, ...) -> c_long;
+type Syscall = function_type!((c_long); usize => c_long);
 
 /// Jumped to by `syscall`, so it has seven words as its arguments. Whoever passes fewer has the kernel ignore the others.
 unsafe extern "C-unwind" fn futex(
@@ -176,7 +176,7 @@ macro_rules! fcntl {
 }
 
 #[cfg(not(target_feature = "crt-static"))]
-type Fcntl = unsafe extern "C-unwind" fn(c_int, c_int, ...) -> c_int;
+type Fcntl = function_type!((c_int, c_int); usize => c_int);
 
 #[cfg(not(target_feature = "crt-static"))]
 fcntl!(fcntl, c"fcntl", FCNTL, fcntl_before);

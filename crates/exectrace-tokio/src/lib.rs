@@ -91,6 +91,12 @@
 //!
 //! A wake that is reported in several ways counts once.
 //!
+//! # Calls that block
+//!
+//! With the feature `syscalls`, on Linux, calls to the C library are recorded, on the async task or thread that made
+//! them: reads and writes of files, sleeps, waits for locks. What a worker's driver waited for is known then, too: a
+//! timer, or a socket or another source. The crate `exectrace-syscalls` lists the functions, and says what is not seen.
+//!
 //! # What it costs
 //!
 //! `cargo bench -p exectrace-tokio --bench overhead` measures it. With `--cfg tokio_unstable`, on an AMD EPYC with
@@ -107,7 +113,8 @@
 //! - It does not change what a program does. The order of polls, budgets, panics and what a `JoinHandle`
 //!   returns are Tokio's.
 //! - It does not see inside a poll. Spans do.
-//! - Without stacks it cannot distinguish a timer from a socket: both are `network, timer or signal`.
+//! - Without stacks and without the feature `syscalls` it cannot distinguish a timer from a socket: both are
+//!   `network, timer or signal`.
 
 #![forbid(unsafe_code)]
 

@@ -150,6 +150,9 @@
 //!   crates, from Tokio's own spans and events. Costs 40 to 60 ns a poll while nothing records.
 //! - `tokio-schedule-latency`: with `--cfg tokio_unstable`, records when such tasks are woken, in runtimes whose
 //!   builder has `track_task_schedule_latency()`. Costs 50 ns a poll.
+//! - `syscalls`: Linux only; records the calls to the C library that can block, of all that is linked into the
+//!   program: which call, how long, and whether it failed. There is nothing to call. For programs, not for shared
+//!   libraries; the crate `exectrace-syscalls` lists the functions, and says what is not seen.
 //! - `alloc`: `Allocator`, a global allocator that counts what each async task and user task allocates, and how
 //!   many bytes are alive.
 

@@ -48,6 +48,7 @@ pub fn check() {
         };
         assert_eq!(made_thread, 0);
         wait_until_it_waits();
+        made("(read, cancelled)", 0);
         // SAFETY: the thread is there until it is joined.
         assert_eq!(unsafe { pthread_cancel(thread) }, 0);
         let mut result = ptr::null_mut();
@@ -81,8 +82,9 @@ fn sleeps(thread: i64) -> bool {
     let mut stat = [0_u8; 64];
     // SAFETY: there is room for as much.
     let length = unsafe { libc::syscall(libc::SYS_read, fd, stat.as_mut_ptr(), stat.len()) };
+    made("(read)", length);
     // SAFETY: the descriptor is used no more.
-    unsafe { libc::syscall(libc::SYS_close, fd) };
+    made("(close)", unsafe { libc::syscall(libc::SYS_close, fd) });
     stat[..length.max(0) as usize]
         .windows(4)
         .any(|part| part == b") S ")

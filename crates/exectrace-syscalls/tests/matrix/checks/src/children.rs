@@ -3,7 +3,7 @@
 use std::env;
 use std::ptr;
 
-use crate::counted::made;
+use crate::counted::{self, made};
 use crate::device;
 
 const CHILDREN: usize = 20;
@@ -49,7 +49,7 @@ fn forked() -> i32 {
             return 1;
         }
         // SAFETY: it has no condition.
-        if unsafe { libc::fsync(-1) } != -1 || crate::counted::errno() != libc::EBADF {
+        if unsafe { libc::fsync(-1) } != -1 || counted::errno() != libc::EBADF {
             return 2;
         }
     }
@@ -57,6 +57,7 @@ fn forked() -> i32 {
 }
 
 fn wait_for(child: i32) {
+    counted::child(child);
     let mut status = 0;
     // SAFETY: the status is there.
     assert_eq!(

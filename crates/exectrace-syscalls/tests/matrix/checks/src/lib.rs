@@ -56,6 +56,7 @@ fn mark(name: &std::ffi::CStr) {
 fn device(name: &std::ffi::CStr, flags: i32) -> i32 {
     // SAFETY: the name ends with a zero.
     let fd = unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, name.as_ptr(), flags, 0) };
+    counted::made("(openat)", fd);
     assert!(fd >= 0);
     fd as i32
 }
