@@ -22,6 +22,8 @@ mod linux {
     use std::time::Duration;
 
     use exectrace_recorder::{RecordingOptions, Settings, Source};
+    // Mentioned, so that it is linked.
+    use exectrace_syscalls as _;
 
     type Read = unsafe extern "C" fn(c_int, *mut c_void, usize) -> isize;
 
