@@ -182,13 +182,22 @@ impl CallResult {
         }
     }
 
-    /// What [`of_driver`](Self::of_driver) made this of: how many sources were ready, and the milliseconds that
-    /// were meant to pass at most. A wait that failed, as a signal came, had none ready.
-    pub(crate) fn driver(self) -> (u64, Option<u64>) {
-        match self {
-            Self::Done(value) => (value & u64::from(u32::MAX), (value >> 32).checked_sub(1)),
-            Self::Failed(_) => (0, None),
-        }
+    /// What a wait for the driver came to.
+    pub(crate) fn driver(self) -> DriverResult {
+        let Self::Done(value) = self else {
+            // A signal came.
+            return DriverResult {
+                ready: 0,
+                timeout: Timeout::Unknown,
+            };
+        };
+        let timeout = match value >> 32 {
+            0 => Timeout::Unknown,
+            1 => Timeout::Never,
+            more => Timeout::Milliseconds(more - 2),
+        };
+        let ready = value & u64::from(u32::MAX);
+        DriverResult { ready, timeout }
     }
 
     pub(crate) fn of_word(word: u64) -> Self {
@@ -197,6 +206,22 @@ impl CallResult {
             _ => Self::Failed(word as u16),
         }
     }
+}
+
+/// What a wait for the driver came to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DriverResult {
+    /// So many sources were ready.
+    pub(crate) ready: u64,
+    pub(crate) timeout: Timeout,
+}
+
+/// How long a wait for the driver was to last at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timeout {
+    Unknown,
+    Never,
+    Milliseconds(u64),
 }
 
 /// Calls that took fewer ticks than this are counted and not recorded.

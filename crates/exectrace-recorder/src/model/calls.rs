@@ -172,7 +172,7 @@ impl Model {
             return;
         };
         if call.class() == CallClass::Driver {
-            let (ready, _) = called.result.driver();
+            let ready = called.result.driver().ready;
             self.machine.emitter.side(&SideRecord::DriverWait {
                 time_ns,
                 thread: id,

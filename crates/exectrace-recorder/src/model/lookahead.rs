@@ -9,7 +9,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use rustc_hash::FxHashMap;
 
 use super::threads::ThreadIndex;
-use crate::calls::CallResult;
+use crate::calls::{CallResult, DriverResult, Timeout};
 use crate::input::{AsyncKey, WakerKey};
 
 /// Who woke a task, as far as that shows what the task waited for.
@@ -114,17 +114,18 @@ impl Lookahead {
     /// A driver asks the kernel to wait until the next timer's time, in milliseconds rounded up. Before that, it can
     /// only have been woken by a source; if none was ready, only timers are left. Otherwise it may be both.
     pub(crate) fn driver_waited(&mut self, thread: ThreadIndex, took_ns: u64, result: CallResult) {
-        let (ready, timeout_ms) = result.driver();
-        let is_before_timers =
-            timeout_ms.is_none_or(|timeout_ms| took_ns / 1_000_000 + 1 < timeout_ms);
-        self.looked(thread).wakes_by = match (ready, is_before_timers) {
-            // A signal ended the wait: timers may be due or not.
-            (0, _) if matches!(result, CallResult::Failed(_)) => None,
+        let DriverResult { ready, timeout } = result.driver();
+        let passed_ms = took_ns / 1_000_000 + 1;
+        self.looked(thread).wakes_by = match (ready, timeout) {
+            (_, Timeout::Unknown) => None,
             // It only looked: who is woken next may have yielded before.
-            (0, _) if timeout_ms == Some(0) => Some(WakerKind::BetweenPolls),
+            (0, Timeout::Milliseconds(0)) => Some(WakerKind::BetweenPolls),
             (0, _) => Some(WakerKind::Timer),
-            (_, true) => Some(WakerKind::Source),
-            (_, false) => None,
+            (_, Timeout::Never) => Some(WakerKind::Source),
+            (_, Timeout::Milliseconds(timeout_ms)) if passed_ms < timeout_ms => {
+                Some(WakerKind::Source)
+            }
+            _ => None,
         };
     }
 
