@@ -121,13 +121,30 @@ macro_rules! entry_points {
                 unsafe extern "C-unwind" fn $name(
                     $($argument: $type,)* $($more: $more_type,)?
                 ) -> $result {
-                    let Some(call) = calls::begin(Call::$call) else {
+                    if exectrace_recorder::is_enabled() {
                         // SAFETY: rule 1.
-                        return unsafe { forward($($argument,)* $($more,)?) };
-                    };
+                        unsafe { recorded($($argument,)* $($more,)?) }
+                    } else {
+                        // The last thing, so that it is a jump.
+                        // SAFETY: rule 1.
+                        unsafe { forward($($argument,)* $($more,)?) }
+                    }
+                }
+
+                /// # Safety
+                ///
+                /// As the function that it calls.
+                // Not inlined, as its frame is not for calls that are not recorded.
+                #[inline(never)]
+                unsafe extern "C-unwind" fn recorded(
+                    $($argument: $type,)* $($more: $more_type,)?
+                ) -> $result {
+                    let call = calls::begin(Call::$call);
                     // SAFETY: rule 1.
                     let returned = unsafe { forward($($argument,)* $($more,)?) };
-                    $crate::entry::$outcome(call, returned);
+                    if let Some(call) = call {
+                        $crate::entry::$outcome(call, returned);
+                    }
                     returned
                 }
             }

@@ -87,7 +87,7 @@ unsafe extern "C-unwind" fn futex(
     let next = raw::syscall as *const () as *mut ();
     // SAFETY: both are what the C library calls `syscall`.
     let next = unsafe { core::mem::transmute::<*mut (), Syscall>(next) };
-    let call = if waits(operation) {
+    let call = if exectrace_recorder::is_enabled() && waits(operation) {
         calls::begin(Call::FutexWait)
     } else {
         None
