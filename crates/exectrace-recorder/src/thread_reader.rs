@@ -143,6 +143,13 @@ impl ThreadReader {
         is_new.then_some((began, call))
     }
 
+    /// The call that the thread was in when it ended, as it was cancelled there, if that was not given before.
+    pub(crate) fn take_last_call(&mut self) -> Option<Call> {
+        let (began, call) = self.shared.calls.open()?;
+        let is_new = std::mem::replace(&mut self.given_call, began) != began;
+        is_new.then_some(call)
+    }
+
     /// Gives `f` the sums of calls that have grown, if all records of the thread were taken: then what was counted
     /// belongs to what it does now.
     pub(crate) fn take_sums(&mut self, mut f: impl FnMut(Call, Sum)) {

@@ -177,6 +177,10 @@ impl Flusher {
             self.thread_usages.forget(id);
             self.sampling.thread_gone(&reader);
             if let Some(model) = &mut self.model {
+                // Too short to be seen while it lasted, and no record says how long it took.
+                if let Some(call) = reader.take_last_call() {
+                    model.calls_counted(Some((index, id)), call, 1, 0);
+                }
                 model.thread_gone(self.now.sample.ns, index);
                 model.dropped(model.time_ns(), id, reader.take_unreported());
             }
