@@ -8,8 +8,11 @@
 use exectrace_replay::{GoroutineKind, Location, Stack, Text};
 use rustc_hash::FxHashMap;
 
+use crate::names::Places;
+use crate::syscalls::place_of_call;
 use crate::time::{Flow, Gap, ThreadTime, TimeSpan, World};
 
+use super::blocking_call::{BlockingCallWatch, LONG_NS, call_name, keeps_worker};
 use super::machine::Machine;
 use super::{Exemplar, Finding, MAX_EXEMPLARS, Severity, plural, shown, sum};
 
@@ -23,6 +26,18 @@ pub(super) struct BlockedWorkerWatch {
     /// The thread that ran tasks on a lane; `None` if there were several.
     threads: FxHashMap<u64, Option<u64>>,
     places: FxHashMap<Key, TaskPlace>,
+    /// Calls that are too short to be reported each.
+    calls: FxHashMap<(Stack, Text), CallPlace>,
+}
+
+/// Calls at one place, by tasks of one name.
+#[derive(Debug)]
+struct CallPlace {
+    root: Option<Location>,
+    count: u64,
+    total: u64,
+    /// The longest: how long, when, and by which task.
+    longest: (u64, i64, u64),
 }
 
 /// What gaps have in common: the region, or the task's code.
@@ -87,23 +102,52 @@ impl BlockedWorkerWatch {
         }
     }
 
-    /// How long each worker's thread was blocked while it had its worker, at least.
-    fn blocked<'a>(&'a self, world: &'a World, length: u64) -> impl Iterator<Item = u64> + 'a {
+    pub(super) fn call_ends(&mut self, world: &World<'_>, flow: &Flow<'_>, call: &TimeSpan<'_>) {
+        let length = call.inside;
+        if length >= LONG_NS || !keeps_worker(world, flow, call) {
+            return;
+        }
+        let key = (call.stack, flow.name);
+        if self.calls.len() >= MAX_PLACES && !self.calls.contains_key(&key) {
+            return;
+        }
+        let place = self.calls.entry(key).or_insert(CallPlace {
+            root: flow.root,
+            count: 0,
+            total: 0,
+            longest: (0, call.begin, flow.id.0),
+        });
+        place.count += 1;
+        place.total = place.total.saturating_add(length);
+        if length > place.longest.0 {
+            place.longest = (length, call.begin, flow.id.0);
+        }
+    }
+
+    /// How long each worker's thread was blocked while it had its worker, at least, apart from calls that are
+    /// reported.
+    fn blocked<'a>(
+        &'a self,
+        world: &'a World,
+        length: u64,
+        calls: &'a BlockingCallWatch,
+    ) -> impl Iterator<Item = u64> + 'a {
         let lanes = world.lanes.all.iter();
         let shared = lanes.filter(|lane| world.is_shared_lane(lane.id));
         shared.filter_map(move |lane| {
             let thread = self.threads.get(&lane.id).copied().flatten()?;
             let time: ThreadTime = world.facts.processors.of(thread)?;
             let not_held = length.saturating_sub(lane.held);
-            let blocked = time.blocked_ns.saturating_sub(not_held);
+            let explained = not_held.saturating_add(calls.reported_ns(lane.id));
+            let blocked = time.blocked_ns.saturating_sub(explained);
             // One that is never seen to park may sleep unseen.
             (lane.parks > 0 && blocked >= length / SHARE).then_some(blocked)
         })
     }
 
-    pub(super) fn find(self, world: &World<'_>) -> Option<Finding> {
+    pub(super) fn find(self, world: &World<'_>, calls: &BlockingCallWatch) -> Option<Finding> {
         let length = world.clip.between(world.begin, world.now);
-        let blocked: Vec<u64> = self.blocked(world, length).collect();
+        let blocked: Vec<u64> = self.blocked(world, length, calls).collect();
         let longest = *blocked.iter().max()?;
         let mut places: Vec<(&Key, &TaskPlace)> = self.places.iter().collect();
         places.sort_by_key(|(_, place)| (std::cmp::Reverse(place.total), place.longest.2));
@@ -126,18 +170,65 @@ impl BlockedWorkerWatch {
             ),
             count: blocked.len() as u64,
             total_ns: sum(blocked.iter().copied()),
-            exemplars: places
-                .iter()
-                .map(|((stack, name), place)| place.exemplar(world, *stack, *name))
-                .collect(),
+            exemplars: self.exemplars(world, &places),
             rule: "By the system's counts the thread of a shared worker was blocked (neither on a \
                    processor nor waiting for one) for longer than the worker was parked, by a twentieth of \
-                   the trace or more. The places are those of polls in which nothing was recorded for 1 ms \
-                   or more; which of them blocked is not known.",
+                   the trace or more, without the calls that `blocking_call` has. The places are those of shorter \
+                   calls, and of polls in which nothing was recorded for 1 ms or more, without calls; which of \
+                   the latter blocked is not known.",
             help: "Look for locks of the standard library that are held over work, sleeps, and calls that \
                    wait; use their async forms, or move them to blocking threads.",
             basis: Machine::of_world(world).basis(),
         })
+    }
+}
+
+impl BlockedWorkerWatch {
+    /// Calls, as they are known to have kept their worker, then gaps; of each those first that took the most time.
+    fn exemplars(&self, world: &World<'_>, places: &[(&Key, &TaskPlace)]) -> Vec<Exemplar> {
+        let gaps = places
+            .iter()
+            .map(|((stack, name), place)| place.exemplar(world, *stack, *name));
+        let calls = self.calls.iter();
+        let calls = calls
+            .filter(|(_, place)| place.total >= LONG_NS)
+            .map(|(&(stack, name), place)| (place.total, place.exemplar(world, stack, name)));
+        let mut calls: Vec<(u64, Exemplar)> = calls.collect();
+        calls.sort_by_key(|(total, call)| (std::cmp::Reverse(*total), call.begin_ns));
+        let calls = calls.into_iter().map(|(_, exemplar)| exemplar);
+        calls.chain(gaps).take(MAX_EXEMPLARS).collect()
+    }
+}
+
+impl CallPlace {
+    fn exemplar(&self, world: &World<'_>, stack: Stack, name: Text) -> Exemplar {
+        let (length, begin, task) = self.longest;
+        let place = place_of_call(world, stack);
+        let is_root = place.is_some() && place == self.root;
+        let place = place.map(|at| world.names().place(&at));
+        let (place, spawned_at) = match is_root {
+            true => (None, place),
+            false => (place, None),
+        };
+        Exemplar {
+            what: format!(
+                "{} was in {} {}, for {} in all and {} at most",
+                world.names().get(name),
+                call_name(world, stack),
+                match self.count {
+                    1 => "once".to_owned(),
+                    count => format!("{count} times"),
+                },
+                shown(self.total),
+                shown(length)
+            ),
+            begin_ns: Some(world.since_begin(begin)),
+            duration_ns: Some(length),
+            async_task: Some(task),
+            place,
+            spawned_at,
+            ..Exemplar::default()
+        }
     }
 }
 

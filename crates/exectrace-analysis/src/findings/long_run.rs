@@ -2,20 +2,19 @@
 //! worker had to wait.
 //!
 //! Looked at is the longest gap between two records of a run, not the run: the two say where it stood
-//! still. How much of it the thread waited for a processor is bounded by the samples of what the system counts:
+//! still. A call is no gap: where it took long, `blocking_call` has it. How much of it the thread waited for a processor is bounded by the samples of what the system counts:
 //! a gap that such a wait may account for is no stall of the program's. Runs on a thread's own lane (the closures of a blocking pool, and roots beside a pool of
 //! workers) may take as long as they like.
 
 use exectrace_format::GoId;
 use exectrace_format::conventions::{BLOCK_IN_PLACE, END_NOT_SEEN, PREEMPTED, WORKER_MOVED};
 use exectrace_replay::{GoroutineKind, Location, Names, Stack, Text};
-use rustc_hash::FxHashMap;
 
 use crate::names::Place;
 use crate::time::{Did, Flow, Gap, Mark, Poll, ThreadTime, TimeSpan, World};
 use crate::top::Top;
 
-use super::machine::{Machine, NOT_RECORDED};
+use super::machine::{Machine, NOT_RECORDED, ProcessorWaits};
 use super::{Exemplar, Finding, MAX_EXEMPLARS, Severity, plural, shown};
 
 /// Gaps from here on are too long: twice what Go lets a goroutine run.
@@ -41,7 +40,7 @@ pub(super) struct LongRunWatch {
     /// Gaps that a wait for a processor may account for.
     waits: Cases,
     /// How much of a thread's waiting accounts for gaps already, since which sample.
-    accounted: FxHashMap<u64, (i64, u64)>,
+    accounted: ProcessorWaits,
 }
 
 /// Gaps of one kind.
@@ -95,7 +94,7 @@ impl LongRunWatch {
             stalls: Cases::new(),
             unsampled: 0,
             waits: Cases::new(),
-            accounted: FxHashMap::default(),
+            accounted: ProcessorWaits::default(),
         }
     }
 
@@ -142,8 +141,10 @@ impl LongRunWatch {
             gap: *gap,
             around: around.map(|(_, time)| time),
         };
-        let is_wait =
-            around.is_some_and(|(since, time)| self.accounts_for(run.thread.0, since, time, gap));
+        let is_wait = around.is_some_and(|(since, time)| {
+            let part = gap.duration() / EXCUSED_PART;
+            self.accounted.account_for(run.thread.0, since, time, part)
+        });
         match is_wait {
             true => self.waits.add(long),
             false => {
@@ -151,21 +152,6 @@ impl LongRunWatch {
                 self.stalls.add(long);
             }
         }
-    }
-
-    /// Whether the thread may have waited for a processor for a good part of the gap. What it waited accounts
-    /// for one gap only.
-    fn accounts_for(&mut self, thread: u64, since: i64, time: ThreadTime, gap: &Gap) -> bool {
-        let part = gap.duration() / EXCUSED_PART;
-        let accounted = self.accounted.entry(thread).or_insert((since, 0));
-        if accounted.0 != since {
-            *accounted = (since, 0);
-        }
-        let is_enough = time.wait_ns.saturating_sub(accounted.1) >= part;
-        if is_enough {
-            accounted.1 += part;
-        }
-        is_enough
     }
 
     pub(super) fn find(self, world: &World<'_>) -> Option<Finding> {

@@ -6,6 +6,8 @@
 use crate::Analysis;
 use crate::time::{ThreadTime, World};
 
+use rustc_hash::FxHashMap;
+
 use super::{Exemplar, Finding, Severity, shown};
 
 /// The machine was full where threads waited for a processor for this share, in a hundred, of the time in
@@ -80,6 +82,35 @@ impl Machine {
             Self::Free(time) => format!("{}: the machine was not full", waited(time)),
             Self::NotRecorded => NOT_RECORDED.to_owned(),
         }
+    }
+}
+
+/// What threads' waits for a processor account for already: each accounts for one thing only.
+#[derive(Debug, Default)]
+pub(super) struct ProcessorWaits {
+    /// By thread: since which sample, and how much of it.
+    accounted: FxHashMap<u64, (i64, u64)>,
+}
+
+impl ProcessorWaits {
+    /// Whether the thread may have waited for a processor for so long between two samples, the first of which was at
+    /// `since`. If so, that is accounted for.
+    pub(super) fn account_for(
+        &mut self,
+        thread: u64,
+        since: i64,
+        time: ThreadTime,
+        part: u64,
+    ) -> bool {
+        let accounted = self.accounted.entry(thread).or_insert((since, 0));
+        if accounted.0 != since {
+            *accounted = (since, 0);
+        }
+        let is_enough = time.wait_ns.saturating_sub(accounted.1) >= part;
+        if is_enough {
+            accounted.1 += part;
+        }
+        is_enough
     }
 }
 

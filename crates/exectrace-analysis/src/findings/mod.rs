@@ -111,7 +111,6 @@ impl Options {
             workers: true,
             user_tasks: true,
             regions: true,
-            syscalls: true,
             findings: true,
             ..Self::default()
         }
@@ -122,10 +121,9 @@ impl Analysis {
     /// What is wrong, the worst first. Parts that were not computed
     /// ([`Options::for_findings`] computes all) are not looked at.
     pub fn findings(&self) -> Vec<Finding> {
-        let rules: [fn(&Self) -> Option<Finding>; 10] = [
+        let rules: [fn(&Self) -> Option<Finding>; 9] = [
             incomplete::find,
             nothing_recorded::find,
-            blocking_call::find,
             ready_delay::find,
             idle_while_runnable::find,
             imbalance::find,

@@ -9,8 +9,8 @@ use exectrace_replay::{GoroutineState, Index, Names};
 use crate::time::{Flow, TimeSpan, World};
 
 use super::{
-    Finding, blocked_worker, convoy, growing, herd, late_timer, long_run, many_wakes, never_woken,
-    queue, starving,
+    Finding, blocked_worker, blocking_call, convoy, growing, herd, late_timer, long_run,
+    many_wakes, never_woken, queue, starving,
 };
 
 /// A wake, when it happens.
@@ -38,6 +38,7 @@ pub(crate) struct WatchPass {
     late_timer: late_timer::LateTimerWatch,
     long_run: long_run::LongRunWatch,
     blocked_worker: blocked_worker::BlockedWorkerWatch,
+    blocking_call: blocking_call::BlockingCallWatch,
     queue: queue::QueueWatch,
     never_woken: never_woken::NeverWokenWatch,
     growing: growing::GrowingWatch,
@@ -55,6 +56,7 @@ impl WatchPass {
             late_timer: late_timer::LateTimerWatch::new(names),
             long_run: long_run::LongRunWatch::new(names),
             blocked_worker: blocked_worker::BlockedWorkerWatch::default(),
+            blocking_call: blocking_call::BlockingCallWatch::new(names),
             queue: queue::QueueWatch::new(names),
             never_woken: never_woken::NeverWokenWatch::default(),
             growing: growing::GrowingWatch::default(),
@@ -75,6 +77,10 @@ impl WatchPass {
                 if let Some(lane) = self.lane(span.proc.0) {
                     self.herd.delay_ends(world, span, lane);
                 }
+            }
+            _ if span.whole().is_in_call() => {
+                self.blocking_call.call_ends(world, flow, span);
+                self.blocked_worker.call_ends(world, flow, span);
             }
             _ => {}
         }
@@ -129,7 +135,8 @@ impl WatchPass {
             self.starving.find(world),
             self.late_timer.find(world),
             self.long_run.find(world),
-            self.blocked_worker.find(world),
+            self.blocked_worker.find(world, &self.blocking_call),
+            self.blocking_call.find(world),
             self.queue.find(world),
             self.never_woken.find(world),
             self.growing.find(world),

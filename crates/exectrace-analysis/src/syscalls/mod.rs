@@ -10,7 +10,7 @@ use crate::FlowKind;
 use crate::histogram::Histogram;
 use crate::names::Place;
 
-pub(crate) use pass::SyscallPass;
+pub(crate) use pass::{SyscallPass, place_of_call};
 
 /// The calls of a trace: system calls, and calls of the C library that wait.
 #[derive(Clone, Debug, Default, Serialize)]

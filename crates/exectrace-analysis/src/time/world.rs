@@ -3,6 +3,7 @@
 use std::ops::{Deref, DerefMut};
 
 use exectrace_format::ProcId;
+use exectrace_format::conventions::UNKNOWN_FILE;
 use exectrace_replay::{Clip, Location, Names, Stack, State, Text, between};
 
 use crate::names::{Place, Places, is_of_go_runtime, is_of_program};
@@ -105,7 +106,11 @@ impl World<'_> {
         if self.is_of_go() {
             return names.place_of_program(stack);
         }
-        let is_of_program = |at: &&Location| is_of_program(names.get(at.function));
+        // A call of the C library is the only function without a path that has no file.
+        let is_call = |at: &Location| {
+            names.get(at.file) == UNKNOWN_FILE && !names.get(at.function).contains("::")
+        };
+        let is_of_program = |at: &&Location| is_of_program(names.get(at.function)) && !is_call(at);
         let first = names.locations(stack).find(is_of_program);
         let shown = first.or_else(|| names.leaf(stack))?;
         Some(names.place(shown))

@@ -1,8 +1,9 @@
 //! Calls: what is counted of them, and what they are a part of.
 
-use exectrace_analysis::{Analysis, Calls, Options, PlaceCalls, Syscalls, Window};
+use exectrace_analysis::{Analysis, Calls, Options, PlaceCalls, Severity, Syscalls, Window};
 use exectrace_format::{CompactEvent, CompactKind, GoState, Reader, StateChange};
 
+use crate::findings::{MS, assert_finds, find};
 use crate::script::Script;
 
 /// Two tasks of one runtime that read, and a thread that sleeps.
@@ -243,4 +244,111 @@ fn calls_that_were_recorded_and_were_none_are_no_time_and_not_unknown() {
     };
     assert_eq!(of("yes, from 1 µs on"), Some(0));
     assert_eq!(of("no: the feature is off"), None);
+}
+
+/// A task on a worker of its own name reads for a time, and another one of the runtime is ready for `waits` of it.
+fn blocked(worker: &str, length: u64, waits: u64) -> Script {
+    let mut script = Script::default();
+    script
+        .worker(1, worker)
+        .worker(2, "rt worker 1")
+        .runs(10, 1, 1, "app::load")
+        .runs(20, 2, 2, "app::other")
+        .call(
+            100,
+            100 + length,
+            1,
+            "read<std::fs::read<app::config<app::load",
+        )
+        .stop(100 + length - waits, 2, "yield")
+        .start(100 + length + 10, 2, 2)
+        .block(200 + 10 * length, 1, "sync", "recv<app::load");
+    script
+}
+
+#[test]
+fn a_long_call_on_a_runtime_s_worker_blocks_it_and_it_is_said_what_that_cost() {
+    let finding = assert_finds(
+        "blocking_call",
+        &blocked("rt worker 0", 2 * MS, MS),
+        &blocked("rt worker 0", MS - 1, 100),
+    );
+    assert_eq!((finding.severity, finding.count), (Severity::Warning, 1));
+    let case = &finding.exemplars[0];
+    assert_eq!(
+        case.what,
+        "app::load was in read for 2.0 ms; other tasks were ready meanwhile for 1.0 ms; in app::config"
+    );
+    let place = case.place.as_ref().map(|place| place.function.as_str());
+    assert_eq!((place, case.worker), (Some("app::config"), Some(1)));
+    // A thread's own code may take as long as it likes.
+    assert_eq!(find(&blocked("main", 2 * MS, MS), "blocking_call"), None);
+    let alone = find(&blocked("rt worker 0", 2 * MS, MS - 1), "blocking_call");
+    assert_eq!(alone.expect("a call of 2 ms").severity, Severity::Info);
+}
+
+#[test]
+fn a_call_in_which_its_thread_may_have_waited_for_a_processor_is_not_blamed() {
+    let of = |wait: u64| {
+        let mut script = blocked("rt worker 0", 20 * MS, MS);
+        script.sample(0, 1, 0, 0).sample(30 * MS, 1, MS, wait);
+        find(&script, "blocking_call").is_some()
+    };
+    assert!(of(9 * MS));
+    assert!(!of(10 * MS));
+}
+
+#[test]
+fn a_call_that_explains_a_long_run_is_one_finding() {
+    let of = |length: u64, after: u64| {
+        let mut script = Script::default();
+        let end = 100 + length;
+        script
+            .worker(1, "rt worker 0")
+            .runs(10, 1, 1, "app::load")
+            .waits_in_call((100, end), 1, 1, ("sleep", "nanosleep@unknown<app::load"))
+            .block(end + after, 1, "sync", "recv<app::load");
+        let has = |id| find(&script, id).is_some();
+        (has("blocking_call"), has("long_run"))
+    };
+    assert_eq!(of(30 * MS, MS), (true, false));
+    // What comes after the call is another matter.
+    assert_eq!(of(30 * MS, 30 * MS), (true, true));
+    assert_eq!(of(100, 30 * MS), (false, true));
+}
+
+#[test]
+fn a_worker_that_is_blocked_by_many_short_calls_is_reported_with_them_and_not_for_those_reported_before()
+ {
+    let of = |length: u64| {
+        let mut script = Script::default();
+        script
+            .worker(1, "rt worker 0")
+            .runs(10, 1, 1, "app::load")
+            .runs(20, 2, 2, "main@thread");
+        let at = "read@unknown<std::fs::read<app::config<app::load";
+        for n in 0..10 {
+            script.call(n * 2 * MS + 100, n * 2 * MS + 100 + length, 1, at);
+        }
+        script
+            .block(90 * MS, 1, "sync", "recv<app::load")
+            .park(90 * MS + 10, 1)
+            .log(100 * MS, 2, 0, "end");
+        script.sample(0, 1, 0, 0).sample(100 * MS, 1, 81 * MS, 0);
+        find(&script, "blocked_worker")
+    };
+    // Blocked for 19 ms, of which the worker was parked for 10.
+    let finding = of(900_000).expect("a twentieth");
+    assert!(
+        finding.exemplars[0]
+            .what
+            .starts_with("app::load was in read 10 times, for 9.0 ms in all"),
+        "{finding:?}"
+    );
+    let place = finding.exemplars[0].place.as_ref();
+    assert_eq!(
+        place.map(|place| place.function.as_str()),
+        Some("app::config")
+    );
+    assert_eq!(of(MS), None, "each of them is reported");
 }

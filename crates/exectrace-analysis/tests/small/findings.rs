@@ -216,31 +216,6 @@ fn all_long_polls_are_counted_and_the_worst_shown() {
     assert_eq!(finding.total_ns, 40 * MS - 10 + 57 * 38 * MS);
 }
 
-#[test]
-fn a_long_call_on_a_runtime_s_worker_blocks_it() {
-    let call = |length: u64, worker: &str| {
-        let mut script = Script::default();
-        script
-            .worker(1, worker)
-            .runs(10, 1, 1, "main")
-            .call(20, 20 + length, 1, "read<load<main");
-        script
-    };
-    let finding = assert_finds(
-        "blocking_call",
-        &call(MS, "rt worker 0"),
-        &call(MS - 1, "rt worker 0"),
-    );
-    assert_eq!(
-        finding.exemplars[0]
-            .place
-            .as_ref()
-            .map(|place| place.function.as_str()),
-        Some("load")
-    );
-    assert_eq!(find(&call(MS, "main"), "blocking_call"), None);
-}
-
 /// A task that is woken a hundred times and runs `delay` later.
 fn delayed(delay: u64) -> Script {
     let mut script = Script::default();
