@@ -25,6 +25,7 @@
 
 #![forbid(unsafe_code)]
 
+mod allocated;
 mod analysis;
 mod breakdown;
 mod compare;
@@ -55,6 +56,7 @@ mod workers;
 
 pub use exectrace_replay::{Expression, Filter, FilterError, Window};
 
+pub use allocated::Allocated;
 pub use analysis::Analysis;
 pub use breakdown::{Breakdown, ReasonTime};
 pub use compare::{

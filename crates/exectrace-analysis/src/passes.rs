@@ -4,6 +4,7 @@ use exectrace_format::conventions::TRACER_TASK;
 use exectrace_format::{CompactEvent, GoId, SideRecord, Tables};
 use exectrace_replay::{BoundFilter, Goroutine, Log, Names, Stack, State, StateSpan, UserTask};
 
+use crate::allocated::Owner;
 use crate::analysis::Analysis;
 use crate::counters::CounterPass;
 use crate::critical_path::CriticalPathPass;
@@ -339,6 +340,12 @@ impl Passes {
         }
         if let Some(pass) = &mut self.syscalls {
             pass.side_record(world, record);
+        }
+        if let Some(pass) = &mut self.tasks {
+            pass.allocated.side_record(world, Owner::Goroutine, record);
+        }
+        if let Some(pass) = &mut self.user_tasks {
+            pass.allocated.side_record(world, Owner::UserTask, record);
         }
     }
 

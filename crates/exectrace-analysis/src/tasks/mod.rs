@@ -4,6 +4,7 @@ mod pass;
 
 use serde::Serialize;
 
+use crate::allocated::Allocated;
 use crate::breakdown::Breakdown;
 use crate::histogram::Histogram;
 use crate::names::Place;
@@ -61,6 +62,8 @@ pub struct TaskGroup {
     pub yields: u64,
     /// Where the time of all of them together went.
     pub breakdown: Breakdown,
+    /// What all of them together have allocated and freed; `None` in a trace that does not say.
+    pub allocated: Option<Allocated>,
     /// How long each poll took, those apart that are cut by the end of the trace.
     pub runs: Histogram,
     /// From each wake to the run.
@@ -106,6 +109,8 @@ pub struct TaskInstance {
     pub wakes: u64,
     /// Where its time went.
     pub breakdown: Breakdown,
+    /// What it has allocated and freed; `None` in a trace that does not say.
+    pub allocated: Option<Allocated>,
 }
 
 /// One poll: a span in which a task ran.

@@ -1,5 +1,6 @@
 //! Gathers [`Tasks`] while a trace is replayed.
 
+use crate::allocated::{Allocated, AllocatedBy};
 use crate::breakdown::Sums;
 use crate::histogram::Histogram;
 use crate::names::Places;
@@ -24,6 +25,7 @@ pub(crate) struct TaskPass {
     never_woken: Top<TaskInstance>,
     alive: Top<TaskInstance>,
     each: Option<Vec<TaskInstance>>,
+    pub(crate) allocated: AllocatedBy,
     /// A group's times are those of the spans of time that come, as the filter leaves others out.
     narrows: bool,
 }
@@ -41,6 +43,7 @@ struct Group {
     never_woken: u64,
     yields: u64,
     sums: Sums,
+    allocated: Allocated,
     runs: Histogram,
     wake_delays: Histogram,
     longest_runs: Top<RunRecord>,
@@ -72,6 +75,7 @@ impl TaskPass {
             never_woken: Top::new(limit),
             alive: Top::new(limit),
             each: each.then(Vec::new),
+            allocated: AllocatedBy::default(),
             narrows,
         }
     }
@@ -127,7 +131,9 @@ impl TaskPass {
         let is_task = flow.kind == GoroutineKind::Task;
         let never_woken = flow.state == GoroutineState::Waiting && flow.time.wakes == 0 && is_task;
         let narrows = self.narrows;
+        let allocated = self.allocated.take(flow.id.0);
         let group = self.group(flow);
+        group.allocated.add(&allocated.unwrap_or_default());
         group.root = group.root.or(flow.root);
         group.count += 1;
         group.spawned += u64::from(flow.parent.is_some());
@@ -146,11 +152,11 @@ impl TaskPass {
             (is_alive, &mut self.alive, age),
         ] {
             if applies && top.wants(key) {
-                top.push(key, instance(world, flow));
+                top.push(key, instance(world, flow, allocated));
             }
         }
         if let Some(each) = &mut self.each {
-            each.push(instance(world, flow));
+            each.push(instance(world, flow, allocated));
         }
     }
 
@@ -186,6 +192,7 @@ impl TaskPass {
                 never_woken: 0,
                 yields: 0,
                 sums: Sums::default(),
+                allocated: Allocated::default(),
                 runs: Histogram::default(),
                 wake_delays: Histogram::default(),
                 longest_runs: Top::new(self.limit),
@@ -221,6 +228,7 @@ impl TaskPass {
                 is_of_go_runtime: world.is_of_go_runtime(world.names().get(group.name)),
                 yields: group.yields,
                 breakdown: group.sums.named(world),
+                allocated: self.allocated.known(group.allocated),
                 runs: group.runs,
                 wake_delays: group.wake_delays,
                 longest_runs: runs(group.longest_runs),
@@ -246,7 +254,7 @@ impl TaskPass {
     }
 }
 
-fn instance(world: &World<'_>, flow: &Flow<'_>) -> TaskInstance {
+fn instance(world: &World<'_>, flow: &Flow<'_>, allocated: Option<Allocated>) -> TaskInstance {
     let is_alive = flow.state != GoroutineState::Unknown;
     let root = world.names().locations(flow.spawned_at).next();
     let stack = if flow.state == GoroutineState::Waiting {
@@ -278,6 +286,7 @@ fn instance(world: &World<'_>, flow: &Flow<'_>) -> TaskInstance {
         longest_run_ns: flow.time.longest_run,
         wakes: flow.time.wakes,
         breakdown: flow.time.sums.named(world),
+        allocated,
     }
 }
 

@@ -5,6 +5,7 @@ mod trees;
 
 use serde::Serialize;
 
+use crate::allocated::Allocated;
 use crate::breakdown::Breakdown;
 use crate::histogram::Histogram;
 use crate::names::Place;
@@ -41,6 +42,8 @@ pub struct UserTaskKind {
     pub slowest: Vec<UserTaskInstance>,
     /// Where the time of their regions went, outermost ones only, while they were open.
     pub breakdown: Breakdown,
+    /// What was allocated and freed in their regions while they were open; `None` in a trace that does not say.
+    pub allocated: Option<Allocated>,
 }
 
 /// One user task.

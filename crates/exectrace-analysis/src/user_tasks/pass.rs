@@ -4,6 +4,7 @@ use exectrace_format::{GoId, TaskId};
 use exectrace_replay::{Text, UserTask, between};
 use rustc_hash::FxHashMap;
 
+use crate::allocated::{Allocated, AllocatedBy};
 use crate::breakdown::Sums;
 use crate::histogram::Histogram;
 use crate::names::Places;
@@ -20,6 +21,7 @@ pub(crate) struct UserTaskPass {
     kind_of_name: FxHashMap<Text, u32>,
     open: FxHashMap<u64, OpenTask>,
     trees: Trees,
+    pub(crate) allocated: AllocatedBy,
 }
 
 #[derive(Debug)]
@@ -31,6 +33,7 @@ struct Kind {
     durations: Histogram,
     slowest: Top<UserTaskInstance>,
     sums: Sums,
+    allocated: Allocated,
 }
 
 /// A user task that has begun and not ended.
@@ -56,6 +59,7 @@ impl UserTaskPass {
             kind_of_name: FxHashMap::default(),
             open: FxHashMap::default(),
             trees: Trees::new(trees),
+            allocated: AllocatedBy::default(),
         }
     }
 
@@ -97,6 +101,7 @@ impl UserTaskPass {
             begin: world.begin,
             begun_by: None,
         });
+        self.has_allocated(task.0, open.kind);
         if !world.clip.touches(open.begin, world.now) {
             return;
         }
@@ -152,6 +157,13 @@ impl UserTaskPass {
         self.trees.log(world, go, task.0, texts);
     }
 
+    /// The allocations of a user task that ends are those of its kind: that of the operation, if it is a part of one.
+    fn has_allocated(&mut self, task: u64, kind: u32) {
+        if let Some(allocated) = self.allocated.take(task) {
+            self.kinds[kind as usize].allocated.add(&allocated);
+        }
+    }
+
     fn kind(&mut self, name: Text) -> u32 {
         let next = self.kinds.len() as u32;
         let index = *self.kind_of_name.entry(name).or_insert(next);
@@ -164,6 +176,7 @@ impl UserTaskPass {
                 durations: Histogram::default(),
                 slowest: Top::new(self.limit),
                 sums: Sums::default(),
+                allocated: Allocated::default(),
             });
         }
         index
@@ -173,6 +186,7 @@ impl UserTaskPass {
         let mut open: Vec<(u64, OpenTask)> = std::mem::take(&mut self.open).into_iter().collect();
         open.sort_unstable_by_key(|(task, _)| *task);
         for (task, open) in open {
+            self.has_allocated(task, open.kind);
             let duration = between(open.begin, world.now);
             if open.carries {
                 self.trees.task_ends(&instance(world, task, &open));
@@ -199,6 +213,7 @@ impl UserTaskPass {
                 durations: kind.durations,
                 slowest: kind.slowest.into_items(),
                 breakdown: kind.sums.named(world),
+                allocated: self.allocated.known(kind.allocated),
             })
             .collect();
         kinds.sort_by(|a, b| {

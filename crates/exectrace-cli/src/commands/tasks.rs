@@ -1,7 +1,7 @@
 //! `exectrace tasks`: async tasks by name, and where their time went.
 
 use clap::Args;
-use exectrace_analysis::{Aspect, Options, Run, TaskGroup, TaskInstance, Tasks};
+use exectrace_analysis::{Allocated, Aspect, Options, Run, TaskGroup, TaskInstance, Tasks};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -14,6 +14,7 @@ use crate::question::{Fields, Page, Question};
 ///
 /// run: running on a worker. delay: ready to run, waiting for a worker; wake p99 is that of one
 /// wake. wait: waiting for something, and most for what. longest: the longest poll.
+/// allocated: bytes, freed since or not, where the program counts them.
 #[derive(Debug, Args)]
 pub(crate) struct TasksCommand {
     #[command(flatten)]
@@ -105,10 +106,14 @@ pub(super) fn print_groups(
         .minor(1)
         .number("syscall")
         .minor(4);
+    let has_allocated = groups.iter().any(|group| group.allocated.is_some());
+    if has_allocated {
+        table = table.number("allocated").minor(2);
+    }
     for group in groups.iter().take(limit) {
         let breakdown = &group.breakdown;
         let most = breakdown.longest_wait();
-        table.row([
+        let mut cells = vec![
             Cell::styled(names::name(&group.name), style::NAME),
             names::kind(group.kind).into(),
             units::count(group.count).into(),
@@ -122,9 +127,18 @@ pub(super) fn print_groups(
             most.map_or("", |most| names::reason(&most.name)).into(),
             page.gaps
                 .duration(breakdown.all_syscalls_ns(), Aspect::Syscalls),
-        ]);
+        ];
+        if has_allocated {
+            cells.push(allocated(group.allocated).into());
+        }
+        table.row(cells);
     }
     page.table(&table, groups.len().saturating_sub(limit))
+}
+
+/// Bytes that were allocated, where the trace says it.
+pub(super) fn allocated(allocated: Option<Allocated>) -> String {
+    allocated.map_or_else(String::new, |sum| units::bytes(sum.allocated_bytes))
 }
 
 /// Shows the longest polls.

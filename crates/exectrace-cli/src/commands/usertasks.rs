@@ -11,6 +11,7 @@ use exectrace_format::conventions::{BACKGROUND_NAME, TRACER_NAME};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::tasks::allocated;
 use crate::failure::{Status, Usage, warn};
 use crate::nearest;
 use crate::output::table::{Cell, Table};
@@ -119,6 +120,10 @@ pub(super) fn print_kinds(
         .minor(1)
         .number("wait")
         .minor(1);
+    let has_allocated = kinds.iter().any(|kind| kind.allocated.is_some());
+    if has_allocated {
+        table = table.number("allocated").minor(2);
+    }
     let kinds: Vec<&UserTaskKind> = kinds
         .iter()
         .filter(|kind| !is_of_the_tracer(kind))
@@ -142,6 +147,9 @@ pub(super) fn print_kinds(
             page.gaps
                 .share(breakdown.waiting_ns(), whole, Aspect::States),
         ]);
+        if has_allocated {
+            cells.push(allocated(kind.allocated).into());
+        }
         table.row(cells);
     }
     page.table(&table, kinds.len().saturating_sub(limit))
