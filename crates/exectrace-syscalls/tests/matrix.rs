@@ -202,10 +202,15 @@ fn compare(variant: &Variant, said: &Said, recorded: &BTreeMap<String, u64>) {
     let mut wrong = Vec::new();
     for name in &said.seen {
         let found = recorded.get(name).copied().unwrap_or(0);
-        let made = match &**name {
+        let of = |names: &[&str]| names.iter().map(|name| said.made[*name]).sum();
+        let is_musl = variant.target == Some(MUSL);
+        let made: u64 = match &**name {
             // A thread that is cancelled has begun to read.
-            "read" => said.made["read"] + said.made["(read, cancelled)"],
-            name => said.made[name],
+            "read" => of(&["read", "(read, cancelled)"]),
+            // In a static program the C library's functions call these by their names.
+            "nanosleep" if is_musl => of(&["nanosleep", "usleep", "sleep"]),
+            "open" if is_musl => of(&["open", "opendir"]),
+            name => of(&[name]),
         };
         // The locks of the standard library wait as often as they must.
         if found != made && !(name == "futex" && found > made) {
@@ -230,7 +235,7 @@ fn calls_are_recorded_as_often_as_they_are_made_and_do_what_they_do_however_the_
         let output = succeeds(variant, Command::new(variant.program()).arg(&trace));
         let said = Said::by(&String::from_utf8_lossy(&output.stdout));
         assert!(said.made.len() > 60 && said.made.values().all(|calls| *calls > 0));
-        assert!(said.seen.len() > 50);
+        assert!(said.seen.len() >= 50);
         compare(variant, &said, &recorded(&trace));
         println!(
             "checked: {}, {} kinds of calls",
