@@ -347,6 +347,9 @@ impl Passes {
         if let Some(pass) = &mut self.user_tasks {
             pass.allocated.side_record(world, Owner::UserTask, record);
         }
+        if let Some(pass) = &mut self.watch {
+            pass.side_record(world, record);
+        }
     }
 
     /// Reports the spans that wait for what the trace does not have.

@@ -7,7 +7,7 @@ use exectrace_format::{ProcId, ThreadId};
 use serde::Serialize;
 
 use crate::sums::{SumNs, add_ns};
-use crate::time::{Flow, ThreadTime, TimeSpan, World};
+use crate::time::{Flow, ThreadTime, TimeSpan, WorkerSeconds, World};
 
 /// The workers and threads of a trace.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -23,6 +23,8 @@ pub struct Workers {
     pub idle_while_runnable: IdleWhileRunnable,
     /// What the system counted of all threads that were sampled; `None` in traces without that.
     pub thread_time: Option<ThreadTime>,
+    /// The same of each worker's thread, by the second; `None` in traces without that.
+    pub seconds: Option<WorkerSeconds>,
 }
 
 /// Spans of time of 100 µs or more in which an async task was ready to run and a shared worker of its runtime
@@ -143,6 +145,8 @@ pub(crate) struct WorkerPass {
 struct ThreadSums {
     first: i64,
     last: i64,
+    /// The worker that it ran last.
+    worker: u64,
     result: Thread,
 }
 
@@ -194,6 +198,7 @@ impl WorkerPass {
         if span.thread.0 != u64::MAX {
             let thread = self.thread(span.thread.0, span.begin);
             thread.last = span.end;
+            thread.worker = span.proc.0;
             let thread = &mut thread.result;
             if runs {
                 add_ns(&mut thread.busy_ns, busy);
@@ -245,6 +250,7 @@ impl WorkerPass {
             self.threads.push(ThreadSums {
                 first: now,
                 last: now,
+                worker: u64::MAX,
                 result: Thread {
                     id,
                     ..Thread::default()
@@ -271,6 +277,13 @@ impl WorkerPass {
             worker.parks = lane.parks;
             worker.steals = lane.steals;
         }
+        let facts = &world.facts;
+        let worker_of = |thread| {
+            let sums = &self.threads[self.thread_index.get(thread)? as usize];
+            world.is_shared_lane(sums.worker).then_some(sums.worker)
+        };
+        let thread_time = facts.processors.of_all();
+        let seconds = thread_time.map(|_| facts.processors.seconds.of_workers(worker_of));
         let thread = |sums: ThreadSums| Thread {
             name: world.state.thread_name(ThreadId(sums.result.id)).to_owned(),
             first_ns: world.since_begin(sums.first),
@@ -287,7 +300,8 @@ impl WorkerPass {
             workers: self.workers,
             threads,
             idle_while_runnable: world.slack.result,
-            thread_time: world.facts.processors.of_all(),
+            thread_time,
+            seconds,
         }
     }
 }

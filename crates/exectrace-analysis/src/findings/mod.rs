@@ -27,6 +27,7 @@ mod queue;
 mod ready_delay;
 mod self_wake;
 mod starving;
+mod throttled;
 mod watch;
 
 use serde::Serialize;

@@ -3,14 +3,14 @@
 //! The rules' own files say what they keep. Each event costs a few looks into arrays; only waits
 //! for timers and locks, which are few, are looked up in maps.
 
-use exectrace_format::GoId;
+use exectrace_format::{GoId, SideRecord};
 use exectrace_replay::{GoroutineState, Index, Names};
 
 use crate::time::{Flow, TimeSpan, World};
 
 use super::{
     Finding, blocked_worker, blocking_call, convoy, growing, herd, late_timer, long_run,
-    many_wakes, never_woken, queue, starving,
+    many_wakes, never_woken, queue, starving, throttled,
 };
 
 /// A wake, when it happens.
@@ -42,6 +42,7 @@ pub(crate) struct WatchPass {
     queue: queue::QueueWatch,
     never_woken: never_woken::NeverWokenWatch,
     growing: growing::GrowingWatch,
+    throttled: throttled::ThrottledWatch,
 }
 
 impl WatchPass {
@@ -60,6 +61,7 @@ impl WatchPass {
             queue: queue::QueueWatch::new(names),
             never_woken: never_woken::NeverWokenWatch::default(),
             growing: growing::GrowingWatch::default(),
+            throttled: throttled::ThrottledWatch::default(),
         }
     }
 
@@ -69,12 +71,16 @@ impl WatchPass {
             GoroutineState::Running if span.poll.is_some() => {
                 self.long_run.run_ends(world, flow, span);
                 self.blocked_worker.run_ends(world, flow, span);
+                self.throttled.run_ends(world, flow, span);
                 if let Some(lane) = self.lane(span.proc.0) {
                     self.many_wakes.run_ends(flow, span, lane);
                 }
             }
-            GoroutineState::Runnable if span.is_wake_delay() && span.actor != GoId::NONE => {
-                if let Some(lane) = self.lane(span.proc.0) {
+            GoroutineState::Runnable if span.is_wake_delay() => {
+                self.throttled.delay_ends(world, flow, span);
+                if span.actor != GoId::NONE
+                    && let Some(lane) = self.lane(span.proc.0)
+                {
                     self.herd.delay_ends(world, span, lane);
                 }
             }
@@ -102,6 +108,10 @@ impl WatchPass {
             self.herd.woken(world, &wake);
             self.convoy.woken(&wake);
         }
+    }
+
+    pub(crate) fn side_record(&mut self, world: &World<'_>, record: &SideRecord) {
+        self.throttled.side_record(world, record);
     }
 
     pub(crate) fn flow_ends(&mut self, world: &World<'_>, flow: &Flow<'_>) {
@@ -140,6 +150,7 @@ impl WatchPass {
             self.queue.find(world),
             self.never_woken.find(world),
             self.growing.find(world),
+            self.throttled.find(world),
         ];
         found.into_iter().flatten().collect()
     }

@@ -10,6 +10,8 @@ use exectrace_replay::{Clip, between};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
+use super::seconds::Seconds;
+
 /// So many samples of a thread are kept, for what is judged when it ends: two minutes of them.
 const MAX_KEPT: usize = 1_200;
 
@@ -80,6 +82,7 @@ struct Samples {
 #[derive(Debug, Default)]
 pub(crate) struct Processors {
     threads: FxHashMap<u64, Samples>,
+    pub(crate) seconds: Seconds,
 }
 
 impl Processors {
@@ -108,6 +111,7 @@ impl Processors {
                 if is_in_clip && last.time >= begin {
                     let time = last.until(&sample);
                     samples.sum.get_or_insert_default().add(time);
+                    self.seconds.add(thread, between(begin, sample.time), time);
                 }
             } else {
                 // Another thread has the number now.

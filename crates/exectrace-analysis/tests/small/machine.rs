@@ -239,3 +239,71 @@ fn a_worker_whose_thread_was_blocked_for_longer_than_it_was_parked_is_reported_w
     // Where it sleeps is not seen.
     assert_eq!(of(90 * MS, false), None);
 }
+
+#[test]
+fn a_cgroup_that_was_stopped_while_a_poll_was_late_is_found_and_one_that_was_stopped_at_other_times_is_not()
+ {
+    use exectrace_format::conventions::{
+        CGROUP_CPU_LIMIT, CGROUP_PERIODS, CGROUP_THROTTLED, CGROUP_THROTTLED_NS,
+    };
+    let of = |stopped_by: [u64; 3]| {
+        let mut script = Script::default();
+        script
+            .worker(1, "rt worker 0")
+            .runs(20, 2, 2, "other")
+            .runs(10, 1, 1, "task")
+            .block(MS, 1, "sync", "recv<task")
+            .wake(2 * MS, 2, 1)
+            // Ready for 60 ms.
+            .start(62 * MS, 1, 1)
+            .block(63 * MS, 1, "sync", "recv<task")
+            .log(900 * MS, 2, 0, "end")
+            .counter(0, CGROUP_CPU_LIMIT, 1_500);
+        for (time, stopped) in [0, 100, 200].into_iter().zip(stopped_by) {
+            script
+                .counter(time * MS, CGROUP_PERIODS, time / 100)
+                .counter(time * MS, CGROUP_THROTTLED, u64::from(stopped > 0))
+                .counter(time * MS, CGROUP_THROTTLED_NS, stopped);
+        }
+        find(&script, "throttled")
+    };
+    let finding = of([0, 45 * MS, 45 * MS]).expect("a late poll");
+    assert_eq!((finding.count, finding.total_ns), (1, 60 * MS));
+    assert_eq!(
+        finding.message,
+        "the limit of 1.500 processors of the cgroup stopped the process while 1 poll was late or stood \
+         still, for 60.0 ms in all"
+    );
+    assert_eq!(
+        finding.basis,
+        "the processes of the cgroup were stopped for 45.0 ms, in 1 of 2 periods"
+    );
+    assert_eq!(of([0, 0, 45 * MS]), None);
+    assert_eq!(of([7, 7, 7]), None);
+}
+
+#[test]
+fn how_long_a_worker_was_ready_and_not_run_is_known_by_the_second() {
+    let mut script = two_long_polls();
+    script
+        .log(2_500 * MS, 2, 0, "later")
+        .sample(0, 1, 0, 0)
+        .sample(900 * MS, 1, 100 * MS, 30 * MS)
+        .sample(1_900 * MS, 1, 150 * MS, 130 * MS)
+        // A thread that runs no worker.
+        .sample(0, 2, 0, 0)
+        .sample(900 * MS, 2, 1, 1);
+    let options = Options {
+        workers: true,
+        ..Options::default()
+    };
+    let workers = script.analyse(&options).workers.expect("workers");
+    let seconds = workers.seconds.expect("samples");
+    let rows = seconds.slices.iter();
+    let rows: Vec<_> = rows
+        .map(|row| (row.begin_ns / MS, row.worker, row.thread, row.time.wait_ns))
+        .collect();
+    assert_eq!(rows, [(0, 1, 1, 30 * MS), (1_000, 1, 1, 100 * MS)]);
+    let unsampled = two_long_polls().analyse(&options).workers;
+    assert_eq!(unsampled.expect("workers").seconds, None);
+}

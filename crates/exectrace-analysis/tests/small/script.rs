@@ -146,6 +146,19 @@ impl Script {
         self
     }
 
+    /// The value of a counter.
+    pub(crate) fn counter(&mut self, time: u64, name: &str, value: u64) -> &mut Self {
+        let mut fields = Vec::new();
+        number(name.len() as u64, &mut fields);
+        fields.extend_from_slice(name.as_bytes());
+        number(1_000 + time, &mut fields);
+        number(value << 1, &mut fields);
+        let mut record = vec![5, fields.len() as u8];
+        record.append(&mut fields);
+        self.records.push(record);
+        self
+    }
+
     /// A flow that runs when the trace begins.
     pub(crate) fn runs(&mut self, time: u64, thread: u64, go: u64, root: &str) -> &mut Self {
         let stack = self.stack(root);

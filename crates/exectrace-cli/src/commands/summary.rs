@@ -7,6 +7,7 @@ use exectrace_analysis::{
     Aspect, Counter, Finding, Gc, Options, Overview, Regions, Syscalls, Tasks, UserTasks,
     Utilization, Workers,
 };
+use exectrace_format::conventions::{CounterUnit, SystemCounter};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -237,21 +238,39 @@ fn print_counters(counters: &[Counter], page: &mut Page<'_>) -> anyhow::Result<(
         .number("values")
         .number("least")
         .number("most")
-        .number("last");
+        .number("last")
+        .number("grew by");
     for counter in counters {
-        // Go names the unit behind a colon.
-        let is_bytes = counter.name.ends_with(":bytes");
+        let known = SystemCounter::of(&counter.name);
+        let unit = match known {
+            Some(known) => known.unit,
+            // Go names the unit behind a colon.
+            None if counter.name.ends_with(":bytes") => CounterUnit::Bytes,
+            None => CounterUnit::Number,
+        };
+        // Of one that grew before the trace did, only the growth says something.
+        let is_sum = known.is_some_and(|known| known.is_sum);
+        let grew = is_sum.then(|| counter.last.saturating_sub(counter.first));
         let value = |value: i64| match u64::try_from(value) {
-            Ok(value) if is_bytes => units::bytes(value),
+            Ok(value) if unit == CounterUnit::Bytes => units::bytes(value),
+            Ok(value) if unit == CounterUnit::Nanoseconds => units::duration(value),
+            Ok(value) if unit == CounterUnit::Thousandths => {
+                format!("{}.{:03}", value / 1_000, value % 1_000)
+            }
             Ok(value) => units::count(value),
             Err(_) => value.to_string(),
+        };
+        let shown = |number| match is_sum {
+            true => String::new(),
+            false => value(number),
         };
         table.row([
             Cell::styled(names::counter(&counter.name), style::NAME),
             units::count(counter.count).into(),
-            value(counter.min).into(),
-            value(counter.max).into(),
-            value(counter.last).into(),
+            shown(counter.min).into(),
+            shown(counter.max).into(),
+            shown(counter.last).into(),
+            grew.map_or_else(String::new, value).into(),
         ]);
     }
     page.table(&table, 0)

@@ -1,7 +1,7 @@
 //! `exectrace workers`: how busy workers and threads were.
 
 use clap::Args;
-use exectrace_analysis::{Aspect, Options, Pool, Worker, Workers};
+use exectrace_analysis::{Aspect, Options, Pool, Worker, WorkerSecond, WorkerSeconds, Workers};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -45,7 +45,11 @@ impl WorkersCommand {
             };
             print_workers(&workers.workers, page)?;
             print_pools(&workers.pools, page)?;
-            print_threads(workers, page)
+            print_threads(workers, page)?;
+            match &workers.seconds {
+                Some(seconds) => print_seconds(seconds, page),
+                None => Ok(()),
+            }
         })
     }
 }
@@ -186,6 +190,49 @@ fn print_threads(workers: &Workers, page: &mut Page<'_>) -> anyhow::Result<()> {
             units::count(thread.cpu_samples).into(),
         ]);
         table.row(row);
+    }
+    page.table(&table, 0)
+}
+
+/// So many slices of time are shown at most.
+const MAX_SECONDS: usize = 20;
+
+/// Shows when the threads of workers waited for a processor: those seconds in which they did so the longest.
+fn print_seconds(seconds: &WorkerSeconds, page: &mut Page<'_>) -> anyhow::Result<()> {
+    let waited = |slice: &&WorkerSecond| slice.time.wait_ns > 0;
+    let mut shown: Vec<&WorkerSecond> = seconds.slices.iter().filter(waited).collect();
+    if shown.is_empty() {
+        return Ok(());
+    }
+    shown.sort_by_key(|slice| std::cmp::Reverse(slice.time.wait_ns));
+    shown.truncate(MAX_SECONDS);
+    shown.sort_by_key(|slice| (slice.begin_ns, slice.worker));
+    let slice = units::duration(seconds.slice_ns);
+    page.heading(
+        "Ready, and not run",
+        &format!("waited for one: the worker's thread was ready and the kernel ran others; in each {slice}, the longest"),
+    )?;
+    let mut table = Table::new()
+        .number("from")
+        .number("worker")
+        .number("thread")
+        .minor(1)
+        .number("on cpu")
+        .number("waited for one")
+        .number("of ready time")
+        .number("blocked")
+        .minor(1);
+    for slice in shown {
+        let time = slice.time;
+        table.row([
+            units::instant(slice.begin_ns).into(),
+            slice.worker.to_string().into(),
+            slice.thread.to_string().into(),
+            units::duration(time.cpu_ns).into(),
+            units::duration(time.wait_ns).into(),
+            format!("{}%", time.wait_percent()).into(),
+            units::duration(time.blocked_ns).into(),
+        ]);
     }
     page.table(&table, 0)
 }
