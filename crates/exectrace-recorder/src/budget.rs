@@ -90,7 +90,6 @@ impl Budget {
     }
 
     /// One record in 2 to the power of this is to be written. 0 nearly always, which needs no more than this load.
-    #[allow(dead_code, reason = "the sources come one by one")]
     #[inline(always)]
     pub(crate) fn level(&self) -> u32 {
         // Relaxed: nothing else is published with it, and an old level is as good for a moment.
@@ -129,7 +128,6 @@ pub(crate) struct Share {
     offered: Cell<u32>,
 }
 
-#[allow(dead_code, reason = "the sources come one by one")]
 impl Share {
     pub(crate) const fn new() -> Self {
         Self {

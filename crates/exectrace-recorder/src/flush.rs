@@ -42,6 +42,7 @@ use crate::report::{Report, SinkError, StartError, StopError};
 use crate::settings::Settings;
 use crate::sink::RecordingSink;
 use crate::stacks;
+use crate::switches::Switches;
 use crate::system::System;
 use crate::thread::ThreadShared;
 use crate::thread_reader::ThreadReader;
@@ -74,8 +75,9 @@ pub(crate) struct Flusher {
     budgets: Budgets,
     thread_times: ThreadTimes,
     thread_usages: ThreadUsages,
-    /// The samples of the process, while something records.
+    /// The samples of the process, and the kernel's reports, while something records.
     system: Option<System>,
+    switches: Option<Switches>,
     sampling: Sampling,
     conversion: Conversion,
     /// Where moments come from.
@@ -120,6 +122,7 @@ impl Flusher {
             thread_times: ThreadTimes::new(id),
             thread_usages: ThreadUsages::new(id),
             system: None,
+            switches: None,
             sampling: Sampling::default(),
             conversion: Conversion::starting_at(now.sample),
             take_moment,
@@ -223,7 +226,9 @@ impl Flusher {
             self.budgets = Budgets::starting_at(self.now.sample.ns);
             self.thread_times = ThreadTimes::new(self.id);
             self.thread_usages = ThreadUsages::new(self.id);
-            self.system = Some(System::new(Settings::in_force().samples_process()));
+            let settings = Settings::in_force();
+            self.system = Some(System::new(settings.samples_process()));
+            self.switches = Some(Switches::new(settings.asks_for_switches(), self.id));
             self.sampling.prepare(&self.readers);
             let earlier = std::mem::take(&mut self.earlier);
             let mut model = new_model(self.id).with_earlier(earlier);
@@ -270,6 +275,7 @@ impl Flusher {
             about.push((HEAP, heap::about()));
         }
         about.push(self.thread_usages.about());
+        about.extend(self.switches.iter().map(Switches::about));
         about.extend(self.system.iter().flat_map(System::about));
         about.extend(self.sampling.about());
         let (events, begin_ns) = model.preamble(number - 1, end_ns, &about, &mut preamble);
@@ -331,6 +337,7 @@ impl Flusher {
             && let Some(model) = self.model.take()
         {
             self.earlier = model.into_earlier();
+            self.switches = None;
         }
     }
 

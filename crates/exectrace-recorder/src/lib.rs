@@ -170,6 +170,11 @@ mod sink;
 mod span_source;
 #[cfg(not(loom))]
 mod stacks;
+#[cfg(all(not(loom), target_os = "linux"))]
+mod switches;
+#[cfg(all(not(loom), not(target_os = "linux")))]
+#[path = "switches/elsewhere.rs"]
+mod switches;
 mod sync;
 #[cfg(all(not(loom), target_os = "linux"))]
 mod system;

@@ -22,6 +22,7 @@ pub struct Settings {
     /// Records a second, by the numbers of the sources.
     budgets: [u64; Source::ALL.len()],
     process_samples: bool,
+    kernel_switches: bool,
     cpu: CpuSettings,
 }
 
@@ -81,6 +82,7 @@ impl Settings {
             socket_calls: false,
             budgets,
             process_samples: true,
+            kernel_switches: false,
             cpu: CpuSettings {
                 hz: DEFAULT_CPU_SAMPLES_HZ,
                 signal: None,
@@ -182,6 +184,18 @@ impl Settings {
         self
     }
 
+    /// Whether the kernel is asked to report when each recording thread leaves a processor and gets one again, on
+    /// Linux where it may be asked; by default it is not.
+    ///
+    /// Then the trace says exactly when a thread was ready and the kernel ran others, and when it slept. The kernel takes 0.5 µs for each time
+    /// that a thread gives its processor up, which makes a round trip through a pipe a sixth slower. Where the kernel refuses
+    /// (`perf_event_paranoid` above 2, or a container whose seccomp profile denies `perf_event_open`), the trace says so, and
+    /// has the counts that it has anyway.
+    pub const fn kernel_switches(mut self, record: bool) -> Self {
+        self.kernel_switches = record;
+        self
+    }
+
     /// Makes these the settings of the process.
     ///
     /// # Errors
@@ -211,6 +225,10 @@ impl Settings {
 
     pub(crate) fn budget_of(&self, source: Source) -> u64 {
         self.budgets[source as usize]
+    }
+
+    pub(crate) fn asks_for_switches(&self) -> bool {
+        self.kernel_switches
     }
 
     pub(crate) fn samples_process(&self) -> bool {

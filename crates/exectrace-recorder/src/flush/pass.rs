@@ -94,6 +94,9 @@ impl Flusher {
         let Some(model) = &mut self.model else {
             return;
         };
+        if let Some(switches) = &mut self.switches {
+            switches.drain(&self.readers, model);
+        }
         self.sampling.look(&self.readers, model);
         for reader in &mut self.readers {
             let thread = reader.index();
@@ -175,6 +178,9 @@ impl Flusher {
             self.take_sums_of(&mut reader);
             self.thread_times.forget(id);
             self.thread_usages.forget(id);
+            if let Some(switches) = &mut self.switches {
+                switches.forget(id, self.model.as_mut());
+            }
             self.sampling.thread_gone(&reader);
             if let Some(model) = &mut self.model {
                 // Too short to be seen while it lasted, and no record says how long it took.

@@ -395,6 +395,22 @@ impl Model {
         });
     }
 
+    /// A thread had no processor for so long.
+    pub(crate) fn off_processor(
+        &mut self,
+        thread: ThreadId,
+        time_ns: u64,
+        duration_ns: u64,
+        is_preempted: bool,
+    ) {
+        self.machine.emitter.side(&SideRecord::OffProcessor {
+            time_ns,
+            thread,
+            duration_ns,
+            is_preempted,
+        });
+    }
+
     /// Counts records of a source that has a budget.
     #[inline]
     pub(crate) fn spend(&mut self, source: Source, records: u64) {
