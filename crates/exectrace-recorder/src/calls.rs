@@ -167,10 +167,11 @@ impl CallResult {
     /// for `timeout_ms` milliseconds at most, or for ever if that is negative.
     #[must_use]
     pub const fn of_driver(ready: u32, timeout_ms: i32) -> Self {
+        // 0 is left for who does not say it.
         let timeout = if timeout_ms < 0 {
-            0
+            1
         } else {
-            timeout_ms as u64 + 1
+            timeout_ms as u64 + 2
         };
         Self::Done(ready as u64 | timeout << 32)
     }

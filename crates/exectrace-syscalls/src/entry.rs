@@ -54,7 +54,7 @@ impl<T> Returned for *mut T {
 
 /// Of a function that returns -1, or null, and sets `errno`.
 #[inline(always)]
-pub(crate) fn sets_errno(call: OpenCall, returned: impl Returned) {
+pub(crate) fn sets_errno<A>(call: OpenCall, returned: impl Returned, _arguments: A) {
     let result = match returned.number() {
         -1 => CallResult::Failed(number_of_error(raw::errno())),
         number => CallResult::Done(number.unsigned_abs()),
@@ -65,7 +65,7 @@ pub(crate) fn sets_errno(call: OpenCall, returned: impl Returned) {
 /// Of a function that returns 0, or the number of its error.
 #[inline(always)]
 #[cfg_attr(target_feature = "crt-static", allow(dead_code))]
-pub(crate) fn returns_error(call: OpenCall, returned: c_int) {
+pub(crate) fn returns_error<A>(call: OpenCall, returned: c_int, _arguments: A) {
     call.end(match returned {
         0 => CallResult::Done(0),
         error => CallResult::Failed(number_of_error(error)),
@@ -74,7 +74,7 @@ pub(crate) fn returns_error(call: OpenCall, returned: c_int) {
 
 /// Of `getaddrinfo`, whose errors have numbers of their own, but for one.
 #[cfg(not(target_feature = "crt-static"))]
-pub(crate) fn resolves_name(call: OpenCall, returned: c_int) {
+pub(crate) fn resolves_name<A>(call: OpenCall, returned: c_int, _arguments: A) {
     call.end(match returned {
         0 => CallResult::Done(0),
         libc::EAI_SYSTEM => CallResult::Failed(number_of_error(raw::errno())),
@@ -84,8 +84,34 @@ pub(crate) fn resolves_name(call: OpenCall, returned: c_int) {
 
 /// Of a function that cannot fail.
 #[cfg(not(target_feature = "crt-static"))]
-pub(crate) fn cannot_fail(call: OpenCall, returned: impl Returned) {
+pub(crate) fn cannot_fail<A>(call: OpenCall, returned: impl Returned, _arguments: A) {
     call.end(CallResult::Done(returned.number().unsigned_abs()));
+}
+
+/// Of `epoll_wait` and what is like it: how long it was to wait says what its result means.
+pub(crate) fn waits_for_sources(call: OpenCall, returned: c_int, arguments: impl WaitsForSources) {
+    call.end(match u32::try_from(returned) {
+        Ok(ready) => CallResult::of_driver(ready, arguments.timeout_ms()),
+        Err(_) => CallResult::Failed(number_of_error(raw::errno())),
+    });
+}
+
+/// The arguments of a function that waits for sources.
+pub(crate) trait WaitsForSources {
+    /// How long it waits at most; for ever if that is negative.
+    fn timeout_ms(&self) -> c_int;
+}
+
+impl<E> WaitsForSources for (c_int, E, c_int, c_int) {
+    fn timeout_ms(&self) -> c_int {
+        self.3
+    }
+}
+
+impl<E, M> WaitsForSources for (c_int, E, c_int, c_int, M) {
+    fn timeout_ms(&self) -> c_int {
+        self.3
+    }
 }
 
 fn number_of_error(error: c_int) -> u16 {
@@ -143,7 +169,7 @@ macro_rules! entry_points {
                     // SAFETY: rule 1.
                     let returned = unsafe { forward($($argument,)* $($more,)?) };
                     if let Some(call) = call {
-                        $crate::entry::$outcome(call, returned);
+                        $crate::entry::$outcome(call, returned, ($($argument,)*));
                     }
                     returned
                 }

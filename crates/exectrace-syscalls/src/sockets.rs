@@ -81,7 +81,7 @@ entry_points! {
     }
     fn epoll_wait(
         epoll: c_int, events: *mut libc::epoll_event, count: c_int, timeout_ms: c_int
-    ) -> c_int = EpollWait sets_errno {
+    ) -> c_int = EpollWait waits_for_sources {
         raw::cancellable(
             libc::SYS_epoll_pwait,
             [epoll.word(), events.word(), count.word(), timeout_ms.word(), 0, raw::SIGNAL_SET_BYTES],
@@ -90,7 +90,7 @@ entry_points! {
     fn epoll_pwait(
         epoll: c_int, events: *mut libc::epoll_event, count: c_int, timeout_ms: c_int,
         mask: *const libc::sigset_t
-    ) -> c_int = EpollWait sets_errno {
+    ) -> c_int = EpollWait waits_for_sources {
         raw::cancellable(
             libc::SYS_epoll_pwait,
             [epoll.word(), events.word(), count.word(), timeout_ms.word(), mask.word(), raw::SIGNAL_SET_BYTES],

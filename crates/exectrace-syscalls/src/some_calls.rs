@@ -105,7 +105,7 @@ unsafe extern "C-unwind" fn futex(
         )
     };
     if let Some(call) = call {
-        sets_errno(call, returned);
+        sets_errno(call, returned, ());
     }
     returned
 }
@@ -155,7 +155,7 @@ macro_rules! fcntl {
             // SAFETY: rule 1; a command that has no argument has it ignored.
             let returned = unsafe { next(fd, command, argument) };
             if let Some(call) = call {
-                sets_errno(call, returned);
+                sets_errno(call, returned, ());
             }
             returned
         }
