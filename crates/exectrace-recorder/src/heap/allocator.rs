@@ -41,8 +41,10 @@ use crate::is_enabled;
 ///
 /// # What it costs
 ///
-/// While nothing records a load and a branch. While something does, some additions in thread-local memory, and
-/// for each switch of a thread that has allocated, one record more. Nothing is allocated and no lock is taken, so
+/// While nothing records a load and a branch: 0.3 ns for an allocation or a release of 48 bytes. While something does,
+/// some additions in the thread's memory, 0.7 ns, and for each switch of a thread that has allocated, one record more
+/// (AMD EPYC, 2 cores, rustc 1.95.0, 2026-11-28;
+/// `cargo bench -p exectrace-recorder --features alloc --bench allocator`). Nothing is allocated and no lock is taken, so
 /// it works wherever the allocator inside works: before `main`, while a thread ends, in a forked child.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Allocator<A = System> {
