@@ -1,11 +1,12 @@
 //! What recording costs, beside what it would cost at least.
 //!
-//! Three benches stand on this library:
+//! Four benches stand on this library:
 //!
 //! - `cargo bench -p exectrace-benches --bench record` times spans, events and regions, weighs them
 //!   in the file, and measures the flush thread;
 //! - `cargo bench -p exectrace-benches --bench instructions` counts instructions with callgrind;
-//! - `cargo bench -p exectrace-benches --bench reading` counts those of reading, analysing and exporting.
+//! - `cargo bench -p exectrace-benches --bench reading` counts those of reading, analysing and exporting;
+//! - `cargo bench -p exectrace-benches --features cpu --bench samples` measures what CPU samples cost.
 //!
 //! All print a table, and the first two at its end each aim with what was measured. `-- --quick` takes seconds,
 //! and its figures are rough. `benches/peers`, a workspace of its own, takes bodies and baselines from
