@@ -183,7 +183,14 @@ fn spawn(
 /// Has the program's signal handlers run on other threads: what they record here would be lost.
 #[cfg(unix)]
 fn block_signals() {
-    // What an instruction causes is for the thread that ran it.
+    let signals = all_but_faults();
+    // SAFETY: the set is initialised; only the mask of the calling thread changes.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &signals, null_mut()) };
+}
+
+/// All signals but those that an instruction causes, which are for the thread that ran it.
+#[cfg(unix)]
+pub(crate) fn all_but_faults() -> libc::sigset_t {
     const CAUSED: [libc::c_int; 7] = [
         libc::SIGABRT,
         libc::SIGBUS,
@@ -200,8 +207,8 @@ fn block_signals() {
         // SAFETY: the set was filled, and the signal exists.
         unsafe { libc::sigdelset(signals.as_mut_ptr(), signal) };
     }
-    // SAFETY: the set is initialised; only the mask of the calling thread changes.
-    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, signals.as_ptr(), null_mut()) };
+    // SAFETY: it was filled above.
+    unsafe { signals.assume_init() }
 }
 
 #[cfg(not(unix))]

@@ -245,4 +245,7 @@ pub use span_source::{Callsite, CallsiteKind, Parent, SpanSource, TaskRule, TooM
 #[cfg(not(loom))]
 pub use stacks::has_frame_pointers;
 #[cfg(not(loom))]
+#[doc(hidden)]
+pub use thread::prepare_thread;
+#[cfg(not(loom))]
 pub use waker::{PollState, observe_poll};

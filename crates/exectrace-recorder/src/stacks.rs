@@ -37,13 +37,13 @@ mod walk;
 
 use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering, compiler_fence};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, compiler_fence};
 
 use crate::decode::MAX_STACK_WORDS;
 use crate::kinds::Kind;
 use crate::record::head;
 use crate::reservation::Reservation;
-pub(crate) use walk::ThreadStack;
+use walk::ThreadStack;
 #[cfg_attr(
     not(all(
         feature = "cpu",
@@ -78,7 +78,10 @@ thread_local! {
 }
 
 struct StackArena {
-    stack: Cell<ThreadStack>,
+    /// The bounds of the stack that the thread was created with, as [`ThreadStack`] has them. `high` is set last, so a
+    /// signal handler that finds it finds the other.
+    low: AtomicUsize,
+    high: AtomicUsize,
     /// The innermost observed poll, or null. See the protocol.
     innermost: AtomicPtr<ObservedPoll>,
     arena: [Cell<u64>; ARENA_WORDS],
@@ -88,10 +91,29 @@ struct StackArena {
 impl StackArena {
     const fn new() -> Self {
         Self {
-            stack: Cell::new(ThreadStack::UNKNOWN),
+            low: AtomicUsize::new(0),
+            high: AtomicUsize::new(0),
             innermost: AtomicPtr::new(ptr::null_mut()),
             arena: [const { Cell::new(0) }; ARENA_WORDS],
             reported: [const { Cell::new(0) }; REPORTED_PLACES],
+        }
+    }
+
+    /// What is known of the thread's stack.
+    #[inline(always)]
+    fn stack(&self) -> ThreadStack {
+        // Acquire, as Release below: only this thread and its handlers look, so the order is the compiler's.
+        let high = self.high.load(Ordering::Acquire);
+        ThreadStack::new(self.low.load(Ordering::Relaxed), high)
+    }
+
+    /// Asks for the thread's stack, if it is not known.
+    #[inline(always)]
+    fn learn_stack(&self) {
+        if !self.stack().is_known() {
+            let (low, high) = ThreadStack::of_this_thread().bounds();
+            self.low.store(low, Ordering::Relaxed);
+            self.high.store(high, Ordering::Release);
         }
     }
 
@@ -199,9 +221,7 @@ impl<'a> Observation<'a> {
     #[inline(always)]
     fn link(poll: &'a ObservedPoll) -> Self {
         ARENA.with(|arena| {
-            if !arena.stack.get().is_known() {
-                arena.stack.set(ThreadStack::of_this_thread());
-            }
+            arena.learn_stack();
             if let Some(outer) = arena.innermost() {
                 poll.outer.set(outer);
                 let free = outer.end.get();
@@ -248,6 +268,24 @@ pub(crate) fn is_observing() -> bool {
     ARENA.with(|arena| !arena.innermost.load(Ordering::Relaxed).is_null())
 }
 
+/// Has the bounds of this thread's stack known from now on. May allocate, and take some microseconds, once for a thread.
+pub(crate) fn learn_bounds() {
+    ARENA.with(StackArena::learn_stack);
+}
+
+/// The bounds of this thread's stack, between which nothing lies if they are not known. For signal handlers, too.
+#[cfg_attr(
+    not(all(
+        feature = "cpu",
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    )),
+    allow(dead_code, reason = "for CPU samples")
+)]
+pub(crate) fn bounds() -> (usize, usize) {
+    ARENA.with(|arena| arena.stack().bounds())
+}
+
 /// The frame pointer of the function that polls the thread's innermost observed poll. For signal handlers, too.
 #[cfg_attr(
     not(all(
@@ -271,7 +309,7 @@ pub(crate) fn frame_of_poll() -> Option<usize> {
 pub(crate) fn capture(data: usize) {
     let own = walk::frame_pointer();
     ARENA.with(|arena| {
-        let stack = arena.stack.get();
+        let stack = arena.stack();
         let Some(poll) = arena.innermost() else {
             return;
         };
@@ -307,7 +345,7 @@ fn walk_call(began: u64) -> u64 {
     let own = walk::frame_pointer();
     ARENA.with(|arena| {
         // Where it is not known, it must be asked for, which may allocate.
-        let stack = arena.stack.get();
+        let stack = arena.stack();
         let Some(poll) = arena.innermost() else {
             return 0;
         };

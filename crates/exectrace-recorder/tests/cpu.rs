@@ -26,7 +26,10 @@ const HZ: u32 = 250;
 /// Signals that the program's own handler has counted.
 static OWN: AtomicU64 = AtomicU64::new(0);
 
+/// As handlers of profilers do, it takes more of a stack than an alternate one has, and was not installed for that.
+#[inline(never)]
 extern "C" fn own_handler(_: libc::c_int) {
+    black_box([0_u8; 64 << 10]);
     OWN.fetch_add(1, Ordering::Relaxed);
 }
 
@@ -114,6 +117,8 @@ fn the_program() {
     match role.as_str() {
         "own handler before" => own_handler_before(),
         "own handler after" => own_handler_after(),
+        "profiler" => profiler(Settings::new()),
+        "profiler on the same signal" => profiler(prof()),
         "default action" => default_action(),
         "off" => off(),
         "fork" => fork(),
@@ -192,6 +197,48 @@ fn own_handler_after() {
     assert_eq!(report.cpu_samples, 0);
     raise(libc::SIGPROF);
     assert_eq!(OWN.load(Ordering::Relaxed), before + 2);
+}
+
+/// As most profilers do it, pprof-rs among them.
+#[test]
+fn a_profiler_with_a_timer_and_a_handler_of_sigprof_has_its_samples_beside_ours() {
+    run("profiler");
+}
+
+#[test]
+fn a_profiler_that_began_before_has_its_samples_also_on_the_same_signal() {
+    run("profiler on the same signal");
+}
+
+fn profiler(settings: Settings) {
+    install(libc::SIGPROF, own_handler, libc::SA_RESTART);
+    let every = |microseconds: libc::suseconds_t| {
+        let period = libc::timeval {
+            tv_sec: 0,
+            tv_usec: microseconds,
+        };
+        let timer = libc::itimerval {
+            it_interval: period,
+            it_value: period,
+        };
+        // SAFETY: the system reads the times.
+        let set = unsafe { libc::setitimer(libc::ITIMER_PROF, &timer, ptr::null_mut()) };
+        assert_eq!(set, 0);
+    };
+    every(10_000);
+    burn(400);
+    let alone = OWN.load(Ordering::Relaxed);
+    let running = start(settings);
+    burn(400);
+    let (report, _) = stop(running);
+    let beside = OWN.load(Ordering::Relaxed) - alone;
+    every(0);
+    assert_samples(report.cpu_samples, 400);
+    // Ours would be 100 more.
+    assert!(
+        alone > 5 && beside > 5 && beside < alone + 50,
+        "{alone} {beside}"
+    );
 }
 
 /// With the default signal nothing changes for `SIGPROF`.

@@ -118,6 +118,7 @@ fn install(builder: &mut Builder, state: &'static RuntimeState, options: Options
 
 /// A thread of the runtime starts: that of a worker, or one of the blocking pool.
 fn thread_starts(state: &'static RuntimeState) {
+    exectrace_recorder::prepare_thread();
     current::starts(state);
     closures::follow();
     if let Ok(handle) = Handle::try_current() {

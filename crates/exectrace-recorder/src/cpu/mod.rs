@@ -37,7 +37,7 @@ use crate::stacks;
 use crate::thread_reader::ThreadReader;
 
 pub(crate) use pending::{PendingSamples, Sample, WalkEnd};
-pub(crate) use thread::{SampledThread, forget, leave};
+pub(crate) use thread::{SampledThread, forget, learn_stack, leave};
 
 use signal::Refused;
 

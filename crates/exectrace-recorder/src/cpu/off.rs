@@ -19,14 +19,14 @@ impl SampledThread {
     pub(crate) fn enter(&self, _thread: u64) {}
 
     #[inline(always)]
-    pub(crate) fn learn_stack(&self) {}
-
-    #[inline(always)]
     pub(crate) fn give_back(&self) {}
 }
 
 #[inline(always)]
 pub(crate) fn configure(_: CpuSettings) {}
+
+#[inline(always)]
+pub(crate) fn learn_stack() {}
 
 #[inline(always)]
 pub(crate) fn leave() {}

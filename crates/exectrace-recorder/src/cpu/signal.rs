@@ -25,6 +25,7 @@ use super::pending::WalkEnd;
 use super::ring::Entry;
 use super::thread;
 use crate::clock;
+use crate::control::all_but_faults;
 use crate::stacks;
 
 /// Most return addresses of a sample; of a deeper stack those nearest to the leaf are kept.
@@ -124,15 +125,20 @@ pub(super) fn install() -> Result<(), Refused> {
 }
 
 /// What is installed in the place of `before`.
+///
+/// Where the program has a handler of its own, ours has its mask and its stack, as it calls that one. Otherwise ours
+/// runs on the thread's alternate stack, if there is one, and lets no other signal in: handlers of others that come
+/// at the same tick would run on that small stack too, for which they were not made.
 fn ours(before: &libc::sigaction) -> libc::sigaction {
     let mut action = *before;
     action.sa_sigaction = our_handler();
-    // An alternate stack may be too small for a handler that was not meant to run on one.
-    let stack = match is_function(before) {
-        true => before.sa_flags & libc::SA_ONSTACK,
-        false => libc::SA_ONSTACK,
-    };
-    action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | stack;
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
+    if is_function(before) {
+        action.sa_flags |= before.sa_flags & libc::SA_ONSTACK;
+    } else {
+        action.sa_flags |= libc::SA_ONSTACK;
+        action.sa_mask = all_but_faults();
+    }
     action
 }
 

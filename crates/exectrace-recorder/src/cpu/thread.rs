@@ -11,9 +11,7 @@
 //!    sets it before the pointer of rule 1. It is unmapped when the thread has cleared that pointer, or when the
 //!    system has no such thread any more. No handler of the thread runs then, and nobody else but the flush thread,
 //!    which unmaps it, looks for it.
-//! 3. `low` and `high` are 0, or the bounds of the stack that the thread was created with. Only the thread sets
-//!    them: first `low`, then `high`; and they stay until the ring is unmapped.
-//! 4. `timer` is 0, or one more than the number of the thread's timer in this process. It is set as `ring` is, and
+//! 3. `timer` is 0, or one more than the number of the thread's timer in this process. It is set as `ring` is, and
 //!    the timer is deleted when the ring is unmapped. The thread stops the timer when it clears the pointer.
 
 use std::ptr::{self, null_mut};
@@ -24,7 +22,7 @@ use super::ring::Ring;
 use super::timer::Timer;
 use super::{Rate, signal};
 use crate::budget::{Share, Source};
-use crate::stacks::ThreadStack;
+use crate::stacks;
 
 /// Most threads that have a ring at a time: 64 MiB, if all of them use a processor.
 const MAX_SAMPLED_THREADS: usize = 4096;
@@ -46,8 +44,6 @@ thread_local! {
 pub(crate) struct SampledThread {
     ring: AtomicPtr<Ring>,
     timer: AtomicI32,
-    low: AtomicUsize,
-    high: AtomicUsize,
     /// Samples that found no room in the ring.
     lost: AtomicU64,
     /// Those of them that the flush thread has seen.
@@ -64,7 +60,8 @@ impl SampledThread {
     /// Enrols the calling thread, whose number this is, and whose description has this.
     ///
     /// The thread makes its timer itself: one that lives for less than the tenth of a second in which the flush
-    /// thread comes would have no sample otherwise. Takes a few system calls, and may be called at any moment.
+    /// thread comes would have no sample otherwise. Takes a few system calls, and may be called at any moment. Samples
+    /// have stacks once the bounds of the thread's stack are known: [`learn_stack`].
     pub(crate) fn enter(&'static self, thread: u64) {
         let Some(rate) = super::rate() else {
             return;
@@ -80,17 +77,6 @@ impl SampledThread {
         });
         if crate::is_enabled() && signal::is_installed() {
             self.arm(thread, rate);
-        }
-    }
-
-    /// Asks for the bounds of the calling thread's stack, if they are not known yet: samples have no stacks before.
-    /// May allocate, so a thread that was enrolled where it must not does so at a later record.
-    pub(crate) fn learn_stack(&self) {
-        if self.high.load(Ordering::Relaxed) == 0 && super::rate().is_some() {
-            let (low, high) = ThreadStack::of_this_thread().bounds();
-            // Relaxed and Release: this thread and its handler look, so the order is the compiler's.
-            self.low.store(low, Ordering::Relaxed);
-            self.high.store(high, Ordering::Release);
         }
     }
 
@@ -153,12 +139,10 @@ impl SampledThread {
         if !SHARE.with(|share| share.takes(Source::Cpu)) {
             return;
         }
-        let high = self.high.load(Ordering::Acquire);
-        let low = self.low.load(Ordering::Relaxed);
         let is_taken = self.ring().is_some_and(|ring| {
-            // SAFETY: rule 3, and the registers are those of this thread, which stands still: what lies between
-            // its stack pointer and the end of the stack that it was created with is in use by its own calls.
-            unsafe { interrupted.write((low, high), ring.begin()) }
+            // SAFETY: the bounds are those of this thread's stack, and the registers its own. It stands still, so
+            // what lies between its stack pointer and the end of the stack is in use by its calls.
+            unsafe { interrupted.write(stacks::bounds(), ring.begin()) }
         });
         if !is_taken {
             // Relaxed: only handlers of this thread add, and it is a count that guards nothing.
@@ -196,12 +180,17 @@ impl SampledThread {
             // SAFETY: rule 2: it was mapped with this size, and nobody finds it any more.
             unsafe { libc::munmap(ring.cast(), size_of::<Ring>()) };
         }
-        for place in [&self.low, &self.high] {
-            place.store(0, Ordering::Relaxed);
-        }
         for count in [&self.lost, &self.reported] {
             count.store(0, Ordering::Relaxed);
         }
+    }
+}
+
+/// Asks for the bounds of the calling thread's stack, if they are not known yet. May allocate, so a thread that was
+/// enrolled where it must not does so later.
+pub(crate) fn learn_stack() {
+    if super::rate().is_some() {
+        stacks::learn_bounds();
     }
 }
 

@@ -112,7 +112,11 @@ impl Active {
     /// Says in the file, and in the report, that nothing was recorded, if that is so.
     fn say_if_nothing_was_recorded(&mut self) {
         let written = &self.written;
-        if written.records > 0 || written.records_dropped > 0 || self.output.error().is_some() {
+        if written.records > 0
+            || written.records_dropped > 0
+            || written.cpu_samples > 0
+            || self.output.error().is_some()
+        {
             return;
         }
         let cause = capabilities::why_nothing();

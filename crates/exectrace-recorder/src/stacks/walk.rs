@@ -226,14 +226,18 @@ pub(crate) unsafe fn walk_interrupted(
 
 /// The stack that a thread was created with.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ThreadStack {
+pub(super) struct ThreadStack {
     low: usize,
     /// 0: unknown.
     high: usize,
 }
 
 impl ThreadStack {
-    pub(super) const UNKNOWN: Self = Self { low: 0, high: 0 };
+    /// The stack between two addresses; unknown if `high` is 0.
+    #[inline(always)]
+    pub(super) fn new(low: usize, high: usize) -> Self {
+        Self { low, high }
+    }
 
     /// What stands for a stack that could not be found: nothing lies in it.
     const NOWHERE: Self = Self { low: 1, high: 1 };
@@ -243,15 +247,7 @@ impl ThreadStack {
     }
 
     /// Its lowest address, and the one after its highest.
-    #[cfg_attr(
-        not(all(
-            feature = "cpu",
-            target_os = "linux",
-            any(target_arch = "x86_64", target_arch = "aarch64")
-        )),
-        allow(dead_code, reason = "for CPU samples")
-    )]
-    pub(crate) fn bounds(self) -> (usize, usize) {
+    pub(super) fn bounds(self) -> (usize, usize) {
         (self.low, self.high)
     }
 
@@ -264,7 +260,7 @@ impl ThreadStack {
     /// up in its list of mappings, some tens of them.
     #[cfg(target_os = "linux")]
     #[cold]
-    pub(crate) fn of_this_thread() -> Self {
+    pub(super) fn of_this_thread() -> Self {
         use std::mem::MaybeUninit;
 
         let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
@@ -289,7 +285,7 @@ impl ThreadStack {
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(crate) fn of_this_thread() -> Self {
+    pub(super) fn of_this_thread() -> Self {
         Self::NOWHERE
     }
 }
