@@ -38,6 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let until = Instant::now() + Duration::from_secs(seconds);
     let folder = tempfile::tempdir()?;
     exectrace::init()?;
+    exectrace::Settings::new().kernel_switches(true).apply()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(3)
         .enable_all()
