@@ -79,7 +79,7 @@ pub use sight::{Aspect, Blind, FlowKind, Sight};
 pub use sources::{Source, Sources};
 pub use syscalls::{Calls, FailedCalls, PlaceCalls, Syscall, SyscallInstance, Syscalls, TaskCalls};
 pub use tasks::{Run, TaskGroup, TaskInstance, Tasks};
-pub use time::{ThreadTime, WorkerSecond, WorkerSeconds};
+pub use time::{OffProcessor, ThreadTime, WorkerSecond, WorkerSeconds};
 pub use user_tasks::{
     LogEntry, MAX_TREE_PARTS, UserTaskInstance, UserTaskKind, UserTaskTree, UserTasks,
 };

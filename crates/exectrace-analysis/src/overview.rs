@@ -310,6 +310,15 @@ impl Facts {
                 let counted = (*time_ns, *cpu_ns, *wait_ns);
                 self.processors.sample(thread.0, counted, begin, clip);
             }
+            SideRecord::OffProcessor {
+                time_ns,
+                thread,
+                duration_ns,
+                is_preempted,
+            } => {
+                let span = (*time_ns, *duration_ns);
+                self.processors.off(thread.0, span, *is_preempted, clip);
+            }
             SideRecord::Inferred { what, .. } => {
                 *self.inferred.entry(inferred_name(*what)).or_default() += 1;
             }

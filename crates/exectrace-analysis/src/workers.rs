@@ -7,7 +7,7 @@ use exectrace_format::{ProcId, ThreadId};
 use serde::Serialize;
 
 use crate::sums::{SumNs, add_ns};
-use crate::time::{Flow, ThreadTime, TimeSpan, WorkerSeconds, World};
+use crate::time::{Flow, OffProcessor, ThreadTime, TimeSpan, WorkerSeconds, World};
 
 /// The workers and threads of a trace.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -129,6 +129,9 @@ pub struct Thread {
     /// What the system counted of its time; `None` where it was not sampled, and `sight.blind` of the overview
     /// says why.
     pub time: Option<ThreadTime>,
+    /// When it had no processor, exactly; `None` where the kernel did not report it, and the capability
+    /// `kernel.switches` says why.
+    pub off_processor: Option<OffProcessor>,
 }
 
 #[derive(Debug, Default)]
@@ -290,6 +293,7 @@ impl WorkerPass {
             last_ns: world.since_begin(sums.last),
             syscall_ns: sums.result.syscall_ns.or(no_syscalls),
             time: world.facts.processors.of(sums.result.id),
+            off_processor: world.facts.processors.off_of(sums.result.id),
             ..sums.result
         };
         let mut threads: Vec<Thread> = self.threads.into_iter().map(thread).collect();

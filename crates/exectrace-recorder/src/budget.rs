@@ -48,7 +48,7 @@ impl Source {
             // A hundred threads that compute, at 99 Hz.
             Self::Cpu => 10_000,
             Self::Heap => 10_000,
-            // The kernel takes half a microsecond for each: a hundredth of a core.
+            // The kernel takes up to some microseconds for each: some hundredths of a core.
             Self::Kernel => 20_000,
         }
     }

@@ -22,7 +22,7 @@ pub(crate) use analyzer::Analyzer;
 pub(crate) use flow::{Flow, Flows};
 pub(crate) use gap::{Did, Gap, Mark};
 pub(crate) use processors::Processors;
-pub use processors::ThreadTime;
+pub use processors::{OffProcessor, ThreadTime};
 pub(crate) use regions::RegionTime;
 pub use seconds::{WorkerSecond, WorkerSeconds};
 pub(crate) use span::{Poll, TimeSpan};

@@ -49,6 +49,22 @@ impl ThreadTime {
     }
 }
 
+/// When a thread had no processor, exactly, as the kernel reported it: the times that were over in the trace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct OffProcessor {
+    /// How often the kernel took the processor away, although the thread could have run on.
+    pub preemptions: u64,
+    /// How long it had none then: ready, and waiting for the kernel.
+    pub preempted_ns: u64,
+    /// The longest of these times.
+    pub longest_preempted_ns: u64,
+    /// How often it gave its processor up, to wait for something.
+    pub sleeps: u64,
+    /// How long it had none then. That it was ready again before it got one is a part of it.
+    pub asleep_ns: u64,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Sample {
     time: i64,
@@ -83,6 +99,7 @@ struct Samples {
 pub(crate) struct Processors {
     threads: FxHashMap<u64, Samples>,
     pub(crate) seconds: Seconds,
+    off: FxHashMap<u64, OffProcessor>,
 }
 
 impl Processors {
@@ -122,6 +139,36 @@ impl Processors {
             samples.kept.pop_front();
         }
         samples.kept.push_back(sample);
+    }
+
+    /// A thread had no processor. What lies outside of the part of the trace that counts is left out.
+    pub(crate) fn off(
+        &mut self,
+        thread: u64,
+        (time_ns, duration_ns): (u64, u64),
+        is_preempted: bool,
+        clip: Clip,
+    ) {
+        let at = |time_ns: u64| i64::try_from(time_ns).unwrap_or(i64::MAX);
+        let (begin, end) = (at(time_ns), at(time_ns.saturating_add(duration_ns)));
+        if !clip.touches(begin, end) {
+            return;
+        }
+        let inside = clip.between(begin, end);
+        let off = self.off.entry(thread).or_default();
+        if is_preempted {
+            off.preemptions += 1;
+            off.preempted_ns = off.preempted_ns.saturating_add(inside);
+            off.longest_preempted_ns = off.longest_preempted_ns.max(inside);
+        } else {
+            off.sleeps += 1;
+            off.asleep_ns = off.asleep_ns.saturating_add(inside);
+        }
+    }
+
+    /// When the thread had no processor; `None` where the kernel did not report it.
+    pub(crate) fn off_of(&self, thread: u64) -> Option<OffProcessor> {
+        self.off.get(&thread).copied()
     }
 
     /// What the thread did between the last sample before `begin` and the first after `end`.

@@ -307,3 +307,24 @@ fn how_long_a_worker_was_ready_and_not_run_is_known_by_the_second() {
     let unsampled = two_long_polls().analyse(&options).workers;
     assert_eq!(unsampled.expect("workers").seconds, None);
 }
+
+#[test]
+fn what_the_kernel_took_from_a_thread_is_told_apart_from_what_it_gave_up_itself() {
+    let mut script = two_long_polls();
+    script
+        .off(MS, 1, 4 * MS, true)
+        .off(6 * MS, 1, 2 * MS, true)
+        .off(10 * MS, 1, 9 * MS, false);
+    let options = Options {
+        workers: true,
+        ..Options::default()
+    };
+    let workers = script.analyse(&options).workers.expect("workers");
+    let off = workers.threads[0].off_processor.expect("reports");
+    assert_eq!((off.preemptions, off.preempted_ns), (2, 6 * MS));
+    assert_eq!(
+        (off.longest_preempted_ns, off.sleeps, off.asleep_ns),
+        (4 * MS, 1, 9 * MS)
+    );
+    assert_eq!(workers.threads[1].off_processor, None);
+}

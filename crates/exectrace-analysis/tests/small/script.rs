@@ -159,6 +159,18 @@ impl Script {
         self
     }
 
+    /// The thread had no processor from then on for so long; the kernel took it away or not.
+    pub(crate) fn off(&mut self, time: u64, thread: u64, ns: u64, preempted: bool) -> &mut Self {
+        let mut fields = Vec::new();
+        for value in [1_000 + time, thread, ns, u64::from(preempted)] {
+            number(value, &mut fields);
+        }
+        let mut record = vec![19, fields.len() as u8];
+        record.append(&mut fields);
+        self.records.push(record);
+        self
+    }
+
     /// A flow that runs when the trace begins.
     pub(crate) fn runs(&mut self, time: u64, thread: u64, go: u64, root: &str) -> &mut Self {
         let stack = self.stack(root);

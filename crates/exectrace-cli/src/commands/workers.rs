@@ -1,7 +1,9 @@
 //! `exectrace workers`: how busy workers and threads were.
 
 use clap::Args;
-use exectrace_analysis::{Aspect, Options, Pool, Worker, WorkerSecond, WorkerSeconds, Workers};
+use exectrace_analysis::{
+    Aspect, OffProcessor, Options, Pool, Worker, WorkerSecond, WorkerSeconds, Workers,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -156,6 +158,15 @@ fn print_threads(workers: &Workers, page: &mut Page<'_>) -> anyhow::Result<()> {
             .minor(1),
         false => table,
     };
+    // Exact, where the kernel reported it.
+    let has_switches = workers
+        .threads
+        .iter()
+        .any(|thread| thread.off_processor.is_some());
+    let table = match has_switches {
+        true => table.number("preempted").number("longest").minor(1),
+        false => table,
+    };
     let mut table = table
         .number("syscall")
         .minor(2)
@@ -183,6 +194,14 @@ fn print_threads(workers: &Workers, page: &mut Page<'_>) -> anyhow::Result<()> {
                 time.map(|time| time.blocked_ns),
             ];
             row.extend(parts.map(|part| page.gaps.duration(part, Aspect::Processors)));
+        }
+        if has_switches {
+            let shown = |part: fn(OffProcessor) -> u64| {
+                let ns = thread.off_processor.map(part);
+                ns.map_or_else(|| "-".to_owned(), units::duration)
+            };
+            row.push(shown(|off| off.preempted_ns).into());
+            row.push(shown(|off| off.longest_preempted_ns).into());
         }
         row.extend([
             page.gaps.duration(thread.syscall_ns, Aspect::Syscalls),

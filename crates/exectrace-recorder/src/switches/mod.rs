@@ -1,10 +1,10 @@
 //! When the recording threads left and got a processor, exactly, as the kernel reports it where it may be asked.
 //!
 //! The flush thread asks for the reports of each thread that records (`perf_event_open`, an event of the thread's alone,
-//! which an ordinary user may have at `perf_event_paranoid` 2) and reads them ten times a second. The thread does nothing for
-//! it, but the kernel takes half a microsecond for each time that it leaves a processor and gets one again: a sixth of the time of the
-//! shortest waits. So it is for whoever asks for it by `Settings::kernel_switches`. A program that has many more switches than their
-//! budget is left alone again.
+//! which an ordinary user may have at `perf_event_paranoid` 2) and reads them ten times a second. The thread does
+//! nothing for it, but the kernel takes some time whenever it leaves a processor and gets one again: two threads that
+//! hand a token to each other took 25 to 28 µs a round instead of 16. So it is for whoever asks for it by
+//! `Settings::kernel_switches`. A program that has many more switches than their budget is left alone again.
 //!
 //! Each thread takes 36 KiB of memory that cannot be paged out, of which the system gives a user half a megabyte for
 //! each processor, and what else `RLIMIT_MEMLOCK` allows.
@@ -61,7 +61,7 @@ impl Switches {
             }
             true => Ring::open(own.0).err().map(|error| why_refused(&error)),
             false => Some(
-                "switched off, as it costs 0.5 µs for each wait of a thread; \
+                "switched off, as each wait of a thread takes longer with it; \
                  `Settings::kernel_switches` switches it on"
                     .to_owned(),
             ),
