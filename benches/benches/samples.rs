@@ -67,7 +67,7 @@ fn bench((turns, steps): (usize, u64), arguments: &str) -> io::Result<()> {
     });
     let (mut ratios, mut of_sampled) = (Vec::new(), Duration::ZERO);
     for turn in 0..turns {
-        let mut sampled_turn = || {
+        let sampled_turn = || {
             go.send(()).map_err(io::Error::other)?;
             receive.recv().map_err(io::Error::other)
         };
