@@ -14,7 +14,7 @@ use exectrace_replay::{Location, Names};
 use tempfile::TempDir;
 
 use support::expected::events;
-use support::{cases, service, traces};
+use support::{calls, cases, service, traces};
 
 /// The trace from `begin_ns` on.
 fn from(begin_ns: u64) -> Option<Window> {
@@ -449,4 +449,43 @@ fn frames_are_replaced_and_nothing_else_changes() {
     assert_eq!(asked, ["main", "read", serve, serve], "once for each stack");
     assert_eq!(of_program(&written).len(), of_program(&trace).len());
     Judge::new().judge(&written, &trace);
+}
+
+#[test]
+fn a_cut_through_calls_in_progress_has_them_and_what_side_data_say_of_them() {
+    let judge = Judge::new();
+    let trace = calls();
+    let waits = [
+        GoState::Running,
+        GoState::Waiting,
+        GoState::Runnable,
+        GoState::Running,
+        GoState::Waiting,
+    ];
+    let reads = [&[GoState::Syscall, GoState::Running], &waits[1..]].concat();
+    // In the read that fails and the other thread's sleep; then in both sleeps.
+    for (begin_ns, expected) in [(120, &reads[..]), (330, &waits[..])] {
+        let part = part(&trace, from(begin_ns));
+        judge.judge(&part, &trace);
+        let states = |of: u64| -> Vec<GoState> {
+            let kinds = events(&part).into_iter().map(|event| event.kind);
+            let states = kinds.filter_map(|kind| match kind {
+                TraceEventKind::StateTransition {
+                    change: StateChange::Go { go, from, to },
+                    ..
+                } if go == GoId(of) && from != to => Some(to),
+                _ => None,
+            });
+            states.collect()
+        };
+        assert_eq!(states(2), expected, "from {begin_ns}");
+        assert_eq!(states(3), waits, "from {begin_ns}");
+        let has_counts = events(&part).into_iter().any(|event| {
+            matches!(
+                event.kind,
+                TraceEventKind::SideData(SideRecord::CallCounts { .. })
+            )
+        });
+        assert!(has_counts, "they were counted until 1500");
+    }
 }

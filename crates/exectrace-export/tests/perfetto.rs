@@ -13,7 +13,7 @@ use support::expected::{
 };
 use support::processor::ask;
 use support::protobuf::{Perfetto, TrackEvent, read};
-use support::{cases, nest, service, traces};
+use support::{calls, cases, nest, service, traces};
 
 fn export(trace: &[u8]) -> (Vec<u8>, Exported) {
     let mut out = Vec::new();
@@ -391,4 +391,52 @@ fn what_waits_for_ever_is_in_no_region_any_more() {
         .filter(|(_, event, ..)| event.category == "region");
     let (_, _, begin, end) = regions.next().expect("the region");
     assert_eq!(end.expect("its end") - begin, 30);
+}
+
+#[test]
+fn calls_have_their_names_and_stand_in_the_poll_and_on_the_thread_that_make_them() {
+    let (bytes, _) = export(&calls());
+    let perfetto = read(&bytes);
+    let slices = nest(perfetto.edges());
+    let of = |category: &str| {
+        let mut shown: Vec<_> = slices
+            .iter()
+            .filter(|(_, event, ..)| event.category == category)
+            .map(|(track, event, begin, end)| {
+                (path(&perfetto, *track), event.name.clone(), *begin, *end)
+            })
+            .collect();
+        shown.sort();
+        shown
+    };
+    let expected = |all: &[(&str, &str, i64, i64)]| -> Vec<_> {
+        let own = |&(track, name, begin, end): &(&str, &str, i64, i64)| {
+            (track.to_owned(), name.to_owned(), begin, Some(end))
+        };
+        all.iter().map(own).collect()
+    };
+    assert_eq!(
+        of("syscall"),
+        expected(&[
+            // Rows of threads are the format's own.
+            ("", "nanosleep", 1_050, 1_450),
+            ("", "nanosleep", 1_300, 1_399),
+            ("", "read", 1_100, 1_200),
+            ("Workers/Worker 1 rt worker 0", "nanosleep", 1_300, 1_399),
+            ("Workers/Worker 1 rt worker 0", "read", 1_100, 1_200),
+            ("Workers/Worker 2 backup", "nanosleep", 1_050, 1_051),
+        ])
+    );
+    let polls = of("run");
+    let polls: Vec<_> = polls
+        .iter()
+        .filter(|run| run.0.contains("Worker 1"))
+        .collect();
+    assert_eq!(polls.len(), 1, "{polls:?}");
+    let states = of("task");
+    let has = |name: &str| states.iter().any(|state| state.1 == name);
+    assert!(
+        has("syscall: read") && has("waiting: sleep (nanosleep)"),
+        "{states:?}"
+    );
 }

@@ -93,6 +93,7 @@ impl Rows {
             id(waker.0),
             Cell::Flag(slice.is_begin_seen),
             Cell::Flag(end != End::WithTrace),
+            text(picture, slice.call),
         ];
         put(&mut self.tables, &self.trace_id, TASK_STATES, cells)
     }

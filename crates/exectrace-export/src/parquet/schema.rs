@@ -96,6 +96,7 @@ pub(super) const TABLES: [Layout; 9] = [
             maybe_int("woken_by"),
             flag("begin_seen"),
             flag("end_seen"),
+            maybe_name("call"),
         ],
     },
     Layout {

@@ -108,9 +108,12 @@ impl<C: Canvas> TrackWriter for Timeline<'_, C> {
             Change::RunEnded {
                 lane, next, end, ..
             } => self.end_run(time, lane, next, end, picture),
-            Change::SyscallBegan { lane, run, stack } => {
-                self.begin_syscall(lane, run, stack, picture)
-            }
+            Change::SyscallBegan {
+                lane,
+                run,
+                stack,
+                call,
+            } => self.begin_syscall((lane, run), (call, stack), picture),
             Change::SyscallEnded { lane, end, .. } => self.end_syscall(time, lane, end, picture),
             Change::WorkerHeld { worker, thread } => {
                 self.hand_over(time, "unpark", worker, thread, picture)

@@ -1,7 +1,7 @@
 //! What async tasks, workers and threads do: states, runs and the system calls in them, wakes.
 
 use exectrace_format::{GoId, ProcId, ThreadId};
-use exectrace_replay::{End, Stack};
+use exectrace_replay::{End, Stack, Text};
 
 use super::{Arrow, Canvas, Mark, Stroke, Timeline, Track, Value};
 use crate::error::ExportError;
@@ -114,9 +114,8 @@ impl<C: Canvas> Timeline<'_, C> {
 
     pub(super) fn begin_syscall(
         &mut self,
-        lane: Lane,
-        run: Run,
-        stack: Stack,
+        (lane, run): (Lane, Run),
+        (call, stack): (Text, Stack),
         picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
         if !self.shows(lane) {
@@ -124,7 +123,10 @@ impl<C: Canvas> Timeline<'_, C> {
         }
         let mark = Mark {
             category: "syscall",
-            name: "syscall",
+            name: match picture.text(call) {
+                "" => "syscall",
+                call => call,
+            },
             arguments: &[("stack", Value::Stack(stack))],
             ..Mark::default()
         };

@@ -128,11 +128,13 @@ pub(crate) enum Change<'a> {
         next: AfterRun,
         end: End,
     },
-    /// A system call inside a run.
+    /// A call inside a run: of the system, or one of the C library that waits.
     SyscallBegan {
         lane: Lane,
         run: Run,
         stack: Stack,
+        /// Its name, where the trace has it.
+        call: Text,
     },
     SyscallEnded {
         lane: Lane,

@@ -11,7 +11,7 @@ use super::observer::Tracks;
 use super::task::{StateSlice, TrackState};
 
 impl<W: TrackWriter> Tracks<'_, W> {
-    /// The task runs, or calls the system, on a worker and a thread.
+    /// The task runs, or is in a call, on a worker and a thread.
     pub(super) fn take_lanes(
         &mut self,
         state: &State,
@@ -26,7 +26,8 @@ impl<W: TrackWriter> Tracks<'_, W> {
         if on_thread.is_none() && slice.thread != ThreadId::NONE {
             self.begin_run(state, Lane::Thread(slice.thread), slot, slice)?;
         }
-        if slice.state == TrackState::Syscall {
+        let is_in_call = slice.state == TrackState::Syscall || slice.state == TrackState::Waiting;
+        if is_in_call {
             for lane in self.lanes_of(slot) {
                 self.begin_syscall(state, lane, slice)?;
             }
@@ -105,8 +106,14 @@ impl<W: TrackWriter> Tracks<'_, W> {
             return Ok(());
         };
         run.syscall = Some(slice.begin.max(run.begin));
-        let (run, stack) = (*run, slice.stack);
-        self.write(state, Change::SyscallBegan { lane, run, stack })
+        let (run, stack, call) = (*run, slice.stack, slice.call);
+        let began = Change::SyscallBegan {
+            lane,
+            run,
+            stack,
+            call,
+        };
+        self.write(state, began)
     }
 
     fn end_syscall(&mut self, state: &State, lane: Lane, end: End) -> Result<(), ExportError> {
@@ -150,20 +157,20 @@ impl<W: TrackWriter> Tracks<'_, W> {
         self.write(state, change)
     }
 
-    /// Before a task leaves its state: ends its runs, or only the system call in them.
+    /// Before a task leaves its state: ends its runs, or only the call in them. `stays`: it keeps its lanes, whatever
+    /// the next state is called.
     pub(super) fn leave_lanes(
         &mut self,
         state: &State,
         slot: Slot,
         next: AfterRun,
+        (was_in_call, stays): (bool, bool),
     ) -> Result<(), ExportError> {
-        let before = self.tasks.at(slot).now;
-        let was_syscall = before.is_some_and(|before| before.state == TrackState::Syscall);
-        let keeps_running = next.state.is_some_and(TrackState::is_executing);
+        let keeps_running = stays || next.state.is_some_and(TrackState::is_executing);
         for lane in self.lanes_of(slot) {
             if !keeps_running {
                 self.end_run(state, lane, next, End::Seen)?;
-            } else if was_syscall {
+            } else if was_in_call {
                 self.end_syscall(state, lane, End::Seen)?;
             }
         }

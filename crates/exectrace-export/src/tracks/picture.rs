@@ -144,10 +144,12 @@ impl<'a> Picture<'a> {
         }
     }
 
-    /// `waiting: network`, `running`.
+    /// `waiting: network`, `running`, `syscall: read`, `waiting: sleep (nanosleep)`.
     pub(crate) fn state_title(&self, slice: &StateSlice) -> String {
-        let reason = self.text(slice.reason);
+        let (reason, call) = (self.text(slice.reason), self.text(slice.call));
         match slice.state {
+            TrackState::Syscall if !call.is_empty() => format!("syscall: {call}"),
+            TrackState::Waiting if !call.is_empty() => format!("waiting: {reason} ({call})"),
             TrackState::Waiting if !reason.is_empty() => format!("waiting: {reason}"),
             state => state.name().to_owned(),
         }

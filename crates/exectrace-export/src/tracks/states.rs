@@ -3,7 +3,7 @@
 use exectrace_format::GoId;
 use exectrace_format::conventions::WAKE_NOT_SEEN;
 use exectrace_replay::{
-    End, GoroutineKind, GoroutineState, Next, Origin, Slot, State, StateSpan, Wake,
+    End, GoroutineKind, GoroutineState, Next, Origin, Slot, Stack, State, StateSpan, Text, Wake,
 };
 
 use crate::error::ExportError;
@@ -38,7 +38,11 @@ impl<W: TrackWriter> Tracks<'_, W> {
                 reason: span.end_reason,
                 stack: span.own_end_stack,
             };
-            self.leave_lanes(state, slot, after)?;
+            // Who is in a call stays where it is, also while it waits there.
+            let was_in_call = state.goroutines().at(slot).is_in_call();
+            let waited = was_in_call && span.state == GoroutineState::Waiting;
+            let stays = span.enters_call || waited;
+            self.leave_lanes(state, slot, after, (was_in_call, stays))?;
         }
         let drawn = self.tasks.at_mut(slot);
         drawn.ready = None;
@@ -57,6 +61,10 @@ impl<W: TrackWriter> Tracks<'_, W> {
         wake: &Wake<'_>,
     ) -> Result<(), ExportError> {
         let goroutine = state.goroutines().at(slot);
+        if goroutine.waits_in_call {
+            // Nobody woke it: its call is over.
+            return Ok(());
+        }
         self.wakes += 1;
         self.wake = Some(Ready {
             since: state.now(),
@@ -109,15 +117,25 @@ impl<W: TrackWriter> Tracks<'_, W> {
                 Some(_) => goroutine.stack,
                 None => goroutine.own_stack,
             },
+            call: match goroutine.is_in_call() && !state.is_of_go() {
+                true => leaf_function(state, goroutine.own_stack),
+                false => Text::EMPTY,
+            },
             worker: goroutine.proc,
             thread: goroutine.thread,
             ready,
         };
         self.tasks.at_mut(slot).now = Some(slice);
         self.write_of(state, slot, Change::Entered)?;
-        match shown.is_executing() {
+        match shown.is_executing() || goroutine.is_in_call() {
             true => self.take_lanes(state, slot, &slice),
             false => Ok(()),
         }
     }
+}
+
+/// The function in which a stack ends.
+fn leaf_function(state: &State, stack: Stack) -> Text {
+    let leaf = state.names().leaf(stack);
+    leaf.map_or(Text::EMPTY, |leaf| leaf.function)
 }

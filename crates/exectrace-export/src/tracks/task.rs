@@ -62,6 +62,8 @@ pub(crate) struct StateSlice {
     pub(crate) reason: Text,
     /// Where it waits or called; for a runnable task, where the waker, the spawner or itself was.
     pub(crate) stack: Stack,
+    /// The call that it is in; empty if it is in none, and of Go's, whose stacks do not end in it.
+    pub(crate) call: Text,
     /// Where it runs, or ran when it came into the state.
     pub(crate) worker: ProcId,
     pub(crate) thread: ThreadId,

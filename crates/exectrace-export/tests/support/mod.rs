@@ -34,6 +34,11 @@ pub fn spans() -> Vec<u8> {
     text::parse(include_str!("spans.trace.txt")).expect("the trace is well-formed")
 }
 
+/// A task and a thread that are in calls: see the head of the file.
+pub fn calls() -> Vec<u8> {
+    text::parse(include_str!("calls.trace.txt")).expect("the trace is well-formed")
+}
+
 /// Every case of the format's own tests that has a header, legal and damaged, with its name.
 pub fn cases() -> Vec<(String, Vec<u8>)> {
     let folder = concat!(
