@@ -295,9 +295,14 @@ pub(crate) fn report_sums() {
 }
 
 /// Gives `f` the thread's buffer.
+///
+/// Always inlined with `f`, which a closure of this length given to `LocalKey::with` is not.
 #[inline(always)]
 pub(crate) fn with_buffer<R>(f: impl FnOnce(&ThreadBuffer) -> R) -> R {
-    BUFFER.with(f)
+    let buffer = BUFFER.with(std::ptr::from_ref);
+    // SAFETY: the value has no destructor and a constant initial value, so it exists as long as its thread, on which
+    // this runs; it is only borrowed shared.
+    f(unsafe { &*buffer })
 }
 
 /// Writes a record that carries the ticks of an earlier moment, after which this thread wrote none. Allocates
