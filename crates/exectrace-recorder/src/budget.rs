@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use exectrace_format::conventions::{CPU, HEAP, KERNEL_SWITCHES, SYSCALLS};
+use exectrace_format::conventions::{CPU, KERNEL_SWITCHES, SYSCALLS};
 
 /// What writes records beside annotations, spans and async tasks, and has a budget of its own:
 /// [`Settings::budget`](crate::Settings::budget).
@@ -19,15 +19,13 @@ pub enum Source {
     Calls,
     /// Samples of the stacks of threads that are on a processor.
     Cpu,
-    /// Sampled stacks of allocations.
-    Heap,
     /// Threads that leave their processor, as the kernel reports it.
     Kernel,
 }
 
 impl Source {
     /// All sources, in the order of their numbers, which begin with 0.
-    pub const ALL: [Self; 4] = [Self::Calls, Self::Cpu, Self::Heap, Self::Kernel];
+    pub const ALL: [Self; 3] = [Self::Calls, Self::Cpu, Self::Kernel];
 
     /// Its name in a trace, which is the key of its capability.
     #[must_use]
@@ -35,7 +33,6 @@ impl Source {
         match self {
             Self::Calls => SYSCALLS,
             Self::Cpu => CPU,
-            Self::Heap => HEAP,
             Self::Kernel => KERNEL_SWITCHES,
         }
     }
@@ -47,7 +44,6 @@ impl Source {
             Self::Calls => 100_000,
             // A hundred threads that compute, at 99 Hz.
             Self::Cpu => 10_000,
-            Self::Heap => 10_000,
             // The kernel takes up to some microseconds for each: some hundredths of a core.
             Self::Kernel => 20_000,
         }

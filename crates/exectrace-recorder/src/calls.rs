@@ -235,6 +235,15 @@ static THRESHOLD_NS: AtomicU64 = AtomicU64::new(0);
 /// budget: there cannot be many of them.
 const ALWAYS_TICKS: u64 = 1_000_000;
 
+/// A call that took so many ticks (six hours of a 3 GHz counter) is counted: half a day ago is the earliest that a
+/// record's head can name.
+const TOO_LONG_TICKS: u64 = 1 << 46;
+
+/// How long the thread has to be in a call for the flush thread to take it for one that will be recorded.
+pub(crate) fn ticks_of_open_calls() -> u64 {
+    ALWAYS_TICKS.max(THRESHOLD_TICKS.load(Ordering::Relaxed))
+}
+
 /// Calls that are counted and neither timed nor recorded, as bits.
 static ONLY_COUNTED: AtomicU64 = AtomicU64::new(socket_calls());
 
@@ -322,7 +331,8 @@ const CALL_BITS: u32 = 6;
 impl CallSums {
     fn add(&self, call: Call, ticks: u64) {
         let add = |place: &AtomicU64, value: u64| {
-            place.store(place.load(Ordering::Relaxed) + value, Ordering::Relaxed);
+            // Release: who finds the sum finds the records before it.
+            place.store(place.load(Ordering::Relaxed) + value, Ordering::Release);
         };
         add(&self.counts[call as usize], 1);
         add(&self.ticks[call as usize], ticks);
@@ -341,8 +351,8 @@ impl CallSums {
     pub(crate) fn sum(&self, call: Call) -> Sum {
         let index = call as usize;
         Sum {
-            calls: self.counts[index].load(Ordering::Relaxed),
-            ticks: self.ticks[index].load(Ordering::Relaxed),
+            calls: self.counts[index].load(Ordering::Acquire),
+            ticks: self.ticks[index].load(Ordering::Acquire),
         }
     }
 
@@ -553,11 +563,13 @@ impl OpenCall {
     /// The call has ended. As [`begin`], it leaves `errno` as it is.
     #[inline]
     pub fn end(self, result: CallResult) {
-        let took = clock::ticks().wrapping_sub(self.began);
+        // Counters of different cores may disagree.
+        let took = clock::ticks().saturating_sub(self.began);
         with_buffer(|buffer| {
             // There is none in a child that was forked inside the call.
             if let Some(shared) = buffer.shared() {
                 if took < THRESHOLD_TICKS.load(Ordering::Relaxed)
+                    || took >= TOO_LONG_TICKS
                     || (took < ALWAYS_TICKS && !buffer.share_of_calls.takes(Source::Calls))
                 {
                     count(buffer, shared, self.call, took);

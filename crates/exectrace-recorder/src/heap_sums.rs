@@ -6,8 +6,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::clock;
 use crate::kinds::Kind;
-use crate::thread_buffer::record;
+use crate::thread_buffer::record_since;
 
 /// The sums of a thread, which it shares with the flush thread.
 #[derive(Debug, Default)]
@@ -77,7 +78,7 @@ impl HeapSums {
             sum.freed_bytes,
             sum.frees,
         ];
-        record(Kind::HeapSum, 0, operands);
+        record_since(Kind::HeapSum, 0, clock::ticks(), operands);
     }
 
     pub(crate) fn reset(&self) {

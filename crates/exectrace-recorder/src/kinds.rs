@@ -233,16 +233,16 @@ kinds! { |record, scratch|
         ahead Some(Upcoming::PollBegin { task: record.task(), waited_ns: Some(record.word(2)) });
     /// Its ticks are those of the begin: ticks that the call took, its result, hash of the stack or 0. The source
     /// is the number of the call.
-    Call = 30, Layout::fixed(4).end() => Input::Call(record.call(record.word(1))),
+    Call = 30, Layout::fixed(4) => Input::Call(record.call(record.word(1))),
         ahead record.driver_wait();
     /// calls counted so far, and their ticks; the source is the number of the call
-    CallSum = 31, Layout::fixed(3).end() => Input::CallSum {
+    CallSum = 31, Layout::fixed(3) => Input::CallSum {
         call: record.source(),
         calls: record.word(1),
         total_ns: record.word(2),
     };
     /// bytes allocated so far, allocations, bytes freed, allocations freed
-    HeapSum = 32, Layout::fixed(5).end() => Input::HeapSum(record.heap_sum());
+    HeapSum = 32, Layout::fixed(5) => Input::HeapSum(record.heap_sum());
     /// closure of a blocking pool, which its thread runs since now or a little earlier
     ClosureBegin = 33, Layout::fixed(2) => Input::ClosureBegin(record.task()),
         ahead Some(Upcoming::ClosureBegin(record.task()));

@@ -128,7 +128,7 @@ impl Settings {
     /// trace says how many it left out. Other sources go on. A source may save up the records of one second, so that short
     /// bursts are whole. Of a source whose budget is 0 one record in a million is written.
     ///
-    /// The defaults are 100,000 calls, 10,000 CPU samples, 10,000 allocation stacks and 20,000 switches of the kernel.
+    /// The defaults are 100,000 calls, 10,000 CPU samples and 20,000 switches of the kernel.
     ///
     /// ```
     /// use exectrace_recorder::{Settings, Source};

@@ -84,6 +84,8 @@ struct StackArena {
     high: AtomicUsize,
     /// The innermost observed poll, or null. See the protocol.
     innermost: AtomicPtr<ObservedPoll>,
+    /// A stack is being added to `arena`.
+    is_busy: Cell<bool>,
     arena: [Cell<u64>; ARENA_WORDS],
     reported: [Cell<u64>; REPORTED_PLACES],
 }
@@ -94,6 +96,7 @@ impl StackArena {
             low: AtomicUsize::new(0),
             high: AtomicUsize::new(0),
             innermost: AtomicPtr::new(ptr::null_mut()),
+            is_busy: Cell::new(false),
             arena: [const { Cell::new(0) }; ARENA_WORDS],
             reported: [const { Cell::new(0) }; REPORTED_PLACES],
         }
@@ -318,7 +321,11 @@ pub(crate) fn capture(data: usize) {
         // A `frame` below the frame's own variables is no frame pointer.
         if poll.data == data && stack.contains(here) && stack.contains(limit) && poll.frame >= limit
         {
+            arena.is_busy.set(true);
+            compiler_fence(Ordering::SeqCst);
             arena.take(poll, own, here, limit);
+            compiler_fence(Ordering::SeqCst);
+            arena.is_busy.set(false);
         }
     });
 }
@@ -351,7 +358,11 @@ fn walk_call(began: u64) -> u64 {
         };
         let here = ptr::from_ref(&stack).addr();
         let limit = ptr::from_ref(poll).addr();
-        let is_usable = stack.contains(here) && stack.contains(limit) && poll.frame >= limit;
+        // A signal handler must not write where the code that it interrupts keeps a stack.
+        let is_usable = !arena.is_busy.get()
+            && stack.contains(here)
+            && stack.contains(limit)
+            && poll.frame >= limit;
         match is_usable {
             true => arena.take_call(poll, own, here, limit, began),
             false => 0,

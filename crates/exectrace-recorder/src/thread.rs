@@ -62,11 +62,7 @@ impl ThreadShared {
         let spare = process.spare_threads.pop();
         let shared = spare.unwrap_or_else(|| Box::leak(Box::default()));
         shared.begin(false);
-        let name = std::thread::current().name().map(Into::into);
-        // Nobody else has it: it cannot be locked.
-        if let Ok(mut place) = shared.name.try_lock() {
-            *place = name;
-        }
+        shared.ask_for_name();
         shared.sampled.enter(shared.thread());
         cpu::learn_stack();
         process.new_threads.push(shared);
@@ -76,6 +72,13 @@ impl ThreadShared {
     /// As [`register`](Self::register), allocating nothing and using no thread-local with a destructor: for
     /// records that may come at any moment. `None` if there is no spare description, or no room to hand it over.
     fn register_anywhere() -> Option<&'static Self> {
+        let errno = errno::get();
+        let shared = Self::register_without_allocating();
+        errno::set(errno);
+        shared
+    }
+
+    fn register_without_allocating() -> Option<&'static Self> {
         let process = process::existing()?;
         let shared = process.spare_threads.pop()?;
         shared.begin(true);
@@ -91,6 +94,15 @@ impl ThreadShared {
             return None;
         }
         Some(shared)
+    }
+
+    /// Sets the name that the thread has in Rust, which may be longer than the system's. Allocates.
+    fn ask_for_name(&self) {
+        let name = std::thread::current().name().map(Into::into);
+        // Locked by the flush thread at most, for a moment; then the system's name has to do.
+        if let Ok(mut place) = self.name.try_lock() {
+            *place = name;
+        }
     }
 
     fn begin(&self, is_unguarded: bool) {
@@ -178,8 +190,13 @@ pub(crate) fn with_shared<R>(
     f: impl FnOnce(&'static ThreadShared) -> R,
 ) -> Option<R> {
     let register = |guard: &ExitGuard| {
-        guard.is_set.set(true);
-        let shared = buffer.shared().unwrap_or_else(|| {
+        let is_new = !guard.is_set.replace(true);
+        let known = buffer.shared();
+        if let Some(shared) = known.filter(|_| is_new) {
+            // Its first record was one that must not ask.
+            shared.ask_for_name();
+        }
+        let shared = known.unwrap_or_else(|| {
             let shared = ThreadShared::register();
             buffer.set_registered(shared);
             shared
@@ -196,16 +213,16 @@ pub(crate) fn with_shared<R>(
     Some(f(shared.ok()?))
 }
 
-/// As [`with_shared`], at any moment: allocates nothing, and counts no loss.
+/// As [`with_shared`], at any moment: allocates nothing, leaves `errno` as it is, and counts no loss. `None` also if the
+/// thread is new and its buffer is busy: what it is interrupted in may be its registration.
 pub(crate) fn with_shared_anywhere<R>(
     buffer: &ThreadBuffer,
     f: impl FnOnce(&'static ThreadShared) -> R,
 ) -> Option<R> {
-    let shared = buffer.shared().or_else(|| {
-        let shared = ThreadShared::register_anywhere()?;
-        buffer.set_registered(shared);
-        Some(shared)
-    })?;
+    let shared = match buffer.shared() {
+        Some(shared) => shared,
+        None => buffer.register_with(ThreadShared::register_anywhere)?,
+    };
     Some(f(shared))
 }
 
@@ -234,8 +251,16 @@ pub(crate) fn thread_number() -> u64 {
 /// Whether the system has no thread of this number in this process.
 #[cfg(target_os = "linux")]
 pub(crate) fn is_gone(thread: u64) -> bool {
-    let path = format!("/proc/self/task/{thread}");
-    matches!(std::fs::exists(path), Ok(false))
+    let Ok(thread) = libc::pid_t::try_from(thread) else {
+        return false;
+    };
+    // SAFETY: the call takes no arguments and cannot fail.
+    let process = unsafe { libc::getpid() };
+    // Signal 0 is none: it is only looked whether there is a thread. Not in /proc, which may be absent, or have other
+    // numbers.
+    // SAFETY: sends nothing.
+    let sent = unsafe { libc::syscall(libc::SYS_tgkill, process, thread, 0) };
+    sent == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
 }
 
 /// Where threads cannot be asked about, none has a description without a guard.
@@ -244,10 +269,16 @@ pub(crate) fn is_gone(_thread: u64) -> bool {
     false
 }
 
-/// What the system calls this thread, in at most 15 bytes that end with a 0, as words.
+/// What the system calls this thread, in at most 15 bytes that end with a 0, as words; of the first thread, which
+/// has the program's name there, what Rust calls it.
 #[cfg(target_os = "linux")]
 fn system_name() -> [u64; 2] {
     let mut name = [0_u8; 16];
+    // SAFETY: the call takes no arguments and cannot fail.
+    let process = unsafe { libc::getpid() };
+    if thread_number() == u64::from(process.unsigned_abs()) {
+        return [u64::from_le_bytes(*b"main\0\0\0\0"), 0];
+    }
     // SAFETY: the call writes at most 16 bytes to the address that it is given (prctl(2), PR_GET_NAME).
     unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
     let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|byte| name[at + byte]));
@@ -257,4 +288,31 @@ fn system_name() -> [u64; 2] {
 #[cfg(not(target_os = "linux"))]
 fn system_name() -> [u64; 2] {
     [0; 2]
+}
+
+/// The number of the thread's last error, for what must leave it as it is.
+#[cfg(target_os = "linux")]
+mod errno {
+    use libc::c_int;
+
+    pub(super) fn get() -> c_int {
+        // SAFETY: it has no conditions.
+        let place = unsafe { libc::__errno_location() };
+        // SAFETY: it is this thread's own, and nobody else's.
+        unsafe { *place }
+    }
+
+    pub(super) fn set(errno: c_int) {
+        // SAFETY: it has no conditions.
+        let place = unsafe { libc::__errno_location() };
+        // SAFETY: it is this thread's own, and nobody else's.
+        unsafe { *place = errno };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod errno {
+    pub(super) fn get() {}
+
+    pub(super) fn set((): ()) {}
 }

@@ -132,7 +132,12 @@ impl ThreadBuffer {
 
     /// The state in which a thread that has a buffer waits for its next record.
     fn idle(&self) -> State {
-        match clock::is_counter() && !std::ptr::eq(self.chunk.get(), &FULL) {
+        // As long as nothing says when the thread ends, its records take the way on which that is seen to.
+        let is_guarded = self
+            .shared
+            .get()
+            .is_some_and(|shared| !shared.is_unguarded());
+        match is_guarded && clock::is_counter() && !std::ptr::eq(self.chunk.get(), &FULL) {
             true => State::Open,
             false => State::Slow,
         }
@@ -182,6 +187,22 @@ impl ThreadBuffer {
     /// Whether the thread has handed its buffer over.
     pub(crate) fn is_past_its_end(&self) -> bool {
         self.is(State::Ended)
+    }
+
+    /// Registers a thread that is not registered, unless its buffer is busy.
+    pub(crate) fn register_with(
+        &self,
+        register: impl FnOnce() -> Option<&'static ThreadShared>,
+    ) -> Option<&'static ThreadShared> {
+        if !self.begin(State::Slow) {
+            return None;
+        }
+        let shared = register();
+        if let Some(shared) = shared {
+            self.set_registered(shared);
+        }
+        self.end(State::Slow);
+        shared
     }
 
     /// The thread is registered now, and has no chunk yet.

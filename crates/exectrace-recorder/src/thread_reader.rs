@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use exectrace_format::ThreadId;
 
-use crate::calls::{CALLS, Call, Sum};
+use crate::calls::{self, CALLS, Call, Sum};
 use crate::chunk::Chunk;
 use crate::cpu::SampledThread;
 use crate::decode::{Cursor, Peek, Scratch};
@@ -24,7 +24,6 @@ pub(crate) struct ThreadReader {
     /// The model's name for the thread.
     index: ThreadIndex,
     shared: &'static ThreadShared,
-    name: Option<Box<str>>,
     /// `None` until the thread has its first chunk.
     cursors: Option<Cursors>,
     /// The moment of the last look, near which all records lie.
@@ -78,7 +77,6 @@ struct Cursors {
 impl ThreadReader {
     pub(crate) fn new(index: ThreadIndex, shared: &'static ThreadShared) -> Self {
         Self {
-            name: shared.name(),
             index,
             shared,
             cursors: None,
@@ -102,8 +100,9 @@ impl ThreadReader {
         ThreadId(self.shared.thread())
     }
 
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+    /// The thread's name, as far as the thread has said it.
+    pub(crate) fn name(&self) -> Option<Box<str>> {
+        self.shared.name()
     }
 
     /// What the thread has for its CPU samples.
@@ -138,9 +137,22 @@ impl ThreadReader {
     /// The call that the thread was in before the last look, if it began by `until` ticks and was not given
     /// before.
     pub(crate) fn take_open_call(&mut self, until: u64) -> Option<(u64, Call)> {
+        let until = until.saturating_sub(calls::ticks_of_open_calls());
         let (began, call) = self.open_call.filter(|(began, _)| *began <= until)?;
         let is_new = std::mem::replace(&mut self.given_call, began) != began;
         is_new.then_some((began, call))
+    }
+
+    /// The call that was given, if the thread is not in it any more: its end comes by its record, if it has one.
+    pub(crate) fn take_ended_call(&mut self) -> Option<u64> {
+        let is_over = self
+            .open_call
+            .is_none_or(|(began, _)| began != self.given_call);
+        let given = std::mem::take(&mut self.given_call);
+        if !is_over {
+            self.given_call = given;
+        }
+        (is_over && given != 0).then_some(given)
     }
 
     /// The call that the thread was in when it ended, as it was cancelled there, if that was not given before.

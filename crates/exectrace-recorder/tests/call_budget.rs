@@ -11,7 +11,7 @@ use exectrace_recorder::{RecordingOptions, Settings, Source, region};
 
 #[test]
 fn calls_beyond_their_budget_are_counted_and_the_trace_says_so() {
-    const AT_ONCE: u64 = 20_000;
+    const AT_ONCE: u64 = 5_000;
     let settings = Settings::new().call_threshold(Duration::ZERO);
     settings.budget(Source::Calls, 1_000).apply().unwrap();
     let bytes = Shared::default();

@@ -338,3 +338,21 @@ fn a_call_inside_another_is_counted_and_does_not_end_it() {
     let leaves: Vec<_> = calls.iter().map(|stay| &*stay.leaf).collect();
     assert_eq!(leaves, ["poll", "read"], "{stays:#?}");
 }
+
+#[test]
+fn a_thread_whose_first_record_is_a_call_has_its_whole_name_if_it_records_more() {
+    const NAME: &str = "a name that the system would cut";
+    let _turn = turn();
+    calls::announce(Vec::new);
+    let (recording, bytes) = record();
+    let thread = thread::Builder::new().name(NAME.to_owned()).spawn(|| {
+        call(Call::Read, CallResult::Done(0), || ());
+        let _region = region("more");
+    });
+    thread.unwrap().join().unwrap();
+    recording.stop().unwrap();
+    let events = read(&bytes.bytes());
+    let is_name =
+        |record: &SideRecord| matches!(record, SideRecord::ThreadName { name, .. } if name == NAME);
+    assert!(side_data(&events).any(is_name));
+}

@@ -31,6 +31,8 @@
 //! - System calls that are made without the C library, by inline assembly: those of `rustix` with its default backend.
 //! - io_uring, also that of Tokio.
 //! - What the kernel answers without a system call (vDSO: reading the clock).
+//! - Where a call was made that lasts longer than a tenth of a second: it is shown while it lasts, when its stack is
+//!   not known yet. Its async task or thread, and its innermost span, are.
 //! - Page faults: reads of mapped files, swapped memory.
 //! - Functions that are called where nothing is safe, or that do not block: allocation, memory maps, locks of the C
 //!   library, `fork`, `execve`, signals.

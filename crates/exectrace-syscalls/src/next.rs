@@ -38,13 +38,42 @@ impl Next {
 
     /// Finds the next definition, and returns whether there is one.
     pub(crate) fn resolve(&self) -> bool {
-        // SAFETY: the name ends with a zero.
-        let found = unsafe { libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()) };
+        let found = self.find();
         if !found.is_null() {
             // Rule 2.
             self.function.store(found.cast(), Ordering::Relaxed);
         }
         !found.is_null()
+    }
+}
+
+impl Next {
+    /// The next definition, or null.
+    ///
+    /// glibc has two functions `pthread_cond_wait` and two `pthread_cond_timedwait`, which take other condition
+    /// variables: those of before 2003, and today's. Asked for the name alone, versions of glibc before 2.36 give
+    /// the older one. So those are asked for with today's version first.
+    #[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
+    fn find(&self) -> *mut libc::c_void {
+        if self.name.to_bytes().starts_with(b"pthread_cond_") {
+            let version = c"GLIBC_2.3.2".as_ptr();
+            // SAFETY: both texts end with a zero.
+            let found = unsafe { libc::dlvsym(libc::RTLD_NEXT, self.name.as_ptr(), version) };
+            if !found.is_null() {
+                return found;
+            }
+        }
+        self.find_any()
+    }
+
+    #[cfg(not(all(target_env = "gnu", target_arch = "x86_64")))]
+    fn find(&self) -> *mut libc::c_void {
+        self.find_any()
+    }
+
+    fn find_any(&self) -> *mut libc::c_void {
+        // SAFETY: the name ends with a zero.
+        unsafe { libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()) }
     }
 }
 

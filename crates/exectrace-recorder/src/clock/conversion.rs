@@ -119,6 +119,13 @@ impl Conversion {
         }
     }
 
+    /// Whether these ticks are not before all samples that are kept.
+    pub(crate) fn reaches_to(&self, ticks: u64) -> bool {
+        self.samples
+            .first()
+            .is_some_and(|first| first.ticks <= ticks)
+    }
+
     /// How long a tick is now, in nanoseconds.
     pub(crate) fn ns_per_tick(&self) -> f64 {
         self.slopes.last().copied().unwrap_or(1.0)

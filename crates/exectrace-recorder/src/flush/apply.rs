@@ -124,22 +124,29 @@ impl Target<'_> {
                 }
             }
             Kind::Call => {
-                let ended_ns = self.time_of(ticks + record.call_ticks());
-                let called = record.call(ended_ns.saturating_sub(time_ns));
+                let took = record.call_ticks();
+                let ended_ns = self.time_of(ticks.saturating_add(took));
+                // What began before the samples that are kept has no time by itself.
+                let took_ns = match self.conversion.reaches_to(ticks) {
+                    true => ended_ns.saturating_sub(time_ns),
+                    false => (took as f64 * self.conversion.ns_per_tick()) as u64,
+                };
+                let time_ns = ended_ns.saturating_sub(took_ns);
+                let called = record.call(took_ns);
                 self.model.begin_record(time_ns);
                 self.model.handle(thread, Input::Call(called));
             }
             Kind::CallSum => {
                 let (call, grown) = record.take_sum();
                 if grown.calls > 0 {
-                    let before_ns = self.conversion.to_ns(ticks.saturating_sub(grown.ticks));
+                    let ns_per_tick = self.conversion.ns_per_tick();
                     self.model.begin_record(time_ns);
                     self.model.handle(
                         thread,
                         Input::CallSum {
                             call,
                             calls: grown.calls,
-                            total_ns: time_ns.saturating_sub(before_ns),
+                            total_ns: (grown.ticks as f64 * ns_per_tick) as u64,
                         },
                     );
                 }
@@ -187,7 +194,8 @@ impl Target<'_> {
     fn register(&mut self, reader: &ThreadReader, ticks: u64) {
         let time_ns = self.time_of(ticks);
         let (index, id, name) = (reader.index(), reader.id(), reader.name());
-        self.model.register_thread(time_ns, index, id, name);
+        self.model
+            .register_thread(time_ns, index, id, name.as_deref());
     }
 
     /// Converts ticks to trace time.

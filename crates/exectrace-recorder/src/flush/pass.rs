@@ -216,11 +216,16 @@ impl Flusher {
             return;
         };
         for reader in &mut self.readers {
+            if let Some(began) = reader.take_ended_call() {
+                // After its record, if there is one, as that is applied now.
+                let time_ns = self.conversion.to_ns(watermark);
+                model.call_is_over(time_ns, reader.index(), began);
+            }
             if let Some((began, call)) = reader.take_open_call(watermark) {
                 let time_ns = self.conversion.to_ns(began);
                 if !model.has_thread(reader.index()) {
                     let (index, id, name) = (reader.index(), reader.id(), reader.name());
-                    model.register_thread(time_ns, index, id, name);
+                    model.register_thread(time_ns, index, id, name.as_deref());
                 }
                 model.call_is_open(time_ns, reader.index(), call, began);
             }
@@ -247,14 +252,12 @@ impl Flusher {
         let (thread, id, conversion) = (reader.index(), reader.id(), &self.conversion);
         let now = self.now.sample;
         reader.take_sums(|call, sum| {
-            let total_ns = now
-                .ns
-                .saturating_sub(conversion.to_ns(now.ticks.saturating_sub(sum.ticks)));
+            let total_ns = (sum.ticks as f64 * conversion.ns_per_tick()) as u64;
             model.calls_counted(Some((thread, id)), call, sum.calls, total_ns);
         });
         if let Some(sum) = reader.take_heap_sum() {
             if !model.has_thread(thread) {
-                model.register_thread(now.ns, thread, id, reader.name());
+                model.register_thread(now.ns, thread, id, reader.name().as_deref());
             }
             model.allocated(Some((thread, id)), sum);
         }

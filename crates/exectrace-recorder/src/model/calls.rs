@@ -90,11 +90,21 @@ impl Model {
         self.calls.ahead.push(Reverse((time_ns, begin, thread)));
     }
 
+    /// A call that was said to be open is over by `time_ns`, whether it has a record or not.
+    pub(crate) fn call_is_over(&mut self, time_ns: u64, thread: ThreadIndex, began: u64) {
+        let end = Change::End { began };
+        self.calls.ahead.push(Reverse((time_ns, end, thread)));
+    }
+
     /// A call has ended, or will have when the model comes to that time.
     pub(super) fn call(&mut self, thread: ThreadIndex, called: Called) {
         let Some(call) = called.call else { return };
         self.spend(Source::Calls, 1);
         let began_ns = self.machine.emitter.now_ns();
+        if self.machine.has_left_call(thread, called.began) {
+            // A handler's record came in it, which ended it for the trace.
+            return;
+        }
         if self.machine.call_of(thread) != Some(called.began) {
             self.machine.leave_call(thread);
             if !self.begin_call(thread, call, &called, Length::Known(called.took_ns)) {
@@ -235,7 +245,6 @@ impl Model {
         call: Call,
         (calls, total_ns): (u64, u64),
     ) {
-        self.spend(Source::Calls, 1);
         self.machine.emitter.side(&SideRecord::CallCounts {
             time_ns,
             thread,

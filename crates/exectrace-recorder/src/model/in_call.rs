@@ -37,6 +37,12 @@ impl Machine {
         Some(self.thread(index)?.call?.began)
     }
 
+    /// Whether the thread was in this call, and is not any more.
+    pub(super) fn has_left_call(&self, index: ThreadIndex, began: u64) -> bool {
+        self.thread(index)
+            .is_some_and(|thread| thread.left_call == began)
+    }
+
     /// Whether a runtime runs on the thread and polls nothing, so that what the thread does is nobody's.
     pub(super) fn is_between_polls(&self, index: ThreadIndex) -> bool {
         let Some(thread) = self.thread(index) else {
@@ -174,6 +180,7 @@ impl Machine {
         let (Some(call), Some(current)) = (thread.call.take(), thread.current) else {
             return;
         };
+        thread.left_call = call.began;
         let (stream, holds, lane) = (thread.stream, thread.holds, thread.lane);
         match (call.kind, lane) {
             (InCallKind::Syscall, Some(lane)) if holds => {

@@ -271,13 +271,16 @@ impl PreambleWriter<'_> {
         let stack = self.stack(call.leaf, flow.root);
         if thread.lane.is_none() {
             // Without a lane there can be no regions.
-            let status = match call.kind {
-                InCallKind::Syscall => GoStatus::Syscall,
-                InCallKind::Wait(_) => GoStatus::Waiting,
+            let (status, on, stream) = match call.kind {
+                InCallKind::Syscall => (GoStatus::Syscall, thread.id, stream),
+                InCallKind::Wait(_) => {
+                    let no_thread = self.writer.stream(ThreadId::NONE);
+                    (GoStatus::Waiting, ThreadId(0), no_thread)
+                }
             };
             let event = Event::GoStatusStack {
                 go: flow.go,
-                thread: thread.id,
+                thread: on,
                 status,
                 stack,
             };

@@ -47,6 +47,8 @@ pub(crate) struct Thread {
     pub(crate) current: Option<FlowId>,
     /// The call that this flow is in.
     pub(crate) call: Option<InCall>,
+    /// The last call that has ended here, by the ticks of its begin; 0 before.
+    pub(crate) left_call: u64,
     /// Its own flow, if it needed one.
     pub(crate) own: Option<FlowId>,
     /// Flows whose polls were interrupted by the polls of others inside them, outermost first.
@@ -311,6 +313,7 @@ impl Thread {
             holds: false,
             current: None,
             call: None,
+            left_call: 0,
             own: None,
             outer: Vec::new(),
             worker: None,

@@ -109,7 +109,12 @@ impl Switches {
         let thread = reader.id();
         let ring = match self.threads.len() {
             MAX_THREADS => Err(format!("{MAX_THREADS} are the most")),
-            _ => Ring::open(thread.0).map_err(|error| error.to_string()),
+            _ => match Ring::open(thread.0) {
+                Ok(ring) => Ok(ring),
+                // It has ended, and could not say so.
+                Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return,
+                Err(error) => Err(error.to_string()),
+            },
         };
         match ring {
             // It may have ended, and another have its number, before the event was open.

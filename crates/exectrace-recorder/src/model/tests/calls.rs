@@ -263,3 +263,42 @@ fn who_waits_for_the_driver_waits_for_a_timer_or_a_source_if_the_driver_saw_whic
     // It did not wait.
     assert_eq!(reason(1_000, driver(0, 0)), "unknown");
 }
+
+#[test]
+fn a_call_that_was_seen_while_it_lasted_ends_once_with_or_without_a_record() {
+    for has_record in [true, false] {
+        let mut trial = Trial::new();
+        let region = |began| Input::RegionBegin {
+            began,
+            name: "caller",
+            task: 0,
+            place: std::panic::Location::caller(),
+        };
+        trial.apply(T + 1_000, 0, region(1));
+        let index = ThreadIndex(1);
+        trial
+            .model
+            .call_is_open(T + 2_000, index, Call::Read, T + 2_000);
+        trial.model.come_to(T + 200_000_000);
+        if has_record {
+            trial.apply(T + 2_000, 0, call(Call::Read, 2_000, 300_000_000));
+        }
+        trial.model.call_is_over(T + 400_000_000, index, T + 2_000);
+        trial.model.come_to(T + 400_000_000);
+        trial.apply(T + 500_000_000, 0, region(2));
+        let events = trial.read().remove(0);
+        let times: Vec<_> = events
+            .iter()
+            .filter_map(|event| match event.kind {
+                TraceEventKind::StateTransition {
+                    change: StateChange::Go { from, to, .. },
+                    is_status: false,
+                    ..
+                } if from == Syscall || to == Syscall => Some((to, (ns(event) - T) / 1_000)),
+                _ => None,
+            })
+            .collect();
+        let end = if has_record { 300_002 } else { 400_000 };
+        assert_eq!(times, [(Syscall, 2), (Runnable, end)], "{has_record}");
+    }
+}
