@@ -33,6 +33,8 @@
 //! - What the kernel answers without a system call (vDSO: reading the clock).
 //! - Where a call was made that lasts longer than a tenth of a second: it is shown while it lasts, when its stack is
 //!   not known yet. Its async task or thread, and its innermost span, are.
+//! - Which calls a thread makes after it has left one by `longjmp`, or by an exception of C++: they are counted, and
+//!   belong to nobody.
 //! - Page faults: reads of mapped files, swapped memory.
 //! - Functions that are called where nothing is safe, or that do not block: allocation, memory maps, locks of the C
 //!   library, `fork`, `execve`, signals.
