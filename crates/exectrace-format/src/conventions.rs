@@ -125,7 +125,7 @@ pub const WAITING_CALLS: [&str; 8] = [
     "sleep",
     "futex",
     "pthread_join",
-    "pthread_mutex_lock",
+    "sem_wait",
     "pthread_cond_wait",
 ];
 

@@ -586,3 +586,21 @@ impl OpenCall {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use exectrace_format::conventions::WAITING_CALLS;
+
+    use super::*;
+
+    #[test]
+    fn readers_know_the_calls_in_which_one_waits() {
+        let waits = |call: &&Call| matches!(call.class(), CallClass::Sleep | CallClass::Futex);
+        let names: Vec<_> = Call::ALL
+            .iter()
+            .filter(waits)
+            .map(|call| call.name())
+            .collect();
+        assert_eq!(names, WAITING_CALLS);
+    }
+}
