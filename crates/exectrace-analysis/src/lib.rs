@@ -77,7 +77,9 @@ pub use profile::{PprofError, Profile, ProfileKind, ProfileSample, ProfileScope}
 pub use regions::{RegionInstance, RegionKind, Regions};
 pub use sight::{Aspect, Blind, FlowKind, Sight};
 pub use sources::{Source, Sources};
-pub use syscalls::{Calls, FailedCalls, PlaceCalls, Syscall, SyscallInstance, Syscalls, TaskCalls};
+pub use syscalls::{
+    Calls, FailedCalls, OTHER_CALLS, PlaceCalls, Syscall, SyscallInstance, Syscalls, TaskCalls,
+};
 pub use tasks::{Run, TaskGroup, TaskInstance, Tasks};
 pub use time::{OffProcessor, ThreadTime, WorkerSecond, WorkerSeconds};
 pub use user_tasks::{

@@ -69,12 +69,18 @@ const KNOWN: [Known; 6] = [
     },
 ];
 
+/// So much is kept of what a trace says, the first of it. A recorder says less; a source named `other` says that there
+/// was more.
+const MAX_SAID: usize = 64;
+
 /// Gathers what a trace says of its [`Source`]s, whichever way it is read.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     /// What the recorder says, by capability.
     said: Vec<(String, String)>,
     left_out: Vec<(String, u64)>,
+    /// The trace says more than is kept.
+    says_more: bool,
     /// The trace says who wrote it, or what its procs are called. Go's traces do not.
     is_described: bool,
     has_syscalls: bool,
@@ -93,14 +99,18 @@ impl Sources {
             }
             SideRecord::Capabilities { pairs } => {
                 for (key, value) in pairs.iter().filter(|(key, _)| is_of_source(key)) {
-                    set(&mut self.said, key, |said| *said = value.to_string());
+                    match of_key(&mut self.said, key) {
+                        Some(said) => *said = value.to_string(),
+                        None => self.says_more = true,
+                    }
                 }
             }
             SideRecord::Thinned {
                 source, records, ..
-            } => set(&mut self.left_out, source, |sum| {
-                *sum = sum.saturating_add(*records);
-            }),
+            } => match of_key(&mut self.left_out, source) {
+                Some(sum) => *sum = sum.saturating_add(*records),
+                None => self.says_more = true,
+            },
             SideRecord::CallCounts { .. } => self.has_syscalls = true,
             SideRecord::Allocations { .. } => self.has_heap = true,
             SideRecord::ThreadTime { .. } => self.has_thread_times = true,
@@ -155,6 +165,11 @@ impl Sources {
                 ),
             }
         }
+        if self.says_more {
+            let about =
+                format!("no: the trace names more than {MAX_SAID} sources, the rest is left out");
+            all.push(self.source("other", about));
+        }
         all
     }
 
@@ -200,13 +215,16 @@ impl Sources {
     }
 }
 
-fn set<T: Default>(all: &mut Vec<(String, T)>, key: &str, change: impl FnOnce(&mut T)) {
-    let place = all.iter().position(|(known, _)| known == key);
-    let place = place.unwrap_or_else(|| {
+/// What is known under a key; `None` if there are too many.
+fn of_key<'a, T: Default>(all: &'a mut Vec<(String, T)>, key: &str) -> Option<&'a mut T> {
+    // They are few, so a search is as good as a map.
+    let known = all.iter().position(|(known, _)| known == key);
+    if known.is_none() && all.len() < MAX_SAID {
         all.push((key.to_owned(), T::default()));
-        all.len() - 1
-    });
-    change(&mut all[place].1);
+    }
+    let place = known.or(all.len().checked_sub(1))?;
+    let (name, value) = all.get_mut(place)?;
+    (name == key).then_some(value)
 }
 
 fn is_of_source(key: &str) -> bool {
@@ -297,5 +315,23 @@ mod tests {
         let lines = lines(&sources);
         assert_eq!(lines[0], "syscalls: yes");
         assert_eq!(lines[4], "kernel: no: Go's tracer does not ask the kernel");
+    }
+    #[test]
+    fn a_trace_that_names_too_many_sources_has_the_first_and_says_so() {
+        let mut sources = Sources::default();
+        for part in 0..=MAX_SAID {
+            sources.side_record(&SideRecord::Capabilities {
+                pairs: vec![(format!("kernel.{part}").into(), "yes".into())],
+            });
+        }
+        let lines = lines(&sources);
+        assert_eq!(
+            lines.iter().filter(|line| line.ends_with(": yes")).count(),
+            MAX_SAID
+        );
+        assert_eq!(
+            lines.last().map(String::as_str),
+            Some("other: no: the trace names more than 64 sources, the rest is left out")
+        );
     }
 }

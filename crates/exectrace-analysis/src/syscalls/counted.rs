@@ -6,7 +6,11 @@
 use exectrace_format::{GoId, SideRecord};
 use rustc_hash::FxHashMap;
 
-use super::Calls;
+use super::{Calls, OTHER_CALLS};
+
+/// So many names are told apart. A recorder has fewer; the rest of what a file names is one call of the name
+/// [`OTHER_CALLS`].
+const MAX_NAMES: usize = 256;
 
 /// Counts of one call.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +35,8 @@ impl Counted {
 /// Counts whose flow has not ended.
 #[derive(Debug, Default)]
 pub(super) struct CountedCalls {
-    pub(super) names: Vec<String>,
+    /// The numbers of the names.
+    numbers: FxHashMap<String, usize>,
     by_flow: FxHashMap<GoId, Vec<Counted>>,
 }
 
@@ -48,11 +53,7 @@ impl CountedCalls {
         else {
             return;
         };
-        let known = self.names.iter().position(|name| name == call);
-        let number = known.unwrap_or_else(|| {
-            self.names.push(call.to_string());
-            self.names.len() - 1
-        });
+        let number = self.number(call);
         let of_flow = self.by_flow.entry(*go).or_default();
         match of_flow.iter_mut().find(|counted| counted.call == number) {
             Some(counted) => {
@@ -67,6 +68,23 @@ impl CountedCalls {
         }
     }
 
+    fn number(&mut self, call: &str) -> usize {
+        if let Some(&number) = self.numbers.get(call) {
+            return number;
+        }
+        let name = match self.numbers.len() < MAX_NAMES {
+            true => call,
+            false => OTHER_CALLS,
+        };
+        let new = self.numbers.len();
+        *self.numbers.entry(name.to_owned()).or_insert(new)
+    }
+
+    /// The numbers of the names, which begin with 0.
+    pub(super) fn into_numbers(self) -> FxHashMap<String, usize> {
+        self.numbers
+    }
+
     /// What a flow made.
     pub(super) fn take(&mut self, flow: GoId) -> Vec<Counted> {
         self.by_flow.remove(&flow).unwrap_or_default()
@@ -78,5 +96,36 @@ impl CountedCalls {
             .drain()
             .flat_map(|(_, counted)| counted)
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use exectrace_format::{TaskId, ThreadId};
+
+    use super::*;
+
+    #[test]
+    fn a_file_with_more_names_than_any_recorder_has_one_more_call() {
+        let mut counted = CountedCalls::default();
+        for name in 0..MAX_NAMES + 3 {
+            counted.add(&SideRecord::CallCounts {
+                time_ns: 1,
+                thread: ThreadId(1),
+                go: GoId(1),
+                task: TaskId(0),
+                call: format!("call {name}").into(),
+                calls: 2,
+                total_ns: 0,
+            });
+        }
+        let of_flow = counted.take(GoId(1));
+        let numbers = counted.into_numbers();
+        assert_eq!(
+            (of_flow.len(), numbers.len()),
+            (MAX_NAMES + 1, MAX_NAMES + 1)
+        );
+        let other = &of_flow[numbers[OTHER_CALLS]];
+        assert_eq!(other.calls, 6);
     }
 }

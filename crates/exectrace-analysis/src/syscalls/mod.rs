@@ -12,6 +12,9 @@ use crate::names::Place;
 
 pub(crate) use pass::{SyscallPass, place_of_call};
 
+/// The name under which calls are summed that were only counted, past the first 256 names of such calls.
+pub const OTHER_CALLS: &str = "other";
+
 /// The calls of a trace: system calls, and calls of the C library that wait.
 #[derive(Clone, Debug, Default, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -86,7 +89,8 @@ pub struct FailedCalls {
 #[derive(Clone, Debug, Default, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Syscall {
-    /// The call; of Go, the first function of the stack that is no mere entry to the system. Empty without a stack.
+    /// The call; of Go, the first function of the stack that is no mere entry to the system. Empty without a stack,
+    /// and [`OTHER_CALLS`] for what was counted under more names than any recorder has.
     pub name: String,
     /// How many, and how long.
     #[serde(flatten)]

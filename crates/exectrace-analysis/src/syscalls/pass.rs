@@ -283,7 +283,7 @@ impl SyscallPass {
                 longest: kind.longest.into_items(),
             })
             .collect();
-        merge_counted(&mut by_name, &self.counted.names, &self.counted_sums);
+        merge_counted(&mut by_name, self.counted.into_numbers(), self.counted_sums);
         let key = |calls: &Calls| std::cmp::Reverse((calls.all_ns(), calls.all()));
         by_name.sort_by(|a, b| {
             let order = key(&a.calls).cmp(&key(&b.calls));
@@ -305,21 +305,28 @@ impl SyscallPass {
     }
 }
 
-/// Adds what was only counted to the calls of the same name.
-fn merge_counted(by_name: &mut Vec<Syscall>, names: &[String], sums: &[Calls]) {
-    for (name, counted) in names.iter().zip(sums) {
-        match by_name.iter_mut().find(|call| call.name == *name) {
-            Some(call) => {
-                call.calls.counted = counted.counted;
-                call.calls.counted_ns = counted.counted_ns;
-            }
-            None => by_name.push(Syscall {
-                name: name.clone(),
-                calls: counted.clone(),
-                longest: Vec::new(),
-            }),
+/// Adds what was only counted to the calls of the same name. `numbers`: of each name, the place of its sums.
+fn merge_counted(
+    by_name: &mut Vec<Syscall>,
+    mut numbers: FxHashMap<String, usize>,
+    mut sums: Vec<Calls>,
+) {
+    let mut sums_of = |number: usize| sums.get_mut(number).map(std::mem::take);
+    for call in by_name.iter_mut() {
+        let number = numbers.remove(&call.name);
+        if let Some(counted) = number.and_then(&mut sums_of) {
+            call.calls.counted = counted.counted;
+            call.calls.counted_ns = counted.counted_ns;
         }
     }
+    let others = numbers.into_iter().filter_map(|(name, number)| {
+        Some(Syscall {
+            name,
+            calls: sums_of(number)?,
+            longest: Vec::new(),
+        })
+    });
+    by_name.extend(others);
 }
 
 /// The first function of the stack that is no mere entry to the system; the leaf if all are.

@@ -157,7 +157,8 @@ fn error(errno: u64, name: &str) -> String {
 /// Says what stands for calls that were only counted.
 fn print_notes(all: &[&Calls], page: &mut Page<'_>) -> anyhow::Result<()> {
     let dim = style::ASIDE;
-    let counted: u64 = all.iter().map(|calls| calls.counted).sum();
+    let counted = all.iter().map(|calls| calls.counted);
+    let counted = counted.fold(0, u64::saturating_add);
     if counted > 0 {
         writeln!(
             page.out,
