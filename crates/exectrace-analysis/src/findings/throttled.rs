@@ -1,7 +1,8 @@
-//! The system stopped the process, as its cgroup had used up its time, while async tasks were ready or in a poll.
+//! The system stopped processors for the process, as its cgroup had used up its time, while async tasks were ready or in a poll.
 //!
 //! How long the processes of a cgroup were stopped is sampled, ten times a second, so of a late poll it is known that they were
-//! stopped between the samples around it, not that they were at that moment.
+//! stopped between the samples around it, not that they were at that moment. The time is a sum over the processors, each of which
+//! is stopped by itself, so it can be more than the time between the samples.
 
 use exectrace_format::SideRecord;
 use exectrace_format::conventions::{
@@ -28,6 +29,7 @@ const MAX_STOPS: usize = 100_000;
 struct Stop {
     begin: i64,
     end: i64,
+    /// Summed over the processors.
     throttled_ns: u64,
 }
 
@@ -150,20 +152,23 @@ impl ThrottledWatch {
         });
     }
 
-    /// How long the processes were stopped between the samples around it.
-    fn throttled_around(&self, late: &Late) -> u64 {
+    /// For how long of it some processor was stopped, at most: as long as all of them together between the samples
+    /// around it, and no longer than lies between these samples, or than it lasted.
+    fn stopped_at_most(&self, late: &Late) -> u64 {
         let first = self.stops.partition_point(|stop| stop.end <= late.begin);
         let stops = self.stops.iter().skip(first);
-        sum(stops
-            .take_while(|stop| stop.begin < late.end)
-            .map(|stop| stop.throttled_ns))
+        let stopped = sum(stops.take_while(|stop| stop.begin < late.end).map(|stop| {
+            let between = exectrace_replay::between(stop.begin, stop.end);
+            stop.throttled_ns.min(between)
+        }));
+        stopped.min(late.duration)
     }
 
     pub(super) fn find(self, world: &World<'_>) -> Option<Finding> {
         let with_stops = self
             .late
             .iter()
-            .map(|late| (self.throttled_around(late), late));
+            .map(|late| (self.stopped_at_most(late), late));
         let mut late: Vec<(u64, &Late)> = with_stops.filter(|(stopped, _)| *stopped > 0).collect();
         if late.is_empty() {
             return None;
@@ -171,7 +176,7 @@ impl ThrottledWatch {
         late.sort_by_key(|(_, late)| (std::cmp::Reverse(late.duration), late.begin));
         let exemplar = |&(stopped, late): &(u64, &Late)| Exemplar {
             what: format!(
-                "{} {} for {}, while the process was stopped for {}",
+                "{} {} for {}; processors were stopped for up to {} of it",
                 world.names().get(late.name),
                 match late.is_in_poll {
                     true => "stood still in a poll",
@@ -196,7 +201,7 @@ impl ThrottledWatch {
             id: "throttled",
             severity: Severity::Warning,
             message: format!(
-                "the limit{limit} of the cgroup stopped the process while {} late or stood still, for {} in all",
+                "the limit{limit} of the cgroup stopped processors of it while {} late or stood still, for {} in all",
                 match count {
                     1 => "1 poll was".to_owned(),
                     _ => format!("{} were", plural(count, "poll")),
@@ -221,7 +226,8 @@ impl ThrottledWatch {
 
     fn basis(&self) -> String {
         let stopped = shown(sum(self.stops.iter().map(|stop| stop.throttled_ns)));
-        let mut basis = format!("the processes of the cgroup were stopped for {stopped}");
+        let mut basis =
+            format!("the processors of the cgroup, all together, were stopped for {stopped}");
         if let (Some(throttled), Some(periods)) = (self.throttled.value(), self.periods.value()) {
             basis += &format!(", in {throttled} of {periods} periods");
         }

@@ -1,6 +1,6 @@
 //! What findings make of the time that threads waited for a processor.
 
-use exectrace_analysis::{Options, Severity};
+use exectrace_analysis::{Finding, Options, Severity};
 
 use crate::findings::{MS, US, find};
 use crate::script::Script;
@@ -271,12 +271,23 @@ fn a_cgroup_that_was_stopped_while_a_poll_was_late_is_found_and_one_that_was_sto
     assert_eq!((finding.count, finding.total_ns), (1, 60 * MS));
     assert_eq!(
         finding.message,
-        "the limit of 1.500 processors of the cgroup stopped the process while 1 poll was late or stood \
-         still, for 60.0 ms in all"
+        "the limit of 1.500 processors of the cgroup stopped processors of it while 1 poll was late or \
+         stood still, for 60.0 ms in all"
     );
     assert_eq!(
         finding.basis,
-        "the processes of the cgroup were stopped for 45.0 ms, in 1 of 2 periods"
+        "the processors of the cgroup, all together, were stopped for 45.0 ms, in 1 of 2 periods"
+    );
+    let what = |finding: &Finding| finding.exemplars[0].what.clone();
+    assert_eq!(
+        what(&finding),
+        "task was ready for 60.0 ms; processors were stopped for up to 45.0 ms of it"
+    );
+    // A sum over three processors, which is more than the time between the samples.
+    let finding = of([0, 250 * MS, 250 * MS]).expect("a late poll");
+    assert_eq!(
+        what(&finding),
+        "task was ready for 60.0 ms; processors were stopped for up to 60.0 ms of it"
     );
     assert_eq!(of([0, 0, 45 * MS]), None);
     assert_eq!(of([7, 7, 7]), None);
