@@ -155,7 +155,7 @@ fn print_thread_time(workers: Option<&Workers>, page: &mut Page<'_>) -> anyhow::
     match workers.and_then(|workers| workers.thread_time) {
         Some(time) => writeln!(
             page.out,
-            "  threads were on a processor for {} and waited for one for {} ({}% of both)",
+            "  between samples of them, threads were on a processor for {} and waited for one for {} ({}% of both)",
             units::duration(time.cpu_ns),
             units::duration(time.wait_ns),
             time.wait_percent()
