@@ -2,7 +2,9 @@
 //! threads that read and write files in regions, logs, and a user task inside another one. It does not use
 //! `tracing`.
 //!
-//! `cargo run --example article [FOLDER]` writes `article.trace` into the folder.
+//! `cargo run -p exectrace-examples --features sources --example article [FOLDER]` writes `article.trace` into the
+//! folder. It has the calls that read and write the files, too: `exectrace syscalls FILE` shows them, and so do the
+//! pages on system calls of `go tool trace`. Without the feature it has the annotations alone.
 
 use std::error::Error;
 use std::fs::{self, File};
