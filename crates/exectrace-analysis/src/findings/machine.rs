@@ -79,6 +79,11 @@ impl Machine {
     pub(super) fn basis(self) -> String {
         match self {
             Self::Full(time) => format!("{}: the machine was full", waited(time)),
+            // Of a short trace, or of threads that were sampled once.
+            Self::Free(time) if time.cpu_ns.saturating_add(time.wait_ns) < MIN_WAIT_NS => format!(
+                "{}: too little to say whether the machine was full",
+                waited(time)
+            ),
             Self::Free(time) => format!("{}: the machine was not full", waited(time)),
             Self::NotRecorded => NOT_RECORDED.to_owned(),
         }
@@ -120,8 +125,8 @@ pub(super) const NOT_RECORDED: &str =
 
 fn waited(time: ThreadTime) -> String {
     format!(
-        "threads were on a processor for {} and waited for one for {}, {} % of the time in which they \
-         could have run",
+        "between samples of them, threads were on a processor for {} and waited for one for {}, {} % of the \
+         time in which they could have run",
         shown(time.cpu_ns),
         shown(time.wait_ns),
         time.wait_percent()
@@ -175,4 +180,23 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
                compute.",
         basis: machine.basis(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_the_machine_was_not_full_is_said_where_enough_was_sampled() {
+        let basis = |cpu_ns| {
+            let time = ThreadTime {
+                cpu_ns,
+                ..ThreadTime::default()
+            };
+            Machine::of(Some(time), 80_000_000).basis()
+        };
+        let short = basis(759_000);
+        assert!(short.ends_with(": too little to say whether the machine was full"));
+        assert!(basis(MIN_WAIT_NS).ends_with(": the machine was not full"));
+    }
 }
