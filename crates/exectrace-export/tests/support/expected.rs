@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use exectrace_format::conventions::{UNKNOWN_FILE, WAITING_CALLS};
 use exectrace_format::{
     GoId, GoState, RangeScope, Reader, SideRecord, StateChange, TaskId, TraceEvent, TraceEventKind,
 };
@@ -173,6 +174,7 @@ pub struct Counts {
 pub fn counts(trace: &[u8]) -> Counts {
     let mut counts = Counts::default();
     let mut tasks = HashSet::new();
+    let mut waits_in_call = HashSet::new();
     let mut user_tasks = HashSet::new();
     let mut regions: HashMap<Option<GoId>, usize> = HashMap::new();
     let mut ranges: HashSet<(RangeScope, String)> = HashSet::new();
@@ -180,11 +182,22 @@ pub fn counts(trace: &[u8]) -> Counts {
         match event.kind {
             TraceEventKind::StateTransition {
                 change: StateChange::Go { go, from, to },
+                ref stack,
                 ..
             } => {
                 tasks.insert(go);
                 let was_asleep = matches!(from, GoState::Waiting | GoState::NotExist);
-                counts.wakes += usize::from(was_asleep && to == GoState::Runnable);
+                // The end of a call is no wake.
+                let was_in_call = waits_in_call.remove(&go);
+                let is_wake = was_asleep && to == GoState::Runnable && !was_in_call;
+                counts.wakes += usize::from(is_wake);
+                let leaf = stack.as_ref().and_then(|stack| stack.first());
+                let is_call = leaf.is_some_and(|leaf| {
+                    &*leaf.file == UNKNOWN_FILE && WAITING_CALLS.contains(&&*leaf.function)
+                });
+                if to == GoState::Waiting && (is_call || was_in_call && from == to) {
+                    waits_in_call.insert(go);
+                }
             }
             TraceEventKind::TaskBegin { task, .. } | TraceEventKind::TaskEnd { task, .. } => {
                 user_tasks.insert(task);
