@@ -100,10 +100,7 @@ fn who_waits_for_the_driver_waits_for_a_timer_or_for_a_source() {
 #[test]
 fn a_file_that_tokio_fs_reads_is_read_by_a_closure_which_then_wakes_the_task() {
     let _turn = turn();
-    let settings = Settings::new().call_threshold(Duration::ZERO);
-    settings
-        .apply()
-        .expect("the first recording of the program");
+    record_all_calls();
     let (_folder, path) = {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");

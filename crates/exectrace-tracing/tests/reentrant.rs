@@ -22,14 +22,14 @@ fn what_a_formatting_records_is_left_out_and_counted() {
     let (subscriber, _handle) = exectrace_tracing::subscriber();
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let trace = support::record(|| {
-        info!(value = %Chatty, "first");
-        info_span!("outer").in_scope(|| info!(value = %Chatty, "second"));
+        info!(value = %Chatty, "the first one");
+        info_span!("outer").in_scope(|| info!(value = %Chatty, "the second one"));
     });
-    for outside in ["first", "second"] {
+    for outside in ["the first one", "the second one"] {
         let text = &trace.log(outside).text;
         assert!(text.contains("value=chatty"), "{text}");
     }
-    assert_eq!(trace.log("second").task, trace.task("outer").id);
+    assert_eq!(trace.log("the second one").task, trace.task("outer").id);
     assert!(trace.logs("from the inside").is_empty());
     assert!(trace.regions("inner").is_empty());
     // Twice an event, and a span made, entered, left and ended.
