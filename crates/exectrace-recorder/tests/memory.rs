@@ -10,7 +10,7 @@ use common::{Shared, count_regions, read};
 use exectrace_recorder::{RecordingOptions, Task, region};
 
 #[test]
-fn a_thousand_recordings_while_eight_threads_record_lose_nothing_and_keep_no_memory() {
+fn thousands_of_recordings_while_eight_threads_record_lose_nothing_and_keep_no_memory() {
     let running = AtomicBool::new(true);
     let made = AtomicU64::new(0);
     std::thread::scope(|scope| {
@@ -26,7 +26,7 @@ fn a_thousand_recordings_while_eight_threads_record_lose_nothing_and_keep_no_mem
             });
         }
         let mut allocated_after_first = 0;
-        for round in 0..1_000 {
+        for round in 0..3_000 {
             if round == 100 {
                 allocated_after_first = allocated_bytes();
             }
@@ -45,8 +45,8 @@ fn a_thousand_recordings_while_eight_threads_record_lose_nothing_and_keep_no_mem
         }
         running.store(false, Ordering::Relaxed);
         let grown_bytes = allocated_bytes().saturating_sub(allocated_after_first);
-        // What the flush thread keeps for later; a leak of a kilobyte a recording would be more.
-        assert!(grown_bytes < 600_000, "{grown_bytes}");
+        // What the flush thread keeps for later, as much as a busy machine had it fall behind; a leak of a kilobyte a recording would be more.
+        assert!(grown_bytes < 2_000_000, "{grown_bytes}");
     });
     assert!(made.load(Ordering::Relaxed) > 0);
 }
