@@ -177,12 +177,7 @@ impl Record<'_> {
 
     /// What a record of [`Kind::HeapSum`] says.
     pub(crate) fn heap_sum(&self) -> HeapSum {
-        HeapSum {
-            allocated_bytes: self.word(1),
-            allocations: self.word(2),
-            freed_bytes: self.word(3),
-            frees: self.word(4),
-        }
+        HeapSum::of_words([1, 2, 3, 4].map(|offset| self.word(offset)))
     }
 
     /// The number in the record's head.

@@ -71,14 +71,7 @@ impl HeapSums {
 
     /// Records the sums.
     pub(crate) fn report(&self) {
-        let sum = self.get();
-        let operands = [
-            sum.allocated_bytes,
-            sum.allocations,
-            sum.freed_bytes,
-            sum.frees,
-        ];
-        record_since(Kind::HeapSum, 0, clock::ticks(), operands);
+        record_since(Kind::HeapSum, 0, clock::ticks(), self.get().to_words());
     }
 
     pub(crate) fn reset(&self) {
@@ -94,6 +87,27 @@ impl HeapSums {
 }
 
 impl HeapSum {
+    /// The sums as words, in the order of a record.
+    pub(crate) fn to_words(self) -> [u64; 4] {
+        [
+            self.allocated_bytes,
+            self.allocations,
+            self.freed_bytes,
+            self.frees,
+        ]
+    }
+
+    /// From [words](Self::to_words).
+    pub(crate) fn of_words(words: [u64; 4]) -> Self {
+        let [allocated_bytes, allocations, freed_bytes, frees] = words;
+        Self {
+            allocated_bytes,
+            allocations,
+            freed_bytes,
+            frees,
+        }
+    }
+
     /// By how much the sums have grown since this, which is what they were when they were taken last; also by this.
     pub(crate) fn take(&mut self, sum: Self) -> Self {
         let grow = |taken: &mut u64, sum: u64| {

@@ -75,7 +75,7 @@
 //!   as in most of libc, its caller is missing.
 //! - The system looks at such timers at its ticks, mostly 250 a second. What a thread uses after its last tick is not
 //!   sampled, so threads that use less than some milliseconds in all have too few samples.
-//! - A thread that blocks the signal is not sampled. A debugger may have to be told to pass the signal on.
+//! - A thread that blocks the signal is not sampled. A debugger may need a command to pass the signal on.
 //!
 //! # Where things are
 //!
@@ -119,6 +119,8 @@ mod cpu;
 mod decode;
 #[cfg(not(loom))]
 mod enabled;
+#[cfg(not(loom))]
+mod errno;
 #[cfg(not(loom))]
 mod fields;
 #[cfg(not(loom))]

@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::calls::CallSums;
 use crate::chunk::FirstChunk;
 use crate::cpu::{self, SampledThread};
+use crate::errno::Errno;
 use crate::heap_sums::HeapSums;
 use crate::process;
 use crate::stacks;
@@ -72,9 +73,9 @@ impl ThreadShared {
     /// As [`register`](Self::register), allocating nothing and using no thread-local with a destructor: for
     /// records that may come at any moment. `None` if there is no spare description, or no room to hand it over.
     fn register_anywhere() -> Option<&'static Self> {
-        let errno = errno::get();
+        let errno = Errno::get();
         let shared = Self::register_without_allocating();
-        errno::set(errno);
+        errno.restore();
         shared
     }
 
@@ -288,31 +289,4 @@ fn system_name() -> [u64; 2] {
 #[cfg(not(target_os = "linux"))]
 fn system_name() -> [u64; 2] {
     [0; 2]
-}
-
-/// The number of the thread's last error, for what must leave it as it is.
-#[cfg(target_os = "linux")]
-mod errno {
-    use libc::c_int;
-
-    pub(super) fn get() -> c_int {
-        // SAFETY: it has no conditions.
-        let place = unsafe { libc::__errno_location() };
-        // SAFETY: it is this thread's own, and nobody else's.
-        unsafe { *place }
-    }
-
-    pub(super) fn set(errno: c_int) {
-        // SAFETY: it has no conditions.
-        let place = unsafe { libc::__errno_location() };
-        // SAFETY: it is this thread's own, and nobody else's.
-        unsafe { *place = errno };
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-mod errno {
-    pub(super) fn get() {}
-
-    pub(super) fn set((): ()) {}
 }

@@ -100,11 +100,6 @@ impl ThreadReader {
         ThreadId(self.shared.thread())
     }
 
-    /// The thread's name, as far as the thread has said it.
-    pub(crate) fn name(&self) -> Option<Box<str>> {
-        self.shared.name()
-    }
-
     /// What the thread has for its CPU samples.
     #[cfg_attr(not(feature = "cpu"), allow(dead_code, reason = "for CPU samples"))]
     pub(crate) fn sampled(&self) -> &SampledThread {
@@ -165,15 +160,11 @@ impl ThreadReader {
     /// Gives `f` the sums of calls that have grown, if all records of the thread were taken: then what was counted
     /// belongs to what it does now.
     pub(crate) fn take_sums(&mut self, mut f: impl FnMut(Call, Sum)) {
-        let near = self.near;
-        let has_more = |cursors: &mut Cursors| {
-            cursors.peek(near).is_some() || cursors.looking.peek(near).is_some()
-        };
         let sums = Call::ALL
             .iter()
             .map(|&call| (call, self.shared.calls.sum(call)));
         let sums: Vec<_> = sums.filter(|(_, sum)| *sum != Sum::default()).collect();
-        if sums.is_empty() || self.cursors.as_mut().is_some_and(has_more) {
+        if sums.is_empty() || self.has_more() {
             return;
         }
         for (call, sum) in sums {
@@ -189,14 +180,26 @@ impl ThreadReader {
     pub(crate) fn take_heap_sum(&mut self) -> Option<HeapSum> {
         // Before looking for records: what it has counted after a record is not seen without that.
         let sum = self.shared.heap.get();
-        let near = self.near;
-        let has_more = |cursors: &mut Cursors| {
-            cursors.peek(near).is_some() || cursors.looking.peek(near).is_some()
-        };
-        if sum == self.heap || self.cursors.as_mut().is_some_and(has_more) {
+        if sum == self.heap || self.has_more() {
             return None;
         }
         Some(self.heap.take(sum))
+    }
+
+    /// Whether the thread has published records that were not taken.
+    fn has_more(&mut self) -> bool {
+        let near = self.near;
+        self.cursors.as_mut().is_some_and(|cursors| {
+            cursors.peek(near).is_some() || cursors.looking.peek(near).is_some()
+        })
+    }
+
+    /// Makes the thread known to the model, if it is not.
+    pub(crate) fn make_known(&self, time_ns: u64, model: &mut Model) {
+        if !model.has_thread(self.index) {
+            let name = self.shared.name();
+            model.register_thread(time_ns, self.index, self.id(), name.as_deref());
+        }
     }
 
     /// Whether the last look found records that those before had not.

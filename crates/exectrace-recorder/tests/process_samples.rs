@@ -8,21 +8,14 @@ use std::collections::BTreeMap;
 use std::sync::mpsc;
 use std::thread;
 
-use common::{Shared, read, side_data, turn};
+use common::{Shared, capability, read, side_data, turn};
 use exectrace_format::conventions::{PROCESS_MINOR_FAULTS, SystemCounter};
 use exectrace_format::{SideRecord, TraceEvent};
 use exectrace_recorder::{RecordingOptions, region};
 
 /// What is said of a source.
 fn said(events: &[TraceEvent], key: &str) -> String {
-    let pairs = side_data(events).filter_map(|record| match record {
-        SideRecord::Capabilities { pairs } => Some(pairs),
-        _ => None,
-    });
-    let mut said = pairs.flatten().filter(|(known, _)| key == known);
-    said.next()
-        .map(|(_, value)| value.to_string())
-        .unwrap_or_default()
+    capability(events, key).next().unwrap_or_default()
 }
 
 /// The values of each counter, in their order.

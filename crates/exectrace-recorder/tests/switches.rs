@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 
-use common::{Shared, read, side_data};
+use common::{Shared, capability, read, side_data};
 use exectrace_format::{SideRecord, TraceEvent};
 use exectrace_recorder::{Recording, RecordingOptions, Settings, region};
 
@@ -38,14 +38,7 @@ fn record() -> (Recording, Shared) {
 }
 
 fn said(events: &[TraceEvent], key: &str) -> String {
-    let pairs = side_data(events).filter_map(|record| match record {
-        SideRecord::Capabilities { pairs } => Some(pairs),
-        _ => None,
-    });
-    let mut said = pairs.flatten().filter(|(known, _)| key == known);
-    said.next()
-        .map(|(_, value)| value.to_string())
-        .unwrap_or_default()
+    capability(events, key).next().unwrap_or_default()
 }
 
 /// Two threads hand a token to each other, each of which waits for the other in between.

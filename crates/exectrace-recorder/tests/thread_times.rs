@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
-use common::{Shared, read, side_data, turn};
+use common::{Shared, capability, read, side_data, turn};
 use exectrace_format::{SideRecord, TraceEvent};
 use exectrace_recorder::{Recording, RecordingOptions, region};
 
@@ -18,12 +18,7 @@ fn record() -> (Recording, Shared) {
 
 /// What the trace says of whether it has these times, the last word last.
 fn said(events: &[TraceEvent]) -> Vec<String> {
-    let pairs = side_data(events).filter_map(|record| match record {
-        SideRecord::Capabilities { pairs } => Some(pairs),
-        _ => None,
-    });
-    let said = pairs.flatten().filter(|(key, _)| key == "threads.cpu");
-    said.map(|(_, value)| value.to_string()).collect()
+    capability(events, "threads.cpu").collect()
 }
 
 /// Thread, time on a processor and time of the wait for one, of each sample.

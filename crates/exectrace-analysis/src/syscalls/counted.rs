@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::{Calls, OTHER_CALLS};
 
-/// So many names are told apart. A recorder has fewer; the rest of what a file names is one call of the name
+/// So many names have sums of their own. A recorder has fewer; the rest of what a file names is one call of the name
 /// [`OTHER_CALLS`].
 const MAX_NAMES: usize = 256;
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::ThreadTime;
 
-/// So many slices of time are told apart at most; of a longer trace they are 2, 4, 8, … seconds long.
+/// So many slices of time are kept at most; of a longer trace they are 2, 4, 8, … seconds long.
 const MAX_SLICES: u64 = 120;
 const SECOND_NS: u64 = 1_000_000_000;
 

@@ -29,6 +29,7 @@ mod timer;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::time::Duration;
 
+use exectrace_format::LeftOut;
 use exectrace_format::conventions::CPU;
 
 use crate::model::{Model, ThreadIndex};
@@ -195,7 +196,10 @@ impl Sampling {
 
     /// Writes what is missing in the trace, since the last call.
     pub(crate) fn report(&mut self, model: &mut Model) {
-        model.samples_lost(std::mem::take(&mut self.unreported_lost));
+        model.left_out(
+            LeftOut::CpuSamples,
+            std::mem::take(&mut self.unreported_lost),
+        );
     }
 
     /// Samples that were lost since the recording began.

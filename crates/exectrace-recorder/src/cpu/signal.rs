@@ -26,6 +26,7 @@ use super::ring::Entry;
 use super::thread;
 use crate::clock;
 use crate::control::all_but_faults;
+use crate::errno::Errno;
 use crate::stacks;
 
 /// Most return addresses of a sample; of a deeper stack those nearest to the leaf are kept.
@@ -165,10 +166,7 @@ pub(super) fn check() -> Result<(), Refused> {
 }
 
 extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    // SAFETY: touches nothing.
-    let errno_place = unsafe { libc::__errno_location() };
-    // SAFETY: it is a variable of this thread, which always exists.
-    let errno = unsafe { errno_place.read() };
+    let errno = Errno::get();
     // SAFETY: with SA_SIGINFO the system gives a handler what it says of the signal.
     if unsafe { is_of_our_timer(info) } {
         thread::with_this(|thread| {
@@ -183,8 +181,7 @@ extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *
     } else {
         pass_on(signal, info, context);
     }
-    // SAFETY: as above.
-    unsafe { errno_place.write(errno) };
+    errno.restore();
 }
 
 /// # Safety

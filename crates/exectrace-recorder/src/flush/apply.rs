@@ -193,9 +193,7 @@ impl Target<'_> {
     #[cold]
     fn register(&mut self, reader: &ThreadReader, ticks: u64) {
         let time_ns = self.time_of(ticks);
-        let (index, id, name) = (reader.index(), reader.id(), reader.name());
-        self.model
-            .register_thread(time_ns, index, id, name.as_deref());
+        reader.make_known(time_ns, self.model);
     }
 
     /// Converts ticks to trace time.

@@ -223,10 +223,7 @@ impl Flusher {
             }
             if let Some((began, call)) = reader.take_open_call(watermark) {
                 let time_ns = self.conversion.to_ns(began);
-                if !model.has_thread(reader.index()) {
-                    let (index, id, name) = (reader.index(), reader.id(), reader.name());
-                    model.register_thread(time_ns, index, id, name.as_deref());
-                }
+                reader.make_known(time_ns, model);
                 model.call_is_open(time_ns, reader.index(), call, began);
             }
         }
@@ -250,15 +247,12 @@ impl Flusher {
             return;
         };
         let (thread, id, conversion) = (reader.index(), reader.id(), &self.conversion);
-        let now = self.now.sample;
         reader.take_sums(|call, sum| {
             let total_ns = (sum.ticks as f64 * conversion.ns_per_tick()) as u64;
             model.calls_counted(Some((thread, id)), call, sum.calls, total_ns);
         });
         if let Some(sum) = reader.take_heap_sum() {
-            if !model.has_thread(thread) {
-                model.register_thread(now.ns, thread, id, reader.name().as_deref());
-            }
+            reader.make_known(self.now.sample.ns, model);
             model.allocated(Some((thread, id)), sum);
         }
     }

@@ -64,14 +64,7 @@ fn count_first(buffer: &ThreadBuffer, add: impl Fn(&HeapSums)) {
     }
     let sums = HeapSums::default();
     add(&sums);
-    let sum = sums.get();
-    let values = [
-        sum.allocated_bytes,
-        sum.allocations,
-        sum.freed_bytes,
-        sum.frees,
-    ];
-    for (total, value) in ELSEWHERE.iter().zip(values) {
+    for (total, value) in ELSEWHERE.iter().zip(sums.get().to_words()) {
         total.fetch_add(value.cast_signed(), Ordering::Relaxed);
     }
 }
@@ -79,14 +72,7 @@ fn count_first(buffer: &ThreadBuffer, add: impl Fn(&HeapSums)) {
 /// What was counted without a thread since the last call.
 pub(crate) fn take_elsewhere() -> HeapSum {
     let taken = ELSEWHERE.each_ref();
-    let [allocated_bytes, allocations, freed_bytes, frees] =
-        taken.map(|total| total.swap(0, Ordering::Relaxed).cast_unsigned());
-    HeapSum {
-        allocated_bytes,
-        allocations,
-        freed_bytes,
-        frees,
-    }
+    HeapSum::of_words(taken.map(|total| total.swap(0, Ordering::Relaxed).cast_unsigned()))
 }
 
 pub(crate) fn is_in_use() -> bool {

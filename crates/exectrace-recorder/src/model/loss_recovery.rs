@@ -71,7 +71,8 @@ impl Model {
         if count == 0 {
             return;
         }
-        if cause != LeftOut::TableFull {
+        // What a full table or ring could not take ends nothing that is open.
+        if !matches!(cause, LeftOut::TableFull | LeftOut::CpuSamples) {
             self.losses += 1;
             self.suspect_all_regions();
         }

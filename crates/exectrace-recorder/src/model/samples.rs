@@ -3,8 +3,8 @@
 //! The real stack is on top, leaf first; at the bottom is the frame that names the flow, as in all stacks of a flow.
 //! Between them an async task's samples leave out how the runtime came to poll it.
 
-use exectrace_format::conventions::{LOST_CATEGORY, UNKNOWN_FILE};
-use exectrace_format::{GoId, LeftOut, ProcId, SideRecord};
+use exectrace_format::conventions::UNKNOWN_FILE;
+use exectrace_format::{GoId, ProcId};
 use rustc_hash::FxHashMap;
 
 use super::Model;
@@ -82,8 +82,8 @@ pub(super) struct SamplePlaces {
 }
 
 impl SamplePlaces {
-    /// The place that returns to `address`; `None` if there is no code. Only if `is_sure` it is looked for anew
-    /// where code is that was loaded meanwhile.
+    /// The place that returns to `address`; `None` if there is no code. Only if `is_sure`, code that was loaded
+    /// meanwhile is looked for as well.
     fn place(
         &mut self,
         address: u64,
@@ -176,28 +176,5 @@ impl Model {
         self.machine
             .emitter
             .cpu_sample(&mut self.machine.names, of, frames.chain([root]));
-    }
-
-    /// CPU samples were lost, as there was no room for them.
-    #[cfg_attr(
-        not(all(
-            feature = "cpu",
-            target_os = "linux",
-            any(target_arch = "x86_64", target_arch = "aarch64")
-        )),
-        allow(dead_code, reason = "there is no source of samples in this build")
-    )]
-    pub(crate) fn samples_lost(&mut self, count: u64) {
-        if count > 0 {
-            let cause = LeftOut::CpuSamples;
-            let message = format!("{count} {}", cause.text());
-            self.note(self.time_ns(), LOST_CATEGORY, &message);
-            let time_ns = self.machine.emitter.time_ns();
-            self.machine.emitter.side(&SideRecord::LeftOut {
-                time_ns,
-                cause,
-                count,
-            });
-        }
     }
 }

@@ -102,7 +102,7 @@ impl Ring {
         let head = self.word(1_024).load(Ordering::Acquire);
         let size = (DATA_PAGES * self.page_bytes) as u64;
         if head.wrapping_sub(self.tail) > size {
-            // No kernel does that; nothing between can be told.
+            // No kernel does that; nothing between is known.
             self.tail = head;
         }
         while self.tail != head {

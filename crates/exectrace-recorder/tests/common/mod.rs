@@ -97,3 +97,16 @@ pub(crate) fn count_lost(events: &[TraceEvent]) -> u64 {
     });
     lost.sum()
 }
+
+/// What the trace says of a capability, each time that it says something.
+pub(crate) fn capability<'a>(
+    events: &'a [TraceEvent],
+    wanted: &'a str,
+) -> impl Iterator<Item = String> + 'a {
+    let pairs = side_data(events).filter_map(|record| match record {
+        SideRecord::Capabilities { pairs } => Some(pairs),
+        _ => None,
+    });
+    let said = pairs.flatten().filter(move |(key, _)| key == wanted);
+    said.map(|(_, value)| value.to_string())
+}
