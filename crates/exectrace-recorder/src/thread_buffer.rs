@@ -52,6 +52,8 @@ enum State {
     Slow,
     /// It has a buffer, and writes no record now.
     Open,
+    /// As open, but nothing says when the thread ends: records that may see to that take the slow path.
+    Unguarded,
     /// It is in the middle of a record, or of taking a chunk.
     Busy,
     /// It is the tracer's own, and records nothing.
@@ -132,15 +134,25 @@ impl ThreadBuffer {
 
     /// The state in which a thread that has a buffer waits for its next record.
     fn idle(&self) -> State {
-        // As long as nothing says when the thread ends, its records take the way on which that is seen to.
-        let is_guarded = self
-            .shared
-            .get()
-            .is_some_and(|shared| !shared.is_unguarded());
-        match is_guarded && clock::is_counter() && !std::ptr::eq(self.chunk.get(), &FULL) {
-            true => State::Open,
-            false => State::Slow,
+        if !clock::is_counter() || std::ptr::eq(self.chunk.get(), &FULL) {
+            return State::Slow;
         }
+        match self.shared.get() {
+            Some(shared) if !shared.is_unguarded() => State::Open,
+            _ => State::Unguarded,
+        }
+    }
+
+    /// Makes the state busy, if the thread may write a record.
+    fn begin_any(&self) -> bool {
+        self.begin(State::Open) || self.begin(State::Unguarded) || self.begin(State::Slow)
+    }
+
+    /// Makes the state busy, if the thread may write a record and has a chunk. Returns what it was.
+    #[inline(always)]
+    fn begin_with_chunk(&self) -> Option<State> {
+        let states = [State::Open, State::Unguarded];
+        states.into_iter().find(|&state| self.begin(state))
     }
 
     /// Whether the thread was registered in this process.
@@ -238,7 +250,7 @@ pub(crate) fn end() -> Option<&'static ThreadShared> {
         {
             report_sums();
             // It is busy if the thread was ended in the middle of a record, which then stays unfinished.
-            if buffer.begin(State::Open) || buffer.begin(State::Slow) {
+            if buffer.begin_any() {
                 write(buffer, shared, Kind::ThreadEnd, 0, &[0]);
             }
         }
@@ -260,7 +272,7 @@ pub(crate) fn forget() {
         buffer.chunk.set(&FULL);
         buffer.shared.set(None);
         buffer.heap.set(None);
-        if buffer.is(State::Open) || buffer.is(State::Muted) {
+        if !buffer.is(State::Busy) && !buffer.is(State::Ended) {
             buffer.end(State::Slow);
         }
     });
@@ -335,17 +347,17 @@ pub(crate) fn record_since<const N: usize>(
     ticks: u64,
     operands: [u64; N],
 ) -> bool {
-    if begin_record() {
+    if let Some(state) = with_buffer(ThreadBuffer::begin_with_chunk) {
         let chunk = current_chunk();
         let at = chunk.position();
         if at <= SOFT_END - 1 - N {
             chunk.store(at, &[head(kind, source, ticks)]);
             chunk.store(at + 1, &operands);
             chunk.publish(at + 1 + N);
-            end_record(State::Open);
+            end_record(state);
             return true;
         }
-        end_record(State::Open);
+        end_record(state);
     }
     record_since_slowly(kind, source, ticks, operands)
 }
@@ -407,7 +419,7 @@ struct Busy<'a> {
 impl<'a> Busy<'a> {
     /// `None`, with a lost record counted where it should, if this thread cannot record now.
     fn begin(buffer: &'a ThreadBuffer) -> Option<Self> {
-        if buffer.begin(State::Open) || buffer.begin(State::Slow) {
+        if buffer.begin_any() {
             return Some(Self { buffer });
         }
         if buffer.is(State::Busy) || buffer.is(State::Ended) {
