@@ -49,6 +49,7 @@ const fn subject(name: &'static str, program: Program, side: Side, scope: Scope)
 }
 
 const OURS: Program = Program::Package("exectrace");
+const SOURCES: Program = Program::Package("exectrace-sources");
 const DIAL9: Program = Program::Package("dial9");
 const FASTRACE: Program = Program::Package("fastrace");
 
@@ -77,6 +78,18 @@ pub(crate) const SUBJECTS: &[Subject] = &[
     subject(
         "exectrace hooks + subscriber",
         OURS,
+        Side::Ours,
+        Scope::Tasks,
+    ),
+    subject(
+        "exectrace subscriber, all sources",
+        SOURCES,
+        Side::Ours,
+        Scope::Hot,
+    ),
+    subject(
+        "exectrace hooks + subscriber, all sources",
+        SOURCES,
         Side::Ours,
         Scope::Tasks,
     ),

@@ -13,6 +13,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry;
 
 /// A recording for each turn, into a file.
+#[derive(Debug)]
 pub(crate) struct Recorder {
     path: PathBuf,
     recording: Option<Recording>,
@@ -70,9 +71,10 @@ impl Peer for Annotations {
 
 /// Defines a source that is a subscriber.
 macro_rules! source {
-    ($(#[$documentation:meta])* $name:ident, $subscriber:expr) => {
+    ($(#[$documentation:meta])* $vis:vis $name:ident, $subscriber:expr) => {
         $(#[$documentation])*
-        pub(crate) struct $name(Recorder);
+        #[derive(Debug)]
+        $vis struct $name(Recorder);
 
         impl Peer for $name {
             type Tasks = TracingTasks;
@@ -99,12 +101,12 @@ macro_rules! source {
 
 source!(
     /// `subscriber()`.
-    Subscriber,
+    pub Subscriber,
     exectrace_tracing::subscriber().0
 );
 source!(
     /// `layer()` on a Registry.
-    Layer,
+    pub(crate) Layer,
     registry().with(exectrace_tracing::layer().0)
 );
 

@@ -14,9 +14,10 @@ use crate::sources::Recorder;
 
 /// Defines a way of using it: how tasks are spawned, and how spans and events are done.
 macro_rules! way {
-    ($(#[$documentation:meta])* $name:ident, $tasks:ty, $body:expr, $install:expr) => {
+    ($(#[$documentation:meta])* $vis:vis $name:ident, $tasks:ty, $body:expr, $install:expr) => {
         $(#[$documentation])*
-        pub(crate) struct $name(Recorder);
+        #[derive(Debug)]
+        $vis struct $name(Recorder);
 
         impl Peer for $name {
             type Tasks = $tasks;
@@ -49,21 +50,21 @@ macro_rules! way {
 
 way!(
     /// Hooks on the runtime's builder; the program is as it was.
-    Hooks,
+    pub(crate) Hooks,
     PlainTasks,
     |_| None,
     || Ok(())
 );
 way!(
     /// The hooks, and tasks spawned through exectrace, which tells who wakes them.
-    Wrapper,
+    pub(crate) Wrapper,
     WrappedTasks,
     |_| None,
     || Ok(())
 );
 way!(
     /// The hooks, and spans and events through the Subscriber.
-    Whole,
+    pub Whole,
     SpansInTasks,
     harness::tracing_body,
     || Ok(set_global_default(exectrace_tracing::subscriber().0)?)
@@ -99,7 +100,8 @@ impl Tasks for WrappedTasks {
 }
 
 /// Tasks as Tokio spawns them, which the hooks see; spans where the program has them.
-pub(crate) struct SpansInTasks;
+#[derive(Debug)]
+pub struct SpansInTasks;
 
 impl Tasks for SpansInTasks {
     fn spawn<F>(future: F) -> JoinHandle<F::Output>
