@@ -33,7 +33,7 @@ pub(crate) struct RecordingId(pub(crate) u64);
 
 /// What the flush thread is asked to do.
 pub(crate) enum Command {
-    Start(RecordingSink, Reply<Result<RecordingId, StartError>>),
+    Start(Box<RecordingSink>, Reply<Result<RecordingId, StartError>>),
     /// Without a reply nobody waits for it.
     Stop(RecordingId, Option<Reply<Result<Report, StopError>>>),
     Note(String),
@@ -98,7 +98,7 @@ pub(crate) fn start(output: RecordingSink) -> Result<RecordingId, StartError> {
     thread_buffer::with_buffer(|buffer| buffer.do_own_work(ensure_running))?;
     heap::settle();
     let reply = Reply::new();
-    send(Command::Start(output, reply.clone()));
+    send(Command::Start(Box::new(output), reply.clone()));
     reply.wait()
 }
 
@@ -182,7 +182,7 @@ fn spawn(
 
 /// Has the program's signal handlers run on other threads: what they record here would be lost.
 #[cfg(unix)]
-fn block_signals() {
+pub(crate) fn block_signals() {
     let signals = all_but_faults();
     // SAFETY: the set is initialised; only the mask of the calling thread changes.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &signals, null_mut()) };
@@ -212,7 +212,7 @@ pub(crate) fn all_but_faults() -> libc::sigset_t {
 }
 
 #[cfg(not(unix))]
-fn block_signals() {}
+pub(crate) fn block_signals() {}
 
 /// Has recordings finished when the process exits.
 #[cfg(unix)]

@@ -33,7 +33,8 @@ pub(crate) fn create(path: &Path) -> Result<File, Refused> {
         .open(path)?;
     // Devices and pipes may have several writers, and no length.
     if file.metadata()?.is_file() {
-        if is_in_use(&file) {
+        // File systems without locks must not keep anybody from recording.
+        if matches!(try_lock(&file), Lock::InUse) {
             return Err(Refused::InUse);
         }
         file.set_len(0)?;
@@ -41,17 +42,30 @@ pub(crate) fn create(path: &Path) -> Result<File, Refused> {
     Ok(file)
 }
 
-/// Locks the file, and says whether somebody else has.
+/// What became of an attempt to lock a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lock {
+    /// It is ours.
+    Taken,
+    /// Somebody else has it.
+    InUse,
+    /// The system, or the file system, has no locks.
+    Unknown,
+}
+
+/// Locks the file, if nobody else has it locked.
 #[cfg(unix)]
-fn is_in_use(file: &File) -> bool {
-    lock(file, libc::LOCK_EX | libc::LOCK_NB)
-        // File systems without locks must not keep anybody from recording.
-        .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+pub(crate) fn try_lock(file: &File) -> Lock {
+    match lock(file, libc::LOCK_EX | libc::LOCK_NB) {
+        Ok(()) => Lock::Taken,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Lock::InUse,
+        Err(_) => Lock::Unknown,
+    }
 }
 
 #[cfg(not(unix))]
-fn is_in_use(_: &File) -> bool {
-    false
+pub(crate) fn try_lock(_: &File) -> Lock {
+    Lock::Unknown
 }
 
 /// Lets others have the file, also while a forked child still has it open.

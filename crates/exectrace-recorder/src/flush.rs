@@ -15,6 +15,7 @@ mod budgets;
 mod generation;
 mod losses;
 mod pass;
+mod rotate;
 #[cfg(test)]
 mod tests;
 mod thread_times;
@@ -25,11 +26,10 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use exectrace_format::conventions::{HEAP, THREADS_CPU, TRACER_NAME};
-use exectrace_format::{ThreadId, Writer};
+use exectrace_format::ThreadId;
+use exectrace_format::conventions::{HEAP, TRACER_NAME};
 
 use crate::calls::CALLS;
-use crate::capabilities;
 use crate::clock::{Conversion, Moment};
 use crate::control::{Answer, Command, RecordingId};
 use crate::cpu::Sampling;
@@ -180,7 +180,7 @@ impl Flusher {
             Command::Start(output, reply) => {
                 // If a panic comes between, whoever waits is still answered.
                 let mut answer = Answer::new(reply, Err(StartError::Internal));
-                answer.set(self.start(output));
+                answer.set(self.start(*output));
             }
             Command::Stop(id, None) => {
                 // It was dropped by a sink, whose error callback has the error.
@@ -205,9 +205,15 @@ impl Flusher {
             Command::FinishAll(reply) => {
                 let mut answer = Answer::new(reply, ());
                 let ids: Vec<_> = self.recordings.iter().map(|active| active.id).collect();
+                let recordings = self.recordings.iter_mut();
+                let seals: Vec<_> = recordings.filter_map(Active::seals).collect();
                 for id in ids {
                     // Nobody is left to receive the error but the callback, which did.
                     let _ = self.stop(id);
+                }
+                // The process waits for some seconds only.
+                for seals in seals {
+                    seals.wait_for_calls();
                 }
                 answer.set(());
             }
@@ -237,7 +243,9 @@ impl Flusher {
             self.generation = Generation::first(self.now);
         }
         let was_heap_known = heap::is_in_use();
-        let events = self.write_preamble(&mut output);
+        let begin_ns = self.next_ns();
+        let preamble = self.preamble(output.version, begin_ns, None);
+        output.begin(&preamble.bytes, preamble.begin);
         if let Some(error) = output.error() {
             let error = error.clone();
             self.drop_model_if_unused();
@@ -245,8 +253,7 @@ impl Flusher {
         }
         let id = RecordingId(self.next_recording);
         self.next_recording += 1;
-        let preamble = self.generation.number() - 1;
-        let active = Active::new(id, output, events, preamble, self.totals());
+        let active = Active::new(id, output, &preamble, self.totals());
         self.recordings.push(active);
         // What comes later in the new file is more than this by what happens from now on.
         self.sample_threads(true);
@@ -258,34 +265,6 @@ impl Flusher {
         }
         self.sampling.start(&self.readers);
         Ok(id)
-    }
-
-    /// Begins a file, and a generation for all recordings. Returns how many events the file has.
-    fn write_preamble(&mut self, output: &mut RecordingSink) -> u64 {
-        let Some(model) = &mut self.model else {
-            return 0;
-        };
-        let end_ns = self.now.sample.ns.max(model.time_ns());
-        self.generation.renew(end_ns, self.now);
-        let number = self.generation.number();
-        let mut preamble = Vec::new();
-        let mut about = capabilities::all();
-        about.push((THREADS_CPU, self.thread_times.about()));
-        if heap::is_in_use() {
-            about.push((HEAP, heap::about()));
-        }
-        about.push(self.thread_usages.about());
-        about.extend(self.switches.iter().map(Switches::about));
-        about.extend(self.system.iter().flat_map(System::about));
-        about.extend(self.sampling.about());
-        let (events, begin_ns) = model.preamble(number - 1, end_ns, &about, &mut preamble);
-        model.begin_generation(number, end_ns);
-        let mut bytes = Writer::header(output.version).to_vec();
-        self.generation
-            .sync_batch_of_preamble(output.version, begin_ns, &mut bytes);
-        bytes.append(&mut preamble);
-        output.write(&bytes);
-        events
     }
 
     /// Says that allocations are counted, if one is seen to be. Until something records none is counted.
@@ -311,6 +290,11 @@ impl Flusher {
         let Some(position) = self.recordings.iter().position(|active| active.id == id) else {
             return Err(StopError::new(Report::default(), SinkError::Internal));
         };
+        if self.recordings[position].lacks_file() {
+            // For what is missing to be said, if it can be now.
+            let begin_ns = self.next_ns();
+            self.begin_next_file(position, begin_ns);
+        }
         let active = self.recordings.remove(position);
         let report = active.finish();
         self.drop_model_if_unused();
@@ -329,7 +313,16 @@ impl Flusher {
             samples_cut: counts.samples_cut,
             samples_lost: self.sampling.lost(),
             now_ns: self.now.sample.ns,
+            wall: self
+                .now
+                .wall_at(self.model.as_ref().map_or(0, Model::time_ns)),
         }
+    }
+
+    /// When a generation can begin, after all that was written.
+    fn next_ns(&self) -> u64 {
+        let model_ns = self.model.as_ref().map_or(0, Model::time_ns);
+        self.now.sample.ns.max(model_ns)
     }
 
     fn drop_model_if_unused(&mut self) {

@@ -128,6 +128,8 @@ mod file_lock;
 #[cfg(not(loom))]
 mod flush;
 #[cfg(not(loom))]
+mod group_file;
+#[cfg(not(loom))]
 #[cfg_attr(not(feature = "alloc"), path = "heap/none.rs")]
 mod heap;
 #[cfg(not(loom))]
@@ -233,7 +235,7 @@ pub use live_tasks::{keep_live_tasks, keeps_live_tasks};
 #[cfg(not(loom))]
 pub use name::name;
 #[cfg(not(loom))]
-pub use recording::{Recording, RecordingOptions, start};
+pub use recording::{Contents, Recording, RecordingOptions, Rotation, Sealed, start};
 #[cfg(not(loom))]
 pub use report::{Report, SinkError, StartError, StopError};
 #[cfg(not(loom))]

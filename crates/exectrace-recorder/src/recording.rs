@@ -1,17 +1,33 @@
 //! Recordings: consumers of the trace, from their start to their stop.
 
+mod file_name;
+mod folder;
+mod rotating_files;
+mod rotation;
+mod sealed;
+mod sealer;
+
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use exectrace_format::Version;
 
 use crate::control::{self, RecordingId};
 use crate::enabled;
 use crate::file_lock::{self, Refused};
+use crate::group_file::GroupFile;
 use crate::process;
 use crate::report::{Report, SinkError, StartError, StopError};
 use crate::sink::{ErrorCallback, RecordingSink, Sink};
+use crate::thread_buffer;
+
+pub(crate) use rotating_files::{FileTime, RotatingFiles};
+pub use rotation::Rotation;
+pub use sealed::{Contents, Sealed};
+pub(crate) use sealer::{Seals, Tally};
 
 /// Starts a recording into a new file at `path`, which is overwritten if it exists.
 ///
@@ -81,14 +97,42 @@ impl RecordingOptions {
         // Before the file is made: it may be another recording's.
         control::can_start()?;
         let path = path.as_ref();
-        let file = file_lock::create(path).map_err(|refused| {
-            let path = path.to_owned();
-            match refused {
-                Refused::InUse => StartError::InUse { path },
-                Refused::Io(cause) => StartError::Create { path, cause },
-            }
-        })?;
-        self.start_sink(Sink::File { file, length: 0 })
+        let file = file_lock::create(path)
+            .and_then(|file| Ok(GroupFile::new(file, None)?))
+            .map_err(|refused| {
+                let path = path.to_owned();
+                match refused {
+                    Refused::InUse => StartError::InUse { path },
+                    Refused::Io(cause) => StartError::Create { path, cause },
+                }
+            })?;
+        self.start_sink(Sink::File(file))
+    }
+
+    /// Starts a recording into one file after the other, for as long as the program likes: see [`Rotation`].
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # std::env::set_current_dir(&folder)?;
+    /// use exectrace_recorder::{RecordingOptions, Rotation};
+    ///
+    /// let rotation = Rotation::new("traces/my-service");
+    /// let recording = RecordingOptions::new().start_rotating(rotation)?;
+    /// recording.stop()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`StartError::Create`] if the folder or the first file cannot be made, [`StartError::Thread`] if there is no
+    /// thread to seal files; the others of [`StartError`].
+    pub fn start_rotating(self, rotation: Rotation) -> Result<Recording, StartError> {
+        // Before a file is made.
+        control::can_start()?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let files = RotatingFiles::start(rotation, now.unwrap_or_default())?;
+        self.start_sink(Sink::Rotating(Box::new(files)))
     }
 
     /// Starts a recording into a writer.
@@ -108,7 +152,8 @@ impl RecordingOptions {
     }
 
     fn start_sink(self, sink: Sink) -> Result<Recording, StartError> {
-        let output = RecordingSink::new(sink, self.version, self.on_error);
+        let mut output = RecordingSink::new(sink, self.version, self.on_error);
+        let seals = output.seals();
         let process = process::number();
         let id = control::start(output)?;
         // Also if something recorded before: it may have stopped meanwhile.
@@ -116,6 +161,7 @@ impl RecordingOptions {
         Ok(Recording {
             id: Some(id),
             process,
+            seals,
         })
     }
 }
@@ -131,6 +177,8 @@ pub struct Recording {
     id: Option<RecordingId>,
     /// The number of the process that records.
     process: u32,
+    /// Who seals its files, if it has one after the other.
+    seals: Option<Arc<Seals>>,
 }
 
 impl Recording {
@@ -163,7 +211,18 @@ impl Recording {
         if self.is_of_parent() {
             return Err(StopError::new(Report::default(), SinkError::Forked));
         }
-        let result = control::stop(id);
+        let mut result = control::stop(id);
+        if let Some(seals) = &self.seals {
+            // The thread that runs the callback does not wait for itself, nor does the flush thread for this one.
+            if !thread_buffer::is_flush_thread() {
+                seals.wait_for_calls();
+            }
+            let report = match &mut result {
+                Ok(report) => report,
+                Err(error) => error.report_mut(),
+            };
+            report.seal_calls_failed = seals.tally().calls_failed;
+        }
         if !enabled::is_enabled() {
             enabled::call_listeners();
         }

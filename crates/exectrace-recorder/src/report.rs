@@ -14,14 +14,23 @@ use crate::sink::SLOW_WRITE;
 pub struct Report {
     /// Events in the trace.
     pub events: u64,
-    /// Bytes written.
+    /// Bytes written, before compression.
     pub bytes: u64,
+    /// Bytes that the trace has in its files: fewer than `bytes` where it is compressed.
+    pub disk_bytes: u64,
+    /// Files of a rotating recording that were sealed; 0 for other recordings.
+    pub files: u64,
+    /// Files of a rotating recording that could not be sealed, or were removed while they were written.
+    pub files_lost: u64,
+    /// Calls of [`Rotation::on_sealed`](crate::Rotation::on_sealed)'s callback that panicked, or were left out as too many
+    /// files waited for it.
+    pub seal_calls_failed: u64,
     /// Generations begun, the preamble included.
     pub generations: u64,
     /// Records that were read from the threads' buffers.
     pub records: u64,
-    /// Records that were lost, for whatever reason: because the buffers were full, if it is none of the
-    /// two below.
+    /// Records that were lost, for whatever reason: because the buffers were full, or a rotating recording
+    /// could not write, if it is none of the two below.
     pub records_dropped: u64,
     /// Those of them that were lost because the formatting of one of their values panicked.
     pub records_unformatted: u64,
@@ -79,6 +88,12 @@ impl fmt::Display for Report {
         for (count, why) in others.iter().filter(|(count, _)| *count > 0) {
             write!(f, " ({count} {why})")?;
         }
+        if self.files > 0 {
+            write!(f, "; {} files of {} bytes", self.files, self.disk_bytes)?;
+        }
+        if self.files_lost > 0 {
+            write!(f, "; {} files lost", self.files_lost)?;
+        }
         if self.untracked > 0 {
             write!(f, "; {} spans, tasks and regions left out", self.untracked)?;
         }
@@ -124,7 +139,7 @@ pub enum StartError {
         bytes: usize,
     },
     /// The system refused a thread.
-    #[error("the flush thread could not be started: {0}")]
+    #[error("a thread of the tracer could not be started: {0}")]
     Thread(io::Error),
     /// A sink or a callback of the tracer tried it, on the thread that would have to start it.
     #[error("a sink or a callback of the tracer cannot start a recording; use another thread")]
@@ -158,6 +173,31 @@ pub enum SinkError {
         /// How long.
         blocked: Duration,
     },
+    /// A rotating recording cannot write. What is recorded is dropped until it can again.
+    #[error("no trace can be written to {}, so records are dropped until one can: {cause}", folder.display())]
+    Paused {
+        /// The folder of the files.
+        folder: PathBuf,
+        /// What the system says.
+        cause: Arc<io::Error>,
+    },
+    /// A file of a rotating recording could not be put on the disk under its final name. The recording goes on.
+    #[error("the trace {} could not be finished: {cause}", path.display())]
+    Seal {
+        /// Where it was to be.
+        path: PathBuf,
+        /// What the system says.
+        cause: Arc<io::Error>,
+    },
+    /// The files of a rotating recording could not be listed or removed, so there may be more bytes than its budget. The
+    /// recording goes on.
+    #[error("the traces in {} could not be tidied up: {cause}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        cause: Arc<io::Error>,
+    },
     /// A sink or a callback of the tracer stopped the recording, on the thread that has to stop it.
     /// It is stopped after that call has returned, and its report is lost.
     #[error("a sink or a callback of the tracer cannot wait for the end of a recording")]
@@ -183,6 +223,10 @@ impl StopError {
     pub(crate) fn new(report: Report, error: SinkError) -> Self {
         let report = Box::new(report);
         Self { report, error }
+    }
+
+    pub(crate) fn report_mut(&mut self) -> &mut Report {
+        &mut self.report
     }
 
     /// What was written until then.

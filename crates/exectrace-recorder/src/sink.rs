@@ -1,7 +1,6 @@
 //! The sinks of recordings: files and writers, which the flush thread writes.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -10,7 +9,9 @@ use std::time::{Duration, Instant};
 use exectrace_format::Version;
 
 use crate::file_lock;
+use crate::group_file::GroupFile;
 use crate::process;
+use crate::recording::{Contents, FileTime, RotatingFiles, Seals, Tally};
 use crate::report::SinkError;
 
 /// Is called with a sink's errors.
@@ -21,10 +22,9 @@ pub(crate) const SLOW_WRITE: Duration = Duration::from_secs(1);
 
 /// Where a recording's bytes go.
 pub(crate) enum Sink {
-    File {
-        file: File,
-        length: u64,
-    },
+    File(GroupFile),
+    /// One file after the other.
+    Rotating(Box<RotatingFiles>),
     Writer(Box<dyn Write + Send>),
     /// It failed, and was dropped.
     Gone,
@@ -40,6 +40,8 @@ pub(crate) struct RecordingSink {
     bytes: u64,
     slowest_write: Duration,
     error: Option<SinkError>,
+    /// Something that was written is lost, but the recording goes on.
+    loss: Option<SinkError>,
 }
 
 impl fmt::Debug for RecordingSink {
@@ -62,6 +64,7 @@ impl RecordingSink {
             bytes: 0,
             slowest_write: Duration::ZERO,
             error: None,
+            loss: None,
         }
     }
 
@@ -82,18 +85,70 @@ impl RecordingSink {
         self.error.as_ref()
     }
 
-    /// Writes whole batches with one call. After an error nothing is written any more.
-    pub(crate) fn write(&mut self, bytes: &[u8]) {
+    /// Writes what a recording begins with. After an error it does not begin.
+    pub(crate) fn begin(&mut self, preamble: &[u8], begin: FileTime) {
+        let Some(files) = self.files() else {
+            self.write(preamble);
+            return;
+        };
+        match files.begin(preamble, begin) {
+            Ok(()) => self.bytes += preamble.len() as u64,
+            Err(cause) => self.fail(SinkError::Write {
+                bytes: 0,
+                cause: Arc::new(cause),
+            }),
+        }
+    }
+
+    /// Writes what the next file begins with; says whether that is done.
+    pub(crate) fn begin_next(&mut self, preamble: &[u8], begin: FileTime) -> bool {
+        self.timed(preamble, |files, bytes| files.begin(bytes, begin))
+    }
+
+    /// Writes whole batches with one call; says whether that is done. After an error nothing is written any more,
+    /// but for a recording that can go on in another file.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> bool {
+        if let Sink::Rotating(files) = &self.sink {
+            return files.has_file() && self.timed(bytes, RotatingFiles::write);
+        }
         // Another sink may have forked just now: then this is the child, and the sink the parent's.
         if self.error.is_some() || bytes.is_empty() || self.process != process::number() {
-            return;
+            return false;
         }
         let begin = Instant::now();
         match self.attempt(|sink| sink.write_all(bytes)) {
             Ok(()) => self.bytes += bytes.len() as u64,
             Err(error) => self.fail(error),
         }
-        let took = begin.elapsed();
+        self.took(begin.elapsed());
+        self.error.is_none()
+    }
+
+    /// Writes to the files of a rotating recording.
+    fn timed(
+        &mut self,
+        bytes: &[u8],
+        write: impl FnOnce(&mut RotatingFiles, &[u8]) -> io::Result<()>,
+    ) -> bool {
+        let Sink::Rotating(files) = &mut self.sink else {
+            return false;
+        };
+        if self.process != process::number() {
+            return false;
+        }
+        let begin = Instant::now();
+        let written = write(files, bytes);
+        let is_written = written.is_ok();
+        let news = written.err().and_then(|cause| files.pause(cause));
+        self.bytes += if is_written { bytes.len() as u64 } else { 0 };
+        self.took(begin.elapsed());
+        if let Some(news) = news {
+            self.report(&news);
+        }
+        is_written
+    }
+
+    fn took(&mut self, took: Duration) {
         self.slowest_write = self.slowest_write.max(took);
         // After an error the recording does not go on, as this one says.
         if took >= SLOW_WRITE && self.error.is_none() {
@@ -101,14 +156,53 @@ impl RecordingSink {
         }
     }
 
-    /// Has what was written kept for good, and gives the sink up.
-    pub(crate) fn close(&mut self) {
+    /// The files, if there is one after the other.
+    pub(crate) fn files(&mut self) -> Option<&mut RotatingFiles> {
+        match &mut self.sink {
+            Sink::Rotating(files) if self.process == process::number() => Some(files),
+            _ => None,
+        }
+    }
+
+    /// Reports what went wrong when files were sealed.
+    pub(crate) fn report_seals(&mut self) {
+        let Some(files) = self.files() else { return };
+        for error in files.seals().take_errors() {
+            self.report(&error);
+            self.loss.get_or_insert(error);
+        }
+    }
+
+    /// What became of files, and how many bytes they have.
+    pub(crate) fn tally(&mut self) -> (Tally, u64) {
+        let bytes = self.bytes;
+        match self.files() {
+            Some(files) => (files.seals().tally(), files.disk_bytes()),
+            None => (Tally::default(), bytes),
+        }
+    }
+
+    pub(crate) fn seals(&mut self) -> Option<Arc<Seals>> {
+        self.files().map(|files| Arc::clone(files.seals()))
+    }
+
+    /// Has what was written kept for good, and gives the sink up. `end` is when the last event was, and
+    /// `contents` are those of the last file, if there is one after the other.
+    pub(crate) fn close(&mut self, end: Duration, contents: Contents) {
+        if let Some(files) = self.files() {
+            files.seal(end, contents);
+            files.seals().wait_for_files();
+            let paused = files.why_paused();
+            self.report_seals();
+            // It was reported when it began.
+            self.error = self.error.take().or(paused).or(self.loss.take());
+            return;
+        }
         if self.error.is_none()
             && let Err(error) = self.attempt(Sink::sync)
         {
             self.fail(error);
         }
-        self.drop_sink();
     }
 
     /// Ends the recording for a reason of the tracer's own.
@@ -131,10 +225,10 @@ impl RecordingSink {
         }
     }
 
-    fn drop_sink(&mut self) {
+    pub(crate) fn drop_sink(&mut self) {
         let sink = std::mem::replace(&mut self.sink, Sink::Gone);
-        if let Sink::File { file, .. } = &sink {
-            file_lock::release(file);
+        if let Sink::File(file) = &sink {
+            file_lock::release(file.file());
         }
         // A writer may panic in its destructor as well; nobody could do anything about it.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(sink)));
@@ -150,32 +244,20 @@ impl RecordingSink {
 impl Sink {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Sink::File { file, length } => {
-                if let Err(error) = file.write_all(bytes) {
-                    // A group that was written in part is taken back, so that the file stays whole.
-                    let _ = file.set_len(*length);
-                    return Err(error);
-                }
-                *length += bytes.len() as u64;
-                Ok(())
-            }
+            Sink::File(file) => file.write_group(bytes),
             Sink::Writer(writer) => {
                 writer.write_all(bytes)?;
                 writer.flush()
             }
-            Sink::Gone => Ok(()),
+            Sink::Rotating(_) | Sink::Gone => Ok(()),
         }
     }
 
     fn sync(&mut self) -> io::Result<()> {
         match self {
-            Sink::File { file, .. } => match file.sync_data() {
-                // A pipe or a device has nothing to sync.
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
-                result => result,
-            },
+            Sink::File(file) => file.sync(),
             Sink::Writer(writer) => writer.flush(),
-            Sink::Gone => Ok(()),
+            Sink::Rotating(_) | Sink::Gone => Ok(()),
         }
     }
 }

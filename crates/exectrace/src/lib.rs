@@ -110,6 +110,9 @@
 //!
 //! Both contain the same records.
 //!
+//! A program that records for as long as it runs writes one file after the other, and keeps the newest: see
+//! [`Rotation`].
+//!
 //! # Reading a trace
 //!
 //! Go's tools read the files: `go tool trace FILE`, of Go 1.25 or newer (or of Go 1.23, with
@@ -153,6 +156,7 @@
 //! - `syscalls`: Linux only; records the calls to the C library that can block, of all that is linked into the
 //!   program: which call, how long, and whether it failed. There is nothing to call. For programs, not for shared
 //!   libraries; the crate `exectrace-syscalls` lists the functions, and says what is not seen.
+//! - `zstd`: `Rotation::zstd` compresses the files of a rotating recording.
 //! - `alloc`: `Allocator`, a global allocator that counts what each async task and user task allocates, and how
 //!   many bytes are alive.
 
@@ -162,9 +166,9 @@
 mod init;
 
 pub use exectrace_recorder::{
-    MAX_TEXT_BYTES, Recording, RecordingOptions, Region, Report, Settings, SettingsError,
-    SinkError, Source, StartError, StopError, Task, is_enabled, log, log_args, name, note, region,
-    start,
+    Contents, MAX_TEXT_BYTES, Recording, RecordingOptions, Region, Report, Rotation, Sealed,
+    Settings, SettingsError, SinkError, Source, StartError, StopError, Task, is_enabled, log,
+    log_args, name, note, region, start,
 };
 
 #[cfg(feature = "alloc")]

@@ -1,14 +1,18 @@
 //! A recording, as the flush thread keeps it: where it goes, and what of it was written.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use exectrace_format::conventions::RECORDED;
-use exectrace_format::{SideRecord, Writer};
+use exectrace_format::{SideRecord, Version, Writer};
 
 use super::generation::Generation;
 use super::losses::Losses;
+use super::rotate::Preamble;
 use crate::capabilities;
 use crate::control::RecordingId;
+use crate::model::Missing;
+use crate::recording::{Contents, Seals};
 use crate::report::{Report, SinkError, StopError};
 use crate::sink::RecordingSink;
 
@@ -24,6 +28,24 @@ pub(super) struct Totals {
     pub(super) samples_cut: u64,
     pub(super) samples_lost: u64,
     pub(super) now_ns: u64,
+    /// When the last event was, since 1970.
+    pub(super) wall: Duration,
+}
+
+impl Totals {
+    /// Records that are not in the trace.
+    fn dropped(&self) -> u64 {
+        self.lost + self.losses.unformatted + self.losses.nested
+    }
+}
+
+/// How a recording stood when a file of it began.
+#[derive(Clone, Copy, Debug, Default)]
+struct FileStart {
+    totals: Totals,
+    events: u64,
+    /// Records that are in no file before it.
+    missing: u64,
 }
 
 #[derive(Debug)]
@@ -32,32 +54,44 @@ pub(super) struct Active {
     output: RecordingSink,
     /// What is in the file. After the sink has failed it does not change.
     written: Report,
-    /// The totals when it started.
+    /// The totals when it started, and those of what was written last.
     before: Totals,
+    reached: Totals,
+    /// How it stood when the present file began.
+    file: FileStart,
+    /// The totals when what is missing now began, as no file could be written or one is gone.
+    gap: Option<Totals>,
+    /// Records that were missing so.
+    missed: u64,
     /// The number of the generation that was written last.
     generation: u64,
 }
 
 impl Active {
-    /// A recording whose file begins with a preamble of so many events, which is generation
-    /// `generation`.
+    /// A recording that begins with this, as a file of its own or the first one.
     pub(super) fn new(
         id: RecordingId,
         output: RecordingSink,
-        events: u64,
-        generation: u64,
+        preamble: &Preamble,
         totals: Totals,
     ) -> Self {
         Self {
             id,
             output,
             written: Report {
-                events,
+                events: preamble.events,
                 generations: 1,
                 ..Report::default()
             },
             before: totals,
-            generation,
+            reached: totals,
+            file: FileStart {
+                totals,
+                ..FileStart::default()
+            },
+            gap: None,
+            missed: 0,
+            generation: preamble.generation,
         }
     }
 
@@ -66,35 +100,42 @@ impl Active {
         if group.is_empty() {
             return;
         }
-        if self.generation == generation.number() {
-            self.output.write(group);
+        let is_written = if self.generation == generation.number() {
+            self.output.write(group)
         } else {
             let mut bytes = Vec::with_capacity(group.len() + 64);
             generation.sync_batch(self.output.version, &mut bytes);
             bytes.extend_from_slice(group);
-            self.output.write(&bytes);
-        }
-        if self.output.error().is_none() {
+            self.output.write(&bytes)
+        };
+        if is_written {
             self.written.events += events;
             self.written.generations += u64::from(self.generation != generation.number());
             self.generation = generation.number();
+        } else {
+            // What follows in the generation refers to this group, so the file ends here.
+            self.gap.get_or_insert(self.reached);
+            self.seal();
         }
     }
 
     /// Everything that the totals count was written, if the sink took it.
     pub(super) fn reach(&mut self, totals: Totals) {
-        if self.output.error().is_some() {
-            return;
+        self.output.report_seals();
+        if self.output.error().is_none() && self.gap.is_none() {
+            self.reached = totals;
+            self.count();
         }
-        let before = self.before;
+    }
+
+    fn count(&mut self) {
+        let (before, totals) = (self.before, self.reached);
         let since = |now: u64, before: u64| now.saturating_sub(before);
-        self.written.records = since(totals.records, before.records);
+        self.written.records = since(totals.records, before.records).saturating_sub(self.missed);
         let (losses, losses_before) = (totals.losses, before.losses);
-        let unformatted = since(losses.unformatted, losses_before.unformatted);
-        let nested = since(losses.nested, losses_before.nested);
-        self.written.records_unformatted = unformatted;
-        self.written.records_nested = nested;
-        self.written.records_dropped = since(totals.lost, before.lost) + unformatted + nested;
+        self.written.records_unformatted = since(losses.unformatted, losses_before.unformatted);
+        self.written.records_nested = since(losses.nested, losses_before.nested);
+        self.written.records_dropped = since(totals.dropped(), before.dropped()) + self.missed;
         self.written.inferred = since(totals.inferred, before.inferred);
         self.written.untracked = since(losses.untracked, losses_before.untracked);
         self.written.stacks_missed = since(totals.stacks_missed, before.stacks_missed);
@@ -102,6 +143,88 @@ impl Active {
         self.written.cpu_samples_cut = since(totals.samples_cut, before.samples_cut);
         self.written.cpu_samples_lost = since(totals.samples_lost, before.samples_lost);
         self.written.duration = Duration::from_nanos(since(totals.now_ns, before.now_ns));
+    }
+
+    pub(super) fn version(&self) -> Version {
+        self.output.version
+    }
+
+    /// Whether the next file is to be begun.
+    pub(super) fn is_due(&mut self, now_ns: u64) -> bool {
+        self.output
+            .files()
+            .is_some_and(|files| files.is_due(now_ns))
+    }
+
+    /// Whether there should be a file and is none.
+    pub(super) fn lacks_file(&mut self) -> bool {
+        let files = self.output.files();
+        files.is_some_and(|files| !files.has_file() || files.is_current_removed())
+    }
+
+    /// Who seals its files.
+    pub(super) fn seals(&mut self) -> Option<Arc<Seals>> {
+        self.output.seals()
+    }
+
+    /// Ends the present file, if there is one.
+    pub(super) fn seal(&mut self) {
+        let contents = self.contents();
+        let end = self.reached.wall;
+        let Some(files) = self.output.files().filter(|files| files.has_file()) else {
+            return;
+        };
+        if files.is_current_removed() {
+            self.gap = Some(self.file.totals);
+            self.written.events = self.file.events;
+        }
+        files.seal(end, contents);
+    }
+
+    fn contents(&self) -> Contents {
+        let (start, reached) = (self.file, self.reached);
+        let dropped = reached.dropped().saturating_sub(start.totals.dropped());
+        Contents {
+            trace_bytes: 0,
+            events: self.written.events.saturating_sub(start.events),
+            records: reached.records.saturating_sub(start.totals.records),
+            records_dropped: dropped + start.missing,
+        }
+    }
+
+    /// What is missing before the next file, if that begins now.
+    pub(super) fn missing(&mut self, totals: Totals) -> Option<Missing> {
+        let gap = self.gap?;
+        let cause = self.output.files()?.why_missing();
+        let records = totals.records.saturating_sub(gap.records);
+        Some(Missing {
+            records: records + totals.dropped().saturating_sub(gap.dropped()),
+            lasted: Duration::from_nanos(totals.now_ns.saturating_sub(gap.now_ns)),
+            cause,
+        })
+    }
+
+    /// Begins the next file. All that the totals count was written, or is missing.
+    pub(super) fn begin_file(&mut self, preamble: &Preamble, totals: Totals) {
+        if !self.output.begin_next(&preamble.bytes, preamble.begin) {
+            self.gap.get_or_insert(self.reached);
+            return;
+        }
+        self.file = FileStart {
+            totals,
+            events: self.written.events,
+            missing: 0,
+        };
+        if let Some(gap) = self.gap.take() {
+            let records = totals.records.saturating_sub(gap.records);
+            self.missed += records;
+            self.file.missing = records + totals.dropped().saturating_sub(gap.dropped());
+        }
+        self.reached = totals;
+        self.written.events += preamble.events;
+        self.written.generations += 1;
+        self.generation = preamble.generation;
+        self.count();
     }
 
     /// Ends the recording for a reason of the tracer's own.
@@ -136,12 +259,18 @@ impl Active {
     /// Gives the sink up, and says what was written.
     pub(super) fn finish(mut self) -> Result<Report, StopError> {
         self.say_if_nothing_was_recorded();
-        self.output.close();
+        let contents = self.contents();
+        self.output.close(self.reached.wall, contents);
+        let (tally, disk_bytes) = self.output.tally();
         let report = Report {
             bytes: self.output.bytes(),
+            disk_bytes,
+            files: tally.files,
+            files_lost: tally.files_lost,
             slowest_write: self.output.slowest_write(),
             ..self.written
         };
+        self.output.drop_sink();
         match self.output.error() {
             Some(error) => Err(StopError::new(report, error.clone())),
             None => Ok(report),

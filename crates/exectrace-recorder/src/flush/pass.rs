@@ -159,9 +159,13 @@ impl Flusher {
     fn write_complete_group(&mut self, watermark: u64) {
         let pending = self.model.as_mut().map_or(0, Model::pending_events);
         let watermark_ns = self.conversion.to_ns(watermark);
-        if pending >= GROUP_EVENTS || self.generation.is_over(watermark_ns) {
+        let is_due = self.is_rotation_due();
+        if pending >= GROUP_EVENTS || self.generation.is_over(watermark_ns) || is_due {
             self.write_group();
-            self.renew_generation(watermark_ns);
+            let begin_ns = self.renew_generation(watermark_ns);
+            if is_due {
+                self.rotate(begin_ns);
+            }
         }
     }
 
@@ -305,15 +309,17 @@ impl Flusher {
     }
 
     /// Begins a generation if the present one is old or large enough. All records up to `watermark_ns` were
-    /// applied and written.
-    fn renew_generation(&mut self, watermark_ns: u64) {
-        if let Some(model) = &mut self.model
-            && self.generation.is_over(watermark_ns)
-        {
-            let begin_ns = watermark_ns.max(model.time_ns());
+    /// applied and written. Returns when one can begin.
+    fn renew_generation(&mut self, watermark_ns: u64) -> u64 {
+        let Some(model) = &mut self.model else {
+            return watermark_ns;
+        };
+        let begin_ns = watermark_ns.max(model.time_ns());
+        if self.generation.is_over(watermark_ns) {
             self.generation.renew(begin_ns, self.now);
             model.begin_generation(self.generation.number(), begin_ns);
         }
+        begin_ns
     }
 }
 

@@ -63,6 +63,7 @@ use threads::Machine;
 
 pub(crate) use earlier::Earlier;
 pub(crate) use leaf_span::LeafRecords;
+pub(crate) use preamble::Missing;
 pub(crate) use sites::Describe;
 pub(crate) use threads::ThreadIndex;
 

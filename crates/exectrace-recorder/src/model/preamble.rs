@@ -5,6 +5,8 @@
 //! own that has all: open user tasks (parents first), threads with their lanes, flows and open
 //! regions, idle lanes.
 
+use std::time::Duration;
+
 use exectrace_format::conventions::TRACER_NAME;
 use exectrace_format::{
     Event, GoStatus, ProcStatus, SideRecord, StackId, StreamId, TaskId, ThreadId, WireFrame, Writer,
@@ -26,6 +28,15 @@ struct OpenUserTask {
     carries: Option<FrameId>,
 }
 
+/// Records that are in no file, before one that begins.
+#[derive(Clone, Debug)]
+pub(crate) struct Missing {
+    pub(crate) records: u64,
+    pub(crate) lasted: Duration,
+    /// Why, in words.
+    pub(crate) cause: String,
+}
+
 /// Writes events that end, one nanosecond apart, at the time when the shared generation begins.
 struct PreambleWriter<'a> {
     model: &'a Model,
@@ -37,13 +48,15 @@ struct PreambleWriter<'a> {
 impl Model {
     /// Appends the group of a preamble to `out`: generation `number`, which lies before `end_ns`.
     ///
-    /// `about` is what the tracer says of itself, as pairs of key and value. Returns the number of
+    /// `about` is what the tracer says of itself, as pairs of key and value, and `missing` what is missing before the
+    /// file. Returns the number of
     /// events and the time at which the generation begins, for its sync batch.
     pub(crate) fn preamble(
         &self,
         number: u64,
         end_ns: u64,
         about: &[(&'static str, String)],
+        missing: Option<&Missing>,
         out: &mut Vec<u8>,
     ) -> (u64, u64) {
         let tasks = self.open_user_tasks();
@@ -57,7 +70,7 @@ impl Model {
             next_ns: begin_ns,
             end_ns,
         };
-        preamble.tracer(&tasks, about);
+        preamble.tracer(&tasks, about, missing);
         for (_, thread) in self.machine.threads().skip(1) {
             preamble.thread(thread);
         }
@@ -121,7 +134,12 @@ impl PreambleWriter<'_> {
 
     /// The tracer's flow begins the user tasks, and logs what the tracer says of itself. Then, on its lane, each
     /// flow that has open regions and does not run is shown running, for its regions.
-    fn tracer(&mut self, tasks: &[OpenUserTask], about: &[(&'static str, String)]) {
+    fn tracer(
+        &mut self,
+        tasks: &[OpenUserTask],
+        about: &[(&'static str, String)],
+        missing: Option<&Missing>,
+    ) {
         let machine = &self.model.machine;
         let Some((tracer, flow, lane)) = machine.thread(ThreadIndex::TRACER).and_then(|tracer| {
             let flow = machine.flows.get(tracer.own?)?;
@@ -154,6 +172,9 @@ impl PreambleWriter<'_> {
             });
         }
         self.about(stream, stack, about);
+        if let Some(missing) = missing {
+            self.missing(stream, stack, tracer.id, missing);
+        }
         self.wait(stream, flow);
         for (_, other) in machine.flows.iter() {
             let is_elsewhere = matches!(other.state, FlowState::Runnable | FlowState::Waiting);
@@ -191,16 +212,7 @@ impl PreambleWriter<'_> {
 
     fn about(&mut self, stream: StreamId, stack: StackId, about: &[(&'static str, String)]) {
         for (category, message) in about {
-            let category = self.writer.string(category);
-            let message = self.writer.string(message);
-            let task = TRACER_TASK;
-            let event = Event::UserLog {
-                task,
-                category,
-                message,
-                stack,
-            };
-            self.event(stream, event);
+            self.log(stream, stack, category, message);
         }
         self.writer.side_record(&SideRecord::GeneratedBy {
             name: TRACER_NAME.into(),
@@ -211,6 +223,31 @@ impl PreambleWriter<'_> {
             .map(|(key, value)| ((*key).into(), value.clone().into()))
             .collect();
         self.writer.side_record(&SideRecord::Capabilities { pairs });
+    }
+
+    fn missing(&mut self, stream: StreamId, stack: StackId, tracer: ThreadId, missing: &Missing) {
+        let message = format!(
+            "{} records of the {:.1?} before this are in no file: {}",
+            missing.records, missing.lasted, missing.cause
+        );
+        self.log(stream, stack, TRACER_NAME, &message);
+        self.writer.side_record(&SideRecord::Lost {
+            time_ns: self.next_ns,
+            thread: tracer,
+            records: missing.records,
+        });
+    }
+
+    fn log(&mut self, stream: StreamId, stack: StackId, category: &str, message: &str) {
+        let category = self.writer.string(category);
+        let message = self.writer.string(message);
+        let event = Event::UserLog {
+            task: TRACER_TASK,
+            category,
+            message,
+            stack,
+        };
+        self.event(stream, event);
     }
 
     fn task_begin(

@@ -97,9 +97,9 @@ impl Trial {
         let mut preamble = Vec::new();
         let about = [("sees", "records".to_owned())];
         let time_ns = time_ns.max(self.model.time_ns());
-        let (_, begin_ns) = self
-            .model
-            .preamble(self.generation, time_ns, &about, &mut preamble);
+        let (_, begin_ns) =
+            self.model
+                .preamble(self.generation, time_ns, &about, None, &mut preamble);
         sync(self.generation, begin_ns, &mut file);
         file.append(&mut preamble);
         self.files.push(file);

@@ -1,0 +1,102 @@
+//! Files that begin while others are written: what a file begins with, and the next one of a recording that rotates.
+
+use exectrace_format::conventions::{HEAP, THREADS_CPU};
+use exectrace_format::{Version, Writer};
+
+use super::Flusher;
+use crate::capabilities;
+use crate::heap;
+use crate::model::Missing;
+use crate::recording::FileTime;
+use crate::switches::Switches;
+use crate::system::System;
+
+/// What a file begins with.
+#[derive(Debug)]
+pub(super) struct Preamble {
+    pub(super) bytes: Vec<u8>,
+    pub(super) events: u64,
+    /// The number of its generation.
+    pub(super) generation: u64,
+    pub(super) begin: FileTime,
+}
+
+impl Flusher {
+    /// Begins a generation for all recordings at `begin_ns`, and makes what a file begins with there. All that was
+    /// before is applied and written.
+    pub(super) fn preamble(
+        &mut self,
+        version: Version,
+        begin_ns: u64,
+        missing: Option<&Missing>,
+    ) -> Preamble {
+        self.generation.renew(begin_ns, self.now);
+        let number = self.generation.number();
+        let about = self.about();
+        let mut preamble = Preamble {
+            bytes: Writer::header(version).to_vec(),
+            events: 0,
+            generation: number - 1,
+            begin: FileTime {
+                ns: begin_ns,
+                wall: self.now.wall_at(begin_ns),
+            },
+        };
+        let Some(model) = &mut self.model else {
+            return preamble;
+        };
+        let mut group = Vec::new();
+        let (events, first_ns) = model.preamble(number - 1, begin_ns, &about, missing, &mut group);
+        model.begin_generation(number, begin_ns);
+        preamble.events = events;
+        self.generation
+            .sync_batch_of_preamble(version, first_ns, &mut preamble.bytes);
+        preamble.bytes.append(&mut group);
+        preamble
+    }
+
+    /// What the tracer says of itself at the beginning of a file.
+    fn about(&self) -> Vec<(&'static str, String)> {
+        let mut about = capabilities::all();
+        about.push((THREADS_CPU, self.thread_times.about()));
+        if heap::is_in_use() {
+            about.push((HEAP, heap::about()));
+        }
+        about.push(self.thread_usages.about());
+        about.extend(self.switches.iter().map(Switches::about));
+        about.extend(self.system.iter().flat_map(System::about));
+        about.extend(self.sampling.about());
+        about
+    }
+
+    /// Whether some recording should begin its next file.
+    pub(super) fn is_rotation_due(&mut self) -> bool {
+        let now_ns = self.now.sample.ns;
+        let due = self
+            .recordings
+            .iter_mut()
+            .map(|active| active.is_due(now_ns));
+        // All are asked, as they keep the time.
+        due.fold(false, |any, is_due| any | is_due)
+    }
+
+    /// Begins the next file of each recording for which that is due, at the generation that begins at `begin_ns`.
+    pub(super) fn rotate(&mut self, begin_ns: u64) {
+        let now_ns = self.now.sample.ns;
+        for place in 0..self.recordings.len() {
+            if self.recordings[place].is_due(now_ns) {
+                self.begin_next_file(place, begin_ns);
+            }
+        }
+    }
+
+    /// Ends the file of a recording, if it has one, and begins the next.
+    pub(super) fn begin_next_file(&mut self, place: usize, begin_ns: u64) {
+        let totals = self.totals();
+        let active = &mut self.recordings[place];
+        active.seal();
+        let (version, missing) = (active.version(), active.missing(totals));
+        let preamble = self.preamble(version, begin_ns, missing.as_ref());
+        self.recordings[place].begin_file(&preamble, totals);
+    }
+}
