@@ -180,7 +180,9 @@ pub const PROCESS_CGROUP: &str = "process.cgroup";
 pub const PROCESS_PRESSURE: &str = "process.pressure";
 /// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether the queues of listening sockets are sampled.
 pub const PROCESS_SOCKETS: &str = "process.sockets";
-/// Key in [`Capabilities`](crate::SideRecord::Capabilities): what was recorded, or why nothing was.
+/// Key in [`Capabilities`](crate::SideRecord::Capabilities): what was recorded, or why nothing was. The value begins
+/// with `nothing: ` and the likely mistake, with `idle: ` where there is none, with `yes` once something came after all,
+/// or with `until ` and why the recording ended early.
 pub const RECORDED: &str = "recorded";
 
 /// How it is known why an async task waited.

@@ -85,20 +85,3 @@ pub(crate) fn all() -> Vec<(&'static str, String)> {
     about.extend(calls::capabilities());
     about
 }
-
-/// The likely cause if a recording holds nothing of the program's.
-pub(crate) fn why_nothing() -> &'static str {
-    let sources = numbers::was_any_registered();
-    let hooks = CAPABILITIES
-        .read()
-        .iter()
-        .any(|(key, _)| key.starts_with("tokio."));
-    match (sources, hooks) {
-        (true, _) => "no span or event passed the filter, or there was none",
-        (false, true) => "no Layer or Subscriber of exectrace is set, and no hooked task ran",
-        (false, false) => {
-            "no Layer or Subscriber of exectrace is set, no runtime has its hooks, and nothing used its \
-             tasks, regions and logs"
-        }
-    }
-}

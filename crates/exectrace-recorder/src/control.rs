@@ -107,12 +107,17 @@ pub(crate) fn start(output: RecordingSink) -> Result<RecordingId, StartError> {
 /// The flush thread cannot wait for itself: there it stops as soon as the present step is over.
 pub(crate) fn stop(id: RecordingId) -> Result<Report, StopError> {
     if thread_buffer::is_flush_thread() {
-        send(Command::Stop(id, None));
+        stop_in_background(id);
         return Err(StopError::new(Report::default(), SinkError::OnFlushThread));
     }
     let reply = Reply::new();
     send(Command::Stop(id, Some(reply.clone())));
     reply.wait()
+}
+
+/// Has a recording stopped, and waits for nothing.
+pub(crate) fn stop_in_background(id: RecordingId) {
+    send(Command::Stop(id, None));
 }
 
 /// Writes a message into all recordings, as a log of the tracer's own user task `exectrace`.

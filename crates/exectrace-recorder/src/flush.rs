@@ -15,7 +15,9 @@ mod budgets;
 mod generation;
 mod losses;
 mod pass;
+mod publish;
 mod rotate;
+mod silence;
 #[cfg(test)]
 mod tests;
 mod thread_times;
@@ -51,6 +53,8 @@ use active::{Active, Totals};
 use budgets::Budgets;
 use generation::Generation;
 use losses::Losses;
+use publish::Counted;
+use silence::Silence;
 use thread_times::ThreadTimes;
 use thread_usage::ThreadUsages;
 
@@ -91,6 +95,10 @@ pub(crate) struct Flusher {
     /// While there is none, what the last one knew.
     earlier: Earlier,
     recordings: Vec<Active>,
+    /// Those that have stopped by themselves, for those who will stop them.
+    stopped: Vec<(RecordingId, Result<Report, StopError>)>,
+    counted: Counted,
+    silence: Silence,
     next_recording: u64,
     generation: Generation,
     group: Vec<u8>,
@@ -131,6 +139,9 @@ impl Flusher {
             model: None,
             earlier: Earlier::default(),
             recordings: Vec::new(),
+            stopped: Vec::new(),
+            counted: Counted::default(),
+            silence: Silence::starting_at(now.sample.ns),
             next_recording: 1,
             generation: Generation::first(now),
             group: Vec::new(),
@@ -148,6 +159,7 @@ impl Flusher {
             if self.model.is_some() && (pressed || last.elapsed() >= GROUP) {
                 last = Instant::now();
                 self.guarded(Self::flush);
+                self.guarded(Self::stop_what_is_over);
             }
             if process::number() != self.process_number {
                 // A sink has forked, and this is the child. What sinks hold is the parent's.
@@ -157,9 +169,37 @@ impl Flusher {
                 continue;
             }
             match self.model {
-                Some(_) => thread::park_timeout(GROUP.saturating_sub(last.elapsed())),
+                Some(_) => thread::park_timeout(self.pause(last.elapsed())),
                 None => thread::park(),
             }
+        }
+    }
+
+    /// How long to sleep, so long after the last pass.
+    fn pause(&self, since_pass: Duration) -> Duration {
+        let stops_ns = self.recordings.iter().filter_map(Active::stops_ns).min();
+        let until_stop = stops_ns.map_or(GROUP, |stops_ns| {
+            Duration::from_nanos(stops_ns.saturating_sub(self.now.sample.ns))
+        });
+        GROUP.min(until_stop).saturating_sub(since_pass)
+    }
+
+    /// Stops the recordings whose time is over.
+    fn stop_what_is_over(&mut self) {
+        let now_ns = self.now.sample.ns;
+        let is_over = |active: &&Active| active.is_over(now_ns);
+        while let Some(active) = self.recordings.iter().find(is_over) {
+            let id = active.id;
+            let report = self.stop(id);
+            self.stopped.push((id, report));
+            self.call_listeners_if_off();
+        }
+    }
+
+    /// Calls the listeners where no other thread does.
+    fn call_listeners_if_off(&self) {
+        if !enabled::is_enabled() {
+            enabled::call_listeners();
         }
     }
 
@@ -172,6 +212,7 @@ impl Flusher {
             for active in &mut self.recordings {
                 active.fail(SinkError::Internal);
             }
+            self.publish();
         }
     }
 
@@ -185,9 +226,7 @@ impl Flusher {
             Command::Stop(id, None) => {
                 // It was dropped by a sink, whose error callback has the error.
                 let _ = self.stop(id);
-                if !enabled::is_enabled() {
-                    enabled::call_listeners();
-                }
+                self.call_listeners_if_off();
             }
             Command::Stop(id, Some(reply)) => {
                 let error = StopError::new(Report::default(), SinkError::Internal);
@@ -241,6 +280,7 @@ impl Flusher {
             model.heap_begins_with(heap::standing_bytes());
             self.model = Some(model);
             self.generation = Generation::first(self.now);
+            self.silence = Silence::starting_at(self.now.sample.ns);
         }
         let was_heap_known = heap::is_in_use();
         let begin_ns = self.next_ns();
@@ -264,6 +304,7 @@ impl Flusher {
             self.look_at_heap();
         }
         self.sampling.start(&self.readers);
+        self.publish();
         Ok(id)
     }
 
@@ -277,11 +318,15 @@ impl Flusher {
     }
 
     fn stop(&mut self, id: RecordingId) -> Result<Report, StopError> {
+        if let Some(place) = self.stopped.iter().position(|(stopped, _)| *stopped == id) {
+            return self.stopped.swap_remove(place).1;
+        }
         if self.recordings.len() == 1 {
             enabled::set_enabled(false);
             self.sampling.stop(&self.readers);
         }
         self.apply_all();
+        self.look_at_silence();
         // So that the file has what was counted until its end.
         self.sample_usage(true);
         self.sample_system(true);
@@ -296,8 +341,9 @@ impl Flusher {
             self.begin_next_file(position, begin_ns);
         }
         let active = self.recordings.remove(position);
-        let report = active.finish();
+        let report = active.finish(|| self.why_nothing());
         self.drop_model_if_unused();
+        self.publish();
         report
     }
 
@@ -329,6 +375,7 @@ impl Flusher {
         if self.recordings.is_empty()
             && let Some(model) = self.model.take()
         {
+            self.counted.add(&model);
             self.earlier = model.into_earlier();
             self.switches = None;
         }

@@ -249,7 +249,7 @@ kinds! { |record, scratch|
 }
 
 /// Numbers that the six bits of a head can hold.
-const NUMBERS: usize = 64;
+pub(crate) const NUMBERS: usize = 64;
 
 /// Words of records by number; 0 where it varies.
 static FIXED_WORDS: [u8; NUMBERS] = {

@@ -174,6 +174,10 @@ mod sink;
 mod span_source;
 #[cfg(not(loom))]
 mod stacks;
+#[cfg(not(loom))]
+mod status;
+#[cfg(not(loom))]
+mod stream;
 #[cfg(all(not(loom), target_os = "linux"))]
 mod switches;
 #[cfg(all(not(loom), not(target_os = "linux")))]
@@ -243,11 +247,18 @@ pub use runtime::{AsyncTaskId, AsyncTaskKind, Runtime, StackHash, Worker};
 #[cfg(not(loom))]
 pub use samplers::{Sampler, add_sampler};
 #[cfg(not(loom))]
-pub use settings::{Settings, SettingsError};
+pub use settings::{Settings, SettingsError, SettingsInForce};
 #[cfg(not(loom))]
 pub use span_source::{Callsite, CallsiteKind, Parent, SpanSource, TaskRule, TooManySpanSources};
 #[cfg(not(loom))]
 pub use stacks::has_frame_pointers;
+#[cfg(not(loom))]
+pub use status::{
+    Destination, Dropped, Memory, NothingCause, NothingRecorded, RecordCounts, RecordingStatus,
+    Status, explain_nothing_by, status,
+};
+#[cfg(not(loom))]
+pub use stream::Stream;
 #[cfg(not(loom))]
 #[doc(hidden)]
 pub use thread::prepare_thread;

@@ -75,6 +75,11 @@ impl Pool {
         self.free() < self.chunks / part
     }
 
+    /// How many there are.
+    pub(crate) fn chunks(&self) -> usize {
+        self.chunks
+    }
+
     /// Chunks that nobody holds.
     pub(crate) fn free(&self) -> usize {
         self.used.len() + self.fresh.len()

@@ -28,6 +28,7 @@ use crate::cpu;
 use crate::enabled;
 use crate::live_tasks::LiveTask;
 use crate::pool::Pool;
+use crate::status::Published;
 use crate::thread::ThreadShared;
 use crate::thread_buffer;
 
@@ -53,6 +54,8 @@ pub(crate) struct Process {
     pub(crate) is_woken: AtomicBool,
     /// Names that were made at run time.
     pub(crate) names: Mutex<HashSet<&'static str>>,
+    /// What the flush thread leaves for those who ask for the status.
+    pub(crate) published: Mutex<Published>,
     /// Live tasks that found no slot.
     pub(crate) overflow: Mutex<HashMap<u64, LiveTask>>,
 }
@@ -99,6 +102,7 @@ fn create() -> &'static Process {
         flush_thread: OnceLock::new(),
         is_woken: AtomicBool::new(false),
         names: Mutex::new(HashSet::new()),
+        published: Mutex::new(Published::default()),
         overflow: Mutex::new(HashMap::new()),
     }));
     // Release and Acquire: as in `existing`, for whoever comes second. What a slower one has made is

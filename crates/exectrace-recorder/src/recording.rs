@@ -11,7 +11,7 @@ use std::fmt;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use exectrace_format::Version;
 
@@ -21,7 +21,9 @@ use crate::file_lock::{self, Refused};
 use crate::group_file::GroupFile;
 use crate::process;
 use crate::report::{Report, SinkError, StartError, StopError};
-use crate::sink::{ErrorCallback, RecordingSink, Sink};
+use crate::sink::{ErrorCallback, NothingCallback, RecordingSink, Sink};
+use crate::status::{Destination, NothingRecorded};
+use crate::stream::{self, Stream};
 use crate::thread_buffer;
 
 pub(crate) use rotating_files::{FileTime, RotatingFiles};
@@ -44,12 +46,15 @@ pub fn start(path: impl AsRef<Path>) -> Result<Recording, StartError> {
 pub struct RecordingOptions {
     version: Version,
     on_error: Option<ErrorCallback>,
+    on_nothing: Option<NothingCallback>,
+    stops_after: Option<Duration>,
 }
 
 impl fmt::Debug for RecordingOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RecordingOptions")
             .field("version", &self.version)
+            .field("stops_after", &self.stops_after)
             .finish_non_exhaustive()
     }
 }
@@ -66,6 +71,8 @@ impl RecordingOptions {
         Self {
             version: Version::Go125,
             on_error: None,
+            on_nothing: None,
+            stops_after: None,
         }
     }
 
@@ -82,6 +89,39 @@ impl RecordingOptions {
     /// ignored.
     pub fn on_error(mut self, callback: impl Fn(&SinkError) + Send + 'static) -> Self {
         self.on_error = Some(Box::new(callback));
+        self
+    }
+
+    /// Has `callback` called once if the recording has recorded nothing of the program's for some seconds
+    /// ([`Settings::warn_if_nothing_for`](crate::Settings::warn_if_nothing_for)), with the likely cause.
+    ///
+    /// Whether that is a mistake, [`NothingCause::is_fault`](crate::NothingCause::is_fault) says. exectrace itself
+    /// prints nothing. It runs on the flush thread, as [`on_error`](Self::on_error) does.
+    pub fn on_nothing_recorded(
+        mut self,
+        callback: impl Fn(&NothingRecorded) + Send + 'static,
+    ) -> Self {
+        self.on_nothing = Some(Box::new(callback));
+        self
+    }
+
+    /// Has the recording stop by itself after this time, or up to some milliseconds later.
+    ///
+    /// [`Recording::stop`] returns its report then as well, and stops it before. Nothing waits for the end: the flush
+    /// thread looks at the time.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let options = exectrace_recorder::RecordingOptions::new().stop_after(Duration::from_millis(1));
+    /// let (recording, stream) = options.start_stream(1 << 20)?;
+    /// // The stream ends when the recording does.
+    /// let bytes: usize = stream.map(|part| part.len()).sum();
+    /// assert_eq!(recording.stop()?.bytes, bytes as u64);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn stop_after(mut self, time: Duration) -> Self {
+        self.stops_after = Some(time);
         self
     }
 
@@ -106,7 +146,7 @@ impl RecordingOptions {
                     Refused::Io(cause) => StartError::Create { path, cause },
                 }
             })?;
-        self.start_sink(Sink::File(file))
+        self.start_sink(Sink::File(file), Destination::File(path.to_owned()))
     }
 
     /// Starts a recording into one file after the other, for as long as the program likes: see [`Rotation`].
@@ -131,8 +171,9 @@ impl RecordingOptions {
         // Before a file is made.
         control::can_start()?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let destination = Destination::Rotating(rotation.path.clone());
         let files = RotatingFiles::start(rotation, now.unwrap_or_default())?;
-        self.start_sink(Sink::Rotating(Box::new(files)))
+        self.start_sink(Sink::Rotating(Box::new(files)), destination)
     }
 
     /// Starts a recording into a writer.
@@ -148,11 +189,29 @@ impl RecordingOptions {
         self,
         writer: impl Write + Send + 'static,
     ) -> Result<Recording, StartError> {
-        self.start_sink(Sink::Writer(Box::new(writer)))
+        self.start_sink(Sink::Writer(Box::new(writer)), Destination::Writer)
     }
 
-    fn start_sink(self, sink: Sink) -> Result<Recording, StartError> {
+    /// Starts a recording whose bytes are read from a [`Stream`] while it is made.
+    ///
+    /// At most `capacity_bytes` wait for the reader, or one group of events, which is about a megabyte where much is
+    /// recorded, and more at the start if millions of tasks are alive. If the reader is further behind than that, the
+    /// recording ends with [`SinkError::ReaderTooSlow`]: neither the program nor other recordings wait for it. The
+    /// trace up to there is valid, and says why it ends.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start_stream(self, capacity_bytes: usize) -> Result<(Recording, Stream), StartError> {
+        let (writer, stream) = stream::stream(capacity_bytes);
+        let recording = self.start_sink(Sink::Stream(writer), Destination::Stream)?;
+        Ok((recording, stream))
+    }
+
+    fn start_sink(self, sink: Sink, destination: Destination) -> Result<Recording, StartError> {
         let mut output = RecordingSink::new(sink, self.version, self.on_error);
+        output.on_nothing = self.on_nothing;
+        output.destination = destination;
+        output.stops_after = self.stops_after;
         let seals = output.seals();
         let process = process::number();
         let id = control::start(output)?;
@@ -193,6 +252,24 @@ impl Recording {
     /// [`SinkError::OnFlushThread`] where a sink or a callback of the tracer calls this.
     pub fn stop(mut self) -> Result<Report, StopError> {
         self.finish()
+    }
+
+    /// Stops the recording and returns at once, for those who must not wait, such as an async task.
+    ///
+    /// The flush thread stops it with its next step; the report is lost, and errors only reach
+    /// [`RecordingOptions::on_error`].
+    pub fn stop_in_background(mut self) {
+        if let Some(id) = self.id.take()
+            && !self.is_of_parent()
+        {
+            control::stop_in_background(id);
+        }
+    }
+
+    /// Its number in a [`Status`](crate::Status).
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.id.map_or(0, |id| id.0)
     }
 
     /// Whether this process was forked from the one that records, so that nothing of what it does is

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::sink::SLOW_WRITE;
+use crate::status::NothingCause;
 
 /// What a recording wrote.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,13 +56,19 @@ pub struct Report {
     /// The longest time that the sink took for one write.
     pub slowest_write: Duration,
     /// Why nothing was recorded, if that is so.
-    pub(crate) nothing: Option<&'static str>,
+    pub(crate) nothing: Option<NothingCause>,
 }
 
 impl Report {
     /// If the program recorded nothing at all: the likely cause, in words.
     #[must_use]
     pub fn nothing_recorded(&self) -> Option<&'static str> {
+        self.nothing.map(NothingCause::text)
+    }
+
+    /// The same cause, for programs.
+    #[must_use]
+    pub fn nothing_cause(&self) -> Option<NothingCause> {
         self.nothing
     }
 }
@@ -164,6 +171,13 @@ pub enum SinkError {
     /// It panicked. The recording ends there.
     #[error("the trace's writer panicked after {bytes} bytes")]
     Panicked {
+        /// Bytes of the trace that were written before.
+        bytes: u64,
+    },
+    /// The reader of its [`Stream`](crate::Stream) was behind by more bytes than were allowed. The recording ends
+    /// there, and says so in the trace.
+    #[error("the reader of the trace was too slow, so the recording ended after {bytes} bytes")]
+    ReaderTooSlow {
         /// Bytes of the trace that were written before.
         bytes: u64,
     },

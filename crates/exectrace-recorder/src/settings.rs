@@ -24,6 +24,29 @@ pub struct Settings {
     process_samples: bool,
     kernel_switches: bool,
     cpu: CpuSettings,
+    nothing_after: Duration,
+}
+
+/// The settings in force, in [`Status`](crate::Status). [`Settings`] says what each of them is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SettingsInForce {
+    /// [`Settings::memory_bytes`].
+    pub memory_bytes: usize,
+    /// [`Settings::call_threshold`].
+    pub call_threshold: Duration,
+    /// [`Settings::socket_calls`].
+    pub socket_calls: bool,
+    /// [`Settings::budget`]: records a second for each source.
+    pub budgets: Vec<(Source, u64)>,
+    /// [`Settings::process_samples`].
+    pub process_samples: bool,
+    /// `Settings::cpu_samples_hz`; `None` without the feature `cpu`.
+    pub cpu_samples_hz: Option<u32>,
+    /// [`Settings::kernel_switches`].
+    pub kernel_switches: bool,
+    /// [`Settings::warn_if_nothing_for`].
+    pub warn_if_nothing_for: Duration,
 }
 
 /// How CPU samples are taken.
@@ -63,6 +86,9 @@ const DEFAULT_CPU_SAMPLES_HZ: u32 = 99;
 #[cfg(feature = "cpu")]
 const MAX_CPU_SAMPLES_HZ: u32 = 1_000;
 
+/// The default for [`Settings::warn_if_nothing_for`].
+const DEFAULT_NOTHING_AFTER: Duration = Duration::from_secs(5);
+
 /// The settings in force, and whether they are in use.
 static CURRENT: Table<(Settings, bool)> = Table::new();
 
@@ -87,6 +113,7 @@ impl Settings {
                 hz: DEFAULT_CPU_SAMPLES_HZ,
                 signal: None,
             },
+            nothing_after: DEFAULT_NOTHING_AFTER,
         }
     }
 
@@ -200,6 +227,18 @@ impl Settings {
         self
     }
 
+    /// After how long a recording that has recorded nothing of the program's says so; 5 seconds by default, and
+    /// [`Duration::MAX`] for never.
+    ///
+    /// If no span, event, poll or annotation was recorded for so long since recording began, the likely cause is
+    /// written into the trace, is in [`Status::nothing_recorded`](crate::Status::nothing_recorded), and goes to the
+    /// callback of [`RecordingOptions::on_nothing_recorded`](crate::RecordingOptions::on_nothing_recorded). It is
+    /// looked at ten times a second.
+    pub const fn warn_if_nothing_for(mut self, time: Duration) -> Self {
+        self.nothing_after = time;
+        self
+    }
+
     /// Makes these the settings of the process.
     ///
     /// # Errors
@@ -242,6 +281,26 @@ impl Settings {
     /// Hands the settings of CPU samples to those who take them.
     pub(crate) fn configure_samples(&self) {
         crate::cpu::configure(self.cpu);
+    }
+
+    pub(crate) fn nothing_after(&self) -> Duration {
+        self.nothing_after
+    }
+
+    /// The same, for those who ask.
+    pub(crate) fn shown(&self) -> SettingsInForce {
+        SettingsInForce {
+            memory_bytes: self.memory_bytes,
+            call_threshold: self.call_threshold,
+            socket_calls: self.socket_calls,
+            budgets: Source::ALL
+                .map(|source| (source, self.budget_of(source)))
+                .to_vec(),
+            process_samples: self.process_samples,
+            cpu_samples_hz: cfg!(feature = "cpu").then_some(self.cpu.hz),
+            kernel_switches: self.kernel_switches,
+            warn_if_nothing_for: self.nothing_after,
+        }
     }
 
     pub(crate) fn memory(&self) -> usize {

@@ -13,9 +13,14 @@ use crate::group_file::GroupFile;
 use crate::process;
 use crate::recording::{Contents, FileTime, RotatingFiles, Seals, Tally};
 use crate::report::SinkError;
+use crate::status::{Destination, NothingRecorded};
+use crate::stream::StreamWriter;
 
 /// Is called with a sink's errors.
 pub(crate) type ErrorCallback = Box<dyn Fn(&SinkError) + Send>;
+
+/// Is called when nothing was recorded for some time.
+pub(crate) type NothingCallback = Box<dyn Fn(&NothingRecorded) + Send>;
 
 /// A write that takes longer is reported to the callback: buffers hold about so much of a busy program.
 pub(crate) const SLOW_WRITE: Duration = Duration::from_secs(1);
@@ -26,6 +31,7 @@ pub(crate) enum Sink {
     /// One file after the other.
     Rotating(Box<RotatingFiles>),
     Writer(Box<dyn Write + Send>),
+    Stream(StreamWriter),
     /// It failed, and was dropped.
     Gone,
 }
@@ -37,6 +43,10 @@ pub(crate) struct RecordingSink {
     sink: Sink,
     pub(crate) version: Version,
     on_error: Option<ErrorCallback>,
+    pub(crate) on_nothing: Option<NothingCallback>,
+    pub(crate) destination: Destination,
+    /// After which time it stops by itself.
+    pub(crate) stops_after: Option<Duration>,
     bytes: u64,
     slowest_write: Duration,
     error: Option<SinkError>,
@@ -61,6 +71,9 @@ impl RecordingSink {
             sink,
             version,
             on_error,
+            on_nothing: None,
+            destination: Destination::Writer,
+            stops_after: None,
             bytes: 0,
             slowest_write: Duration::ZERO,
             error: None,
@@ -118,6 +131,11 @@ impl RecordingSink {
         let begin = Instant::now();
         match self.attempt(|sink| sink.write_all(bytes)) {
             Ok(()) => self.bytes += bytes.len() as u64,
+            Err(error @ SinkError::ReaderTooSlow { .. }) => {
+                // The sink stays for a last word.
+                self.report(&error);
+                self.error = Some(error);
+            }
             Err(error) => self.fail(error),
         }
         self.took(begin.elapsed());
@@ -186,6 +204,28 @@ impl RecordingSink {
         self.files().map(|files| Arc::clone(files.seals()))
     }
 
+    /// Gives a sink up whose reader was too slow, with a last part for it.
+    pub(crate) fn write_last(&mut self, bytes: &[u8]) {
+        if let Sink::Stream(stream) = &self.sink {
+            stream.push_last(bytes);
+            self.bytes += bytes.len() as u64;
+        }
+        self.drop_sink();
+    }
+
+    /// Whether a last part is to be written.
+    pub(crate) fn wants_last(&self) -> bool {
+        matches!(self.error, Some(SinkError::ReaderTooSlow { .. }))
+            && !matches!(self.sink, Sink::Gone)
+    }
+
+    /// Says that nothing was recorded for some time.
+    pub(crate) fn report_nothing(&self, nothing: &NothingRecorded) {
+        if let Some(callback) = &self.on_nothing {
+            let _ = catch_unwind(AssertUnwindSafe(|| callback(nothing)));
+        }
+    }
+
     /// Has what was written kept for good, and gives the sink up. `end` is when the last event was, and
     /// `contents` are those of the last file, if there is one after the other.
     pub(crate) fn close(&mut self, end: Duration, contents: Contents) {
@@ -217,6 +257,12 @@ impl RecordingSink {
         let bytes = self.bytes;
         match catch_unwind(AssertUnwindSafe(|| f(&mut self.sink))) {
             Ok(Ok(())) => Ok(()),
+            Ok(Err(cause))
+                if cause.kind() == io::ErrorKind::WouldBlock
+                    && matches!(self.sink, Sink::Stream(_)) =>
+            {
+                Err(SinkError::ReaderTooSlow { bytes })
+            }
             Ok(Err(cause)) => Err(SinkError::Write {
                 bytes,
                 cause: Arc::new(cause),
@@ -249,6 +295,7 @@ impl Sink {
                 writer.write_all(bytes)?;
                 writer.flush()
             }
+            Sink::Stream(stream) => Ok(stream.push(bytes)?),
             Sink::Rotating(_) | Sink::Gone => Ok(()),
         }
     }
@@ -257,7 +304,7 @@ impl Sink {
         match self {
             Sink::File(file) => file.sync(),
             Sink::Writer(writer) => writer.flush(),
-            Sink::Rotating(_) | Sink::Gone => Ok(()),
+            Sink::Rotating(_) | Sink::Stream(_) | Sink::Gone => Ok(()),
         }
     }
 }

@@ -158,7 +158,7 @@ fn a_recording_of_nothing_says_so_and_why() {
     let (report, events) = stop(short, &short_bytes);
     let cause = report.nothing_recorded().unwrap();
     assert!(report.to_string().contains(cause), "{report}");
-    assert_eq!(recorded(&events), [format!("nothing: {cause}")]);
+    assert_eq!(recorded(&events), [format!("idle: {cause}")]);
     // The one beside it recorded something.
     let (report, events) = stop(long, &long_bytes);
     assert_eq!(report.nothing_recorded(), None);

@@ -3,7 +3,8 @@
 use std::sync::Once;
 
 use exectrace_recorder::{
-    has_frame_pointers, has_span_sources, keeps_live_tasks, set_capability, set_capability_by,
+    NothingCause, explain_nothing_by, has_frame_pointers, has_span_sources, keeps_live_tasks,
+    set_capability, set_capability_by,
 };
 
 use crate::runtimes::{self, RuntimeState};
@@ -89,7 +90,20 @@ pub fn capabilities() -> Capabilities {
 /// Has every trace say what the tracer can see.
 pub(crate) fn announce() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(announce_again);
+    ONCE.call_once(|| {
+        announce_again();
+        explain_nothing_by(why_nothing);
+    });
+}
+
+/// Why no poll is recorded. Called on the recorder's flush thread.
+fn why_nothing() -> Option<NothingCause> {
+    // Once there are any, runtimes stay known, also those that have ended.
+    let cause = match cfg!(tokio_unstable) {
+        true => NothingCause::Idle,
+        false => NothingCause::PollsNotSeen,
+    };
+    Some(cause)
 }
 
 fn announce_again() {

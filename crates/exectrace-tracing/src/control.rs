@@ -9,6 +9,7 @@ use tracing_core::{Interest, LevelFilter, Metadata};
 use crate::filter::Filter;
 use crate::redaction::Redaction;
 use crate::tokio::{self, Subject};
+use crate::used::Used;
 use crate::user_tasks::UserTaskFilter;
 
 /// The settings of one Layer or Subscriber.
@@ -22,6 +23,8 @@ pub(crate) struct Control {
     /// Formatted values are cut at this length.
     pub(crate) max_formatted_bytes: usize,
     user_tasks: UserTaskFilter,
+    /// What has become of it, for the case that nothing is recorded.
+    pub(crate) used: Used,
 }
 
 impl Control {
@@ -37,6 +40,7 @@ impl Control {
             redaction,
             max_formatted_bytes,
             user_tasks,
+            used: Used::default(),
         }
     }
 
@@ -51,6 +55,7 @@ impl Control {
         let mut filter = self.filter();
         change(&mut filter);
         self.filter.store(Arc::new(filter.clone()));
+        self.used.forget_callsites();
         filter
     }
 
@@ -67,7 +72,11 @@ impl Control {
 
     /// The same as the answer that `tracing` caches.
     pub(crate) fn interest(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if self.is_wanted(metadata) {
+        let is_wanted = self.is_wanted(metadata);
+        if is_enabled() && tokio::subject(metadata).is_none() {
+            self.used.callsite(is_wanted);
+        }
+        if is_wanted {
             Interest::always()
         } else {
             Interest::never()

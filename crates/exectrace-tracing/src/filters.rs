@@ -1,10 +1,11 @@
 //! Writes into each trace the filters that it is recorded with.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use exectrace_recorder::set_capability;
+use exectrace_recorder::{NothingCause, explain_nothing_by, set_capability};
 
 use crate::control::Control;
+use crate::used;
 
 /// The settings of the Layers and Subscribers that exist, in the order of their making.
 static CONTROLS: Mutex<Vec<Arc<Control>>> = Mutex::new(Vec::new());
@@ -15,6 +16,7 @@ pub(crate) struct NamedFilter(Arc<Control>);
 
 impl NamedFilter {
     pub(crate) fn new(control: Arc<Control>) -> Self {
+        explain_nothing_by(why_nothing);
         let mut controls = lock();
         controls.push(Arc::clone(&control));
         write(&controls);
@@ -41,6 +43,16 @@ fn write(controls: &[Arc<Control>]) {
         .map(|control| control.filter().to_string())
         .collect();
     set_capability("tracing.filter", filters.join("; "));
+}
+
+/// Why no span or event is recorded. Called on the recorder's flush thread.
+fn why_nothing() -> Option<NothingCause> {
+    match CONTROLS.try_lock() {
+        Ok(controls) => Some(used::why_nothing(&controls)),
+        Err(TryLockError::Poisoned(controls)) => Some(used::why_nothing(controls.get_ref())),
+        // The filter is being changed, or was when the process was forked.
+        Err(TryLockError::WouldBlock) => None,
+    }
 }
 
 fn lock() -> MutexGuard<'static, Vec<Arc<Control>>> {

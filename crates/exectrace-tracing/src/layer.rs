@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tracing_core::span::{Attributes, Id, Record};
-use tracing_core::{Event, Interest, LevelFilter, Metadata, Subscriber};
+use tracing_core::{Dispatch, Event, Interest, LevelFilter, Metadata, Subscriber};
 use tracing_subscriber::layer::{self, Context, Layer};
 
 use crate::callbacks::Callbacks;
@@ -29,6 +29,10 @@ impl RecordLayer {
 }
 
 impl<S: Subscriber> Layer<S> for RecordLayer {
+    fn on_register_dispatch(&self, _: &Dispatch) {
+        self.callbacks.control().used.install();
+    }
+
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         callsites::entry(metadata);
         Interest::always()

@@ -113,6 +113,7 @@ mod redaction;
 mod stack;
 mod subscriber;
 mod tokio;
+mod used;
 mod user_tasks;
 mod visitor;
 

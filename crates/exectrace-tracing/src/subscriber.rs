@@ -17,7 +17,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing_core::span::{Attributes, Current, Id, Record};
-use tracing_core::{Event, Interest, LevelFilter, Metadata};
+use tracing_core::{Dispatch, Event, Interest, LevelFilter, Metadata};
 
 use crate::callbacks::Callbacks;
 use crate::callsites::{self, CallsiteEntry};
@@ -99,6 +99,10 @@ impl Subscriber {
 }
 
 impl tracing_core::Subscriber for Subscriber {
+    fn on_register_dispatch(&self, _: &Dispatch) {
+        self.callbacks.control().used.install();
+    }
+
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         callsites::entry(metadata);
         self.callbacks.control().interest(metadata)

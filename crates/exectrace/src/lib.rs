@@ -108,7 +108,13 @@
 //! | [`start`], [`RecordingOptions`] | the [`Recording`] that is returned | by `stop`, or when it is dropped | a `main`, a test, a function that records itself |
 //! | `Handle::start`, `Handle::start_with` | the handle, which has one at a time | by `Handle::stop`, or when the last clone of the handle is dropped | a switch: an admin endpoint, a signal, a button |
 //!
-//! Both contain the same records.
+//! Both contain the same records. [`RecordingOptions::stop_after`] ends a recording after a time, and
+//! [`RecordingOptions::start_stream`] starts one that is read while it is made.
+//!
+//! [`status`] says what the tracer is doing: which recordings run and what they have written, how many records there were
+//! of spans, events, async tasks and so on, when the last one was made, and what was dropped. If a recording records
+//! nothing for five seconds, the status says so with the likely cause, and so do the trace, its [`Report`] and
+//! [`RecordingOptions::on_nothing_recorded`].
 //!
 //! A program that records for as long as it runs writes one file after the other, and keeps the newest: see
 //! [`Rotation`].
@@ -166,9 +172,10 @@
 mod init;
 
 pub use exectrace_recorder::{
-    Contents, MAX_TEXT_BYTES, Recording, RecordingOptions, Region, Report, Rotation, Sealed,
-    Settings, SettingsError, SinkError, Source, StartError, StopError, Task, is_enabled, log,
-    log_args, name, note, region, start,
+    Contents, Destination, Dropped, MAX_TEXT_BYTES, Memory, NothingCause, NothingRecorded,
+    RecordCounts, Recording, RecordingOptions, RecordingStatus, Region, Report, Rotation, Sealed,
+    Settings, SettingsError, SettingsInForce, SinkError, Source, StartError, Status, StopError,
+    Stream, Task, is_enabled, log, log_args, name, note, region, start, status,
 };
 
 #[cfg(feature = "alloc")]

@@ -2,7 +2,7 @@
 
 use crate::Analysis;
 
-use super::{Exemplar, Finding, Severity, plural};
+use super::{Exemplar, Finding, Severity, nothing_recorded, plural};
 
 pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
     let lost = &analysis.overview.lost;
@@ -36,6 +36,10 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
             lost.untracked
         ));
     }
+    let until = nothing_recorded::recorded(analysis).and_then(|said| said.strip_prefix("until "));
+    if let Some(until) = until {
+        parts.push(format!("it was recorded until {until}"));
+    }
     if unreadable > 0 {
         parts.push(format!("{unreadable} batches of side data cannot be read"));
     }
@@ -66,6 +70,7 @@ pub(super) fn find(analysis: &Analysis) -> Option<Finding> {
             lost.nested,
             lost.untracked,
             unreadable,
+            u64::from(until.is_some()),
             u64::from(analysis.damage.is_some()),
         ]
         .into_iter()

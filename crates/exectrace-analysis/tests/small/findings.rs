@@ -82,12 +82,19 @@ fn what_the_recorder_left_out_is_a_finding_with_its_cause() {
         LeftOut::Nested,
         "records made inside another record or at a thread's end",
     );
-    let pairs = vec![("recorded".into(), "nothing: no Layer is set".into())];
-    let message = "Nothing was recorded: no Layer is set".to_owned();
-    assert_eq!(
-        findings_of(SideRecord::Capabilities { pairs }),
-        [("nothing_recorded", 1, message)]
-    );
+    let recorded = |said: &'static str, id, message: &str| {
+        let pairs = vec![("recorded".into(), said.into())];
+        assert_eq!(
+            findings_of(SideRecord::Capabilities { pairs }),
+            [(id, 1, message.to_owned())]
+        );
+    };
+    let message = "Nothing was recorded: no Layer is set";
+    recorded("nothing: no Layer is set", "nothing_recorded", message);
+    let message = "Nothing was recorded: nothing has happened";
+    recorded("idle: nothing has happened", "nothing_recorded", message);
+    let message = "The trace is incomplete: it was recorded until its reader was too slow";
+    recorded("until its reader was too slow", "incomplete", message);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A recording, as the flush thread keeps it: where it goes, and what of it was written.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use exectrace_format::conventions::RECORDED;
 use exectrace_format::{SideRecord, Version, Writer};
@@ -9,12 +9,13 @@ use exectrace_format::{SideRecord, Version, Writer};
 use super::generation::Generation;
 use super::losses::Losses;
 use super::rotate::Preamble;
-use crate::capabilities;
+use super::silence;
 use crate::control::RecordingId;
 use crate::model::Missing;
 use crate::recording::{Contents, Seals};
 use crate::report::{Report, SinkError, StopError};
 use crate::sink::RecordingSink;
+use crate::status::{NothingCause, NothingRecorded, RecordingStatus};
 
 /// What the tracer has counted since some recording started, whichever is the first.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,6 +53,9 @@ struct FileStart {
 pub(super) struct Active {
     pub(super) id: RecordingId,
     output: RecordingSink,
+    /// When it started, by the wall clock, and when it stops by itself, in trace time.
+    started: SystemTime,
+    stops_ns: Option<u64>,
     /// What is in the file. After the sink has failed it does not change.
     written: Report,
     /// The totals when it started, and those of what was written last.
@@ -75,8 +79,12 @@ impl Active {
         preamble: &Preamble,
         totals: Totals,
     ) -> Self {
+        let limit_ns = |limit: Duration| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
         Self {
             id,
+            started: SystemTime::now(),
+            stops_ns: (output.stops_after)
+                .map(|limit| totals.now_ns.saturating_add(limit_ns(limit))),
             output,
             written: Report {
                 events: preamble.events,
@@ -108,6 +116,10 @@ impl Active {
             bytes.extend_from_slice(group);
             self.output.write(&bytes)
         };
+        if self.output.wants_last() {
+            let text = "until its reader was too slow; what came later is not in the trace";
+            self.output.write_last(&self.recorded(text));
+        }
         if is_written {
             self.written.events += events;
             self.written.generations += u64::from(self.generation != generation.number());
@@ -233,7 +245,7 @@ impl Active {
     }
 
     /// Says in the file, and in the report, that nothing was recorded, if that is so.
-    fn say_if_nothing_was_recorded(&mut self) {
+    fn say_if_nothing_was_recorded(&mut self, why: impl FnOnce() -> NothingCause) {
         let written = &self.written;
         if written.records > 0
             || written.records_dropped > 0
@@ -242,34 +254,73 @@ impl Active {
         {
             return;
         }
-        let cause = capabilities::why_nothing();
+        let cause = why();
         self.written.nothing = Some(cause);
-        // For this file alone: others may have recorded something. Side data needs no tables, so it
-        // can be added to the generation that was written last.
-        let mut writer = Writer::new();
-        writer.begin_generation(self.generation, self.before.now_ns);
-        let text = format!("nothing: {cause}");
-        let pairs = vec![(RECORDED.into(), text.into())];
-        writer.side_record(&SideRecord::Capabilities { pairs });
-        let mut bytes = Vec::new();
-        writer.finish_group(&mut bytes);
+        // For this file alone: others may have recorded something.
+        let bytes = self.recorded(&silence::value(cause));
         self.output.write(&bytes);
     }
 
-    /// Gives the sink up, and says what was written.
-    pub(super) fn finish(mut self) -> Result<Report, StopError> {
-        self.say_if_nothing_was_recorded();
-        let contents = self.contents();
-        self.output.close(self.reached.wall, contents);
+    /// A batch that says what was recorded. Side data needs no tables, so it can be added to the generation that was
+    /// written last.
+    fn recorded(&self, text: &str) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.begin_generation(self.generation, self.before.now_ns);
+        let pairs = vec![(RECORDED.into(), text.to_owned().into())];
+        writer.side_record(&SideRecord::Capabilities { pairs });
+        let mut bytes = Vec::new();
+        writer.finish_group(&mut bytes);
+        bytes
+    }
+
+    /// Whether it is to stop by itself at this time.
+    pub(super) fn is_over(&self, now_ns: u64) -> bool {
+        self.stops_ns.is_some_and(|stops_ns| now_ns >= stops_ns)
+    }
+
+    /// When it is to stop by itself.
+    pub(super) fn stops_ns(&self) -> Option<u64> {
+        self.stops_ns
+    }
+
+    pub(super) fn report_nothing(&self, nothing: &NothingRecorded) {
+        self.output.report_nothing(nothing);
+    }
+
+    /// What it has written until now.
+    fn report(&mut self) -> Report {
         let (tally, disk_bytes) = self.output.tally();
-        let report = Report {
+        Report {
             bytes: self.output.bytes(),
             disk_bytes,
             files: tally.files,
             files_lost: tally.files_lost,
             slowest_write: self.output.slowest_write(),
-            ..self.written
-        };
+            ..self.written.clone()
+        }
+    }
+
+    /// What is to be known of it while it runs.
+    pub(super) fn status(&mut self) -> RecordingStatus {
+        RecordingStatus {
+            number: self.id.0,
+            destination: self.output.destination.clone(),
+            started: self.started,
+            stops_after: self.output.stops_after,
+            written: self.report(),
+            error: self.output.error().cloned(),
+        }
+    }
+
+    /// Gives the sink up, and says what was written.
+    pub(super) fn finish(
+        mut self,
+        why: impl FnOnce() -> NothingCause,
+    ) -> Result<Report, StopError> {
+        self.say_if_nothing_was_recorded(why);
+        let contents = self.contents();
+        self.output.close(self.reached.wall, contents);
+        let report = self.report();
         self.output.drop_sink();
         match self.output.error() {
             Some(error) => Err(StopError::new(report, error.clone())),

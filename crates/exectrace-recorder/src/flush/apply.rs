@@ -112,14 +112,14 @@ impl Target<'_> {
         let time_ns = self.time_of(ticks);
         match peek.kind {
             Kind::SpanExit if record.is_closed_next() => {
-                self.model.begin_record(time_ns);
+                self.model.begin_record(time_ns, peek.kind);
                 self.model
                     .handle(thread, Input::SpanExitLast(record.span()));
             }
             Kind::Lost => {
                 let records = record.take_newly_lost();
                 if records > 0 {
-                    self.model.begin_record(time_ns);
+                    self.model.begin_record(time_ns, peek.kind);
                     self.model.handle(thread, Input::Lost { records });
                 }
             }
@@ -133,14 +133,14 @@ impl Target<'_> {
                 };
                 let time_ns = ended_ns.saturating_sub(took_ns);
                 let called = record.call(took_ns);
-                self.model.begin_record(time_ns);
+                self.model.begin_record(time_ns, peek.kind);
                 self.model.handle(thread, Input::Call(called));
             }
             Kind::CallSum => {
                 let (call, grown) = record.take_sum();
                 if grown.calls > 0 {
                     let ns_per_tick = self.conversion.ns_per_tick();
-                    self.model.begin_record(time_ns);
+                    self.model.begin_record(time_ns, peek.kind);
                     self.model.handle(
                         thread,
                         Input::CallSum {
@@ -154,12 +154,12 @@ impl Target<'_> {
             Kind::HeapSum => {
                 let grown = record.take_heap_sum();
                 if grown != HeapSum::default() {
-                    self.model.begin_record(time_ns);
+                    self.model.begin_record(time_ns, peek.kind);
                     self.model.handle(thread, Input::HeapSum(grown));
                 }
             }
             _ => {
-                self.model.begin_record(time_ns);
+                self.model.begin_record(time_ns, peek.kind);
                 record.handle(self.model, thread);
             }
         }

@@ -38,7 +38,9 @@ impl Flusher {
             self.budgets.pass(self.now.sample.ns, model);
         }
         self.report_losses();
+        self.look_at_silence();
         self.write_group();
+        self.publish();
     }
 
     /// Asks for the counters' values.
@@ -146,6 +148,7 @@ impl Flusher {
                     &self.conversion,
                     model,
                 );
+                self.counted.note_last_record(model);
                 model.come_to(self.conversion.to_ns(until));
             }
             self.write_complete_group(until);

@@ -66,6 +66,7 @@ impl Flusher {
         about.extend(self.switches.iter().map(Switches::about));
         about.extend(self.system.iter().flat_map(System::about));
         about.extend(self.sampling.about());
+        about.extend(self.silence.about());
         about
     }
 

@@ -150,7 +150,7 @@ impl Model {
             }
             _ => return false,
         }
-        self.counts.records += 4;
+        self.leaf_spans += 1;
         self.spans.forget_before(made_ns);
 
         let mut span = self.made_span(thread, new, site_id);

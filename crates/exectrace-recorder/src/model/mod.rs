@@ -49,6 +49,8 @@ use rustc_hash::FxHashMap;
 use crate::budget::Source;
 use crate::flush::thread_usage::Usage;
 use crate::input::{Input, SpanKey, Upcoming};
+use crate::kinds::{Kind, NUMBERS};
+use crate::status::RecordCounts;
 
 use calls::Calls;
 use heap::Heap;
@@ -106,6 +108,10 @@ pub(crate) struct Model {
     /// How often some thread lost records.
     losses: u64,
     counts: Counts,
+    /// Records that were applied, by the numbers of their kinds; without those of leaf spans.
+    applied: [u64; NUMBERS],
+    /// Spans whose records were applied at once, of which each has four.
+    leaf_spans: u64,
     /// What each source wrote since the flush thread last asked.
     spent: [u64; Source::ALL.len()],
     heap: Heap,
@@ -132,6 +138,8 @@ impl Model {
             clones_ahead: FxHashMap::default(),
             losses: 0,
             counts: Counts::default(),
+            applied: [0; NUMBERS],
+            leaf_spans: 0,
             spent: Default::default(),
             heap: Heap::default(),
             text: String::new(),
@@ -161,7 +169,18 @@ impl Model {
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        self.counts
+        Counts {
+            records: self.applied.iter().sum::<u64>() + 4 * self.leaf_spans,
+            ..self.counts
+        }
+    }
+
+    /// The records that were applied, by what they are of.
+    pub(crate) fn record_counts(&self) -> RecordCounts {
+        let mut counts = RecordCounts::of_kinds(&self.applied);
+        counts.spans += 4 * self.leaf_spans;
+        counts.cpu_samples = self.counts.samples;
+        counts
     }
 
     /// Says that a record was published, and will be applied sooner or later.
@@ -209,11 +228,11 @@ impl Model {
 
     /// Begins a record, which is handled next: comes to its time.
     #[inline(always)]
-    pub(crate) fn begin_record(&mut self, time_ns: u64) {
+    pub(crate) fn begin_record(&mut self, time_ns: u64, kind: Kind) {
         self.apply_timed(time_ns);
         self.machine.emitter.advance(time_ns);
         self.spans.forget_before(time_ns);
-        self.counts.records += 1;
+        self.applied[kind as usize] += 1;
     }
 
     /// Comes to a time up to which all records were applied.

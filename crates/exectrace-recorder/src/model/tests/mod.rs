@@ -42,7 +42,8 @@ impl Trial {
 
     pub(super) fn apply(&mut self, time_ns: u64, thread: u32, input: Input<'_>) {
         let index = self.register(time_ns, thread);
-        self.model.begin_record(time_ns);
+        // The kind is only counted.
+        self.model.begin_record(time_ns, Kind::Log);
         self.model.handle(index, input);
     }
 
