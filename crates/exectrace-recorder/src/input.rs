@@ -87,6 +87,8 @@ pub(crate) enum Input<'a> {
         /// The program's number of the task; 0 is none.
         task: u64,
         place: &'static Location<'static>,
+        /// Async tasks that are spawned in it have it as well.
+        with_spawned: bool,
     },
     RegionEnd {
         began: u64,

@@ -11,6 +11,7 @@
 //! - the *source* in the head is the number of the span source, or, where a record is of async tasks and
 //!   workers, that of the runtime.
 
+use crate::annotation::WITH_SPAWNED;
 use crate::decode::{Record, Scratch};
 use crate::input::{Input, Upcoming, WakerKey};
 use crate::model::{Model, ThreadIndex};
@@ -112,7 +113,7 @@ macro_rules! kinds {
 }
 
 kinds! { |record, scratch|
-    /// *text* (name, user task), location
+    /// *text* (name, user task), location; the source says whether async tasks that are spawned have it too
     RegionBegin = 1, Layout::fixed(4) => {
         let (task, name) = record.number_and_text(1);
         Input::RegionBegin {
@@ -120,6 +121,7 @@ kinds! { |record, scratch|
             name,
             task,
             place: record.location(3),
+            with_spawned: record.source() == WITH_SPAWNED,
         }
     };
     /// ticks of the begin

@@ -4,7 +4,7 @@ use std::panic::Location;
 
 use exectrace_format::{Event, StackId, TaskId};
 
-use super::flow::{Flow, FlowId, FlowState, OpenRegion, RegionKey};
+use super::flow::{Flow, FlowId, FlowState, OpenRegion, PassedOn, RegionKey};
 use super::names::{Leaf, NameId};
 use super::stays::Stay;
 use super::tasks::OpenTask;
@@ -32,6 +32,7 @@ impl Model {
         name: &'static str,
         task: u64,
         place: &'static Location<'static>,
+        with_spawned: bool,
     ) {
         self.run(thread);
         let region = OpenRegion {
@@ -45,6 +46,27 @@ impl Model {
             stay: Stay::default(),
             over: false,
             split: false,
+            with_spawned,
+        };
+        self.open_region(thread, region);
+    }
+
+    /// Opens on an async task that is polled for the first time the region that it has from who spawned it.
+    #[cold]
+    pub(super) fn open_passed_on(&mut self, thread: ThreadIndex, passed_on: PassedOn) {
+        let region = OpenRegion {
+            // Nothing ends it but the end of the task.
+            key: RegionKey::Annotation(0),
+            source: None,
+            task: passed_on.task,
+            name: passed_on.name,
+            place: passed_on.place,
+            suspect: false,
+            generation: self.machine.emitter.generation(),
+            stay: Stay::default(),
+            over: false,
+            split: false,
+            with_spawned: true,
         };
         self.open_region(thread, region);
     }

@@ -134,6 +134,7 @@ impl Model {
             stay: Stay::default(),
             over: false,
             split: false,
+            with_spawned: false,
         })
     }
 

@@ -56,6 +56,16 @@ pub(crate) struct OpenRegion {
     pub(crate) over: bool,
     /// It was ended for another's sake and begun again, so it is in pieces.
     pub(crate) split: bool,
+    /// Async tasks that are spawned in it have it as well.
+    pub(crate) with_spawned: bool,
+}
+
+/// What an async task has of a region in which it was spawned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PassedOn {
+    pub(crate) task: TaskId,
+    pub(crate) name: NameId,
+    pub(crate) place: Leaf,
 }
 
 impl OpenRegion {
@@ -92,6 +102,8 @@ pub(crate) struct Flow {
     pub(crate) wait: (NameId, Leaf),
     /// Open regions, outermost first.
     pub(crate) regions: Vec<OpenRegion>,
+    /// The region that it has from who spawned it, until its first poll opens it.
+    pub(crate) passed_on: Option<PassedOn>,
 }
 
 impl Flow {
@@ -114,7 +126,19 @@ impl Flow {
             stays: Stays::default(),
             wait: (wait, Leaf::None),
             regions: Vec::new(),
+            passed_on: None,
         }
+    }
+
+    /// What async tasks have that it spawns now.
+    pub(crate) fn passes_on(&self) -> Option<PassedOn> {
+        let mut inside = self.regions.iter().rev();
+        let region = inside.find(|region| region.with_spawned && !region.over)?;
+        Some(PassedOn {
+            task: region.task,
+            name: region.name,
+            place: region.place,
+        })
     }
 
     /// The next sequence number.

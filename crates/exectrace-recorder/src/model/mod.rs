@@ -259,7 +259,8 @@ impl Model {
                 name,
                 task,
                 place,
-            } => self.region_begin(thread, began, name, task, place),
+                with_spawned,
+            } => self.region_begin(thread, began, name, task, place, with_spawned),
             Input::RegionEnd { began } => self.region_end(thread, began),
             Input::TaskBegin {
                 task,

@@ -162,8 +162,13 @@ impl Model {
         }
         let place = self.machine.names.frame_of_location(place);
         let stack = self.machine.stack(thread, Leaf::Place(place));
+        let spawner = self.machine.current(thread);
+        let passed_on = spawner.and_then(Flow::passes_on);
         let flow = self.machine.create(thread, root, stack);
         self.insert_task(key.task, flow, kind);
+        if let Some(flow) = self.machine.flows.get_mut(flow) {
+            flow.passed_on = passed_on;
+        }
     }
 
     /// The flow of a task; if its spawn was not seen, it is made now.
@@ -229,9 +234,14 @@ impl Model {
             task.woken = false;
             task.from_before = false;
         }
+        let mut passed_on = None;
         if let Some(flow) = self.machine.flows.get_mut(flow) {
             flow.poll = poll;
             flow.stays.just_left = None;
+            passed_on = flow.passed_on.take();
+        }
+        if let Some(passed_on) = passed_on {
+            self.open_passed_on(thread, passed_on);
         }
         self.close_regions_that_are_over(thread);
     }

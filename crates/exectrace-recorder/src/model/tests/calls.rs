@@ -104,6 +104,7 @@ fn a_thread_in_a_long_call_gives_its_lane_up_and_one_in_a_short_call_does_not() 
             name: "region",
             task: 0,
             place: std::panic::Location::caller(),
+            with_spawned: false,
         };
         let records = [
             (1_000, 0, region),
@@ -273,6 +274,7 @@ fn a_call_that_was_seen_while_it_lasted_ends_once_with_or_without_a_record() {
             name: "caller",
             task: 0,
             place: std::panic::Location::caller(),
+            with_spawned: false,
         };
         trial.apply(T + 1_000, 0, region(1));
         let index = ThreadIndex(1);

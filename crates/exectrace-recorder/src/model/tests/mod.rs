@@ -3,6 +3,7 @@
 mod calls;
 mod exact;
 mod merged;
+mod passed_on;
 mod polled;
 mod polled_spans;
 mod random;

@@ -347,6 +347,7 @@ fn only_a_task_that_is_seen_to_block_in_place_is_said_to() {
         name: "block_in_place",
         task: 0,
         place: Location::caller(),
+        with_spawned: false,
     };
     play(
         &mut trial,
@@ -446,6 +447,7 @@ fn a_region_follows_its_task_and_one_of_a_task_that_is_not_followed_ends_on_the_
         name,
         task: 0,
         place: location,
+        with_spawned: false,
     };
     let mut trial = Trial::new();
     play(

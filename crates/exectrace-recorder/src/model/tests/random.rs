@@ -201,6 +201,7 @@ fn input(action: &Action) -> Option<Input<'static>> {
             name: "region",
             task,
             place,
+            with_spawned: began % 2 == 1,
         },
         Action::RegionEnd(began) => Input::RegionEnd { began },
         Action::TaskBegin(task, parent) => Input::TaskBegin {
