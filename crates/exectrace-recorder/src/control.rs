@@ -15,6 +15,7 @@ use exectrace_format::ThreadId;
 
 use crate::calls;
 use crate::enabled::{self, lock};
+use crate::exit;
 use crate::flush::Flusher;
 use crate::pool::Pool;
 use crate::process::{self, Process};
@@ -233,6 +234,7 @@ fn at_exit() {
         send(Command::FinishAll(reply.clone()));
         // The flush thread may be stuck in a sink; the process should end all the same.
         let _ = reply.wait_for(EXIT_PATIENCE);
+        exit::call_all();
     }
     // Forked children inherit it.
     if !IS_SET.swap(true, Ordering::Relaxed) {

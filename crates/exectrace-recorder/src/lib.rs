@@ -122,6 +122,8 @@ mod enabled;
 #[cfg(not(loom))]
 mod errno;
 #[cfg(not(loom))]
+mod exit;
+#[cfg(not(loom))]
 mod fields;
 #[cfg(not(loom))]
 mod file_lock;
@@ -230,6 +232,8 @@ pub use clock::ticks;
 pub use control::note;
 #[cfg(not(loom))]
 pub use enabled::{epoch, is_enabled, on_enabled_change};
+#[cfg(not(loom))]
+pub use exit::on_exit;
 #[cfg(not(loom))]
 pub use fields::{Fields, MAX_TEXT_BYTES};
 #[cfg(all(feature = "alloc", not(loom)))]

@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use exectrace_recorder::{AsyncTaskId, AsyncTaskKind, is_enabled};
-use tokio::runtime::{Handle, Runtime, RuntimeFlavor};
+use tokio::runtime::{Handle, LocalRuntime, Runtime, RuntimeFlavor};
 use tokio::task::JoinHandle;
 
 use crate::reported::ReportedTask;
@@ -98,6 +98,18 @@ pub fn block_on<F: Future>(runtime: &Runtime, future: F) -> F::Output {
     let future = Traced::reported(future, state, AsyncTaskKind::Root, place, None);
     let _leave =
         Leave(matches!(handle.runtime_flavor(), RuntimeFlavor::CurrentThread).then_some(state));
+    runtime.block_on(future)
+}
+
+/// Like [`LocalRuntime::block_on`], and records the future as a task.
+///
+/// # Panics
+/// Within an async context, or if the future panics, like the original.
+#[track_caller]
+pub fn block_on_local<F: Future>(runtime: &LocalRuntime, future: F) -> F::Output {
+    let (state, place) = (runtimes::of(runtime.handle()), Location::caller());
+    let future = Traced::reported(future, state, AsyncTaskKind::Root, place, None);
+    let _leave = Leave(Some(state));
     runtime.block_on(future)
 }
 

@@ -140,7 +140,9 @@ pub mod reasons {
     #![doc = include_str!("../REASONS.md")]
 }
 
-pub use blocking::{block_in_place, block_on, block_on_handle, spawn_blocking, spawn_blocking_on};
+pub use blocking::{
+    block_in_place, block_on, block_on_handle, block_on_local, spawn_blocking, spawn_blocking_on,
+};
 pub use capabilities::{Capabilities, capabilities, keep_live_tasks};
 pub use hooks::BuilderExt;
 pub use options::Options;

@@ -11,6 +11,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::callbacks::Callbacks;
 use crate::control::Control;
 use crate::filter::Filter;
+use crate::filters;
 use crate::handle::Handle;
 use crate::layer::{RecordFilter, RecordLayer};
 use crate::redaction::Redaction;
@@ -137,7 +138,8 @@ impl Builder {
 
     fn callbacks(self) -> (Callbacks, Handle) {
         let max_bytes = self.max_formatted_bytes;
-        let control = Control::new(self.filter, self.redaction, max_bytes, self.user_tasks);
+        let filter = filters::overridden(self.filter);
+        let control = Control::new(filter, self.redaction, max_bytes, self.user_tasks);
         let callbacks = Callbacks::new(Arc::new(control));
         let handle = Handle::new(Arc::clone(callbacks.control()), callbacks.failure());
         (callbacks, handle)

@@ -2,13 +2,47 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use exectrace_recorder::{NothingCause, explain_nothing_by, set_capability};
+use exectrace_recorder::{NothingCause, explain_nothing_by, note, set_capability};
 
 use crate::control::Control;
+use crate::filter::Filter;
+use crate::interest;
 use crate::used;
 
 /// The settings of the Layers and Subscribers that exist, in the order of their making.
 static CONTROLS: Mutex<Vec<Arc<Control>>> = Mutex::new(Vec::new());
+
+/// The filter of all Layers and Subscribers that are made from now on, if there is one.
+static OVERRIDE: Mutex<Option<Filter>> = Mutex::new(None);
+
+/// Has all Layers and Subscribers use this filter, those that exist and those that are made later, in place of the one
+/// that each was given.
+///
+/// For a filter that does not come from the program's code but from who runs it. [`Handle::reload`](crate::Handle::reload)
+/// still changes the filter of one Layer or Subscriber afterwards.
+pub fn override_filters(filter: impl Into<Filter>) {
+    let filter = filter.into();
+    *lock_override() = Some(filter.clone());
+    let controls = lock().clone();
+    for control in &controls {
+        control.change_filter(|current| *current = filter.clone());
+    }
+    if !controls.is_empty() {
+        note(&format!("all filters changed to {filter}"));
+        update();
+        interest::rebuild();
+    }
+}
+
+/// The filter of a Layer or Subscriber that is given this one.
+pub(crate) fn overridden(given: Filter) -> Filter {
+    lock_override().clone().unwrap_or(given)
+}
+
+fn lock_override() -> MutexGuard<'static, Option<Filter>> {
+    // Nothing that can panic is done while it is held.
+    OVERRIDE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Has traces name the filter of a Layer or Subscriber, for as long as this exists.
 #[derive(Debug)]

@@ -128,6 +128,7 @@ pub use exectrace_recorder::{
     Recording, RecordingOptions, Report, StartError, StopError, TooManySpanSources,
 };
 pub use filter::{Filter, ParseFilterError};
+pub use filters::override_filters;
 pub use handle::{Handle, HandleError};
 pub use layer::{RecordFilter, RecordLayer};
 pub use redaction::REDACTED_BY_DEFAULT;

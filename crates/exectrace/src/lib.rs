@@ -7,6 +7,8 @@
 //! - [A service with every task in it](#a-service-with-every-task-in-it)
 //! - [With other layers](#with-other-layers)
 //! - [Without `tracing`](#without-tracing)
+//! - [By the environment](#by-the-environment)
+//! - [Tests](#tests)
 //! - [On and off at run time](#on-and-off-at-run-time)
 //! - [Reading a trace](#reading-a-trace)
 //! - [What it costs](#what-it-costs)
@@ -97,6 +99,54 @@
 //! # }
 //! ```
 //!
+//! # By the environment
+//!
+//! A program need not say itself whether and where it records. [`from_env`] starts what the environment asks for,
+//! and `#[exectrace::main]` (feature `macros`) does so in place of `#[tokio::main]`, with a runtime that is traced:
+//!
+#![cfg_attr(feature = "macros", doc = "```no_run")]
+#![cfg_attr(not(feature = "macros"), doc = "```ignore")]
+//! #[exectrace::main]
+//! async fn main() {
+//!     let seven = exectrace::runtime::spawn(async { 7 });
+//!     println!("{:?}", seven.await);
+//! }
+//! ```
+//!
+//! `EXECTRACE=trace.out ./program` then records it. The module [`env`] has all variables. The arguments of the
+//! attribute are those of `#[tokio::main]`, and what is wrong with them is an error at their place:
+//!
+#![cfg_attr(feature = "macros", doc = "```compile_fail")]
+#![cfg_attr(not(feature = "macros"), doc = "```ignore")]
+//! #[exectrace::main(worker_threads = 0)]
+//! async fn main() {}
+//! ```
+//!
+//! # Tests
+//!
+//! `#[exectrace::test]` (feature `macros`) takes the place of `#[tokio::test]`, and of `#[test]`:
+//!
+#![cfg_attr(feature = "macros", doc = "```")]
+#![cfg_attr(not(feature = "macros"), doc = "```ignore")]
+//! #[exectrace::test]
+//! async fn seven_is_seven() -> Result<(), tokio::task::JoinError> {
+//!     assert_eq!(exectrace::runtime::spawn(async { 7 }).await?, 7);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! A test is traced if `EXECTRACE` or `EXECTRACE_TEST=1` is set; else it is what it would be without the attribute.
+//! Each test is a user task with the test's name, to which all async tasks and spans belong that it makes, also at the
+//! same time as other tests. Threads that it makes by itself are in the trace too, as their own.
+//!
+//! - With `EXECTRACE_TEST=1` the trace of a test program is `target/exectrace/PROGRAM.trace`. Under nextest, which runs
+//!   each test in a process of its own, it is `target/exectrace/PROGRAM/TEST.trace`. It is removed at the exit of the
+//!   process if no test has failed, unless `EXECTRACE_KEEP=1` is set.
+//! - With `EXECTRACE=PATH` it is there, as of any program, and is kept. `PATH` should have `%n` and `%p` in it, as there
+//!   are several test programs, which all get the same environment.
+//! - exectrace's subscriber is installed if the process has none by then, as a test cannot count on setting the one of
+//!   its process; `EXECTRACE_SUBSCRIBER=none` prevents that.
+//!
 //! # On and off at run time
 //!
 //! A recording can be started and stopped at any time, by any thread, any number of times, and
@@ -141,9 +191,9 @@
 //! - Without the feature `cpu` it does not sample. It then sees only spans, regions and logs of what happens inside a
 //!   poll or a thread, and the only stacks that it takes are those of waiting async tasks (feature `tokio`, with frame
 //!   pointers).
-//! - It does not separate tests. A recording contains what the whole process does while it runs, including other
-//!   tests of the same binary. A test that reads its trace needs a process of its own (`cargo nextest`), or a
-//!   lock that all tests of the binary take.
+//! - A recording contains what the whole process does while it runs, including other tests of the same binary, though
+//!   those with `#[exectrace::test]` are told apart. A test that reads its trace needs a process of its own
+//!   (`cargo nextest`), or a lock that all tests of the binary take.
 //! - It sends nothing anywhere. A recording goes to a file, or to a [`Write`](std::io::Write).
 //!
 //! # Features
@@ -151,6 +201,7 @@
 //! - `tracing` (default): the Layer, the Subscriber and `init`. Without it, this crate is the recorder
 //!   and its annotations.
 //! - `tokio`: the module `runtime`, which records when each async task runs, waits and is woken.
+//! - `macros`: `#[exectrace::main]` and `#[exectrace::test]`; turns `tokio` on.
 //! - `cpu`: samples what the threads that record are doing, 99 times in each second of processor time that they use
 //!   ([`Settings`] has the rate). Each sample has the async task that the thread ran, and the stack, if the program
 //!   and its dependencies are built with `-C force-frame-pointers=yes`; otherwise only the function. For Linux on x86-64
@@ -168,8 +219,18 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "macros")]
+mod attributes;
+pub mod env;
 #[cfg(feature = "tracing")]
 mod init;
+
+/// What the attributes expand to. No part of the public interface.
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::attributes::{Main, NoFailure, Returned, Test};
+}
 
 pub use exectrace_recorder::{
     Contents, Destination, Dropped, MAX_TEXT_BYTES, Memory, NothingCause, NothingRecorded,
@@ -177,6 +238,11 @@ pub use exectrace_recorder::{
     Settings, SettingsError, SettingsInForce, SinkError, Source, StartError, Status, StopError,
     Stream, Task, is_enabled, log, log_args, name, note, region, start, status,
 };
+
+pub use env::from_env;
+
+#[cfg(feature = "macros")]
+pub use exectrace_macros::{main, test};
 
 #[cfg(feature = "alloc")]
 pub use exectrace_recorder::Allocator;
@@ -189,8 +255,8 @@ pub use exectrace_recorder::Allocator;
 pub mod runtime {
     pub use exectrace_tokio::{
         BuilderExt, Capabilities, JoinSetExt, Options, Traced, TracedExt, block_in_place, block_on,
-        block_on_handle, capabilities, keep_live_tasks, reasons, root, spawn, spawn_blocking,
-        spawn_blocking_on, spawn_local, spawn_local_on, spawn_named, spawn_on,
+        block_on_handle, block_on_local, capabilities, keep_live_tasks, reasons, root, spawn,
+        spawn_blocking, spawn_blocking_on, spawn_local, spawn_local_on, spawn_named, spawn_on,
     };
 }
 
@@ -214,7 +280,7 @@ pub mod source {
 pub use {
     exectrace_tracing::{
         Builder, Filter, Handle, HandleError, ParseFilterError, REDACTED_BY_DEFAULT, RecordFilter,
-        RecordLayer, Subscriber, UserTaskFilter, layer, subscriber,
+        RecordLayer, Subscriber, UserTaskFilter, layer, override_filters, subscriber,
     },
     init::{InitError, init},
 };

@@ -1,0 +1,232 @@
+//! Recordings that the environment of a program asks for.
+#![cfg(all(unix, feature = "tracing"))]
+
+mod support;
+
+use std::io::Write;
+use std::process::Stdio;
+
+use exectrace_format::{TraceEvent, TraceEventKind};
+use support::{age, events, files, folder, program, role, run};
+
+/// The program of the tests below. Not a test by itself.
+#[test]
+fn the_program() {
+    let Some(role) = role() else { return };
+    if role == "layer" {
+        use tracing_subscriber::prelude::*;
+        let (layer, _handle) = exectrace::layer();
+        tracing_subscriber::registry().with(layer).init();
+    }
+    let guard = match exectrace::from_env() {
+        Ok(guard) => guard,
+        Err(error) => {
+            println!("error: {error}");
+            std::process::exit(3);
+        }
+    };
+    println!("recording: {}", guard.is_recording());
+    if let Some(path) = guard.path() {
+        println!("path: {}", path.display());
+    }
+    drop(exectrace::region("of the program"));
+    tracing::info_span!("informs").in_scope(|| tracing::debug!("details"));
+    tracing::debug_span!("debugs").in_scope(|| {});
+    match role.as_str() {
+        "exits" => std::process::exit(0),
+        "forks" => forks(),
+        "asks twice" => {
+            let second = exectrace::from_env().unwrap();
+            assert!(guard.is_recording() && !second.is_recording());
+        }
+        "stops" => {
+            let report = guard.stop().unwrap();
+            assert!(report.is_none_or(|report| report.events > 0));
+            assert!(!exectrace::is_enabled());
+        }
+        "waits" => {
+            println!("waiting: yes");
+            std::io::stdout().flush().unwrap();
+            // Until the test closes its end.
+            std::io::read_to_string(std::io::stdin()).unwrap();
+        }
+        _ => {}
+    }
+}
+
+fn forks() {
+    match fork::fork().unwrap() {
+        fork::Fork::Child => {
+            let is_off = !exectrace::is_enabled();
+            drop(exectrace::region("of the child"));
+            std::process::exit(if is_off { 0 } else { 1 });
+        }
+        fork::Fork::Parent(child) => {
+            fork::waitpid(child).unwrap();
+            drop(exectrace::region("after the child"));
+        }
+    }
+}
+
+fn has_region(events: &[TraceEvent], wanted: &str) -> bool {
+    events.iter().any(
+        |event| matches!(&event.kind, TraceEventKind::RegionBegin { name, .. } if &**name == wanted),
+    )
+}
+
+#[test]
+fn without_a_variable_nothing_is_recorded_and_nothing_said() {
+    let folder = folder();
+    let run = run(program("the_program", "plain").current_dir(&folder)).succeeded();
+    assert_eq!(run.said("recording"), "false");
+    assert!(!run.stderr.contains("exectrace"), "{run:?}");
+    assert!(files(&folder).is_empty());
+}
+
+#[test]
+fn the_program_is_recorded_into_the_file_of_the_pattern_in_folders_that_are_made() {
+    let folder = folder();
+    for role in ["plain", "exits", "asks twice", "stops"] {
+        let mut command = program("the_program", role);
+        command
+            .current_dir(&folder)
+            .env("EXECTRACE", "a/%p/100%%.out");
+        let run = run(&mut command).succeeded();
+        let path = std::path::Path::new(run.said("path"));
+        assert!(path.is_absolute() && path.ends_with("100%.out"), "{run:?}");
+        assert!(has_region(&events(path), "of the program"), "{role}");
+    }
+}
+
+#[test]
+fn a_wrong_value_is_an_error_that_names_the_right_ones_and_leaves_no_file() {
+    let folder = folder();
+    let wrong = [
+        ("EXECTRACE", "%d.out", "`%p` is the process's id"),
+        ("EXECTRACE_FILTER", "a=loud", "`info,my_crate=trace,h2=off`"),
+        ("EXECTRACE_MEMORY", "much", "`16MiB`"),
+        ("EXECTRACE_FLIGHT", "10s", "a flight recorder"),
+    ];
+    for (name, value, accepted) in wrong {
+        let mut command = program("the_program", "plain");
+        command.current_dir(&folder).env("EXECTRACE", "trace.out");
+        let run = run(command.env(name, value));
+        assert_eq!(run.status, Some(3), "{run:?}");
+        assert!(run.said("error").contains(accepted), "{run:?}");
+    }
+    assert!(files(&folder).is_empty());
+}
+
+#[test]
+fn a_program_without_a_subscriber_is_told_why_there_are_no_spans_unless_one_is_installed() {
+    let folder = folder();
+    let mut command = program("the_program", "plain");
+    command.current_dir(&folder).env("EXECTRACE", "%t.out");
+    let without = run(&mut command).succeeded();
+    assert!(
+        without.stderr.contains("add exectrace::layer()"),
+        "{without:?}"
+    );
+    assert!(!has_region(
+        &events(without.said("path").as_ref()),
+        "informs"
+    ));
+    let with = run(command.env("EXECTRACE_SUBSCRIBER", "install")).succeeded();
+    assert!(!with.stderr.contains("layer"), "{with:?}");
+    assert!(has_region(&events(with.said("path").as_ref()), "informs"));
+}
+
+#[test]
+fn the_filter_of_the_environment_goes_before_that_of_the_program() {
+    let folder = folder();
+    for (role, installs) in [("layer", "none"), ("plain", "install")] {
+        let mut command = program("the_program", role);
+        command.current_dir(&folder).env("EXECTRACE", "%p.out");
+        command.env("EXECTRACE_SUBSCRIBER", installs);
+        let run = run(command.env("EXECTRACE_FILTER", "debug")).succeeded();
+        let events = events(run.said("path").as_ref());
+        assert!(has_region(&events, "informs") && has_region(&events, "debugs"));
+    }
+}
+
+#[test]
+fn a_file_of_another_process_is_not_overwritten_be_it_alive_or_dead() {
+    let folder = folder();
+    let mut command = program("the_program", "waits");
+    command.current_dir(&folder).env("EXECTRACE", "trace.out");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut alive = command.spawn().unwrap();
+    // It records when it says so.
+    let stdout = alive.stdout.take().unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(stdout));
+    assert!(lines.any(|line| line.unwrap().contains("waiting: yes")));
+    let mut second = program("the_program", "plain");
+    second.current_dir(&folder).env("EXECTRACE", "trace.out");
+    let while_alive = run(&mut second).succeeded();
+    drop(alive.stdin.take());
+    assert!(alive.wait().unwrap().success());
+    // In the group of this test, which is older than the files: so they may be of this very command.
+    let mut third = program("the_program", "plain");
+    third.current_dir(&folder).env("EXECTRACE", "trace.out");
+    std::os::unix::process::CommandExt::process_group(&mut third, group());
+    let when_dead = run(&mut third).succeeded();
+    assert_eq!(files(&folder).len(), 3);
+    for run in [while_alive, when_dead] {
+        let path = std::path::Path::new(run.said("path"));
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(name.starts_with("trace.") && name != "trace.out", "{run:?}");
+        assert!(run.stderr.contains("is of another process"), "{run:?}");
+        assert!(has_region(&events(path), "of the program"));
+    }
+    assert!(has_region(
+        &events(&folder.path().join("trace.out")),
+        "of the program"
+    ));
+}
+
+/// The process group of this test.
+fn group() -> i32 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let behind_name = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
+    let group = behind_name.split_whitespace().nth(2);
+    group.and_then(|group| group.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_trace_from_before_the_command_is_overwritten_and_what_is_no_trace_is_not() {
+    let folder = folder();
+    let mut command = program("the_program", "plain");
+    command.current_dir(&folder).env("EXECTRACE", "trace.out");
+    run(&mut command).succeeded();
+    age(&folder.path().join("trace.out"));
+    let run_again = run(&mut command).succeeded();
+    assert!(
+        run_again.said("path").ends_with("/trace.out"),
+        "{run_again:?}"
+    );
+    assert_eq!(files(&folder), ["trace.out"]);
+
+    let thesis = folder.path().join("thesis.txt");
+    std::fs::write(&thesis, "All of it.").unwrap();
+    age(&thesis);
+    let refused = run(command.env("EXECTRACE", "thesis.txt"));
+    assert_eq!(refused.status, Some(3), "{refused:?}");
+    assert!(
+        refused.said("error").contains("is not a trace"),
+        "{refused:?}"
+    );
+    assert_eq!(std::fs::read_to_string(&thesis).unwrap(), "All of it.");
+}
+
+#[test]
+fn a_forked_child_records_nothing_and_leaves_the_parents_file_alone() {
+    let folder = folder();
+    let mut command = program("the_program", "forks");
+    command.current_dir(&folder).env("EXECTRACE", "trace.out");
+    run(&mut command).succeeded();
+    assert_eq!(files(&folder), ["trace.out"]);
+    let events = events(&folder.path().join("trace.out"));
+    assert!(has_region(&events, "after the child"));
+    assert!(!has_region(&events, "of the child"));
+}
