@@ -72,8 +72,6 @@ pub(crate) struct Flusher {
     free_indices: Vec<ThreadIndex>,
     next_index: u32,
     losses: Losses,
-    /// Descriptions of threads that have ended.
-    spare_threads: Vec<&'static ThreadShared>,
     /// What was taken of the calls that no thread's sums have.
     sums_of_no_thread: [u64; CALLS],
     budgets: Budgets,
@@ -124,7 +122,6 @@ impl Flusher {
             // Index 0 is the tracer's own thread.
             next_index: 1,
             losses: Losses::default(),
-            spare_threads: Vec::new(),
             sums_of_no_thread: [0; CALLS],
             budgets: Budgets::starting_at(now.sample.ns),
             thread_times: ThreadTimes::new(id),

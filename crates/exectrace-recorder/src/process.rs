@@ -42,7 +42,9 @@ pub(crate) struct Process {
     pub(crate) new_threads: SegQueue<&'static ThreadShared>,
     /// The same, of threads whose first record must not allocate: pushing here does not.
     pub(crate) new_unguarded_threads: ArrayQueue<&'static ThreadShared>,
-    /// Descriptions that no thread has.
+    /// Descriptions of threads that have ended, for threads to come.
+    pub(crate) idle_threads: SegQueue<&'static ThreadShared>,
+    /// The same, for threads whose first record must not allocate: taking one from here does not.
     pub(crate) spare_threads: ArrayQueue<&'static ThreadShared>,
     /// What the flush thread is asked to do.
     pub(crate) commands: Mutex<Vec<Command>>,
@@ -60,7 +62,7 @@ pub(crate) struct Process {
     pub(crate) overflow: Mutex<HashMap<u64, LiveTask>>,
 }
 
-/// Descriptions of threads that are kept for those to come, some 1.2 KB each.
+/// Descriptions of threads that are kept for those whose first record must not allocate, some 1.2 KB each.
 pub(crate) const SPARE_THREADS: usize = 128;
 
 static CURRENT: AtomicPtr<Process> = AtomicPtr::new(null_mut());
@@ -96,6 +98,7 @@ fn create() -> &'static Process {
         pool: OnceLock::new(),
         new_threads: SegQueue::new(),
         new_unguarded_threads: ArrayQueue::new(SPARE_THREADS),
+        idle_threads: SegQueue::new(),
         spare_threads: ArrayQueue::new(SPARE_THREADS),
         commands: Mutex::new(Vec::new()),
         starting: Mutex::new(()),

@@ -1,8 +1,9 @@
 //! What a recording thread and the flush thread share, from the thread's first record to its end.
 //!
 //! A description is made once and used by one thread after the other. A thread takes it when it first records:
-//! from the process's spare ones, or a new one. The flush thread takes it back when the thread has ended and all
-//! its records are read.
+//! one that is idle, or a new one. The flush thread takes it back when the thread has ended and all its records are
+//! read. So there are as many as there were threads between two of its passes at the most. Those that must not
+//! allocate take one of a few that the flush thread has put aside.
 //!
 //! # Protocol
 //!
@@ -11,7 +12,7 @@
 //! 2. The flush thread has seen that when `ended` is set, which a thread's last access is; or, of a thread that
 //!    could leave no word for its end ([`ThreadShared::is_unguarded`]), when the system knows no thread of that
 //!    number.
-//! 3. Then the flush thread [resets](ThreadShared::reset) it, and gives it to the spare ones, whose queue orders
+//! 3. Then the flush thread [resets](ThreadShared::reset) it, and puts it into a queue of idle ones, which orders
 //!    this before the next thread's first access.
 
 use std::cell::Cell;
@@ -60,8 +61,8 @@ impl ThreadShared {
     /// Makes this thread known to the flush thread. May allocate.
     fn register() -> &'static Self {
         let process = process::current();
-        let spare = process.spare_threads.pop();
-        let shared = spare.unwrap_or_else(|| Box::leak(Box::default()));
+        let idle = process.idle_threads.pop();
+        let shared = idle.unwrap_or_else(|| Box::leak(Box::default()));
         shared.begin(false);
         shared.ask_for_name();
         shared.sampled.enter(shared.thread());

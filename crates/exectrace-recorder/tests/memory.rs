@@ -6,7 +6,7 @@ mod common;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use common::{Shared, count_regions, read};
+use common::{Shared, allocated_bytes, count_regions, read};
 use exectrace_recorder::{RecordingOptions, Task, region};
 
 #[test]
@@ -49,16 +49,4 @@ fn thousands_of_recordings_while_eight_threads_record_lose_nothing_and_keep_no_m
         assert!(grown_bytes < 2_000_000, "{grown_bytes}");
     });
     assert!(made.load(Ordering::Relaxed) > 0);
-}
-
-/// Bytes that are allocated; 0 where that cannot be asked.
-fn allocated_bytes() -> usize {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    {
-        // SAFETY: `mallinfo2` only reads the allocator's own counts, under its locks.
-        let counts = unsafe { libc::mallinfo2() };
-        counts.uordblks + counts.hblkhd
-    }
-    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-    0
 }

@@ -198,22 +198,20 @@ impl Flusher {
                 model.dropped(model.time_ns(), id, reader.take_unreported());
             }
             self.free_indices.push(index);
-            self.spare_threads.push(reader.give_back());
+            self.process.idle_threads.push(reader.give_back());
         }
         self.keep_spare_threads();
     }
 
     /// Sees to it that threads find descriptions which they need not allocate, if they may come to need one.
-    pub(super) fn keep_spare_threads(&mut self) {
-        let spare = &self.process.spare_threads;
-        while let Some(shared) = self.spare_threads.pop() {
+    pub(super) fn keep_spare_threads(&self) {
+        let (spare, idle) = (&self.process.spare_threads, &self.process.idle_threads);
+        let is_used = calls::is_linked() || heap::is_in_use();
+        while is_used && !spare.is_full() {
+            let shared = idle.pop().unwrap_or_else(|| Box::leak(Box::default()));
             if let Err(shared) = spare.push(shared) {
-                self.spare_threads.push(shared);
-                return;
+                idle.push(shared);
             }
-        }
-        if calls::is_linked() || heap::is_in_use() {
-            while spare.push(Box::leak(Box::default())).is_ok() {}
         }
     }
 
