@@ -10,7 +10,7 @@ use exectrace_format::{
     SideRecord, SpanRecord, StackFrame, StackId, StateChange, TaskId, ThreadId, TraceEvent,
     TraceEventKind, Validator, Version, Writer, text,
 };
-use exectrace_replay::{Location, Names};
+use exectrace_replay::{Location, Names, Observer, Slot, State, StateSpan, replay};
 use tempfile::TempDir;
 
 use support::expected::events;
@@ -451,6 +451,34 @@ fn frames_are_replaced_and_nothing_else_changes() {
     Judge::new().judge(&written, &trace);
 }
 
+/// Where the thread of the trace `calls` sleeps, as a replay knows it.
+fn place_of_sleep(trace: &[u8]) -> Vec<String> {
+    struct Sleep(Vec<String>);
+    impl Observer for Sleep {
+        type Error = std::convert::Infallible;
+
+        fn leave(
+            &mut self,
+            state: &State,
+            slot: Slot,
+            span: &StateSpan,
+        ) -> Result<(), Self::Error> {
+            let names = state.names();
+            let goroutine = state.goroutines().at(slot);
+            if goroutine.id == GoId(3) && names.has_leaf(span.stack, "nanosleep") {
+                let functions = names.locations(span.stack).map(|at| names.get(at.function));
+                self.0.extend(functions.map(str::to_owned));
+            }
+            Ok(())
+        }
+    }
+    let mut sleep = Sleep(Vec::new());
+    let mut reader = Reader::new(trace).expect("a trace");
+    let Ok(damage) = replay(&mut reader, &mut sleep);
+    assert!(damage.is_none());
+    sleep.0
+}
+
 #[test]
 fn a_cut_through_calls_in_progress_has_them_and_what_side_data_say_of_them() {
     let judge = Judge::new();
@@ -480,6 +508,11 @@ fn a_cut_through_calls_in_progress_has_them_and_what_side_data_say_of_them() {
         };
         assert_eq!(states(2), expected, "from {begin_ns}");
         assert_eq!(states(3), waits, "from {begin_ns}");
+        assert_eq!(
+            place_of_sleep(&part),
+            ["nanosleep", "app::config", "backup"],
+            "from {begin_ns}"
+        );
         let has_counts = events(&part).into_iter().any(|event| {
             matches!(
                 event.kind,

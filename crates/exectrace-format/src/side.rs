@@ -20,7 +20,7 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
-use crate::ids::{GoId, ProcId, TaskId, ThreadId};
+use crate::ids::{GoId, ProcId, StackId, TaskId, ThreadId};
 
 pub(crate) use fields::cut;
 pub use records::SideRecords;
@@ -170,6 +170,16 @@ pub enum SideRecord {
         go: GoId,
         /// The system's number of the error.
         errno: u64,
+    },
+    /// Where a call was made that has events of its own. Such a record says it of a call that lasted so long that
+    /// its begin was written before it was known.
+    CallStack {
+        /// The time of the event with which it began.
+        time_ns: u64,
+        /// Who made it.
+        go: GoId,
+        /// The stack in this generation, with the call as its leaf.
+        stack: StackId,
     },
     /// A thread waited in the driver of its runtime for sockets, timers and signals.
     DriverWait {

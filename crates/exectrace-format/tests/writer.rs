@@ -350,6 +350,11 @@ fn every_kind_of_side_data_comes_back() {
             go: GoId(2),
             errno: 4,
         },
+        SideRecord::CallStack {
+            time_ns: 11,
+            go: GoId(2),
+            stack: StackId(3),
+        },
         SideRecord::DriverWait {
             time_ns: 12,
             thread: ThreadId(1),

@@ -141,6 +141,12 @@ impl Names {
         }
     }
 
+    /// The stack that the reader knows by this id in its current generation, if an event or a record of side data
+    /// that was replayed has it.
+    pub fn known_stack(&self, id: StackId) -> Option<Stack> {
+        self.stack_of_id.get(id.0).map(Stack)
+    }
+
     fn new_stack(&mut self, tables: &Tables, id: StackId) -> Stack {
         let mut entries = Vec::new();
         for frame in tables.frames(id) {

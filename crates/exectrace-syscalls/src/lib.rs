@@ -31,8 +31,9 @@
 //! - System calls that are made without the C library, by inline assembly: those of `rustix` with its default backend.
 //! - io_uring, also that of Tokio.
 //! - What the kernel answers without a system call (vDSO: reading the clock).
-//! - Where a call was made that lasts longer than a tenth of a second: it is shown while it lasts, when its stack is
-//!   not known yet. Its async task or thread, and its innermost span, are.
+//! - For Go's tools, where a call was made that lasts longer than a tenth of a second: it is shown while it lasts, when
+//!   its stack is not known yet. Its async task or thread, and its innermost span, are. The program `exectrace` and its
+//!   exports have the stack, as a record that follows the call has it.
 //! - Which calls a thread makes after it has left one by `longjmp`, or by an exception of C++: they are counted, and
 //!   belong to nobody.
 //! - Page faults: reads of mapped files, swapped memory.

@@ -7,7 +7,9 @@ use exectrace_syscalls as _;
 
 mod support;
 
-use exectrace_format::{GoState, StateChange, TraceEvent, TraceEventKind};
+use exectrace_format::{
+    CompactEvent, CompactKind, GoState, SideRecord, StateChange, TraceEvent, TraceEventKind,
+};
 use exectrace_recorder::Settings;
 use std::time::Duration;
 use support::{Sink, runtime, turn};
@@ -95,6 +97,68 @@ fn who_waits_for_the_driver_waits_for_a_timer_or_for_a_source() {
     };
     assert_eq!(reasons(&events, "sleeper"), [timer]);
     assert_eq!(reasons(&events, "reader"), [source]);
+}
+
+/// Longer than records are held, so that the call is written before it has ended.
+const LONG: Duration = Duration::from_millis(400);
+
+/// What a task calls that should not.
+#[inline(never)]
+fn blocks() {
+    std::thread::sleep(LONG);
+    std::hint::black_box(());
+}
+
+#[test]
+fn a_call_that_is_written_while_it_lasts_has_its_async_stack_when_it_has_ended() {
+    let _turn = turn();
+    record_all_calls();
+    let runtime = runtime("blocked", 1);
+    let sink = Sink::default();
+    let recording = sink.start();
+    let task = exectrace_tokio::spawn_on(async { blocks() }, runtime.handle());
+    runtime.block_on(task).unwrap();
+    drop(runtime);
+    recording.stop().unwrap();
+    let begins: Vec<_> = read(&sink)
+        .into_iter()
+        .filter_map(|event| match &event.kind {
+            TraceEventKind::StateTransition {
+                change: StateChange::Go { go, to, .. },
+                reason,
+                ..
+            } if *to == GoState::Waiting && &**reason == "sleep" => Some((*go, event.time.0)),
+            _ => None,
+        })
+        .collect();
+    let [(sleeper, begin)] = begins[..] else {
+        panic!("not one sleep: {begins:?}");
+    };
+    let bytes = sink.bytes();
+    let mut reader = exectrace_format::Reader::new(&*bytes).expect("a header");
+    let mut event = CompactEvent::default();
+    let mut stacks = Vec::new();
+    while reader.next_into(&mut event).expect("a good trace") {
+        if let Some(SideRecord::CallStack { time_ns, go, stack }) = reader.side_record()
+            && matches!(event.kind, CompactKind::SideData(()))
+        {
+            assert_eq!((*go, *time_ns as i64), (sleeper, begin));
+            let frames = reader.tables().frames(*stack);
+            let functions = frames.map(|frame| reader.tables().text(frame.function_id).to_owned());
+            stacks.push(functions.collect::<Vec<_>>());
+        }
+    }
+    match exectrace_recorder::has_frame_pointers() {
+        true => {
+            let [stack] = &stacks[..] else {
+                panic!("not one stack: {stacks:?}");
+            };
+            assert!(stack[0].ends_with("nanosleep"), "{stack:?}");
+            let is_blocks = |function: &String| function.ends_with("::blocks");
+            assert!(stack.iter().any(is_blocks), "{stack:?}");
+        }
+        false => assert_eq!(stacks, [] as [Vec<String>; 0]),
+    }
 }
 
 #[test]

@@ -111,6 +111,34 @@ fn calls_are_summed_by_name_by_who_made_them_and_by_place() {
 }
 
 #[test]
+fn a_call_whose_place_only_side_data_have_was_made_there() {
+    let mut script = program();
+    script
+        .made_at(300, 2, "read<app::store<app::save")
+        .made_at(500, 3, "futex@unknown<app::lock<backup@thread")
+        // Nothing begins there.
+        .made_at(401, 2, "openat<app::elsewhere<app::save");
+    let options = Options {
+        syscalls: true,
+        ..Options::default()
+    };
+    let syscalls = script.analyse(&options).syscalls.expect("asked for");
+    let places: Vec<_> = syscalls
+        .by_place
+        .iter()
+        .map(|at| (&*at.name, &*at.place.as_ref().expect("a stack").function))
+        .collect();
+    let expected = [
+        ("futex", "app::lock"),
+        ("read", "app::config"),
+        ("nanosleep", "app::load"),
+        ("openat", "app::save"),
+        ("read", "app::store"),
+    ];
+    assert_eq!(places, expected);
+}
+
+#[test]
 fn a_filter_and_a_window_narrow_calls_and_counts_alike() {
     let window = syscalls(Options {
         window: Some(Window {

@@ -283,6 +283,12 @@ impl Script {
         self.record(15, &[1_000 + begin, go, errno], None)
     }
 
+    /// Side data say where the flow's call that began then was made.
+    pub(crate) fn made_at(&mut self, begin: u64, go: u64, stack: &str) -> &mut Self {
+        let stack = self.stack(stack) as u64;
+        self.record(23, &[1_000 + begin, go, stack], None)
+    }
+
     /// Calls of a flow were counted: how many, and how long they took.
     pub(crate) fn counted(
         &mut self,

@@ -1,6 +1,6 @@
 //! What becomes of records of side data: which hold for good, and which belong to a time.
 
-use exectrace_format::SideRecord;
+use exectrace_format::{SideRecord, StackId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Records that hold for good, such as names: the last of each, in the order in which they came first.
@@ -63,6 +63,7 @@ pub(super) fn time_of(record: &SideRecord) -> Option<(u64, u64)> {
         | SideRecord::LeftOut { time_ns, .. }
         | SideRecord::CallCounts { time_ns, .. }
         | SideRecord::CallFailed { time_ns, .. }
+        | SideRecord::CallStack { time_ns, .. }
         | SideRecord::Allocations { time_ns, .. }
         | SideRecord::Thinned { time_ns, .. } => Some((*time_ns, *time_ns)),
         SideRecord::DriverWait {
@@ -84,6 +85,14 @@ pub(super) fn time_of(record: &SideRecord) -> Option<(u64, u64)> {
     }
 }
 
+/// The stack in a record of side data, which has another id in each generation.
+pub(super) fn stack_of(record: &mut SideRecord) -> Option<&mut StackId> {
+    match record {
+        SideRecord::CallStack { stack, .. } => Some(stack),
+        _ => None,
+    }
+}
+
 /// Moves the times in a record of side data, as those of the events are.
 pub(super) fn shift(record: &mut SideRecord, by_ns: u64) {
     let add = |time_ns: &mut u64| *time_ns = time_ns.saturating_add(by_ns);
@@ -96,6 +105,7 @@ pub(super) fn shift(record: &mut SideRecord, by_ns: u64) {
         | SideRecord::ThreadTime { time_ns, .. }
         | SideRecord::CallCounts { time_ns, .. }
         | SideRecord::CallFailed { time_ns, .. }
+        | SideRecord::CallStack { time_ns, .. }
         | SideRecord::DriverWait { time_ns, .. }
         | SideRecord::Allocations { time_ns, .. }
         | SideRecord::ThreadUsage { time_ns, .. }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use exectrace_format::{END_OF_GENERATION, SideRecord, SyncClock, TaskId, Version, Writer};
-use exectrace_replay::{End, Input, Observer, State, UserTask, Window};
+use exectrace_replay::{End, Input, Observer, Stack, State, UserTask, Window};
 
 use super::clocks::{self, ClocksNs};
 use super::encode::Encoder;
@@ -37,8 +37,8 @@ pub(super) struct Writing<'a, W, S> {
     /// The true begins of user tasks of which a preamble in the trace that is read is still to say that they
     /// began; until something is written.
     begins_ahead: BTreeMap<TaskId, u64>,
-    /// Side data for the next generation that is written.
-    side: Vec<SideRecord>,
+    /// Side data for the next generation that is written, and the stacks in it.
+    side: Vec<(SideRecord, Stack)>,
     /// Generations written.
     generations: u64,
     /// What is added to all times, so that none is below 1.
@@ -103,7 +103,10 @@ impl<W: Write, S: Symbolizer> Observer for Writing<'_, W, S> {
             None => self.generations > 0,
         };
         if is_wanted {
-            self.side.push(record.clone());
+            let mut record = record.clone();
+            let stack = side_data::stack_of(&mut record).copied();
+            let stack = stack.and_then(|id| state.names().known_stack(id));
+            self.side.push((record, stack.unwrap_or_default()));
         }
         Ok(())
     }
@@ -180,9 +183,13 @@ impl<'a, W: Write, S: Symbolizer> Writing<'a, W, S> {
             self.write_what_holds(state);
             preamble::write(state, start, &mut self.encoder, &mut self.names);
         }
-        for mut record in self.side.drain(..) {
+        for (mut record, stack) in self.side.drain(..) {
             side_data::shift(&mut record, self.shift_ns);
-            self.encoder.writer.side_record(&record);
+            let writer = &mut self.encoder.writer;
+            if let Some(id) = side_data::stack_of(&mut record) {
+                *id = self.names.stack(stack, state.names(), writer);
+            }
+            writer.side_record(&record);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::ids::{GoId, ProcId, TaskId, ThreadId};
+use crate::ids::{GoId, ProcId, StackId, TaskId, ThreadId};
 use crate::wire::{put_uvarint, take_uvarint};
 
 use super::{
@@ -29,6 +29,7 @@ const ALLOCATIONS: u64 = 17;
 const THREAD_USAGE: u64 = 18;
 const OFF_PROCESSOR: u64 = 19;
 const THINNED: u64 = 20;
+const CALL_STACK: u64 = 23;
 
 impl SideRecord {
     /// The kinds of record: number, name, fields. `SPEC.md` is checked against it.
@@ -77,6 +78,7 @@ impl SideRecord {
             "time, thread, duration, preempted 0 or 1",
         ),
         (THINNED, "Thinned", "time, source text, records"),
+        (CALL_STACK, "CallStack", "time, go, stack"),
     ];
 
     /// The number of this record's kind.
@@ -102,6 +104,7 @@ impl SideRecord {
             Self::ThreadUsage { .. } => THREAD_USAGE,
             Self::OffProcessor { .. } => OFF_PROCESSOR,
             Self::Thinned { .. } => THINNED,
+            Self::CallStack { .. } => CALL_STACK,
             Self::Unknown { kind, .. } => *kind,
         }
     }
@@ -179,6 +182,7 @@ impl SideRecord {
                 put_all(out, &[*calls, *total_ns]);
             }
             Self::CallFailed { time_ns, go, errno } => put_all(out, &[*time_ns, go.0, *errno]),
+            Self::CallStack { time_ns, go, stack } => put_all(out, &[*time_ns, go.0, stack.0]),
             Self::DriverWait {
                 time_ns,
                 thread,
@@ -312,6 +316,11 @@ impl SideRecord {
                 time_ns: take_uvarint(input)?,
                 go: GoId(take_uvarint(input)?),
                 errno: take_uvarint(input)?,
+            },
+            CALL_STACK => Self::CallStack {
+                time_ns: take_uvarint(input)?,
+                go: GoId(take_uvarint(input)?),
+                stack: StackId(take_uvarint(input)?),
             },
             DRIVER_WAIT => Self::DriverWait {
                 time_ns: take_uvarint(input)?,

@@ -110,6 +110,10 @@ impl Model {
             if !self.begin_call(thread, call, &called, Length::Known(called.took_ns)) {
                 return self.call_of_nobody(thread, call, &called);
             }
+        } else if self.polls.waits.place(called.stack).is_some() {
+            // It was begun while it was open, when this was not known.
+            let leaf = self.leaf_of_call(thread, call, called.stack);
+            self.machine.call_was_made_at(thread, leaf);
         }
         let ended_ns = began_ns + called.took_ns;
         if let CallResult::Failed(errno) = called.result {

@@ -3,7 +3,7 @@
 //! A flow in a call stays with its thread, whatever the format calls its state: in a system call, with its thread's
 //! lane or without it, or waiting. So whatever else is to happen to it, or on its thread, ends the call first.
 
-use exectrace_format::{Event, GoStatus, SideRecord};
+use exectrace_format::{Event, GoId, GoStatus, SideRecord};
 
 use super::flow::FlowState;
 use super::names::{Leaf, NameId};
@@ -136,15 +136,30 @@ impl Machine {
 
     /// The call that the thread is in has failed.
     pub(super) fn call_failed(&mut self, index: ThreadIndex, errno: u64) {
-        let go = self.current(index).map(|flow| flow.go);
-        let time_ns = self.thread(index).and_then(|thread| thread.call);
-        if let (Some(go), Some(call)) = (go, time_ns) {
+        if let Some((go, call)) = self.who_calls(index) {
             self.emitter.side(&SideRecord::CallFailed {
                 time_ns: call.began_ns,
                 go,
                 errno,
             });
         }
+    }
+
+    /// Where the call that the thread is in was made, which its begin did not say.
+    pub(super) fn call_was_made_at(&mut self, index: ThreadIndex, leaf: Leaf) {
+        if let Some((go, call)) = self.who_calls(index) {
+            let stack = self.stack(index, leaf);
+            self.emitter.side(&SideRecord::CallStack {
+                time_ns: call.began_ns,
+                go,
+                stack,
+            });
+        }
+    }
+
+    /// The flow that is in a call on the thread, and the call.
+    fn who_calls(&self, index: ThreadIndex) -> Option<(GoId, InCall)> {
+        Some((self.current(index)?.go, self.thread(index)?.call?))
     }
 
     /// Writes the states of a thread's lane and of its flow, which is in a call, if this generation does not have

@@ -245,9 +245,10 @@ impl Model {
     /// Inlined, so that it is a plain call of the handler where the kind is known.
     #[inline(always)]
     pub(crate) fn handle(&mut self, thread: ThreadIndex, input: Input<'_>) {
+        // What a thread records at the end of a call, before the call itself.
         let is_of_calls = matches!(
             input,
-            Input::Call(_) | Input::CallSum { .. } | Input::HeapSum(_)
+            Input::Call(_) | Input::CallSum { .. } | Input::HeapSum(_) | Input::StackIs { .. }
         );
         if !is_of_calls && self.machine.call_of(thread).is_some() {
             // A signal handler's: what it interrupted is over for the trace, as the format has no calls in calls.

@@ -177,6 +177,11 @@ impl Replay {
         goroutine.thread = thread;
         goroutine.in_format = change.to;
         goroutine.thread_in_format = thread;
+        if (change.to == GoState::Syscall || change.waits_in_call)
+            && let Some(stack) = state.calls_ahead.remove(&(goroutine.id, now))
+        {
+            goroutine.is_called_at(stack);
+        }
         match change.to {
             GoState::Running => {
                 goroutine.started.get_or_insert(now);

@@ -9,7 +9,7 @@ use std::io::Read;
 use exectrace_format::conventions::TRACER_NAME;
 use exectrace_format::{
     CompactEvent, CompactKind, ProcId, ProcState, ReadError, Reader, SideRecord, StateChange,
-    ThreadId,
+    Tables, ThreadId,
 };
 
 use crate::observer::{Input, Log, Observer};
@@ -134,6 +134,7 @@ impl Replay {
             } => self.proc((proc, from, to), observer),
             CompactKind::Sync { clock, .. } => {
                 state.names.begin_generation();
+                state.calls_ahead.clear();
                 state.generation_begin = state.now;
                 observer.sync(state, clock.as_ref())
             }
@@ -168,7 +169,7 @@ impl Replay {
                 observer.log(state, &log)
             }
             CompactKind::SideData(()) => match input.side {
-                Some(record) => self.side(record, observer),
+                Some(record) => self.side(record, tables, observer),
                 None => Ok(()),
             },
             CompactKind::RangeBegin { .. }
@@ -214,7 +215,12 @@ impl Replay {
         observer.proc(state, &change)
     }
 
-    fn side<O: Observer>(&mut self, record: &SideRecord, observer: &mut O) -> Result<(), O::Error> {
+    fn side<O: Observer>(
+        &mut self,
+        record: &SideRecord,
+        tables: &Tables,
+        observer: &mut O,
+    ) -> Result<(), O::Error> {
         let state = &mut self.state;
         match record {
             SideRecord::ThreadName { thread, name } => {
@@ -230,6 +236,11 @@ impl Replay {
                 state.procs.entry(*proc).name = name;
             }
             SideRecord::GeneratedBy { .. } => state.is_described = true,
+            SideRecord::CallStack { time_ns, go, stack } => {
+                let begin = i64::try_from(*time_ns).unwrap_or(i64::MAX);
+                let stack = state.names.stack(tables, *stack);
+                state.call_was_made_at(*go, begin, stack);
+            }
             SideRecord::BeganBefore { task, time_ns } => {
                 let begin = i64::try_from(*time_ns).unwrap_or(i64::MAX).min(state.now);
                 match state.user_tasks.get_mut(task) {

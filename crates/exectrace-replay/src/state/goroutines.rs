@@ -151,6 +151,11 @@ impl Goroutine {
         }
     }
 
+    /// The call that it is in was made here.
+    pub(crate) fn is_called_at(&mut self, stack: Stack) {
+        (self.stack, self.own_stack) = (stack, stack);
+    }
+
     /// Whether it lived before the trace.
     #[inline]
     pub fn is_older_than_trace(&self) -> bool {

@@ -73,6 +73,9 @@ pub struct State {
     pub(crate) metrics: Vec<(Metric, u64)>,
     /// The true begins of user tasks that began before the trace, reported before the tasks themselves.
     pub(crate) began_before: FxHashMap<TaskId, i64>,
+    /// Where calls are made that begin in this generation, by who makes them and when: what the events of their
+    /// begins do not say.
+    pub(crate) calls_ahead: FxHashMap<(GoId, i64), Stack>,
     /// The recorder's own proc.
     pub(crate) recorder: Option<ProcId>,
     /// The trace says who wrote it, or what its procs are called. Go's traces do not.
@@ -100,6 +103,7 @@ impl State {
             ranges: FxHashMap::default(),
             metrics: Vec::new(),
             began_before: FxHashMap::default(),
+            calls_ahead: FxHashMap::default(),
             recorder: None,
             is_described: false,
             has_begun: false,
@@ -231,6 +235,17 @@ impl State {
     /// The last value of each quantity that the trace has reported.
     pub fn metrics(&self) -> &[(Metric, u64)] {
         &self.metrics
+    }
+
+    /// Where a call is made that began before this generation, or begins in it.
+    pub(crate) fn call_was_made_at(&mut self, go: GoId, begin: i64, stack: Stack) {
+        if begin >= self.generation_begin {
+            self.calls_ahead.insert((go, begin), stack);
+        } else if let Some(slot) = self.goroutines.find(go)
+            && self.goroutines.at(slot).is_in_call()
+        {
+            self.goroutines.at_mut(slot).is_called_at(stack);
+        }
     }
 
     pub(crate) fn set_metric(&mut self, metric: Metric, value: u64) {
