@@ -46,7 +46,6 @@ use crate::sink::RecordingSink;
 use crate::stacks;
 use crate::switches::Switches;
 use crate::system::System;
-use crate::thread::ThreadShared;
 use crate::thread_reader::ThreadReader;
 
 use active::{Active, Totals};

@@ -2,11 +2,13 @@
 //!
 //! A program of its own with one test: what the heap holds is counted for the whole process.
 
+mod allocated;
 mod common;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use common::{Shared, allocated_bytes, count_regions, read};
+use allocated::allocated_bytes;
+use common::{Shared, count_regions, read};
 use exectrace_recorder::{RecordingOptions, Task, region};
 
 #[test]

@@ -110,15 +110,3 @@ pub(crate) fn capability<'a>(
     let said = pairs.flatten().filter(move |(key, _)| key == wanted);
     said.map(|(_, value)| value.to_string())
 }
-
-/// Bytes that are allocated; 0 where that cannot be asked.
-pub fn allocated_bytes() -> usize {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    {
-        // SAFETY: `mallinfo2` only reads the allocator's own counts, under its locks.
-        let counts = unsafe { libc::mallinfo2() };
-        counts.uordblks + counts.hblkhd
-    }
-    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-    0
-}
