@@ -194,7 +194,8 @@
 //! - A recording contains what the whole process does while it runs, including other tests of the same binary, though
 //!   those with `#[exectrace::test]` are told apart. A test that reads its trace needs a process of its own
 //!   (`cargo nextest`), or a lock that all tests of the binary take.
-//! - It sends nothing anywhere. A recording goes to a file, or to a [`Write`](std::io::Write).
+//! - It sends nothing anywhere by itself. A recording goes to a file, to a [`Write`](std::io::Write), or to a client
+//!   that asks for it (feature `http`).
 //!
 //! # Features
 //!
@@ -214,6 +215,9 @@
 //!   program: which call, how long, and whether it failed. There is nothing to call. For programs, not for shared
 //!   libraries; the crate `exectrace-syscalls` lists the functions, and says what is not seen.
 //! - `zstd`: `Rotation::zstd` compresses the files of a rotating recording.
+//! - `http`: the module `http`, a `tower::Service` with the paths of Go's `net/http/pprof`: a request starts a recording
+//!   and gets the trace as its answer, sees the status, and changes the filter.
+//! - `http-server`: `http::serve`, a small server for it on a thread of its own.
 //! - `alloc`: `Allocator`, a global allocator that counts what each async task and user task allocates, and how
 //!   many bytes are alive.
 
@@ -222,6 +226,8 @@
 #[cfg(feature = "macros")]
 mod attributes;
 pub mod env;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "tracing")]
 mod init;
 

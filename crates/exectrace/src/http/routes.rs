@@ -1,0 +1,176 @@
+//! Which request asks for what.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use ::http::header::{HOST, ORIGIN};
+use ::http::request::Parts;
+use ::http::{HeaderValue, Method, Request, Response};
+use bytes::{Buf, Bytes};
+
+use super::answer::{Refused, of_type};
+use super::body::Body;
+use super::service::Shared;
+use super::{control, status, trace};
+
+/// What the page of paths is.
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const INDEX: &str = include_str!("index.html");
+
+/// A body that is larger is no filter.
+const MAX_BODY_BYTES: usize = 64 << 10;
+
+/// What a path stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route {
+    Index,
+    Trace,
+    Status,
+    Snapshot,
+    Filter,
+    Start,
+    Stop,
+}
+
+impl Route {
+    /// By the end of the path: what comes before is where the service stands.
+    fn of(path: &str) -> Option<Self> {
+        let mut parts = path.rsplit('/');
+        let (last, before) = (parts.next()?, parts.next()?);
+        Some(match (before, last) {
+            ("pprof", "") | (_, "pprof") => Self::Index,
+            ("pprof", "trace") => Self::Trace,
+            ("exectrace", "status") => Self::Status,
+            ("exectrace", "snapshot") => Self::Snapshot,
+            ("exectrace", "filter") => Self::Filter,
+            ("exectrace", "start") => Self::Start,
+            ("exectrace", "stop") => Self::Stop,
+            _ => return None,
+        })
+    }
+
+    /// The methods that it has.
+    fn methods(self) -> &'static str {
+        match self {
+            Self::Index | Self::Trace | Self::Status | Self::Snapshot => "GET, HEAD",
+            Self::Filter => "GET, HEAD, POST",
+            Self::Start | Self::Stop => "POST",
+        }
+    }
+}
+
+/// Answers a request.
+pub(super) async fn answer<B>(shared: Arc<Shared>, request: Request<B>) -> Response<Body>
+where
+    B: http_body::Body,
+{
+    let (parts, body) = request.into_parts();
+    let is_head = parts.method == Method::HEAD;
+    let mut answer = match find(&shared, &parts, body).await {
+        Ok(answer) => answer,
+        Err(refused) => refused.answer(),
+    };
+    if is_head {
+        *answer.body_mut() = Body::from(Bytes::new());
+    }
+    answer
+}
+
+async fn find<B>(shared: &Arc<Shared>, parts: &Parts, body: B) -> Result<Response<Body>, Refused>
+where
+    B: http_body::Body,
+{
+    let route = Route::of(parts.uri.path()).ok_or(Refused::NoSuchPath)?;
+    let method = &parts.method;
+    if !route.methods().split(", ").any(|known| method == known) {
+        return Err(Refused::Method(route.methods()));
+    }
+    let changes = method == Method::POST;
+    if changes && is_of_other_origin(parts) {
+        return Err(Refused::OtherOrigin);
+    }
+    let query = parts.uri.query();
+    match route {
+        Route::Index => Ok(of_type(HTML, Bytes::from_static(INDEX.as_bytes()))),
+        Route::Trace => trace::answer(shared, query, method == Method::HEAD).await,
+        Route::Status => status::answer(shared, query, &parts.headers),
+        Route::Snapshot => Err(Refused::NotThere(
+            "there is no flight recorder yet; /debug/pprof/trace records from now on",
+        )),
+        Route::Filter => {
+            let body = match changes {
+                true => Some(read(body).await?),
+                false => None,
+            };
+            control::filter(shared, query, body).await
+        }
+        Route::Start => control::start(shared, query).await,
+        Route::Stop => control::stop(shared, query).await,
+    }
+}
+
+/// Whether a browser asks for a page that is not from here. Others than browsers do not say where they come from.
+fn is_of_other_origin(parts: &Parts) -> bool {
+    let Some(origin) = parts.headers.get(ORIGIN) else {
+        return false;
+    };
+    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.or(parts.uri.authority().map(|authority| authority.as_str()));
+    let origin = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.split_once("://"));
+    match (origin, host) {
+        (Some((_, origin)), Some(host)) => !origin.eq_ignore_ascii_case(host),
+        _ => true,
+    }
+}
+
+/// Reads a body that may not be long.
+async fn read<B: http_body::Body>(body: B) -> Result<Vec<u8>, Refused> {
+    let mut body = pin!(body);
+    let mut bytes = Vec::new();
+    while let Some(frame) = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await
+    {
+        let cut_off = |_| Refused::Bad("the body was cut off".to_owned());
+        // Trailers are of no interest.
+        let Ok(mut data) = frame.map_err(cut_off)?.into_data() else {
+            continue;
+        };
+        if data.remaining() > MAX_BODY_BYTES - bytes.len() {
+            return Err(Refused::TooLarge);
+        }
+        while data.has_remaining() {
+            let chunk = data.chunk();
+            bytes.extend_from_slice(chunk);
+            let read = chunk.len();
+            data.advance(read);
+        }
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_known_by_its_end() {
+        for (path, route) in [
+            ("/debug/pprof/trace", Some(Route::Trace)),
+            ("/pprof/trace", Some(Route::Trace)),
+            ("/admin/debug/exectrace/status", Some(Route::Status)),
+            ("/debug/pprof/", Some(Route::Index)),
+            ("/debug/pprof", Some(Route::Index)),
+            ("/debug/exectrace/start", Some(Route::Start)),
+            ("/debug/pprof/profile", None),
+            ("/debug/exectrace/start/", None),
+            ("/trace", None),
+            ("/", None),
+            ("*", None),
+            ("", None),
+        ] {
+            assert_eq!(Route::of(path), route, "{path}");
+        }
+    }
+}

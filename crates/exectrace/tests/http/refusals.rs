@@ -1,0 +1,101 @@
+//! Requests that are refused, each with a reason.
+
+use exectrace::http::{Builder, serve, serve_with};
+
+use crate::client::{ask, send, turn};
+
+#[test]
+fn what_is_wrong_with_a_request_is_in_its_answer() {
+    let _turn = turn();
+    let server = serve("127.0.0.1:0").unwrap();
+    for (request, status, reason) in [
+        (
+            "GET /debug/pprof/trace?seconds=0",
+            400,
+            "number of seconds above 0",
+        ),
+        ("GET /debug/pprof/trace?seconds=1h", 400, "\"1h\""),
+        (
+            "GET /debug/pprof/trace?seconds=601",
+            400,
+            "601 is more than the 600",
+        ),
+        (
+            "GET /debug/pprof/trace?second=1",
+            400,
+            "unknown parameter \"second\"; this path takes: seconds",
+        ),
+        ("HEAD /debug/pprof/trace?seconds=x", 400, ""),
+        ("POST /debug/pprof/trace", 405, "this path takes GET, HEAD"),
+        ("GET /debug/exectrace/start", 405, "this path takes POST"),
+        (
+            "DELETE /debug/exectrace/filter",
+            405,
+            "this path takes GET, HEAD, POST",
+        ),
+        ("GET /debug/pprof/heap", 404, "/debug/pprof/ lists"),
+        ("GET /", 404, ""),
+        (
+            "GET /debug/exectrace/status?format=xml",
+            400,
+            "neither json nor text",
+        ),
+        ("GET /debug/exectrace/snapshot", 501, "no flight recorder"),
+        ("POST /debug/exectrace/start", 501, "Builder::directory"),
+        (
+            "POST /debug/exectrace/filter?filter=info",
+            501,
+            "Builder::handle",
+        ),
+        ("POST /debug/exectrace/stop", 409, "not recording"),
+        (
+            "POST /debug/exectrace/stop?now",
+            400,
+            "this path takes none",
+        ),
+    ] {
+        let answer = ask(server.address(), request);
+        assert_eq!(answer.status, status, "{request}");
+        let allow = answer.header("allow").map(str::to_owned);
+        let text = answer.text();
+        assert!(text.contains(reason), "{request}: {text}");
+        assert_eq!(allow.is_some(), status == 405, "{request}");
+    }
+    assert!(exectrace::status().recordings.is_empty());
+}
+
+#[test]
+fn a_page_of_another_origin_can_change_nothing() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let service = Builder::new().directory(folder.path()).service();
+    let server = serve_with("127.0.0.1:0", service).unwrap();
+    let start = |headers: &str| {
+        let request = "POST /debug/exectrace/start";
+        send(server.address(), request, headers, "").status
+    };
+    assert_eq!(
+        start("Host: here:1\r\nOrigin: https://elsewhere.example\r\n"),
+        403
+    );
+    assert_eq!(start("Origin: null\r\nHost: here:1\r\n"), 403);
+    assert!(exectrace::status().recordings.is_empty());
+    assert_eq!(start("Host: here:1\r\nOrigin: http://here:1\r\n"), 200);
+}
+
+#[test]
+fn a_head_is_that_of_the_answer_and_records_nothing() {
+    let _turn = turn();
+    let server = serve("127.0.0.1:0").unwrap();
+    for (path, content_type) in [
+        ("/debug/pprof/", "text/html; charset=utf-8"),
+        ("/debug/pprof/trace?seconds=600", "application/octet-stream"),
+        ("/debug/exectrace/status", "text/plain; charset=utf-8"),
+    ] {
+        let answer = ask(server.address(), &format!("HEAD {path}"));
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("content-type"), Some(content_type));
+        assert_eq!(answer.bytes(), b"");
+        assert!(exectrace::status().recordings.is_empty());
+    }
+}

@@ -1,0 +1,133 @@
+//! Traces that are streamed to clients.
+
+use std::sync::Barrier;
+use std::thread;
+
+use exectrace::http::{Builder, serve, serve_with};
+use exectrace::region;
+
+use crate::client::{ask, count_regions, read, recorded, status_when, turn};
+
+#[test]
+fn a_trace_has_what_the_program_did_while_it_was_streamed() {
+    let _turn = turn();
+    let server = serve("127.0.0.1:0").unwrap();
+    drop(region("before"));
+    let answer = ask(server.address(), "GET /debug/pprof/trace?seconds=0.05");
+    drop(region("during"));
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/octet-stream")
+    );
+    let file = Some("attachment; filename=\"trace\"");
+    assert_eq!(answer.header("content-disposition"), file);
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    let bytes = answer.bytes();
+    let events = read(&bytes);
+    assert_eq!(count_regions(&events, "before"), 0);
+    assert_eq!(count_regions(&events, "during"), 1);
+    exectrace_referee::assert_bytes_accepted(&bytes);
+    status_when(|status| status.recordings.is_empty());
+}
+
+#[test]
+fn twenty_clients_at_once_have_a_recording_each_and_one_more_is_asked_to_wait() {
+    const CLIENTS: usize = 20;
+    let _turn = turn();
+    let service = Builder::new().max_traces(CLIENTS).service();
+    let server = serve_with("127.0.0.1:0", service).unwrap();
+    let address = server.address();
+    let all_have_begun = Barrier::new(CLIENTS + 1);
+    let traces: Vec<_> = thread::scope(|scope| {
+        let client = || {
+            let mut answer = ask(address, "GET /debug/pprof/trace?seconds=1");
+            assert_eq!(answer.status, 200);
+            let mut bytes = answer.some_bytes();
+            all_have_begun.wait();
+            all_have_begun.wait();
+            bytes.extend(answer.bytes());
+            bytes
+        };
+        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(client)).collect();
+        all_have_begun.wait();
+        drop(region("for all"));
+        let refused = ask(address, "GET /debug/pprof/trace");
+        let (status, retry) = (
+            refused.status,
+            refused.header("retry-after").map(str::to_owned),
+        );
+        all_have_begun.wait();
+        // On a machine where twenty clients take more than a second to begin, the first has ended by now.
+        if status != 200 {
+            assert_eq!((status, retry.as_deref()), (503, Some("1")));
+        }
+        clients
+            .into_iter()
+            .map(|client| client.join().unwrap())
+            .collect()
+    });
+    for bytes in &traces {
+        read(bytes);
+    }
+    exectrace_referee::assert_bytes_accepted(&traces[0]);
+    exectrace_referee::assert_bytes_accepted(&traces[CLIENTS - 1]);
+    let status = status_when(|status| status.recordings.is_empty());
+    assert_eq!(status.since_last_pass, None);
+}
+
+#[test]
+fn a_client_that_leaves_stops_its_recording() {
+    let _turn = turn();
+    let server = serve("127.0.0.1:0").unwrap();
+    let mut answer = ask(server.address(), "GET /debug/pprof/trace?seconds=600");
+    let begin = answer.some_bytes();
+    assert!(begin.starts_with(b"go 1.25 trace\0\0\0"));
+    status_when(|status| status.recordings.len() == 1);
+    drop(answer);
+    status_when(|status| status.recordings.is_empty());
+    assert!(!exectrace::is_enabled());
+    // Its place is free again.
+    let text = ask(server.address(), "GET /debug/exectrace/status").text();
+    assert!(text.contains("traces streamed: 0 of 32"), "{text}");
+}
+
+#[test]
+fn a_server_that_is_dropped_stops_the_recordings_of_its_clients() {
+    let _turn = turn();
+    let server = serve("127.0.0.1:0").unwrap();
+    let mut answer = ask(server.address(), "GET /debug/pprof/trace?seconds=600");
+    answer.some_bytes();
+    drop(server);
+    status_when(|status| status.recordings.is_empty());
+    answer.bytes_until_it_breaks_off();
+}
+
+#[test]
+fn a_client_that_does_not_read_gets_a_valid_trace_that_says_where_it_ends() {
+    let _turn = turn();
+    let service = Builder::new().buffer_bytes(4 << 20).service();
+    let server = serve_with("127.0.0.1:0", service).unwrap();
+    let mut answer = ask(server.address(), "GET /debug/pprof/trace?seconds=600");
+    let mut bytes = answer.some_bytes();
+    // The system's buffers of the connection have room for some megabytes.
+    while exectrace::status()
+        .recordings
+        .iter()
+        .all(|recording| recording.error.is_none())
+    {
+        for _ in 0..1_000 {
+            drop(region("much"));
+        }
+    }
+    bytes.extend(answer.bytes());
+    let events = read(&bytes);
+    assert!(count_regions(&events, "much") > 0);
+    let recorded = recorded(&events).unwrap();
+    assert!(
+        recorded.starts_with("until its reader was too slow"),
+        "{recorded}"
+    );
+    exectrace_referee::assert_bytes_accepted(&bytes);
+    status_when(|status| status.recordings.is_empty());
+}
