@@ -95,6 +95,20 @@ fn what_the_recorder_left_out_is_a_finding_with_its_cause() {
     recorded("idle: nothing has happened", "nothing_recorded", message);
     let message = "The trace is incomplete: it was recorded until its reader was too slow";
     recorded("until its reader was too slow", "incomplete", message);
+    let without_a_word = |filter: &'static str| {
+        let pairs = vec![
+            ("version".into(), "exectrace 0.1.0".into()),
+            ("tracing.filter".into(), filter.into()),
+        ];
+        findings_of(SideRecord::Capabilities { pairs })
+    };
+    let nothing = |cause: &str| {
+        let message = format!("Nothing was recorded: {cause}");
+        [("nothing_recorded", 1, message)]
+    };
+    assert_eq!(without_a_word("off"), nothing("the filter is off"));
+    let idle = "what records was set up, and nothing happened before the trace ended";
+    assert_eq!(without_a_word("info"), nothing(idle));
 }
 
 #[test]
