@@ -54,6 +54,8 @@ struct Current {
     bytes: u64,
     /// What it began with.
     preamble_bytes: u64,
+    /// Whether it had no name any more at the last look.
+    is_removed: bool,
 }
 
 impl RotatingFiles {
@@ -126,6 +128,7 @@ impl RotatingFiles {
             begin,
             bytes: preamble.len() as u64,
             preamble_bytes: preamble.len() as u64,
+            is_removed: false,
         })
     }
 
@@ -144,14 +147,12 @@ impl RotatingFiles {
     /// Whether the present file is to be sealed and another to be begun.
     pub(crate) fn is_due(&mut self, now_ns: u64) -> bool {
         self.now_ns = now_ns;
-        let Some(current) = &self.current else {
+        let Some(current) = &mut self.current else {
             return now_ns >= self.look_ns;
         };
         if now_ns >= self.look_ns {
             self.look_ns = now_ns.saturating_add(LOOK_NS);
-            if is_removed(current.file.file()) {
-                return true;
-            }
+            current.is_removed = is_removed(current.file.file());
         }
         // What a file begins with must not be most of what is written.
         let is_full =
@@ -159,7 +160,7 @@ impl RotatingFiles {
         let age_ns = now_ns.saturating_sub(current.begin.ns);
         let is_old = |age: Duration| u128::from(age_ns) >= age.as_nanos();
         let has_more = current.bytes > current.preamble_bytes;
-        is_full || has_more && self.file_age.is_some_and(is_old)
+        current.is_removed || is_full || has_more && self.file_age.is_some_and(is_old)
     }
 
     /// Whether there is a file to write to.
