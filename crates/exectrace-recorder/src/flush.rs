@@ -280,7 +280,9 @@ impl Flusher {
         }
         let was_heap_known = heap::is_in_use();
         let begin_ns = self.next_ns();
+        self.generation.renew(begin_ns, self.now);
         let preamble = self.preamble(output.version, begin_ns, None);
+        self.begin_generation(begin_ns);
         output.begin(&preamble.bytes, preamble.begin);
         if let Some(error) = output.error() {
             let error = error.clone();
@@ -334,7 +336,7 @@ impl Flusher {
         if self.recordings[position].lacks_file() {
             // For what is missing to be said, if it can be now.
             let begin_ns = self.next_ns();
-            self.begin_next_file(position, begin_ns);
+            self.begin_next_files(begin_ns, |active| active.id == id);
         }
         let active = self.recordings.remove(position);
         let report = active.finish(|| self.why_nothing());

@@ -157,17 +157,24 @@ impl Flusher {
         self.retire();
     }
 
-    /// Writes what is pending if that is enough for a group or completes the generation. All records
-    /// up to `watermark` ticks were applied.
+    /// Writes what is pending if that is enough for a group or completes the generation, and then begins the next one.
+    /// All records up to `watermark` ticks were applied.
     fn write_complete_group(&mut self, watermark: u64) {
         let pending = self.model.as_mut().map_or(0, Model::pending_events);
         let watermark_ns = self.conversion.to_ns(watermark);
         let is_due = self.is_rotation_due();
         if pending >= GROUP_EVENTS || self.generation.is_over(watermark_ns) || is_due {
             self.write_group();
-            let begin_ns = self.renew_generation(watermark_ns);
+            let begin_ns = self
+                .model
+                .as_ref()
+                .map_or(0, Model::time_ns)
+                .max(watermark_ns);
             if is_due {
                 self.rotate(begin_ns);
+            } else if self.generation.is_over(watermark_ns) {
+                self.generation.renew(begin_ns, self.now);
+                self.begin_generation(begin_ns);
             }
         }
     }
@@ -307,20 +314,6 @@ impl Flusher {
             active.write(&self.generation, &self.group, counts.events);
             active.reach(totals);
         }
-    }
-
-    /// Begins a generation if the present one is old or large enough. All records up to `watermark_ns` were
-    /// applied and written. Returns when one can begin.
-    fn renew_generation(&mut self, watermark_ns: u64) -> u64 {
-        let Some(model) = &mut self.model else {
-            return watermark_ns;
-        };
-        let begin_ns = watermark_ns.max(model.time_ns());
-        if self.generation.is_over(watermark_ns) {
-            self.generation.renew(begin_ns, self.now);
-            model.begin_generation(self.generation.number(), begin_ns);
-        }
-        begin_ns
     }
 }
 

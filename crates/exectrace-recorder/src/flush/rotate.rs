@@ -4,6 +4,7 @@ use exectrace_format::conventions::{HEAP, THREADS_CPU};
 use exectrace_format::{Version, Writer};
 
 use super::Flusher;
+use super::active::Active;
 use crate::capabilities;
 use crate::heap;
 use crate::model::Missing;
@@ -22,15 +23,14 @@ pub(super) struct Preamble {
 }
 
 impl Flusher {
-    /// Begins a generation for all recordings at `begin_ns`, and makes what a file begins with there. All that was
-    /// before is applied and written.
+    /// What a file begins with that begins with the present generation, at `begin_ns`. All that was before is applied
+    /// and written, and the model has not begun the generation, in which it may have events at once.
     pub(super) fn preamble(
-        &mut self,
+        &self,
         version: Version,
         begin_ns: u64,
         missing: Option<&Missing>,
     ) -> Preamble {
-        self.generation.renew(begin_ns, self.now);
         let number = self.generation.number();
         let about = self.about();
         let mut preamble = Preamble {
@@ -42,12 +42,11 @@ impl Flusher {
                 wall: self.now.wall_at(begin_ns),
             },
         };
-        let Some(model) = &mut self.model else {
+        let Some(model) = &self.model else {
             return preamble;
         };
         let mut group = Vec::new();
         let (events, first_ns) = model.preamble(number - 1, begin_ns, &about, missing, &mut group);
-        model.begin_generation(number, begin_ns);
         preamble.events = events;
         self.generation
             .sync_batch_of_preamble(version, first_ns, &mut preamble.bytes);
@@ -81,23 +80,36 @@ impl Flusher {
         due.fold(false, |any, is_due| any | is_due)
     }
 
-    /// Begins the next file of each recording for which that is due, at the generation that begins at `begin_ns`.
+    /// Begins a generation at `begin_ns`, and with it the next file of each recording for which that is due.
     pub(super) fn rotate(&mut self, begin_ns: u64) {
         let now_ns = self.now.sample.ns;
-        for place in 0..self.recordings.len() {
-            if self.recordings[place].is_due(now_ns) {
-                self.begin_next_file(place, begin_ns);
-            }
-        }
+        self.begin_next_files(begin_ns, |active| active.is_due(now_ns));
     }
 
-    /// Ends the file of a recording, if it has one, and begins the next.
-    pub(super) fn begin_next_file(&mut self, place: usize, begin_ns: u64) {
+    /// Begins a generation at `begin_ns`. Each recording that is to ends its file, if it has one, and begins the next.
+    pub(super) fn begin_next_files(
+        &mut self,
+        begin_ns: u64,
+        mut is_to: impl FnMut(&mut Active) -> bool,
+    ) {
+        self.generation.renew(begin_ns, self.now);
         let totals = self.totals();
-        let active = &mut self.recordings[place];
-        active.seal();
-        let (version, missing) = (active.version(), active.missing(totals));
-        let preamble = self.preamble(version, begin_ns, missing.as_ref());
-        self.recordings[place].begin_file(&preamble, totals);
+        for place in 0..self.recordings.len() {
+            let active = &mut self.recordings[place];
+            if is_to(active) {
+                active.seal();
+                let (version, missing) = (active.version(), active.missing(totals));
+                let preamble = self.preamble(version, begin_ns, missing.as_ref());
+                self.recordings[place].begin_file(&preamble, totals);
+            }
+        }
+        self.begin_generation(begin_ns);
+    }
+
+    /// Has the model begin the present generation, once: what is pending in it would be dropped the second time.
+    pub(super) fn begin_generation(&mut self, begin_ns: u64) {
+        if let Some(model) = &mut self.model {
+            model.begin_generation(self.generation.number(), begin_ns);
+        }
     }
 }

@@ -4,14 +4,16 @@
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use exectrace_format::{Reader, TraceEvent, TraceEventKind, Version};
+use exectrace_format::{Reader, SideRecord, TraceEvent, TraceEventKind, Version};
 use proptest::prelude::*;
 
 use super::*;
 use crate::pool::Pool;
-use crate::{Task, log, region};
+use crate::recording::RotatingFiles;
+use crate::sink::Sink;
+use crate::{Rotation, Task, log, region};
 
 #[derive(Clone, Debug)]
 enum Action {
@@ -67,6 +69,7 @@ impl Write for Bytes {
 
 /// The flush thread's state, driven by hand.
 struct Driven {
+    _turn: MutexGuard<'static, ()>,
     flusher: Flusher,
     /// How much further than the real clocks those of the flush thread are.
     idle_ns: Arc<AtomicU64>,
@@ -76,8 +79,10 @@ struct Driven {
 }
 
 impl Driven {
-    /// There must be one only: there is one tracer in a process.
+    /// Waits for its turn: there is one tracer in a process.
     fn new() -> Self {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = lock(&TURN);
         crate::clock::decide();
         let process = crate::process::current();
         process
@@ -88,6 +93,7 @@ impl Driven {
         let clock =
             move || Moment::now().later_by(Duration::from_nanos(idle.load(Ordering::Relaxed)));
         Self {
+            _turn: turn,
             flusher: Flusher::with_clock(process, ThreadId(999_999), Box::new(clock)),
             idle_ns,
             running: Vec::new(),
@@ -213,6 +219,47 @@ fn any_interleaving_of_recordings_leaves_valid_files_that_hold_what_their_report
         Ok(())
     });
     result.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn what_losses_left_open_is_ended_in_all_files_also_where_some_begin_then() {
+    let mut driven = Driven::new();
+    let folder = tempfile::tempdir().unwrap();
+    driven.start(Version::Go125);
+    for name in ["a", "b"] {
+        let rotation = Rotation::new(folder.path().join(name)).max_file_bytes(1);
+        let files = RotatingFiles::start(rotation, Duration::from_secs(1)).unwrap();
+        let output = RecordingSink::new(Sink::Rotating(Box::new(files)), Version::Go125, None);
+        let id = driven.flusher.start(output).expect("a start");
+        driven.running.push((id, Bytes::default()));
+    }
+    // Whether its end was lost is not known.
+    driven.act(&Action::TaskBegin);
+    driven.act(&Action::Flush);
+    for _ in 0..200_000 {
+        drop(region("too many"));
+    }
+    for _ in 0..12 {
+        driven.act(&Action::Idle(1_100));
+        driven.act(&Action::Flush);
+        driven.act(&Action::Region);
+    }
+    let reports = driven.finish();
+    let (report, bytes) = &reports[0];
+    let events = read(bytes);
+    exectrace_referee::assert_bytes_accepted(bytes);
+    assert!(report.records_dropped > 0, "{report}");
+    assert!(report.inferred > 0, "{report}");
+    let concluded = events.iter().filter(|event| {
+        matches!(
+            event.kind,
+            TraceEventKind::SideData(SideRecord::Inferred { .. })
+        )
+    });
+    assert_eq!(concluded.count() as u64, report.inferred);
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        exectrace_referee::assert_accepted(entry.unwrap().path());
+    }
 }
 
 /// The events of a file that the writer counts.
