@@ -113,7 +113,7 @@
 //! }
 //! ```
 //!
-//! `EXECTRACE=trace.out ./program` then records it. The module [`env`] has all variables. The arguments of the
+//! `EXECTRACE=trace.out ./program` then records it. The module [`env`](mod@env) has all variables. The arguments of the
 //! attribute are those of `#[tokio::main]`, and what is wrong with them is an error at their place:
 //!
 #![cfg_attr(feature = "macros", doc = "```compile_fail")]
@@ -192,7 +192,7 @@
 //!   poll or a thread, and the only stacks that it takes are those of waiting async tasks (feature `tokio`, with frame
 //!   pointers).
 //! - A recording contains what the whole process does while it runs, including other tests of the same binary, though
-//!   those with `#[exectrace::test]` are told apart. A test that reads its trace needs a process of its own
+//!   those with `#[exectrace::test]` have user tasks of their own. A test that reads its trace needs a process of its own
 //!   (`cargo nextest`), or a lock that all tests of the binary take.
 //! - It sends nothing anywhere by itself. A recording goes to a file, to a [`Write`](std::io::Write), or to a client
 //!   that asks for it (feature `http`).

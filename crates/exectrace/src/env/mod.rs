@@ -1,6 +1,6 @@
 //! A recording that the environment of the program asks for.
 //!
-//! A program calls [`from_env`](crate::from_env) first in its `main`, or has the attribute `#[exectrace::main]`, which
+//! A program calls [`from_env`] first in its `main`, or has the attribute `#[exectrace::main]`, which
 //! does so. Then whoever starts the program decides whether it is traced:
 //!
 //! ```sh

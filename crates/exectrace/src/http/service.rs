@@ -107,7 +107,7 @@ impl Builder {
     }
 }
 
-/// Answers requests for traces. See the [module](self).
+/// Answers requests for traces. See the [module](crate::http).
 ///
 /// A clone is the same service: the limit of traces, and the recording that `start` starts, are those of all clones.
 /// That recording stops when the last clone is dropped.
