@@ -243,6 +243,9 @@ pub use live_tasks::{keep_live_tasks, keeps_live_tasks};
 #[cfg(not(loom))]
 pub use name::name;
 #[cfg(not(loom))]
+#[doc(hidden)]
+pub use recording::utc;
+#[cfg(not(loom))]
 pub use recording::{Contents, Recording, RecordingOptions, Rotation, Sealed, start};
 #[cfg(not(loom))]
 pub use report::{Report, SinkError, StartError, StopError};

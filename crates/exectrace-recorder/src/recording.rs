@@ -26,6 +26,7 @@ use crate::status::{Destination, NothingRecorded};
 use crate::stream::{self, Stream};
 use crate::thread_buffer;
 
+pub use file_name::utc;
 pub(crate) use rotating_files::{FileTime, RotatingFiles};
 pub use rotation::Rotation;
 pub use sealed::{Contents, Sealed};

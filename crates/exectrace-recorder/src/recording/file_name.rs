@@ -83,8 +83,8 @@ impl FileName {
     }
 }
 
-/// `20261129T021500.123Z`.
-fn utc(ms: u64) -> String {
+/// So many milliseconds after 1970 began, in universal time, as a part of a file's name: `20261129T021500.123Z`.
+pub fn utc(ms: u64) -> String {
     let (year, month, day) = date(ms / 86_400_000);
     let of_day = ms % 86_400_000;
     let (hour, minute) = (of_day / 3_600_000, of_day / 60_000 % 60);
@@ -103,7 +103,7 @@ fn parse_utc(text: &str) -> Option<u64> {
 }
 
 /// Year, month and day of so many days after 1970 began, in the calendar that leaves out a leap day in three of
-/// four centuries.
+/// four centuries ("chrono-Compatible Low-Level Date Algorithms" by Howard Hinnant).
 fn date(days: u64) -> (u64, u64, u64) {
     // Years that begin in March have their leap day last. Year 0 of these began 719,468 days before 1970.
     let days = days + 719_468;
@@ -178,6 +178,20 @@ mod tests {
             assert_eq!(FileName::parse(&unfinished, service), Some((name, false)));
             assert!(last < finished);
             last = finished;
+        }
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (days, expected) in [
+            (0, (1970, 1, 1)),
+            (11_016, (2000, 2, 29)),
+            (11_017, (2000, 3, 1)),
+            (20_818, (2026, 12, 31)),
+            (47_540, (2100, 2, 28)),
+            (47_541, (2100, 3, 1)),
+        ] {
+            assert_eq!(date(days), expected);
         }
     }
 
