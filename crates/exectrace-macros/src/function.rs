@@ -1,4 +1,4 @@
-//! The function that an attribute is on. Its statements are not parsed, only told apart: so what is wrong in them
+//! The function that an attribute is on. Its statements are not parsed, only separated: so what is wrong in them
 //! is an error of the compiler's at its own place, and editors can complete what is being written.
 
 use proc_macro2::{Span, TokenStream, TokenTree};

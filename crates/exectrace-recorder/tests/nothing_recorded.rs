@@ -9,7 +9,8 @@ use common::{Shared, capability, read};
 use exectrace_recorder::{NothingCause, RecordingOptions, Settings, region, status};
 
 #[test]
-fn a_program_that_set_nothing_up_is_told_so_and_the_trace_has_that_it_came_to_something_later() {
+fn a_program_that_set_nothing_up_gets_a_warning_and_the_trace_has_that_it_came_to_something_later()
+{
     let after = Duration::from_millis(1);
     Settings::new().warn_if_nothing_for(after).apply().unwrap();
     let (said, was_said) = mpsc::channel();

@@ -153,7 +153,7 @@ fn write_while_room_comes_and_goes(
 fn assert_all_but_the_loss_is_there(folder: &Path, report: &Report) {
     let traces = folder.join("traces");
     let mut lost = 0;
-    let mut told = Vec::new();
+    let mut said = Vec::new();
     let mut regions = 0;
     let (mut at_the_end, mut across) = (0, 0);
     for path in files(&traces) {
@@ -162,7 +162,7 @@ fn assert_all_but_the_loss_is_there(folder: &Path, report: &Report) {
         exectrace_referee::assert_bytes_accepted(&bytes);
         let events = read(&bytes);
         lost += count_lost(&events);
-        told.extend(messages(&events, "exectrace"));
+        said.extend(messages(&events, "exectrace"));
         regions += count_regions(&events, "before");
         at_the_end += count_regions(&events, "at the end");
         across += count_regions(&events, "across all");
@@ -171,11 +171,11 @@ fn assert_all_but_the_loss_is_there(folder: &Path, report: &Report) {
     assert_eq!((at_the_end, across), (1, files(&traces).len()));
     assert!(lost > 0);
     assert_eq!(lost, report.records_dropped);
-    let told: Vec<_> = told
+    let said: Vec<_> = said
         .iter()
         .filter(|text| text.contains("are in no file"))
         .collect();
-    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(said.len(), 1, "{said:?}");
 }
 
 #[test]
@@ -257,10 +257,10 @@ fn a_folder_that_is_removed_is_made_again_and_what_was_in_it_is_counted_as_lost(
     let events = read(&bytes);
     assert_eq!(count_regions(&events, "after"), 1);
     assert_eq!(count_lost(&events), error.report().records_dropped);
-    let told = messages(&events, "exectrace").concat();
+    let said = messages(&events, "exectrace").concat();
     assert!(
-        told.contains("the file was removed while it was written"),
-        "{told}"
+        said.contains("the file was removed while it was written"),
+        "{said}"
     );
 }
 

@@ -118,7 +118,7 @@ fn a_wrong_value_is_an_error_that_names_the_right_ones_and_leaves_no_file() {
 }
 
 #[test]
-fn a_program_without_a_subscriber_is_told_why_there_are_no_spans_unless_one_is_installed() {
+fn a_program_without_a_subscriber_says_why_there_are_no_spans_unless_one_is_installed() {
     let folder = folder();
     let mut command = program("the_program", "plain");
     command.current_dir(&folder).env("EXECTRACE", "%t.out");

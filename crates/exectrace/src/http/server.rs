@@ -101,7 +101,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // Its errors are those of the system at the start, of which nobody can be told any more.
+            // Its errors are those of the system at the start, which nobody waits for any more.
             let _ = thread.join();
         }
     }

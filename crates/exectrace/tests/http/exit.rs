@@ -26,7 +26,7 @@ fn the_program() {
             std::thread::sleep(Duration::from_millis(1));
         }
     });
-    // Exits when it is told, in the middle of everything.
+    // Exits when its input ends, in the middle of everything.
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
     std::process::exit(0);
 }
