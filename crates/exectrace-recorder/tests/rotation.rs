@@ -1,8 +1,8 @@
 //! Recordings whose files take turns.
 
 mod common;
+mod rotated;
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,23 +13,10 @@ use std::time::Duration;
 use common::{Shared, count_events, count_regions, read, turn};
 use exectrace_format::{TraceEvent, TraceEventKind, TraceTime};
 use exectrace_recorder::{Recording, RecordingOptions, Rotation, Sealed, Task, log, region};
+use rotated::{files, size_of_all, write_out};
 
 /// A size at which a file is full with what it begins with and a few groups.
 const SMALL: u64 = 1;
-
-/// The files in a folder, in the order of their names.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap();
-    let paths: BTreeSet<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.into_iter().collect()
-}
-
-fn size_of_all(folder: &Path) -> u64 {
-    let sizes = files(folder)
-        .into_iter()
-        .map(|path| fs::metadata(path).unwrap().len());
-    sizes.sum()
-}
 
 /// What is in a file, unpacked.
 fn contents(path: &Path) -> Vec<u8> {
@@ -41,12 +28,6 @@ fn contents(path: &Path) -> Vec<u8> {
         #[cfg(not(feature = "zstd"))]
         true => panic!("nothing compresses in this build"),
     }
-}
-
-/// Has the flush thread apply and write all that was recorded, and begin the files that are due.
-fn write_out() {
-    let recording = RecordingOptions::new().start_writer(std::io::sink());
-    recording.unwrap().stop().unwrap();
 }
 
 fn start(rotation: Rotation) -> Recording {

@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod common;
+mod rotated;
 
 use std::collections::HashSet;
 use std::fs;
@@ -15,6 +16,7 @@ use common::{count_lost, count_regions, messages, read, turn};
 use exectrace_recorder::{
     Recording, RecordingOptions, Report, Rotation, SinkError, StopError, Task, region,
 };
+use rotated::{files, size_of_all, write_out};
 
 /// Set in a child to what it is to do, and where.
 const ROLE: &str = "EXECTRACE_TEST_ROLE";
@@ -25,32 +27,12 @@ const KILLS: usize = 12;
 /// Processes that write to one folder at once.
 const PROCESSES: usize = 3;
 
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    paths
-}
-
 fn is_sealed(path: &Path) -> bool {
     path.extension() == Some("trace".as_ref())
 }
 
 fn has_unsealed(folder: &Path) -> bool {
     folder.exists() && files(folder).iter().any(|path| !is_sealed(path))
-}
-
-fn size_of_all(folder: &Path) -> u64 {
-    let sizes = files(folder)
-        .into_iter()
-        .map(|path| fs::metadata(path).unwrap().len());
-    sizes.sum()
-}
-
-/// Has the flush thread apply and write all that was recorded, and begin the files that are due.
-fn write_out() {
-    let recording = RecordingOptions::new().start_writer(std::io::sink());
-    recording.unwrap().stop().unwrap();
 }
 
 /// Starts a recording whose errors are received.
