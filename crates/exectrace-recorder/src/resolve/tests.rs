@@ -110,7 +110,10 @@ fn channels_are_told_apart_by_their_ends() {
         let (_sender, mut receiver) = watch::channel(1);
         // All of it but the notification inside, and its budget, may be inlined.
         let (reason, _) = waits(async { receiver.changed().await.unwrap() });
-        assert!(one_of(&[Some(CHANNEL_RECEIVE), Some(WATCH)]).contains(&reason));
+        assert!(
+            one_of(&[Some(CHANNEL_RECEIVE), Some(WATCH)]).contains(&reason),
+            "{reason:?}"
+        );
         let (_sender, mut receiver) = broadcast::channel::<u8>(1);
         expect!(Some(CHANNEL_RECEIVE), "broadcast", receiver.recv());
     });
