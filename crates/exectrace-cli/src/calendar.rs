@@ -1,6 +1,7 @@
 //! Dates, for the one line that says when a trace was begun.
 
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// An instant in universal time, to the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,23 @@ impl Date {
         Self {
             unix_seconds: ns.div_euclid(1_000_000_000),
         }
+    }
+
+    /// This instant.
+    pub(crate) fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let seconds = since.map_or(0, |since| since.as_secs());
+        Self {
+            unix_seconds: i64::try_from(seconds).unwrap_or(0),
+        }
+    }
+
+    /// As a part of a file name, which sorts: `20261129T021500Z`.
+    pub(crate) fn for_names(self) -> String {
+        let (year, month, day) = self.civil();
+        let second = self.unix_seconds.rem_euclid(86_400);
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
     }
 
     /// Year, month and day.

@@ -16,6 +16,8 @@ pub(crate) enum Status {
     Ok,
     /// A check failed, or the trace is damaged and the answer is of a part of it.
     Failed,
+    /// The program that was run has ended with this exit status.
+    OfProgram(u8),
 }
 
 /// The command line asks for something that cannot be.
@@ -52,6 +54,7 @@ pub(crate) fn conclude(outcome: anyhow::Result<Status>) -> ExitCode {
     let code = match outcome {
         Ok(Status::Ok) => OK,
         Ok(Status::Failed) => FAILED,
+        Ok(Status::OfProgram(code)) => code,
         // Whoever read our output has seen enough.
         Err(error) if is_broken_pipe(&error) => BROKEN_PIPE,
         Err(error) => {

@@ -99,12 +99,31 @@ fn the_program_is_recorded_into_the_file_of_the_pattern_in_folders_that_are_made
 }
 
 #[test]
+fn a_recording_can_be_spread_over_files() {
+    let folder = folder();
+    let mut command = program("the_program", "plain");
+    command.current_dir(&folder).env("EXECTRACE", "server.out");
+    run(command.env("EXECTRACE_ROTATE", "1MB,10m,keep=1GB")).succeeded();
+    let files = files(&folder);
+    assert_eq!(files.len(), 1);
+    assert!(
+        files[0].starts_with("server-2") && files[0].ends_with("-0001.trace"),
+        "{files:?}"
+    );
+    assert!(has_region(
+        &events(&folder.path().join(&files[0])),
+        "of the program"
+    ));
+}
+
+#[test]
 fn a_wrong_value_is_an_error_that_names_the_right_ones_and_leaves_no_file() {
     let folder = folder();
     let wrong = [
         ("EXECTRACE", "%d.out", "`%p` is the process's id"),
         ("EXECTRACE_FILTER", "a=loud", "`info,my_crate=trace,h2=off`"),
         ("EXECTRACE_MEMORY", "much", "`16MiB`"),
+        ("EXECTRACE_ROTATE", "weekly", "`100MB,10m,keep=1GB,zstd`"),
         ("EXECTRACE_FLIGHT", "10s", "a flight recorder"),
     ];
     for (name, value, accepted) in wrong {

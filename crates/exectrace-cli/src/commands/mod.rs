@@ -11,6 +11,7 @@ mod latency;
 mod logs;
 mod profile;
 mod regions;
+mod run;
 mod schema;
 mod stat;
 mod summary;
@@ -30,6 +31,7 @@ use crate::output;
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Run(run::Run),
     Summary(summary::Summary),
     Tasks(tasks::TasksCommand),
     Latency(latency::Latency),
@@ -54,8 +56,13 @@ pub(crate) enum Command {
 
 /// Does it.
 pub(crate) fn run(command: Command) -> anyhow::Result<Status> {
+    if let Command::Run(command) = command {
+        // Standard output is that of the program which it runs.
+        return command.run();
+    }
     let mut out = output::stdout();
     let ended = match command {
+        Command::Run(_) => Ok(Status::Ok),
         Command::Summary(command) => command.run(&mut out),
         Command::Tasks(command) => command.run(&mut out),
         Command::Latency(command) => command.run(&mut out),

@@ -107,10 +107,12 @@ fn path_of(test: &str, has_own_process: bool) -> PathBuf {
     path
 }
 
-/// The folder `exectrace` in the target folder, in which `debug/deps` has the program; else in the program's own.
+/// The folder `exectrace` in the target folder, in which `debug/deps` or `debug/examples` has the program; else in the program's own.
 fn folder_of(program: &Path) -> PathBuf {
     let folder = program.parent().unwrap_or(Path::new("."));
-    let is_deps = folder.file_name().is_some_and(|name| name == "deps");
+    let is_deps = folder
+        .file_name()
+        .is_some_and(|name| name == "deps" || name == "examples");
     let target = is_deps.then(|| folder.ancestors().nth(2)).flatten();
     target.unwrap_or(folder).join("exectrace")
 }

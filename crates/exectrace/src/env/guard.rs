@@ -1,12 +1,13 @@
 //! The recording of the environment, from its start to its end.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::SystemTime;
 
 use exectrace_recorder::has_span_sources;
 
 use super::free_path;
+use super::http::{Server, serve};
 use super::pattern::{Named, path_of, program};
 use super::variables::{self, Variables};
 use super::{FromEnvError, filter, say};
@@ -37,7 +38,7 @@ static RECORDS: AtomicU32 = AtomicU32::new(0);
 /// should run whatever its environment says, as `#[exectrace::main]` does.
 pub fn from_env() -> Result<Guard, FromEnvError> {
     let mut variables = Variables::read()?;
-    if variables.path.is_none() {
+    if variables.path.is_none() && variables.http.is_none() {
         prepare(&mut variables)?;
         return Ok(Guard::default());
     }
@@ -55,7 +56,12 @@ pub fn from_env() -> Result<Guard, FromEnvError> {
 
 fn start(variables: &mut Variables) -> Result<Guard, FromEnvError> {
     let Some(pattern) = &variables.path else {
-        return Ok(Guard::default());
+        prepare(variables)?;
+        return Ok(Guard {
+            recording: None,
+            path: None,
+            _server: serve(variables)?,
+        });
     };
     let name = program();
     let named = Named {
@@ -72,14 +78,14 @@ fn start(variables: &mut Variables) -> Result<Guard, FromEnvError> {
 /// Starts a recording into this file, with what else the environment asks for.
 pub(crate) fn start_at(variables: &mut Variables, path: &Path) -> Result<Guard, FromEnvError> {
     prepare(variables)?;
-    let (recording, free) = free_path::start(path, || {
-        RecordingOptions::new().on_error(|error| {
-            // A slow write is in the report.
-            if !matches!(error, SinkError::Slow { .. }) {
-                say(format_args!("{error}"));
-            }
-        })
-    })?;
+    let server = serve(variables)?;
+    if let Some(rotate) = &variables.rotate {
+        let rotation = rotate.rotation(path);
+        let started = options().start_rotating(rotation);
+        let recording = started.map_err(FromEnvError::Start)?;
+        return Ok(Guard::of(recording, path, server));
+    }
+    let (recording, free) = free_path::start(path, options)?;
     if free != path {
         say(format_args!(
             "{} is of another process; this one records to {}",
@@ -87,9 +93,28 @@ pub(crate) fn start_at(variables: &mut Variables, path: &Path) -> Result<Guard, 
             free.display()
         ));
     }
-    Ok(Guard {
-        recording: Some(recording),
-        path: Some(std::path::absolute(&free).unwrap_or(free)),
+    Ok(Guard::of(recording, &free, server))
+}
+
+/// Whether it was said that nothing is recorded.
+static HAS_SAID_NOTHING: AtomicBool = AtomicBool::new(false);
+
+/// Options that say what goes wrong when it does.
+fn options() -> RecordingOptions {
+    let options = RecordingOptions::new().on_error(|error| {
+        // A slow write is in the report.
+        if !matches!(error, SinkError::Slow { .. }) {
+            say(format_args!("{error}"));
+        }
+    });
+    options.on_nothing_recorded(|nothing| {
+        if nothing.cause.is_fault() {
+            HAS_SAID_NOTHING.store(true, Ordering::Relaxed);
+            say(format_args!(
+                "nothing is recorded: {}",
+                nothing.cause.text()
+            ));
+        }
     })
 }
 
@@ -108,9 +133,20 @@ fn prepare(variables: &mut Variables) -> Result<(), FromEnvError> {
 pub struct Guard {
     recording: Option<Recording>,
     path: Option<PathBuf>,
+    /// It stops when it is dropped.
+    _server: Option<Server>,
 }
 
 impl Guard {
+    fn of(recording: Recording, path: &Path, server: Option<Server>) -> Self {
+        let absolute = std::path::absolute(path);
+        Self {
+            recording: Some(recording),
+            path: Some(absolute.unwrap_or_else(|_| path.to_owned())),
+            _server: server,
+        }
+    }
+
     /// Whether there is a recording, of this process.
     #[must_use]
     pub fn is_recording(&self) -> bool {
@@ -118,7 +154,8 @@ impl Guard {
         recording.is_some_and(|recording| !recording.is_of_parent())
     }
 
-    /// The file of the recording, as an absolute path.
+    /// The file of the recording, as an absolute path. With `EXECTRACE_ROTATE`, the path of which its files have the
+    /// folder and the begin of their names.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
@@ -168,7 +205,10 @@ fn warn_of(report: &Report) {
             "no spans or events are in the trace, as the program has no subscriber that records: add exectrace::layer() \
              to its subscriber, or, if it has none, call exectrace::init() or set EXECTRACE_SUBSCRIBER=install"
         ));
-    } else if let Some(cause) = report.nothing_recorded() {
-        say(format_args!("nothing was recorded: {cause}"));
+    } else if let Some(cause) = report.nothing_cause()
+        && cause.is_fault()
+        && !HAS_SAID_NOTHING.load(Ordering::Relaxed)
+    {
+        say(format_args!("nothing was recorded: {}", cause.text()));
     }
 }

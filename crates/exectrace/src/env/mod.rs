@@ -16,6 +16,8 @@
 //! | `EXECTRACE` | a path, in which `%p` is the process's id, `%n` the program's name, `%t` the time of the start (`20261129T021500.123Z`) and `%%` a `%` | records into this file from here to the end of the program |
 //! | `EXECTRACE_FILTER` | directives as [`Filter`](crate::Filter) has them: `info`, `info,my_crate=trace,h2=off` | which spans and events are recorded, in place of the filters that all Layers and Subscribers were given |
 //! | `EXECTRACE_SUBSCRIBER` | `install`, `none` | whether exectrace's own subscriber is made the default of the process, for a program that has none; by default it is not |
+//! | `EXECTRACE_ROTATE` | `100MB`, `10m`, `keep=1GB`, `zstd` or `zstd=3`, and several of these with commas between | records into one file after the other ([`Rotation`](crate::Rotation)): the size and age at which the next begins, how many bytes are kept in all, and whether they are compressed (feature `zstd`) |
+//! | `EXECTRACE_HTTP` | an address and a port: `127.0.0.1:6060` | serves traces over HTTP there, as the module `http` says, until the guard is dropped; needs the feature `http-server` |
 //! | `EXECTRACE_MEMORY` | bytes: `16MiB`, `64MB`, `1048576` | the memory for records ([`Settings::memory_bytes`](crate::Settings::memory_bytes)) |
 //! | `EXECTRACE_CPU` | a number from 0 to 1000 | CPU samples a second (`Settings::cpu_samples_hz`); needs the feature `cpu` |
 //! | `EXECTRACE_TEST` | `1`, `0` | has tests with `#[exectrace::test]` traced, in files of their own |
@@ -49,6 +51,9 @@
 //!   `trace.1234.out`. A message says so.
 //! - If it is not a trace at all, that is an error, and the file is left as it is.
 //!
+//! With `EXECTRACE_ROTATE` each file has the time and the process's id in its name: `EXECTRACE=traces/server.out` makes
+//! `traces/server-20261129T021500.123Z-1234-0001.trace` and so on.
+//!
 //! Folders that do not exist are made. In a child that the process forks, nothing is recorded, and the parent's file is
 //! not touched.
 
@@ -56,7 +61,9 @@ mod error;
 mod filter;
 mod free_path;
 mod guard;
+mod http;
 mod pattern;
+mod rotate;
 mod started;
 mod variables;
 

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 
 use super::FromEnvError;
 use super::filter::Filter;
+use super::rotate::Rotate;
 use crate::{Settings, SettingsError};
 
 pub(super) const PATH: &str = "EXECTRACE";
@@ -11,8 +12,8 @@ const FILTER: &str = "EXECTRACE_FILTER";
 pub(super) const SUBSCRIBER: &str = "EXECTRACE_SUBSCRIBER";
 const MEMORY: &str = "EXECTRACE_MEMORY";
 const CPU: &str = "EXECTRACE_CPU";
-const ROTATE: &str = "EXECTRACE_ROTATE";
-const HTTP: &str = "EXECTRACE_HTTP";
+pub(super) const ROTATE: &str = "EXECTRACE_ROTATE";
+pub(super) const HTTP: &str = "EXECTRACE_HTTP";
 const FLIGHT: &str = "EXECTRACE_FLIGHT";
 #[cfg(feature = "macros")]
 const TEST: &str = "EXECTRACE_TEST";
@@ -28,6 +29,10 @@ pub(crate) struct Variables {
     pub(crate) install: Option<bool>,
     memory_bytes: Option<usize>,
     cpu_samples_hz: Option<u32>,
+    /// How the recording is spread over files, if it is.
+    pub(super) rotate: Option<Rotate>,
+    /// Where to serve traces.
+    pub(super) http: Option<String>,
 }
 
 impl Variables {
@@ -49,20 +54,6 @@ impl Variables {
                 what,
             });
         }
-        if get(ROTATE).is_some() {
-            let what = "files that rotate";
-            return Err(FromEnvError::NotYet {
-                variable: ROTATE,
-                what,
-            });
-        }
-        if get(HTTP).is_some() {
-            let what = "a server";
-            return Err(FromEnvError::NotYet {
-                variable: HTTP,
-                what,
-            });
-        }
         let filter = match get(FILTER) {
             Some(value) => Some(Filter::parse(
                 FILTER,
@@ -81,6 +72,8 @@ impl Variables {
                 bytes,
             )?,
             cpu_samples_hz: cpu_samples_hz(get(CPU))?,
+            rotate: Rotate::read(get(ROTATE))?,
+            http: parsed(HTTP, get(HTTP), ADDRESS, address)?,
         })
     }
 
@@ -136,7 +129,7 @@ fn parsed<T>(
         .ok_or_else(|| wrong(variable, &value, accepted))
 }
 
-fn text<'a>(
+pub(super) fn text<'a>(
     variable: &'static str,
     value: &'a OsStr,
     accepted: &'static str,
@@ -154,6 +147,14 @@ pub(super) fn wrong(variable: &'static str, value: &OsStr, accepted: &'static st
         accepted,
         cause: None,
     }
+}
+
+const ADDRESS: &str = "an address and a port, as in `127.0.0.1:6060` or `localhost:6060`";
+
+/// An address with a port; whether it exists, the system says.
+fn address(text: &str) -> Option<String> {
+    let (host, port) = text.rsplit_once(':')?;
+    (!host.is_empty() && port.parse::<u16>().is_ok()).then(|| text.to_owned())
 }
 
 fn install(text: &str) -> Option<bool> {
@@ -240,6 +241,7 @@ mod tests {
              EXECTRACE_MEMORY accepts bytes, as in `16MiB`, `64MB` or `1048576`"
         );
         assert!(error("EXECTRACE_SUBSCRIBER", "yes").contains("`install` or `none`"));
+        assert!(error("EXECTRACE_HTTP", "6060").contains("`127.0.0.1:6060`"));
         assert!(error("EXECTRACE_FLIGHT", "10s").contains("does not have yet"));
         #[cfg(feature = "tracing")]
         {
