@@ -83,7 +83,8 @@ pub use syscalls::{
 pub use tasks::{Run, TaskGroup, TaskInstance, Tasks};
 pub use time::{OffProcessor, ThreadTime, WorkerSecond, WorkerSeconds};
 pub use user_tasks::{
-    LogEntry, MAX_TREE_PARTS, UserTaskInstance, UserTaskKind, UserTaskTree, UserTasks,
+    FoundUserTasks, LogEntry, MAX_FOUND, MAX_TREE_PARTS, TraceIdQuery, TraceIdQueryError,
+    UserTaskInstance, UserTaskKind, UserTaskTree, UserTasks,
 };
 pub use vocabulary::Vocabulary;
 pub use workers::{IdleWhileRunnable, Pool, Thread, Worker, Workers};

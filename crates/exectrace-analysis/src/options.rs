@@ -26,6 +26,8 @@ pub struct Options {
     pub user_tasks: bool,
     /// With `user_tasks`: the whole trees of these user tasks, by their ids.
     pub user_task_trees: Vec<u64>,
+    /// With `user_tasks`: those that are a part of this distributed trace.
+    pub trace_id: Option<crate::TraceIdQuery>,
     /// [`CriticalPath`](crate::CriticalPath) of this user task, by its id. Memory grows with what
     /// happens while it is open.
     pub critical_path: Option<u64>,
@@ -63,6 +65,7 @@ impl Default for Options {
             workers: false,
             user_tasks: false,
             user_task_trees: Vec::new(),
+            trace_id: None,
             critical_path: None,
             regions: false,
             logs: false,

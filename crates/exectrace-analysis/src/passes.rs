@@ -57,7 +57,7 @@ impl Passes {
             workers: options.workers.then(WorkerPass::default),
             user_tasks: options
                 .user_tasks
-                .then(|| UserTaskPass::new(top, &options.user_task_trees)),
+                .then(|| UserTaskPass::new(top, &options.user_task_trees, options.trace_id)),
             critical_path: options.critical_path.map(CriticalPathPass::new),
             regions: options.regions.then(|| RegionPass::new(top)),
             logs: options.logs.then(LogPass::default),
@@ -287,6 +287,13 @@ impl Passes {
         }
         if let Some(spans) = &mut self.spans {
             spans.task_ends(task.id.0);
+        }
+    }
+
+    /// The trace ends before the user task does.
+    pub(crate) fn task_stays_open(&mut self, task: &UserTask) {
+        if let Some(pass) = &mut self.user_tasks {
+            pass.task_stays_open(task);
         }
     }
 

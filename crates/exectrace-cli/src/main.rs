@@ -9,6 +9,7 @@
 mod args;
 mod calendar;
 mod commands;
+mod distributed;
 mod failure;
 mod format;
 mod input;

@@ -16,10 +16,12 @@
 //! timer or a signal, so it is in neither.
 
 mod counters;
+mod trace_id;
 
 use crate::ids::TaskId;
 
 pub use counters::*;
+pub use trace_id::{TRACE_ID_CATEGORY, TraceId};
 
 /// Function of the only frame of a stack: the region that ends here is only a part of a span.
 ///

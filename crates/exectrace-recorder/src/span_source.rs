@@ -8,6 +8,7 @@ pub(crate) mod numbers;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::num::NonZeroU128;
 
 use crate::fields::Fields;
 use crate::is_enabled;
@@ -33,6 +34,10 @@ pub struct Callsite {
     pub line: Option<u32>,
     /// Names of the fields, in the order of their indices.
     pub fields: Vec<&'static str>,
+    /// Of a span: the indices of those fields whose values are ids of distributed traces, in a form of
+    /// [`TraceId::parse`](exectrace_format::conventions::TraceId::parse) or as a number. Each value that is an id
+    /// becomes a log of the span's user task as well. Other values are fields like any other.
+    pub trace_id_fields: Vec<usize>,
     /// Whether it makes spans or events.
     pub kind: CallsiteKind,
     /// Which of its spans are user tasks.
@@ -107,6 +112,10 @@ const PARENT_SHIFT: u32 = 32;
 pub(crate) const FIELDS_TRUNCATED: u64 = 1 << 40;
 /// Words of fields, in the packed word.
 pub(crate) const FIELD_WORDS_MASK: u64 = 0xffff_ffff;
+
+/// Index of the value that is the id of a distributed trace and no field of the call site, the only value of its
+/// record.
+pub(crate) const TRACE_ID_INDEX: usize = 0xffff;
 
 /// There are as many span sources as records can distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -229,6 +238,13 @@ impl<T: Sync + 'static> SpanSource<T> {
         if is_enabled() {
             self.with_fields(Kind::SpanRecord, [0, span, 0], fields);
         }
+    }
+
+    /// The span's user task is a part of this distributed trace, by its id in the W3C's *Trace Context*: as a field
+    /// of [`Callsite::trace_id_fields`] says it, for sources that know the id otherwise.
+    #[inline]
+    pub fn trace_id(&self, span: u64, id: NonZeroU128) {
+        self.record(span, |fields| fields.u128(TRACE_ID_INDEX, id.get()));
     }
 
     /// The span follows from another: a link, not a parent.

@@ -160,6 +160,7 @@ fn under_load(folder: &Path, recording: Recording) {
                 file: None,
                 line: None,
                 fields: Vec::new(),
+                trace_id_fields: Vec::new(),
                 kind: CallsiteKind::Span,
                 task: TaskRule::Roots,
             });

@@ -60,6 +60,7 @@ fn install() {
             file: None,
             line: None,
             fields: vec!["number", "message"],
+            trace_id_fields: Vec::new(),
             kind: CallsiteKind::Event,
             task: TaskRule::Roots,
         };

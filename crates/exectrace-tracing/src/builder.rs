@@ -18,6 +18,10 @@ use crate::redaction::Redaction;
 use crate::subscriber::Subscriber;
 use crate::user_tasks::UserTaskFilter;
 
+/// Names of the fields of spans in which ids of distributed traces are looked for by default. See
+/// [`Builder::trace_id_fields`].
+pub const TRACE_ID_FIELDS: &[&str] = &["trace_id", "otel.trace_id", "traceparent"];
+
 /// Configures a Layer or Subscriber, and makes it.
 ///
 /// The filter can be changed later through the [`Handle`]. The other settings are fixed.
@@ -38,6 +42,7 @@ pub struct Builder {
     user_tasks: UserTaskFilter,
     redaction: Redaction,
     max_formatted_bytes: usize,
+    trace_id_fields: Box<[Box<str>]>,
 }
 
 impl Default for Builder {
@@ -47,6 +52,7 @@ impl Default for Builder {
             user_tasks: UserTaskFilter::default(),
             redaction: Redaction::default(),
             max_formatted_bytes: MAX_TEXT_BYTES,
+            trace_id_fields: TRACE_ID_FIELDS.iter().map(|&name| name.into()).collect(),
         }
     }
 }
@@ -104,6 +110,24 @@ impl Builder {
         self
     }
 
+    /// Looks for ids of distributed traces in fields of these names, in place of [`TRACE_ID_FIELDS`]. Without
+    /// names, no field is an id. A name is compared as a whole.
+    ///
+    /// ```
+    /// use exectrace_tracing::{Builder, TRACE_ID_FIELDS};
+    ///
+    /// let names = TRACE_ID_FIELDS.iter().chain(&["dd.trace_id"]);
+    /// let (subscriber, handle) = Builder::new().trace_id_fields(names).subscriber();
+    /// # drop((subscriber, handle));
+    /// ```
+    ///
+    /// See [Ids of distributed traces](crate#ids-of-distributed-traces) for what becomes of the values.
+    #[must_use]
+    pub fn trace_id_fields<N: AsRef<str>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.trace_id_fields = names.into_iter().map(|name| name.as_ref().into()).collect();
+        self
+    }
+
     /// Makes a Layer to combine with others. See [`layer`](crate::layer()).
     #[must_use]
     pub fn layer<S>(self) -> (impl Layer<S> + fmt::Debug + Send + Sync + 'static, Handle)
@@ -139,7 +163,13 @@ impl Builder {
     fn callbacks(self) -> (Callbacks, Handle) {
         let max_bytes = self.max_formatted_bytes;
         let filter = filters::overridden(self.filter);
-        let control = Control::new(filter, self.redaction, max_bytes, self.user_tasks);
+        let control = Control::new(
+            filter,
+            self.redaction,
+            max_bytes,
+            self.user_tasks,
+            self.trace_id_fields,
+        );
         let callbacks = Callbacks::new(Arc::new(control));
         let handle = Handle::new(Arc::clone(callbacks.control()), callbacks.failure());
         (callbacks, handle)

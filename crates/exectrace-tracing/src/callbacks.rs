@@ -31,6 +31,8 @@ impl Callbacks {
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
         callsites::mark_hidden(&control.redaction);
         on_enabled_change(interest::rebuild);
+        #[cfg(feature = "opentelemetry")]
+        on_enabled_change(crate::opentelemetry::forget_reported);
         let describing = Arc::clone(&control);
         let source = SpanSource::register(move |metadata| describing.describe(metadata));
         Self {
@@ -114,6 +116,17 @@ impl Callbacks {
                 &self.control,
             ));
         });
+    }
+
+    /// The distributed trace of OpenTelemetry's current context is that of a span which the thread has just entered.
+    #[cfg(feature = "opentelemetry")]
+    #[inline]
+    pub(crate) fn take_trace_id(&self, span: u64) {
+        if let Some(source) = &self.source
+            && let Some(id) = crate::opentelemetry::new_trace_id(self.number, span)
+        {
+            source.trace_id(span, id);
+        }
     }
 
     #[inline]

@@ -25,6 +25,8 @@ pub(crate) struct Control {
     user_tasks: UserTaskFilter,
     /// What has become of it, for the case that nothing is recorded.
     pub(crate) used: Used,
+    /// The names of fields whose values are ids of distributed traces.
+    trace_id_fields: Box<[Box<str>]>,
 }
 
 impl Control {
@@ -33,6 +35,7 @@ impl Control {
         redaction: Redaction,
         max_formatted_bytes: usize,
         user_tasks: UserTaskFilter,
+        trace_id_fields: Box<[Box<str>]>,
     ) -> Self {
         Self {
             filter: ArcSwap::from_pointee(filter),
@@ -41,6 +44,7 @@ impl Control {
             max_formatted_bytes,
             user_tasks,
             used: Used::default(),
+            trace_id_fields,
         }
     }
 
@@ -98,9 +102,12 @@ impl Control {
     /// Describes a call site for the recorder, which calls this on its flush thread.
     pub(crate) fn describe(&self, metadata: &'static Metadata<'static>) -> Callsite {
         let kind = kind(metadata);
-        let task = match kind {
-            CallsiteKind::Span => self.user_tasks.rule(metadata),
-            _ => TaskRule::Never,
+        let (task, trace_id_fields) = match kind {
+            CallsiteKind::Span => (
+                self.user_tasks.rule(metadata),
+                self.trace_id_fields(metadata),
+            ),
+            _ => (TaskRule::Never, Vec::new()),
         };
         Callsite {
             name: metadata.name(),
@@ -110,9 +117,17 @@ impl Control {
             file: metadata.file(),
             line: metadata.line(),
             fields: metadata.fields().iter().map(|field| field.name()).collect(),
+            trace_id_fields,
             kind,
             task,
         }
+    }
+
+    fn trace_id_fields(&self, metadata: &Metadata<'_>) -> Vec<usize> {
+        let names = &self.trace_id_fields;
+        let fields = metadata.fields().iter();
+        let ids = fields.filter(|field| names.iter().any(|name| **name == *field.name()));
+        ids.map(|field| field.index()).collect()
     }
 }
 

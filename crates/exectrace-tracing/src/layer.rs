@@ -64,6 +64,8 @@ impl<S: Subscriber> Layer<S> for RecordLayer {
     #[inline]
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {
         self.callbacks.enter(id.into_u64());
+        #[cfg(feature = "opentelemetry")]
+        self.callbacks.take_trace_id(id.into_u64());
     }
 
     #[inline]

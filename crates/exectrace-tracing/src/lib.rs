@@ -5,6 +5,7 @@
 //! - [What is recorded](#what-is-recorded)
 //! - [Switching on and off](#switching-on-and-off)
 //! - [Field values](#field-values)
+//! - [Ids of distributed traces](#ids-of-distributed-traces)
 //! - [Records of the `log` crate](#records-of-the-log-crate)
 //! - [What it costs](#what-it-costs)
 //! - [What it does not do](#what-it-does-not-do)
@@ -75,6 +76,47 @@
 //! A field that is named like a secret ([`REDACTED_BY_DEFAULT`], [`Builder::redact`]) shows as `<redacted>`.
 //! Its value is neither formatted nor copied.
 //!
+//! # Ids of distributed traces
+//!
+//! A field of a span that is called `trace_id`, `otel.trace_id` or `traceparent` ([`TRACE_ID_FIELDS`],
+//! [`Builder::trace_id_fields`]) says which distributed trace the span's user task is a part of: where the span is
+//! made, or later with `Span::record`. `exectrace usertasks --trace-id` finds the user task by it.
+//!
+//! ```
+//! # let (subscriber, _handle) = exectrace_tracing::subscriber();
+//! # let _default = tracing::subscriber::set_default(subscriber);
+//! let header = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+//! let request = tracing::info_span!("request", traceparent = header);
+//!
+//! let job = tracing::info_span!("job", trace_id = tracing::field::Empty);
+//! job.record("trace_id", "4bf92f3577b34da6a3ce929d0e0e4736");
+//! # drop((request, job));
+//! ```
+//!
+//! The value is 32 hexadecimal digits, also with the dashes of a UUID; 16 digits, for half an id; the header
+//! `traceparent` of the W3C's *Trace Context*; or a number. A value of any other form is a field and no more, and so
+//! is one that is hidden, or cut by [`Builder::max_formatted_bytes`]. The id is a log of the user task with the
+//! category `trace_id`, besides the log of the field.
+//!
+//! Recognising it costs the program nothing: the background thread does it.
+//!
+//! ## From OpenTelemetry
+//!
+//! With the feature `opentelemetry`, the Layer also takes the id from OpenTelemetry's current context, where a span is
+//! entered. The layer of `tracing-opentelemetry` sets that context, and has to do so first: add it to the `Registry`
+//! before this one.
+//!
+//! ```ignore
+//! tracing_subscriber::registry()
+//!     .with(tracing_opentelemetry::layer().with_tracer(tracer))
+//!     .with(exectrace::layer().0)
+//! ```
+//!
+//! In the other order, a span has no id where it is entered first, or that of the context around it. With
+//! `with_context_activation(false)`, the other layer sets no context, and no span has an id. A context that the
+//! program attaches by itself counts as well. The crate `opentelemetry` must be of version 0.33, that of `tracing-opentelemetry`
+//! 0.34. Each entry of a span costs a look at the thread's current context, and the first one on a thread a record.
+//!
 //! # Records of the `log` crate
 //!
 //! Install `tracing_log::LogTracer`. Its events keep the target, module, file and line of the
@@ -109,6 +151,8 @@ mod filters;
 mod handle;
 mod interest;
 mod layer;
+#[cfg(feature = "opentelemetry")]
+mod opentelemetry;
 mod redaction;
 mod stack;
 mod subscriber;
@@ -122,7 +166,7 @@ use std::fmt;
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
-pub use builder::Builder;
+pub use builder::{Builder, TRACE_ID_FIELDS};
 /// What [`Handle`] takes and returns.
 pub use exectrace_recorder::{
     Recording, RecordingOptions, Report, StartError, StopError, TooManySpanSources,

@@ -161,6 +161,49 @@ fn which_fields_are_hidden_is_a_setting_of_each_source() {
     }
 }
 
+const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+/// The names of user tasks, and the ids of distributed traces that they have.
+fn trace_ids(trace: &support::Trace) -> Vec<(&str, &str)> {
+    let logs = trace.logs.iter().filter(|log| log.category == "trace_id");
+    logs.map(|log| (trace.task_name(log.task), log.text.as_str()))
+        .collect()
+}
+
+#[test]
+fn the_id_of_a_distributed_trace_is_one_of_the_user_task_whichever_field_has_it_and_when() {
+    let program = || {
+        let header = format!("00-{TRACE_ID}-00f067aa0ba902b7-01");
+        let at_begin = info_span!("at begin", traceparent = header);
+        let displayed = info_span!("displayed", otel.trace_id = %TRACE_ID);
+        let later = info_span!("later", trace_id = Empty);
+        later.record("trace_id", TRACE_ID);
+        let parent = info_span!("parent");
+        let child = info_span!(parent: &parent, "child", trace_id = TRACE_ID);
+        // No span, none of the names, no id.
+        info!(trace_id = TRACE_ID, "an event");
+        let none = info_span!("none", my.trace_id = TRACE_ID, trace_id = "4bf9");
+        drop((at_begin, displayed, later, child, none));
+    };
+    let expected = ["at begin", "displayed", "later", "parent"].map(|name| (name, TRACE_ID));
+    for (way, trace) in record_each_way(program) {
+        assert_eq!(trace_ids(&trace), expected, "{way:?}");
+    }
+}
+
+#[test]
+fn which_fields_are_ids_of_distributed_traces_is_a_setting_and_hidden_ones_are_none() {
+    let program = || drop(info_span!("job", dd.id = TRACE_ID, trace_id = TRACE_ID));
+    for way in WAYS {
+        let named = record_with(way, Builder::new().trace_id_fields(["dd.id"]), program);
+        assert_eq!(trace_ids(&named), [("job", TRACE_ID)], "{way:?}");
+        let none = record_with(way, Builder::new().trace_id_fields([""; 0]), program);
+        assert_eq!(trace_ids(&none), [], "{way:?}");
+        let hidden = record_with(way, Builder::new().redact(["trace_id"]), program);
+        assert_eq!(trace_ids(&hidden), [], "{way:?}");
+    }
+}
+
 #[test]
 fn a_formatting_that_panics_leaves_its_record_out_and_the_next_ones_whole() {
     let program = || {

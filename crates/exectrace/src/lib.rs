@@ -218,6 +218,8 @@
 //! - `http`: the module `http`, a `tower::Service` with the paths of Go's `net/http/pprof`: a request starts a recording
 //!   and gets the trace as its answer, sees the status, and changes the filter.
 //! - `http-server`: `http::serve`, a small server for it on a thread of its own.
+//! - `opentelemetry`: the Layer knows of each user task which distributed trace it is a part of, if a layer of
+//!   `tracing-opentelemetry` is below it.
 //! - `alloc`: `Allocator`, a global allocator that counts what each async task and user task allocates, and how
 //!   many bytes are alive.
 
@@ -286,7 +288,8 @@ pub mod source {
 pub use {
     exectrace_tracing::{
         Builder, Filter, Handle, HandleError, ParseFilterError, REDACTED_BY_DEFAULT, RecordFilter,
-        RecordLayer, Subscriber, UserTaskFilter, layer, override_filters, subscriber,
+        RecordLayer, Subscriber, TRACE_ID_FIELDS, UserTaskFilter, layer, override_filters,
+        subscriber,
     },
     init::{InitError, init},
 };

@@ -394,6 +394,8 @@ impl Observer for Analyzer {
             self.mark(state, Did::TaskEnd(user_task.name), Stack::NONE);
             let totals = &mut self.totals;
             self.passes.task_ends(&World { state, totals }, user_task);
+        } else {
+            self.passes.task_stays_open(user_task);
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! User tasks: latency by name, and the tree of each that is asked for.
 
+mod found;
 mod pass;
 mod trees;
 
@@ -11,6 +12,7 @@ use crate::histogram::Histogram;
 use crate::names::Place;
 use crate::regions::RegionInstance;
 
+pub use found::{FoundUserTasks, MAX_FOUND, TraceIdQuery, TraceIdQueryError};
 pub(crate) use pass::UserTaskPass;
 
 /// The user tasks of a trace.
@@ -22,6 +24,8 @@ pub struct UserTasks {
     /// Those of [`Options::user_task_trees`](crate::Options::user_task_trees) that the trace has
     /// of.
     pub trees: Vec<UserTaskTree>,
+    /// Those of [`Options::trace_id`](crate::Options::trace_id), if that is set.
+    pub found: Option<FoundUserTasks>,
 }
 
 /// User tasks of one name.
@@ -66,6 +70,9 @@ pub struct UserTaskInstance {
     pub begun_by: Option<u64>,
     /// The async task that ended it.
     pub ended_by: Option<u64>,
+    /// The id of the distributed trace that it is a part of, in 32 hexadecimal digits. It is that of its parent, if
+    /// nothing else is known.
+    pub trace_id: Option<String>,
 }
 
 /// A user task with all that belongs to it.

@@ -1,5 +1,6 @@
 //! Gathers [`UserTasks`] while a trace is replayed.
 
+use exectrace_format::conventions::TraceId;
 use exectrace_format::{GoId, TaskId};
 use exectrace_replay::{Text, UserTask, between};
 use rustc_hash::FxHashMap;
@@ -11,6 +12,7 @@ use crate::names::Places;
 use crate::time::{Flow, RegionTime, WholeSpan, World};
 use crate::top::Top;
 
+use super::found::{Finder, TraceIdQuery};
 use super::trees::Trees;
 use super::{UserTaskInstance, UserTaskKind, UserTasks};
 
@@ -21,6 +23,7 @@ pub(crate) struct UserTaskPass {
     kind_of_name: FxHashMap<Text, u32>,
     open: FxHashMap<u64, OpenTask>,
     trees: Trees,
+    finder: Option<Finder>,
     pub(crate) allocated: AllocatedBy,
 }
 
@@ -49,16 +52,19 @@ pub(super) struct OpenTask {
     /// Earlier than the trace where the trace says so.
     pub(super) begin: i64,
     pub(super) begun_by: Option<u64>,
+    /// The distributed trace that it is a part of; known where it ends.
+    trace_id: Option<TraceId>,
 }
 
 impl UserTaskPass {
-    pub(crate) fn new(limit: usize, trees: &[u64]) -> Self {
+    pub(crate) fn new(limit: usize, trees: &[u64], trace_id: Option<TraceIdQuery>) -> Self {
         Self {
             limit,
             kinds: Vec::new(),
             kind_of_name: FxHashMap::default(),
             open: FxHashMap::default(),
             trees: Trees::new(trees),
+            finder: trace_id.map(Finder::new),
             allocated: AllocatedBy::default(),
         }
     }
@@ -78,6 +84,7 @@ impl UserTaskPass {
             owner,
             begin: begun.begin,
             begun_by: known_go(begun.goroutine),
+            trace_id: begun.trace_id,
         };
         self.open.insert(task, open);
         self.trees.task_begins(world, task, &open, begun.stack);
@@ -89,9 +96,13 @@ impl UserTaskPass {
     }
 
     pub(crate) fn task_ends(&mut self, world: &World<'_>, task: &UserTask) {
+        let trace_id = task.trace_id;
         let (task, parent, name) = (task.id, task.parent, task.name);
         let go = world.state.goroutine();
-        let begun = self.open.remove(&task.0);
+        let mut begun = self.open.remove(&task.0);
+        if let Some(begun) = &mut begun {
+            begun.trace_id = trace_id;
+        }
         let open = begun.unwrap_or(OpenTask {
             kind: self.kind(name),
             name,
@@ -100,6 +111,7 @@ impl UserTaskPass {
             owner: task.0,
             begin: world.begin,
             begun_by: None,
+            trace_id,
         });
         self.has_allocated(task.0, open.kind);
         if !world.clip.touches(open.begin, world.now) {
@@ -119,7 +131,8 @@ impl UserTaskPass {
             kind.complete += 1;
             kind.durations.record(duration);
         }
-        if kind.slowest.wants(duration) || self.trees.has(task.0) {
+        let is_found = matches!(&self.finder, Some(finder) if finder.wants(trace_id));
+        if kind.slowest.wants(duration) || self.trees.has(task.0) || is_found {
             let mut ended = instance(world, task.0, &open);
             ended.end_ns = Some(world.since_begin(world.now));
             ended.ended_by = known_go(go);
@@ -127,7 +140,17 @@ impl UserTaskPass {
                 ended.begin_ns = None;
             }
             self.trees.task_ends(&ended);
+            if let Some(finder) = self.finder.as_mut().filter(|_| is_found) {
+                finder.push(ended.clone());
+            }
             kind.slowest.push(duration, ended);
+        }
+    }
+
+    /// The trace ends before the task does. What is known of it at last.
+    pub(crate) fn task_stays_open(&mut self, task: &UserTask) {
+        if let Some(open) = self.open.get_mut(&task.id.0) {
+            open.trace_id = task.trace_id;
         }
     }
 
@@ -195,9 +218,14 @@ impl UserTaskPass {
             let kind = &mut self.kinds[open.kind as usize];
             kind.count += 1;
             kind.open += 1;
-            if kind.slowest.wants(duration) || self.trees.has(task) {
+            let is_found = matches!(&self.finder, Some(finder) if finder.wants(open.trace_id))
+                && world.clip.touches(open.begin, world.now);
+            if kind.slowest.wants(duration) || self.trees.has(task) || is_found {
                 let cut = instance(world, task, &open);
                 self.trees.task_ends(&cut);
+                if let Some(finder) = self.finder.as_mut().filter(|_| is_found) {
+                    finder.push(cut.clone());
+                }
                 kind.slowest.push(duration, cut);
             }
         }
@@ -223,6 +251,7 @@ impl UserTaskPass {
         UserTasks {
             kinds,
             trees: self.trees.finish(world),
+            found: self.finder.map(Finder::finish),
         }
     }
 }
@@ -238,6 +267,7 @@ fn instance(world: &World<'_>, task: u64, open: &OpenTask) -> UserTaskInstance {
         duration_ns: between(open.begin, world.now),
         begun_by: open.begun_by,
         ended_by: None,
+        trace_id: open.trace_id.map(|id| id.to_string()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::Args;
 use exectrace_export::{KeepFrames, go_trace};
 
+use crate::distributed::TraceIdArgument;
 use crate::failure::{Status, Usage};
 use crate::input::{self, TraceArgument};
 use crate::output::{Out, file::OutputArgument, units};
@@ -16,6 +17,8 @@ use crate::scope::Window;
 /// The new trace begins with the state at that time: which async tasks ran where, which waited for
 /// what, which user tasks and regions were open. If the trace is damaged, the new one ends before
 /// the damage.
+///
+/// With --trace-id, the part is the time in which any user task of that distributed trace was open.
 #[derive(Debug, Args)]
 pub(crate) struct Cut {
     #[command(flatten)]
@@ -23,12 +26,23 @@ pub(crate) struct Cut {
     #[command(flatten)]
     window: Window,
     #[command(flatten)]
+    distributed: TraceIdArgument,
+    #[command(flatten)]
     output: OutputArgument,
 }
 
 impl Cut {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
-        let window = self.window.checked()?.of_analysis();
+        let window = match self.distributed.trace_id {
+            Some(_) if self.window.of_analysis().is_some() => {
+                return Err(Usage::error(
+                    "--trace-id says which part it is, and so do --from and --to",
+                    "one of both",
+                ));
+            }
+            Some(_) => Some(self.distributed.window(&self.trace)?),
+            None => self.window.checked()?.of_analysis(),
+        };
         let (input, origin) = input::open(&self.trace.path)?;
         let reader = reading::begin(input, &origin)?;
         let mut file = self.output.create(&origin)?;

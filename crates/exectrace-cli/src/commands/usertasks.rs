@@ -4,14 +4,15 @@ use std::io::Write;
 
 use clap::Args;
 use exectrace_analysis::{
-    Aspect, CriticalPath, LogEntry, Options, RegionInstance, UserTaskInstance, UserTaskKind,
-    UserTaskTree, UserTasks,
+    Aspect, CriticalPath, FoundUserTasks, LogEntry, Options, RegionInstance, UserTaskInstance,
+    UserTaskKind, UserTaskTree, UserTasks,
 };
 use exectrace_format::conventions::{BACKGROUND_NAME, TRACER_NAME};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::tasks::allocated;
+use crate::distributed::TraceIdArgument;
 use crate::failure::{Status, Usage, warn};
 use crate::nearest;
 use crate::output::table::{Cell, Table};
@@ -33,6 +34,8 @@ pub(crate) struct UserTasksCommand {
     /// waited for at each moment
     #[arg(long, value_name = "NUMBER")]
     id: Option<u64>,
+    #[command(flatten)]
+    distributed: TraceIdArgument,
 }
 
 /// What `exectrace usertasks` answers.
@@ -53,6 +56,7 @@ impl UserTasksCommand {
         let mut answer = self.question.ask(Options {
             user_tasks: true,
             user_task_trees: self.id.into_iter().collect(),
+            trace_id: self.distributed.trace_id,
             critical_path: self.id,
             ..Options::default()
         })?;
@@ -64,6 +68,12 @@ impl UserTasksCommand {
                     let what = "user task in this part of the trace";
                     warn(&nearest::message(what, name, known, "usertasks"));
                 }
+            }
+            if let (Some(found), Some(name)) = (&mut tasks.found, &self.name) {
+                found.tasks.retain(|task| task.name == *name);
+            }
+            if self.distributed.trace_id.is_some() {
+                self.distributed.found(tasks)?;
             }
             if let Some(id) = self.id.filter(|_| tasks.trees.is_empty()) {
                 return Err(Usage::error(
@@ -86,6 +96,9 @@ impl UserTasksCommand {
                     None => Ok(()),
                 }
             }
+            Some(UserTasks {
+                found: Some(found), ..
+            }) => print_found(found, page),
             Some(tasks) if !tasks.kinds.is_empty() => {
                 print_kinds(&tasks.kinds, usize::MAX, page)?;
                 print_slowest(&tasks.kinds, top, page)
@@ -161,6 +174,26 @@ fn is_of_the_tracer(kind: &UserTaskKind) -> bool {
     matches!(kind.name.as_str(), TRACER_NAME | BACKGROUND_NAME) && kind.count == 1 && kind.open == 1
 }
 
+/// Shows the user tasks of a distributed trace, by their begin.
+fn print_found(found: &FoundUserTasks, page: &mut Page<'_>) -> anyhow::Result<()> {
+    let mut tasks: Vec<&UserTaskInstance> = found.tasks.iter().collect();
+    tasks.sort_by_key(|task| (task.begin_ns, task.id));
+    page.heading(
+        "User tasks of the distributed trace",
+        "`exectrace usertasks --id` shows one as a tree",
+    )?;
+    let mut table = instances().text("trace id");
+    for task in tasks {
+        let mut cells = instance(task);
+        cells.push(task.trace_id.as_deref().unwrap_or_default().into());
+        table.row(cells);
+    }
+    page.table(
+        &table,
+        usize::try_from(found.left_out).unwrap_or(usize::MAX),
+    )
+}
+
 /// Shows the slowest of all kinds.
 pub(super) fn print_slowest(
     kinds: &[UserTaskKind],
@@ -177,7 +210,16 @@ pub(super) fn print_slowest(
         return Ok(());
     }
     page.heading("Slowest", "`exectrace usertasks --id` shows one as a tree")?;
-    let mut table = Table::new()
+    let mut table = instances();
+    for task in slowest.into_iter().take(top) {
+        table.row(instance(task));
+    }
+    page.table(&table, 0)
+}
+
+/// A table of single user tasks.
+fn instances() -> Table {
+    Table::new()
         .number("took")
         .number("at")
         .number("id")
@@ -186,20 +228,21 @@ pub(super) fn print_slowest(
         .minor(1)
         .number("begun by")
         .minor(2)
-        .text("end");
-    for task in slowest.into_iter().take(top) {
-        let id = |id: Option<u64>| id.map_or_else(String::new, |id| id.to_string());
-        table.row([
-            units::duration(task.duration_ns).into(),
-            begin(task.begin_ns).into(),
-            task.id.to_string().into(),
-            Cell::styled(names::name(&task.name), style::NAME),
-            id(task.parent).into(),
-            id(task.begun_by).into(),
-            end(task.end_ns).into(),
-        ]);
-    }
-    page.table(&table, 0)
+        .text("end")
+}
+
+/// The row of one.
+fn instance(task: &UserTaskInstance) -> Vec<Cell> {
+    let id = |id: Option<u64>| id.map_or_else(String::new, |id| id.to_string());
+    vec![
+        units::duration(task.duration_ns).into(),
+        begin(task.begin_ns).into(),
+        task.id.to_string().into(),
+        Cell::styled(names::name(&task.name), style::NAME),
+        id(task.parent).into(),
+        id(task.begun_by).into(),
+        end(task.end_ns).into(),
+    ]
 }
 
 fn begin(begin_ns: Option<u64>) -> String {
@@ -291,6 +334,9 @@ fn print_task(tree: &UserTaskTree, page: &mut Page<'_>) -> anyhow::Result<()> {
     let place = names::place(tree.place.as_ref(), &task.name);
     if !place.is_empty() {
         write!(page.out, ", {}", printable(&place))?;
+    }
+    if let Some(trace_id) = &task.trace_id {
+        write!(page.out, ", distributed trace {trace_id}")?;
     }
     for earlier in &tree.follows_from {
         write!(page.out, ", follows from {earlier}")?;

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use exectrace_format::conventions::TRACE_ID_CATEGORY;
 use exectrace_format::{
     Event, GoId, GoState, GoStatus, ProcId, ProcState, ProcStatus, RangeName, RangeScope, StackId,
     StringId, ThreadId,
@@ -26,7 +27,7 @@ pub(super) fn events_max(state: &State) -> Option<u64> {
     let (goroutines, procs) = (state.goroutines().alive(), procs(state).len());
     let regions_of = |slot: Slot| state.goroutines().at(slot).regions.len();
     let regions: usize = goroutines.iter().map(|&(_, slot)| regions_of(slot)).sum();
-    let entries = 5 * goroutines.len() + 3 * procs + state.user_tasks().len() + regions;
+    let entries = 5 * goroutines.len() + 3 * procs + 2 * state.user_tasks().len() + regions;
     (goroutines.len() + procs > 0).then_some(entries as u64 + 16)
 }
 
@@ -306,6 +307,25 @@ impl<'p, S: Symbolizer> Preamble<'p, '_, S> {
                 parent: parent_on_the_wire(open.parent),
                 name: self.text(open.name),
                 stack: self.stack(open.stack),
+            };
+            self.put(thread, event);
+            self.write_trace_id(thread, open);
+        }
+    }
+
+    /// Says again which distributed trace a user task is a part of. Where its parent is written, too, and has
+    /// the same id, that suffices.
+    fn write_trace_id(&mut self, thread: ThreadId, open: &UserTask) {
+        let parent = self.state.user_task(open.parent);
+        let is_said = open.is_trace_id_inherited
+            && parent.is_some_and(|parent| parent.trace_id == open.trace_id);
+        if let Some(trace_id) = open.trace_id.filter(|_| !is_said) {
+            let writer = &mut self.encoder.writer;
+            let event = Event::UserLog {
+                task: open.id,
+                category: writer.string(TRACE_ID_CATEGORY),
+                message: writer.string(&trace_id.to_string()),
+                stack: StackId::NONE,
             };
             self.put(thread, event);
         }

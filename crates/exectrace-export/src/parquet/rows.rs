@@ -205,6 +205,7 @@ impl Rows {
         end: End,
         picture: &Picture<'_>,
     ) -> Result<(), ExportError> {
+        let trace_id = user_task.trace_id.map(|id| id.to_string());
         let cells = [
             number(user_task.id.0),
             user_task_id(user_task.parent),
@@ -216,6 +217,7 @@ impl Rows {
             Cell::Flag(user_task.is_begin_seen),
             Cell::Flag(end == End::Seen),
             Cell::Flag(user_task.carries_span),
+            trace_id.as_deref().map_or(Cell::Null, Cell::Text),
         ];
         put(&mut self.tables, &self.trace_id, USER_TASKS, cells)
     }

@@ -147,6 +147,7 @@ pub(super) const TABLES: [Layout; 9] = [
             flag("begin_seen"),
             flag("end_seen"),
             flag("carries_span"),
+            ("distributed_trace_id", Type::Text, true),
         ],
     },
     Layout {

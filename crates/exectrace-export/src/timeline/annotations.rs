@@ -109,9 +109,13 @@ impl<C: Canvas> Timeline<'_, C> {
         if !self.options.user_tasks {
             return Ok(());
         }
+        let trace_id = user_task.trace_id.map(|id| id.to_string());
+        let trace_id = trace_id.as_deref().unwrap_or_default();
         let mark = Mark {
             category: category_of(user_task),
             name: picture.text(user_task.name),
+            // Not known where it begins.
+            arguments: &[("trace id", Value::Text(trace_id))],
             ..Mark::default()
         };
         self.end(time, (Track::UserTask(&user_task), end), &mark, picture)?;

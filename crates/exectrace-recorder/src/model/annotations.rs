@@ -206,6 +206,7 @@ impl Model {
         let stack = StackId::NONE;
         self.machine
             .event(thread, Event::UserTaskEnd { task, stack });
+        self.trace_ids.forget(task);
     }
 
     pub(super) fn log(
@@ -223,6 +224,7 @@ impl Model {
         let mut text = std::mem::take(&mut self.text);
         text.clear();
         text::write_plain(message, &mut text);
+        self.trace_ids.look_at_log(task, category, &text);
         self.write_log_event(thread, task, category, &text, place);
         self.text = text;
     }

@@ -175,6 +175,7 @@ impl Model {
         emitter.advance(closed_ns);
         if is_task {
             emitter.event(stream, Event::UserTaskEnd { task, stack });
+            self.trace_ids.forget(task);
         }
         self.spans.remember_leaf(span, emitter.time_ns());
         self.spans.forget_before(closed_ns);

@@ -35,6 +35,7 @@ mod tasks;
 mod tests;
 mod text;
 mod threads;
+mod trace_ids;
 mod tracing;
 mod waits;
 mod wakes;
@@ -62,6 +63,7 @@ use sites::Sites;
 use spans::Spans;
 use tasks::Tasks;
 use threads::Machine;
+use trace_ids::TraceIds;
 
 pub(crate) use earlier::Earlier;
 pub(crate) use leaf_span::LeafRecords;
@@ -115,6 +117,7 @@ pub(crate) struct Model {
     /// What each source wrote since the flush thread last asked.
     spent: [u64; Source::ALL.len()],
     heap: Heap,
+    trace_ids: TraceIds,
     /// The root frame of user tasks that carry a concurrent span.
     concurrent_span: FrameId,
     text: String,
@@ -127,6 +130,7 @@ impl Model {
         Self {
             polls: AsyncTasks::new(&mut machine.names),
             calls: Calls::new(&mut machine.names),
+            trace_ids: TraceIds::new(&mut machine.names),
             concurrent_span: machine.names.frame_of(CONCURRENT_SPAN, UNKNOWN_FILE, 1),
             machine,
             sites: Sites::new(describe),

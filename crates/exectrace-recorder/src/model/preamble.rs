@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use exectrace_format::conventions::TRACER_NAME;
+use exectrace_format::conventions::{TRACE_ID_CATEGORY, TRACER_NAME, TraceId};
 use exectrace_format::{
     Event, GoStatus, ProcStatus, SideRecord, StackId, StreamId, TaskId, ThreadId, WireFrame, Writer,
 };
@@ -26,6 +26,8 @@ struct OpenUserTask {
     began_ns: u64,
     /// The site of the span that it carries, if it exists only for that.
     carries: Option<FrameId>,
+    /// The distributed trace that it is a part of.
+    trace_id: Option<TraceId>,
 }
 
 /// Records that are in no file, before one that begins.
@@ -85,7 +87,8 @@ impl Model {
         // A lane's and a flow's status, its regions, its call or wait, the end of its lane.
         let for_flows: usize = flows.map(|(_, flow)| 4 + flow.regions.len()).sum();
         let lanes = self.machine.lanes.reader_count() as usize;
-        (32 + tasks + for_flows + lanes) as u64
+        // A task's begin, and the id of its distributed trace.
+        (32 + 2 * tasks + for_flows + lanes) as u64
     }
 
     /// Open tasks of the program, parents before their children: ids are given out in that order.
@@ -97,6 +100,7 @@ impl Model {
             name: self.sites.get(span.site).name,
             began_ns: span.began_ns,
             carries: span.carried.then(|| self.sites.get(span.site).frame),
+            trace_id: self.trace_ids.of(span.task),
         });
         let annotated = self.tasks.iter().map(|(_, open)| OpenUserTask {
             task: open.task,
@@ -104,6 +108,7 @@ impl Model {
             name: open.name,
             began_ns: open.began_ns,
             carries: None,
+            trace_id: self.trace_ids.of(open.task),
         });
         let mut tasks: Vec<_> = of_spans.chain(annotated).collect();
         tasks.sort_unstable_by_key(|task| task.task);
@@ -170,6 +175,9 @@ impl PreambleWriter<'_> {
                 task: task.task,
                 time_ns: task.began_ns,
             });
+            if let Some(id) = task.trace_id {
+                self.log(stream, task.task, stack, TRACE_ID_CATEGORY, &id.to_string());
+            }
         }
         self.about(stream, stack, about);
         if let Some(missing) = missing {
@@ -212,7 +220,7 @@ impl PreambleWriter<'_> {
 
     fn about(&mut self, stream: StreamId, stack: StackId, about: &[(&'static str, String)]) {
         for (category, message) in about {
-            self.log(stream, stack, category, message);
+            self.log(stream, TRACER_TASK, stack, category, message);
         }
         self.writer.side_record(&SideRecord::GeneratedBy {
             name: TRACER_NAME.into(),
@@ -230,7 +238,7 @@ impl PreambleWriter<'_> {
             "{} records of the {:.1?} before this are in no file: {}",
             missing.records, missing.lasted, missing.cause
         );
-        self.log(stream, stack, TRACER_NAME, &message);
+        self.log(stream, TRACER_TASK, stack, TRACER_NAME, &message);
         self.writer.side_record(&SideRecord::Lost {
             time_ns: self.next_ns,
             thread: tracer,
@@ -238,13 +246,18 @@ impl PreambleWriter<'_> {
         });
     }
 
-    fn log(&mut self, stream: StreamId, stack: StackId, category: &str, message: &str) {
-        let category = self.writer.string(category);
-        let message = self.writer.string(message);
+    fn log(
+        &mut self,
+        stream: StreamId,
+        task: TaskId,
+        stack: StackId,
+        category: &str,
+        message: &str,
+    ) {
         let event = Event::UserLog {
-            task: TRACER_TASK,
-            category,
-            message,
+            task,
+            category: self.writer.string(category),
+            message: self.writer.string(message),
             stack,
         };
         self.event(stream, event);

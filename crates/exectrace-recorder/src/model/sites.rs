@@ -26,6 +26,8 @@ pub(crate) struct Site {
     task_field: Option<usize>,
     /// What each field is.
     roles: Box<[FieldRole]>,
+    /// Whether any is the id of a distributed trace.
+    pub(crate) has_trace_ids: bool,
     pub(crate) callsite: Callsite,
 }
 
@@ -36,6 +38,8 @@ pub(crate) enum FieldRole {
     Message,
     /// It is shown with its name.
     Shown,
+    /// It is shown with its name, and is the id of a distributed trace.
+    TraceId,
     /// It says something to the tracer alone.
     Hidden,
 }
@@ -63,6 +67,16 @@ impl Site {
     pub(crate) fn task_field(&self) -> Option<usize> {
         self.task_field
     }
+}
+
+fn roles(callsite: &Callsite) -> Box<[FieldRole]> {
+    let is_trace_id = |index| callsite.trace_id_fields.contains(&index);
+    let fields = callsite.fields.iter().enumerate();
+    let roles = fields.map(|(index, name)| match role(name, callsite.kind) {
+        FieldRole::Shown if is_trace_id(index) => FieldRole::TraceId,
+        role => role,
+    });
+    roles.collect()
 }
 
 fn role(name: &str, kind: CallsiteKind) -> FieldRole {
@@ -135,6 +149,7 @@ impl Sites {
             CallsiteKind::Event | CallsiteKind::Log => module.to_owned(),
         };
         let file = callsite.file.unwrap_or(UNKNOWN_FILE);
+        let roles = roles(&callsite);
         let site = Site {
             key,
             name: names.intern(callsite.name),
@@ -142,11 +157,8 @@ impl Sites {
             frame: names.frame_of(&function, file, callsite.line.unwrap_or(1)),
             task: callsite.task,
             task_field: callsite.fields.iter().position(|name| *name == TASK_FIELD),
-            roles: callsite
-                .fields
-                .iter()
-                .map(|name| role(name, callsite.kind))
-                .collect(),
+            has_trace_ids: roles.contains(&FieldRole::TraceId),
+            roles,
             callsite,
         };
         let id = SiteId(self.sites.len() as u32);
@@ -169,6 +181,7 @@ fn unknown(name: &'static str) -> Callsite {
         file: None,
         line: None,
         fields: Vec::new(),
+        trace_id_fields: Vec::new(),
         kind: CallsiteKind::Span,
         task: TaskRule::Roots,
     }

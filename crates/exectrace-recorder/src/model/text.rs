@@ -18,7 +18,7 @@ pub(crate) fn write_fields(site: &Site, fields: FieldValues<'_>, text: &mut Stri
             FieldRole::Hidden => {}
             FieldRole::Message if text.is_empty() => write_plain(value, text),
             FieldRole::Message => put_before(value, text),
-            FieldRole::Shown => {
+            FieldRole::Shown | FieldRole::TraceId => {
                 if !text.is_empty() {
                     text.push(' ');
                 }

@@ -12,7 +12,7 @@ use super::spans::{Span, SpanSlot};
 use super::threads::ThreadIndex;
 use super::{BACKGROUND_TASK, Model, text};
 use crate::input::{CallsiteKey, FieldValues, NewSpan, SpanKey};
-use crate::span_source::{CallsiteKind, Parent, TaskRule};
+use crate::span_source::{CallsiteKind, Parent, TRACE_ID_INDEX, TaskRule};
 use crate::values::Value;
 
 /// What is found of the parent of a span or an event.
@@ -143,18 +143,21 @@ impl Model {
     pub(super) fn write_fields(
         &mut self,
         thread: ThreadIndex,
-        site: SiteId,
+        site_id: SiteId,
         task: TaskId,
         fields: FieldValues<'_>,
     ) {
-        let site = self.sites.get(site);
-        let (name, place) = (site.name, site.frame);
+        let site = self.sites.get(site_id);
+        let (name, place, has_trace_ids) = (site.name, site.frame, site.has_trace_ids);
         let mut text = std::mem::take(&mut self.text);
         text::write_fields(site, fields, &mut text);
         if !text.is_empty() {
             self.write_log_event(thread, task, name, &text, Leaf::Place(place));
         }
         self.text = text;
+        if has_trace_ids {
+            self.write_trace_ids(thread, site_id, task, fields);
+        }
     }
 
     pub(super) fn span_clone(&mut self, thread: ThreadIndex, key: SpanKey) {
@@ -189,7 +192,10 @@ impl Model {
         span.named = generation;
         let (site, task) = (span.site, span.task);
         self.run(thread);
-        self.write_fields(thread, site, task, fields);
+        match { fields.values }.next() {
+            Some((TRACE_ID_INDEX, id)) => self.write_trace_id(thread, site, task, id),
+            _ => self.write_fields(thread, site, task, fields),
+        }
     }
 
     pub(super) fn span_follows(&mut self, thread: ThreadIndex, key: SpanKey, followed: SpanKey) {

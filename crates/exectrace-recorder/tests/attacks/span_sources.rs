@@ -30,6 +30,7 @@ pub(crate) fn callsite(target: &'static str, kind: CallsiteKind) -> Callsite {
         file: None,
         line: None,
         fields: vec!["message"],
+        trace_id_fields: Vec::new(),
         kind,
         task: TaskRule::Roots,
     }

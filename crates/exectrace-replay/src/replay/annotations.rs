@@ -122,6 +122,8 @@ impl Replay {
             true => None,
             false => state.began_before.remove(&id),
         };
+        // Of one whose begin is not in the trace, nothing was kept.
+        let trace_id = state.trace_id_of(parent).filter(|_| begins);
         UserTask {
             id,
             parent,
@@ -133,6 +135,8 @@ impl Replay {
             is_begin_seen: begins,
             goroutine: state.goroutine,
             carries_span,
+            trace_id,
+            is_trace_id_inherited: trace_id.is_some(),
         }
     }
 

@@ -166,6 +166,9 @@ impl Replay {
                     message: tables.text(message),
                     stack: state.names.stack(tables, event.stack),
                 };
+                if log.category == state.marks.trace_id {
+                    state.set_trace_id(task, log.message);
+                }
                 observer.log(state, &log)
             }
             CompactKind::SideData(()) => match input.side {

@@ -8,7 +8,7 @@ mod span;
 mod user_tasks;
 
 use exectrace_format::conventions::{
-    FOREVER, POLLED_BEFORE, UNKNOWN_FILE, WAITING_CALLS, WAKE_NOT_SEEN,
+    FOREVER, POLLED_BEFORE, TRACE_ID_CATEGORY, TraceId, UNKNOWN_FILE, WAITING_CALLS, WAKE_NOT_SEEN,
 };
 use exectrace_format::{GoId, GoState, Metric, ProcId, RangeScope, TaskId, ThreadId};
 use rustc_hash::FxHashMap;
@@ -28,6 +28,7 @@ pub(crate) struct Marks {
     pub(crate) wake_not_seen: Text,
     pub(crate) polled_before: Text,
     pub(crate) forever: Text,
+    pub(crate) trace_id: Text,
     /// The first of the calls in which one waits; the others follow it.
     first_waiting_call: Text,
     unknown_file: Text,
@@ -43,6 +44,7 @@ impl Marks {
             wake_not_seen: names.intern(WAKE_NOT_SEEN),
             polled_before: names.intern(POLLED_BEFORE),
             forever: names.intern(FOREVER),
+            trace_id: names.intern(TRACE_ID_CATEGORY),
         }
     }
 
@@ -68,6 +70,8 @@ pub struct State {
     pub(crate) procs: Procs,
     pub(crate) threads: FxHashMap<ThreadId, Thread>,
     pub(crate) user_tasks: FxHashMap<TaskId, UserTask>,
+    /// Some user task has said which distributed trace it is a part of.
+    has_trace_ids: bool,
     pub(crate) ranges: FxHashMap<(RangeScope, Text), Range>,
     /// A few at most, in the order in which they were first reported.
     pub(crate) metrics: Vec<(Metric, u64)>,
@@ -100,6 +104,7 @@ impl State {
             procs: Procs::default(),
             threads: FxHashMap::default(),
             user_tasks: FxHashMap::default(),
+            has_trace_ids: false,
             ranges: FxHashMap::default(),
             metrics: Vec::new(),
             began_before: FxHashMap::default(),
@@ -158,6 +163,31 @@ impl State {
         let mut open: Vec<_> = self.user_tasks.values().collect();
         open.sort_unstable_by_key(|user_task| user_task.id);
         open
+    }
+
+    /// The distributed trace of a user task that is open.
+    pub(crate) fn trace_id_of(&self, id: TaskId) -> Option<TraceId> {
+        match self.has_trace_ids {
+            true => self.user_tasks.get(&id)?.trace_id,
+            false => None,
+        }
+    }
+
+    /// A user task's log says which distributed trace it is a part of. What carries a span is a part of another.
+    pub(crate) fn set_trace_id(&mut self, id: TaskId, text: &str) {
+        let Some(trace_id) = TraceId::parse(text) else {
+            return;
+        };
+        let mut next = Some(id);
+        while let Some(open) = next.and_then(|id| self.user_tasks.get_mut(&id)) {
+            if open.trace_id.is_none() || open.is_trace_id_inherited {
+                open.trace_id = Some(trace_id);
+                open.is_trace_id_inherited = false;
+                self.has_trace_ids = true;
+            }
+            // Parents have the smaller ids, so this ends whatever the trace says.
+            next = Some(open.parent).filter(|parent| open.carries_span && *parent < open.id);
+        }
     }
 
     /// The ranges of garbage collection that are open, in no particular order.

@@ -1,5 +1,6 @@
 //! User tasks, and the ranges of garbage collection.
 
+use exectrace_format::conventions::TraceId;
 use exectrace_format::{GoId, RangeScope, TaskId};
 
 use crate::names::{Stack, Text};
@@ -28,6 +29,11 @@ pub struct UserTask {
     pub goroutine: GoId,
     /// It is no operation: it carries a span that is concurrent with others of its async task.
     pub carries_span: bool,
+    /// The distributed trace that it is a part of, as far as its logs have said: by the first of its own, else that
+    /// of its parent when it began.
+    pub trace_id: Option<TraceId>,
+    /// Whether that is its parent's.
+    pub is_trace_id_inherited: bool,
 }
 
 /// A range of garbage collection: a phase of the collector, or the world stopped.

@@ -8,6 +8,7 @@ mod polled;
 mod polled_spans;
 mod random;
 mod schedule;
+mod trace_ids;
 mod true_spans;
 
 use exectrace_format::{ClockSnapshot, Reader, TraceEvent, TraceEventKind, Version, Writer};
@@ -146,7 +147,8 @@ fn describe(site: CallsiteKey) -> Option<crate::Callsite> {
         module: Some("trial::module"),
         file: Some("trial.rs"),
         line: Some(site.address as u32 + 1),
-        fields: vec!["message", "size", "exectrace.task"],
+        fields: vec!["message", "size", "exectrace.task", "trace_id"],
+        trace_id_fields: vec![3],
         kind: if site.address < 4 {
             CallsiteKind::Span
         } else {
