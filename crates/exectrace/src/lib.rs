@@ -214,6 +214,7 @@
 //! - `syscalls`: Linux only; records the calls to the C library that can block, of all that is linked into the
 //!   program: which call, how long, and whether it failed. There is nothing to call. For programs, not for shared
 //!   libraries; the crate `exectrace-syscalls` lists the functions, and says what is not seen.
+//! - `upload`: the module `upload`, which puts the finished files of a rotating recording into an object store.
 //! - `zstd`: `Rotation::zstd` compresses the files of a rotating recording.
 //! - `http`: the module `http`, a `tower::Service` with the paths of Go's `net/http/pprof`: a request starts a recording
 //!   and gets the trace as its answer, sees the status, and changes the filter.
@@ -232,6 +233,8 @@ pub mod env;
 pub mod http;
 #[cfg(feature = "tracing")]
 mod init;
+#[cfg(feature = "upload")]
+pub mod upload;
 
 /// What the attributes expand to. No part of the public interface.
 #[cfg(feature = "macros")]
