@@ -69,6 +69,14 @@ pub(crate) struct CpuSettings {
 /// The default for [`Settings::memory_bytes`].
 const DEFAULT_MEMORY_BYTES: usize = 64 << 20;
 
+/// The greatest for [`Settings::memory_bytes`]. What the pool keeps of each chunk is made at once, 2 MiB for each GiB,
+/// also where the system gives address space without bound.
+const MAX_MEMORY_BYTES: usize = if usize::BITS < 64 {
+    usize::MAX
+} else {
+    (1_u64 << 36) as usize
+};
+
 /// The default for [`Settings::call_threshold`]. What takes less does not touch a device and waits for nobody; a call
 /// that opens a file, or copies some kilobytes from the page cache, takes more.
 const DEFAULT_CALL_THRESHOLD: Duration = Duration::from_micros(1);
@@ -117,14 +125,18 @@ impl Settings {
         }
     }
 
-    /// How much memory records may occupy, in bytes; at least 1 MiB is taken.
+    /// How much memory records may occupy, in bytes; at least 1 MiB is taken, and at most 64 GiB.
     ///
     /// Address space is reserved at once, but the system provides memory only as it is first used. A
     /// thread that has recorded holds 16 KiB of it until the thread ends. When all is full, records
     /// are dropped and counted. The tables of open spans and tasks come on top: some 100 bytes for
     /// each open span, at most 1,048,576 of them.
     pub const fn memory_bytes(mut self, bytes: usize) -> Self {
-        self.memory_bytes = bytes;
+        self.memory_bytes = if bytes > MAX_MEMORY_BYTES {
+            MAX_MEMORY_BYTES
+        } else {
+            bytes
+        };
         self
     }
 
@@ -261,8 +273,16 @@ impl Settings {
         })
     }
 
-    /// The settings of the process.
-    pub(crate) fn in_force() -> Self {
+    /// The settings of the process: those that were applied last, or else the defaults. To change some of them and leave
+    /// the others as they are:
+    ///
+    /// ```
+    /// use exectrace_recorder::Settings;
+    ///
+    /// Settings::in_force().memory_bytes(16 << 20).apply()?;
+    /// # Ok::<(), exectrace_recorder::SettingsError>(())
+    /// ```
+    pub fn in_force() -> Self {
         CURRENT.read().0.clone()
     }
 

@@ -68,8 +68,8 @@ impl Variables {
             memory_bytes: parsed(
                 MEMORY,
                 get(MEMORY),
-                "bytes, as in `16MiB`, `64MB` or `1048576`",
-                bytes,
+                "bytes up to 64 GiB, as in `16MiB`, `64MB` or `1048576`",
+                memory,
             )?,
             cpu_samples_hz: cpu_samples_hz(get(CPU))?,
             rotate: Rotate::read(get(ROTATE))?,
@@ -82,12 +82,12 @@ impl Variables {
         self.memory_bytes.is_some() || self.cpu_samples_hz.is_some()
     }
 
-    /// Applies the settings that are set, and leaves the others as they are by default.
+    /// Applies the settings that are set, and leaves the others as the program has set them.
     pub(super) fn apply_settings(&self) -> Result<(), SettingsError> {
         if !self.has_settings() {
             return Ok(());
         }
-        let mut settings = Settings::new();
+        let mut settings = Settings::in_force();
         if let Some(bytes) = self.memory_bytes {
             settings = settings.memory_bytes(bytes);
         }
@@ -198,6 +198,12 @@ fn cpu_samples_hz(value: Option<OsString>) -> Result<Option<u32>, FromEnvError> 
     }
 }
 
+/// The memory for records. What is more than the recorder would take is a mistake, and not to be cut down in silence.
+fn memory(text: &str) -> Option<usize> {
+    const MAX_BYTES: u64 = 64 << 30;
+    bytes(text).filter(|bytes| *bytes as u64 <= MAX_BYTES)
+}
+
 /// A number of bytes, with a unit or without.
 pub(super) fn bytes(text: &str) -> Option<usize> {
     let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
@@ -238,8 +244,9 @@ mod tests {
         assert_eq!(
             message,
             "EXECTRACE_MEMORY=\"lots\" is not understood; \
-             EXECTRACE_MEMORY accepts bytes, as in `16MiB`, `64MB` or `1048576`"
+             EXECTRACE_MEMORY accepts bytes up to 64 GiB, as in `16MiB`, `64MB` or `1048576`"
         );
+        assert!(error("EXECTRACE_MEMORY", "65GiB").contains("up to 64 GiB"));
         assert!(error("EXECTRACE_SUBSCRIBER", "yes").contains("`install` or `none`"));
         assert!(error("EXECTRACE_HTTP", "6060").contains("`127.0.0.1:6060`"));
         assert!(error("EXECTRACE_FLIGHT", "10s").contains("does not have yet"));
