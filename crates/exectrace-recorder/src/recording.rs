@@ -8,6 +8,7 @@ mod sealed;
 mod sealer;
 
 use std::fmt;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use exectrace_format::Version;
 
 use crate::control::{self, RecordingId};
 use crate::enabled;
-use crate::file_lock::{self, Refused};
+use crate::file_lock::{self, NewFile, Refused};
 use crate::group_file::GroupFile;
 use crate::process;
 use crate::report::{Report, SinkError, StartError, StopError};
@@ -97,7 +98,8 @@ impl RecordingOptions {
     /// ([`Settings::warn_if_nothing_for`](crate::Settings::warn_if_nothing_for)), with the likely cause.
     ///
     /// Whether that is a mistake, [`NothingCause::is_fault`](crate::NothingCause::is_fault) says. exectrace itself
-    /// prints nothing. It runs on the flush thread, as [`on_error`](Self::on_error) does.
+    /// prints nothing. It is not called for recordings that are started after that moment, beside those that run. It runs
+    /// on the flush thread, as [`on_error`](Self::on_error) does.
     pub fn on_nothing_recorded(
         mut self,
         callback: impl Fn(&NothingRecorded) + Send + 'static,
@@ -138,15 +140,39 @@ impl RecordingOptions {
         // Before the file is made: it may be another recording's.
         control::can_start()?;
         let path = path.as_ref();
-        let file = file_lock::create(path)
-            .and_then(|file| Ok(GroupFile::new(file, None)?))
-            .map_err(|refused| {
-                let path = path.to_owned();
-                match refused {
-                    Refused::InUse => StartError::InUse { path },
-                    Refused::Io(cause) => StartError::Create { path, cause },
-                }
-            })?;
+        let file = file_lock::create(path).map_err(|refused| refused.at(path))?;
+        self.start_group_file(file, path)
+    }
+
+    /// Starts a recording into a file at `path` that did not exist, or was empty: one that has something in it is left as
+    /// it is. Symbolic links are not followed.
+    ///
+    /// While the recording runs, its file is locked, as with [`start_file`](Self::start_file). A file that was made for
+    /// a recording that then does not start is removed.
+    ///
+    /// # Errors
+    /// [`StartError::Exists`] if there is something by this name; those of [`start_file`](Self::start_file).
+    pub fn start_new_file(self, path: impl AsRef<Path>) -> Result<Recording, StartError> {
+        control::can_start()?;
+        let path = path.as_ref();
+        let failed = |cause| Refused::Io(cause).at(path);
+        let NewFile { file, is_made } =
+            file_lock::create_new(path).map_err(|refused| refused.at(path))?;
+        // With the lock, so that nobody else has taken the file when it is removed.
+        let held = file.try_clone();
+        let started = match &held {
+            Ok(_) => self.start_group_file(file, path),
+            Err(error) => Err(failed(error.kind().into())),
+        };
+        if is_made && started.is_err() {
+            // If it cannot be removed, it is empty.
+            let _ = fs::remove_file(path);
+        }
+        started
+    }
+
+    fn start_group_file(self, file: File, path: &Path) -> Result<Recording, StartError> {
+        let file = GroupFile::new(file, None).map_err(|cause| Refused::Io(cause).at(path))?;
         self.start_sink(Sink::File(file), Destination::File(path.to_owned()))
     }
 

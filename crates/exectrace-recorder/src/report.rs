@@ -136,6 +136,12 @@ pub enum StartError {
         /// Where it was to be.
         path: PathBuf,
     },
+    /// There is a file, or something else, where a new file was to be made. It is left as it is.
+    #[error("{} exists already, and is left as it is", path.display())]
+    Exists {
+        /// Where it was to be.
+        path: PathBuf,
+    },
     /// The sink did not take the first bytes.
     #[error("the beginning of the trace could not be written: {0}")]
     Sink(SinkError),

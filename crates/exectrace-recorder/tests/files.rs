@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use common::{count_regions, read, turn};
-use exectrace_recorder::{StartError, region, start};
+use exectrace_recorder::{RecordingOptions, StartError, region, start};
 
 /// Names the file to which another process writes.
 const PATH_VARIABLE: &str = "EXECTRACE_TEST_FILE_IN_USE";
@@ -62,5 +62,36 @@ fn devices_may_have_several_recordings() {
     let recordings = [start("/dev/null").unwrap(), start("/dev/null").unwrap()];
     for recording in recordings {
         recording.stop().unwrap();
+    }
+}
+
+#[test]
+fn a_new_file_is_one_that_nobody_has_written_to() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let [full, empty, link, new] =
+        ["full", "empty", "link", "new"].map(|name| folder.path().join(name));
+    std::fs::write(&full, "something").unwrap();
+    std::fs::write(&empty, "").unwrap();
+    std::os::unix::fs::symlink(folder.path().join("elsewhere"), &link).unwrap();
+    let start = |path: &Path| RecordingOptions::new().start_new_file(path);
+    for path in [&full, &link, Path::new("/dev/null")] {
+        let error = start(path).unwrap_err();
+        assert!(matches!(error, StartError::Exists { .. }), "{error}");
+    }
+    assert_eq!(std::fs::read(&full).unwrap(), b"something");
+    assert!(!folder.path().join("elsewhere").exists());
+    for path in [&empty, &new] {
+        let recording = start(path).unwrap();
+        let error = start(path).unwrap_err();
+        assert!(
+            matches!(error, StartError::InUse { .. } | StartError::Exists { .. }),
+            "{error}"
+        );
+        drop(region("work"));
+        recording.stop().unwrap();
+        assert!(matches!(start(path), Err(StartError::Exists { .. })));
+        let events = read(&std::fs::read(path).unwrap());
+        assert_eq!(count_regions(&events, "work"), 1);
     }
 }

@@ -4,7 +4,7 @@
 mod support;
 
 use std::io::Write;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use exectrace_format::{TraceEvent, TraceEventKind};
 use support::{age, events, files, folder, program, role, run};
@@ -17,6 +17,10 @@ fn the_program() {
         use tracing_subscriber::prelude::*;
         let (layer, _handle) = exectrace::layer();
         tracing_subscriber::registry().with(layer).init();
+    }
+    if role == "sets" {
+        let settings = exectrace::Settings::new().process_samples(false);
+        settings.apply().unwrap();
     }
     let guard = match exectrace::from_env() {
         Ok(guard) => guard,
@@ -32,6 +36,9 @@ fn the_program() {
     drop(exectrace::region("of the program"));
     tracing::info_span!("informs").in_scope(|| tracing::debug!("details"));
     tracing::debug_span!("debugs").in_scope(|| {});
+    let settings = exectrace::status().settings;
+    println!("memory: {}", settings.memory_bytes);
+    println!("samples: {}", settings.process_samples);
     match role.as_str() {
         "exits" => std::process::exit(0),
         "forks" => forks(),
@@ -137,6 +144,16 @@ fn a_wrong_value_is_an_error_that_names_the_right_ones_and_leaves_no_file() {
 }
 
 #[test]
+fn a_setting_of_the_environment_leaves_the_programs_others_as_they_are() {
+    let folder = folder();
+    let mut command = program("the_program", "sets");
+    command.current_dir(&folder).env("EXECTRACE", "trace.out");
+    let run = run(command.env("EXECTRACE_MEMORY", "16MiB")).succeeded();
+    assert_eq!(run.said("memory"), (16 << 20).to_string());
+    assert_eq!(run.said("samples"), "false");
+}
+
+#[test]
 fn a_program_without_a_subscriber_says_why_there_are_no_spans_unless_one_is_installed() {
     let folder = folder();
     let mut command = program("the_program", "plain");
@@ -169,7 +186,7 @@ fn the_filter_of_the_environment_goes_before_that_of_the_program() {
 }
 
 #[test]
-fn a_file_of_another_process_is_not_overwritten_be_it_alive_or_dead() {
+fn a_file_that_is_there_is_not_overwritten_whosever_it_is() {
     let folder = folder();
     let mut command = program("the_program", "waits");
     command.current_dir(&folder).env("EXECTRACE", "trace.out");
@@ -179,63 +196,69 @@ fn a_file_of_another_process_is_not_overwritten_be_it_alive_or_dead() {
     let stdout = alive.stdout.take().unwrap();
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(stdout));
     assert!(lines.any(|line| line.unwrap().contains("waiting: yes")));
-    let mut second = program("the_program", "plain");
-    second.current_dir(&folder).env("EXECTRACE", "trace.out");
-    let while_alive = run(&mut second).succeeded();
+    let mut other = program("the_program", "plain");
+    other.current_dir(&folder).env("EXECTRACE", "trace.out");
+    let while_alive = run(&mut other).succeeded();
     drop(alive.stdin.take());
     assert!(alive.wait().unwrap().success());
-    // In the group of this test, which is older than the files: so they may be of this very command.
-    let mut third = program("the_program", "plain");
-    third.current_dir(&folder).env("EXECTRACE", "trace.out");
-    std::os::unix::process::CommandExt::process_group(&mut third, group());
-    let when_dead = run(&mut third).succeeded();
+    // Older than whatever the next process belongs to, which is the leader of a group of its own.
+    let trace = folder.path().join("trace.out");
+    age(&trace);
+    let when_dead = run(&mut other).succeeded();
     assert_eq!(files(&folder).len(), 3);
     for run in [while_alive, when_dead] {
         let path = std::path::Path::new(run.said("path"));
         let name = path.file_name().unwrap().to_str().unwrap();
         assert!(name.starts_with("trace.") && name != "trace.out", "{run:?}");
-        assert!(run.stderr.contains("is of another process"), "{run:?}");
+        assert!(run.stderr.contains("trace.out exists already"), "{run:?}");
         assert!(has_region(&events(path), "of the program"));
     }
-    assert!(has_region(
-        &events(&folder.path().join("trace.out")),
-        "of the program"
-    ));
+    assert!(has_region(&events(&trace), "of the program"));
 }
 
-/// The process group of this test.
-fn group() -> i32 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let behind_name = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
-    let group = behind_name.split_whitespace().nth(2);
-    group.and_then(|group| group.parse().ok()).unwrap_or(0)
-}
-
-#[cfg(target_os = "linux")]
 #[test]
-fn a_trace_from_before_the_command_is_overwritten_and_what_is_no_trace_is_not() {
+fn an_empty_file_and_a_device_are_written_to_and_no_other_file() {
     let folder = folder();
-    let mut command = program("the_program", "plain");
-    command.current_dir(&folder).env("EXECTRACE", "trace.out");
-    run(&mut command).succeeded();
-    age(&folder.path().join("trace.out"));
-    let run_again = run(&mut command).succeeded();
-    assert!(
-        run_again.said("path").ends_with("/trace.out"),
-        "{run_again:?}"
-    );
-    assert_eq!(files(&folder), ["trace.out"]);
-
-    let thesis = folder.path().join("thesis.txt");
+    let [thesis, empty] = ["thesis.txt", "empty"].map(|name| folder.path().join(name));
     std::fs::write(&thesis, "All of it.").unwrap();
-    age(&thesis);
-    let refused = run(command.env("EXECTRACE", "thesis.txt"));
-    assert_eq!(refused.status, Some(3), "{refused:?}");
-    assert!(
-        refused.said("error").contains("is not a trace"),
-        "{refused:?}"
-    );
+    std::fs::write(&empty, "").unwrap();
+    for (path, is_taken) in [
+        (thesis.as_path(), false),
+        (&empty, true),
+        ("/dev/null".as_ref(), true),
+    ] {
+        let run = run(program("the_program", "plain").env("EXECTRACE", path)).succeeded();
+        let path_of_run = std::path::Path::new(run.said("path"));
+        assert_eq!(path_of_run == path, is_taken, "{run:?}");
+    }
+    assert!(has_region(&events(&empty), "of the program"));
     assert_eq!(std::fs::read_to_string(&thesis).unwrap(), "All of it.");
+    assert_eq!(files(&folder).len(), 3);
+}
+
+#[test]
+fn a_start_that_fails_leaves_no_file() {
+    let folder = folder();
+    let template = program("the_program", "plain");
+    for rotate in ["", "1MB"] {
+        // More memory than the system will give.
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -v 4000000 && exec \"$@\"", "sh"]);
+        command
+            .arg(template.get_program())
+            .args(template.get_args());
+        for (name, value) in template.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.current_dir(&folder).env("EXECTRACE", "trace.out");
+        command.env("EXECTRACE_ROTATE", rotate);
+        let run = run(command.env("EXECTRACE_MEMORY", "32GiB"));
+        assert!(run.said("error").contains("no memory"), "{run:?}");
+        assert_eq!(files(&folder), [""; 0]);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::file_name::FileName;
 use super::sealed::Sealed;
-use crate::file_lock::{self, Lock};
+use crate::file_lock::{self, Lock, is_removed};
 use crate::group_file::whole_bytes;
 use crate::report::SinkError;
 
@@ -183,19 +183,6 @@ impl Folder {
         }
         Ok(())
     }
-}
-
-/// Whether the file has no name any more.
-#[cfg(unix)]
-pub(crate) fn is_removed(file: &File) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
-}
-
-/// A file that is open cannot be removed, or nobody can say.
-#[cfg(not(unix))]
-pub(crate) fn is_removed(_: &File) -> bool {
-    false
 }
 
 /// A time since 1970.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::file_name::FileName;
-use super::folder::{Folder, is_removed};
+use super::folder::Folder;
 use super::rotation::Rotation;
 use super::sealed::Contents;
 use super::sealer::{Sealer, Seals, ToSeal};
+use crate::file_lock::is_removed;
 use crate::group_file::{GroupFile, Packing};
 use crate::report::{SinkError, StartError};
 
@@ -74,8 +75,11 @@ impl RotatingFiles {
             Ok(made) => made,
             Err(cause) => return Err(failed(cause)),
         };
-        let sealer = Sealer::start(folder.clone(), budget, rotation.on_sealed)
-            .map_err(StartError::Thread)?;
+        let sealer =
+            Sealer::start(folder.clone(), budget, rotation.on_sealed).map_err(|cause| {
+                folder.discard(&made.0);
+                StartError::Thread(cause)
+            })?;
         Ok(Self {
             folder,
             file_limit,
@@ -217,6 +221,15 @@ impl RotatingFiles {
 
     pub(crate) fn seals(&self) -> &Arc<Seals> {
         self.sealer.seals()
+    }
+}
+
+impl Drop for RotatingFiles {
+    fn drop(&mut self) {
+        // A start that went no further leaves no empty file.
+        if let Some((name, _locked)) = &self.made {
+            self.folder.discard(name);
+        }
     }
 }
 

@@ -10,12 +10,12 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use exectrace_recorder::on_exit;
 
-use crate::env::{FromEnvError, Guard, Variables, from_env, say, start_at};
+use crate::env::{FromEnvError, Guard, Variables, from_env, say, start_replacing};
 
 /// The trace of this process.
 struct TestTrace {
     /// Kept to the exit of the process, which finishes it.
-    _guard: Guard,
+    guard: Guard,
     path: PathBuf,
     /// Whether the file stays if no test fails.
     is_kept: bool,
@@ -67,14 +67,14 @@ fn start(first: &str) -> Result<Option<TestTrace>, FromEnvError> {
     }
     let guard = match is_named {
         true => from_env()?,
-        false => start_at(&mut variables, &path_of(first, has_own_process))?,
+        false => start_replacing(&mut variables, &path_of(first, has_own_process))?,
     };
     let Some(path) = guard.path().map(Path::to_owned) else {
         return Ok(None);
     };
     on_exit(end);
     Ok(Some(TestTrace {
-        _guard: guard,
+        guard,
         path,
         is_kept: is_kept || is_named,
     }))
@@ -85,6 +85,10 @@ fn end() {
     let Some(Some(trace)) = TRACE.get() else {
         return;
     };
+    // In a child that a test has forked, it is the parent's.
+    if !trace.guard.is_recording() {
+        return;
+    }
     if trace.is_kept || HAS_FAILED.load(Ordering::Relaxed) {
         say(format_args!("trace: {}", trace.path.display()));
     } else {

@@ -43,11 +43,6 @@ pub enum FromEnvError {
         /// What the system says.
         cause: io::Error,
     },
-    /// There is a file that is not a trace where the trace was to be. It is left as it is.
-    NotATrace {
-        /// The file.
-        path: PathBuf,
-    },
     /// `EXECTRACE_SUBSCRIBER=install` is set, and the process has a global subscriber already.
     HasSubscriber,
     /// A variable changes a setting, and a recording was started before.
@@ -81,11 +76,6 @@ impl std::fmt::Display for FromEnvError {
             Self::Folder { path, cause } => {
                 write!(f, "cannot make the folder {}: {cause}", path.display())
             }
-            Self::NotATrace { path } => write!(
-                f,
-                "{} exists and is not a trace; it is left as it is",
-                path.display()
-            ),
             Self::HasSubscriber => f.write_str(
                 "EXECTRACE_SUBSCRIBER=install is set, and a global tracing subscriber is set already; \
                  add exectrace::layer() to that one instead",

@@ -1,47 +1,82 @@
-//! The file that a recording may take: never one of another process.
+//! The file that a recording may take: a new one, never one that is there.
+//!
+//! Whose a file is that is there cannot be known: processes of one command may have nothing in common that others have
+//! not, such as a process group. So only what was made for this recording is written to. The recorder makes it, in one
+//! step with the question whether it is there.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::FromEnvError;
-use super::started::is_from_before;
 use crate::{Recording, RecordingOptions, StartError};
 
 /// Other names that are tried.
 const MAX_OTHER_NAMES: u32 = 1_000;
 
-/// Starts a recording into the file, or into one with the process's id in its name if another process has that.
+/// Starts a recording into a new file, or into one with the process's id in its name if there is one of this name. What
+/// is no file, such as a device or a pipe, is written to as it is.
 pub(super) fn start(
     path: &Path,
     options: impl Fn() -> RecordingOptions,
 ) -> Result<(Recording, PathBuf), FromEnvError> {
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        fs::create_dir_all(folder).map_err(|cause| FromEnvError::Folder {
-            path: folder.to_owned(),
-            cause,
-        })?;
+    make_folder(path)?;
+    if fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+        return start_over(path, options);
     }
-    let mut in_use = None;
-    for number in 0..MAX_OTHER_NAMES {
+    start_new(path, 0, options)
+}
+
+/// Starts a recording into this file, in place of what is in it, or into a new one if another recording writes to it.
+#[cfg(feature = "macros")]
+pub(super) fn replace(
+    path: &Path,
+    options: impl Fn() -> RecordingOptions,
+) -> Result<(Recording, PathBuf), FromEnvError> {
+    make_folder(path)?;
+    match start_over(path, &options) {
+        Err(FromEnvError::Start(StartError::InUse { .. })) => start_new(path, 1, options),
+        result => result,
+    }
+}
+
+fn make_folder(path: &Path) -> Result<(), FromEnvError> {
+    let folder = path.parent();
+    let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    fs::create_dir_all(folder).map_err(|cause| FromEnvError::Folder {
+        path: folder.to_owned(),
+        cause,
+    })
+}
+
+fn start_over(
+    path: &Path,
+    options: impl Fn() -> RecordingOptions,
+) -> Result<(Recording, PathBuf), FromEnvError> {
+    let recording = options().start_file(path).map_err(FromEnvError::Start)?;
+    Ok((recording, path.to_owned()))
+}
+
+/// Tries names from this one on.
+fn start_new(
+    path: &Path,
+    first: u32,
+    options: impl Fn() -> RecordingOptions,
+) -> Result<(Recording, PathBuf), FromEnvError> {
+    let path = path.to_owned();
+    let mut error = StartError::Exists { path: path.clone() };
+    for number in first..first + MAX_OTHER_NAMES {
         let path = match number {
-            0 => path.to_owned(),
-            number => other_name(path, number),
+            0 => path.clone(),
+            number => other_name(&path, number),
         };
-        if !is_free(&path)? {
-            continue;
-        }
-        match options().start_file(&path) {
+        match options().start_new_file(&path) {
             Ok(recording) => return Ok((recording, path)),
-            Err(error @ StartError::InUse { .. }) => in_use = Some(error),
+            Err(taken @ (StartError::InUse { .. } | StartError::Exists { .. })) => error = taken,
             Err(error) => return Err(FromEnvError::Start(error)),
         }
     }
-    let path = path.to_owned();
-    let error = in_use.unwrap_or(StartError::InUse { path });
     Err(FromEnvError::Start(error))
 }
 
@@ -57,33 +92,4 @@ fn other_name(path: &Path, number: u32) -> PathBuf {
         name.push(extension);
     }
     path.with_file_name(name)
-}
-
-/// Whether the file is this process's: it was not there and is made, it is from before, or it is no file at all, but a
-/// device or a pipe.
-fn is_free(path: &Path) -> Result<bool, FromEnvError> {
-    match OpenOptions::new().write(true).create_new(true).open(path) {
-        Ok(_) => return Ok(true),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        // The start will say what is wrong.
-        Err(_) => return Ok(true),
-    }
-    match fs::metadata(path) {
-        Ok(file) if file.is_file() && !is_trace(path) => Err(FromEnvError::NotATrace {
-            path: path.to_owned(),
-        }),
-        Ok(file) => Ok(!file.is_file() || is_from_before(&file)),
-        // It has gone meanwhile, or it is a link to nothing.
-        Err(_) => Ok(true),
-    }
-}
-
-/// Whether a file begins as a trace does, or is empty, as one is whose recording has just begun.
-fn is_trace(path: &Path) -> bool {
-    const BEGIN: &[u8] = b"go 1.";
-    let mut begin = Vec::new();
-    let read =
-        File::open(path).and_then(|file| file.take(BEGIN.len() as u64).read_to_end(&mut begin));
-    // One that may not be read is for the start to refuse.
-    read.is_err() || BEGIN.starts_with(&begin)
 }

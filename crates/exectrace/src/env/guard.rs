@@ -72,11 +72,29 @@ fn start(variables: &mut Variables) -> Result<Guard, FromEnvError> {
     let accepted = "a path, in which `%p` is the process's id, `%n` the program's name, `%t` the time, and `%%` a `%`";
     let path = path_of(pattern, &named)
         .ok_or_else(|| variables::wrong(variables::PATH, pattern, accepted))?;
-    start_at(variables, &path)
+    start_at(variables, &path, free_path::start)
 }
 
-/// Starts a recording into this file, with what else the environment asks for.
-pub(crate) fn start_at(variables: &mut Variables, path: &Path) -> Result<Guard, FromEnvError> {
+/// Starts a recording into this file, which is replaced if no recording writes to it, with what else the environment asks
+/// for.
+#[cfg(feature = "macros")]
+pub(crate) fn start_replacing(
+    variables: &mut Variables,
+    path: &Path,
+) -> Result<Guard, FromEnvError> {
+    // It is one file, which may be removed at the end.
+    variables.rotate = None;
+    start_at(variables, path, free_path::replace)
+}
+
+/// Starts a recording, and says which file it has.
+type StartFile = fn(&Path, fn() -> RecordingOptions) -> Result<(Recording, PathBuf), FromEnvError>;
+
+fn start_at(
+    variables: &mut Variables,
+    path: &Path,
+    start_file: StartFile,
+) -> Result<Guard, FromEnvError> {
     prepare(variables)?;
     let server = serve(variables)?;
     if let Some(rotate) = &variables.rotate {
@@ -85,10 +103,10 @@ pub(crate) fn start_at(variables: &mut Variables, path: &Path) -> Result<Guard, 
         let recording = started.map_err(FromEnvError::Start)?;
         return Ok(Guard::of(recording, path, server));
     }
-    let (recording, free) = free_path::start(path, options)?;
+    let (recording, free) = start_file(path, options)?;
     if free != path {
         say(format_args!(
-            "{} is of another process; this one records to {}",
+            "{} exists already; this process records to {}",
             path.display(),
             free.display()
         ));

@@ -18,10 +18,12 @@
 //! | `EXECTRACE_SUBSCRIBER` | `install`, `none` | whether exectrace's own subscriber is made the default of the process, for a program that has none; by default it is not |
 //! | `EXECTRACE_ROTATE` | `100MB`, `10m`, `keep=1GB`, `zstd` or `zstd=3`, and several of these with commas between | records into one file after the other ([`Rotation`](crate::Rotation)): the size and age at which the next begins, how many bytes are kept in all, and whether they are compressed (feature `zstd`) |
 //! | `EXECTRACE_HTTP` | an address and a port: `127.0.0.1:6060` | serves traces over HTTP there, as the module `http` says, until the guard is dropped; needs the feature `http-server` |
-//! | `EXECTRACE_MEMORY` | bytes: `16MiB`, `64MB`, `1048576` | the memory for records ([`Settings::memory_bytes`](crate::Settings::memory_bytes)) |
+//! | `EXECTRACE_MEMORY` | bytes up to 64 GiB: `16MiB`, `64MB`, `1048576` | the memory for records ([`Settings::memory_bytes`](crate::Settings::memory_bytes)) |
 //! | `EXECTRACE_CPU` | a number from 0 to 1000 | CPU samples a second (`Settings::cpu_samples_hz`); needs the feature `cpu` |
 //! | `EXECTRACE_TEST` | `1`, `0` | has tests with `#[exectrace::test]` traced, in files of their own |
 //! | `EXECTRACE_KEEP` | `1`, `0` | keeps these files also when no test failed |
+//!
+//! What a variable does not change stays as the program has set it by [`Settings`](crate::Settings) before.
 //!
 //! A value that is none of those accepted is an error, which names them. `#[exectrace::main]` prints it to standard
 //! error, and the program goes on and is not traced.
@@ -40,16 +42,12 @@
 //!
 //! If a recording ends and there was no Layer or Subscriber, a message on standard error says so.
 //!
-//! # No trace of another process is overwritten
+//! # No file is overwritten
 //!
 //! All processes of a command have the same environment: a program and its children, or the test programs of
-//! `cargo test`. So where a file of this name exists,
-//!
-//! - it is overwritten if it is from before: older than the process group, which is what a shell makes for each
-//!   command. This is known on Linux.
-//! - Otherwise, and also if some recording writes to it now, the process's id goes into the name: `trace.out` becomes
-//!   `trace.1234.out`. A message says so.
-//! - If it is not a trace at all, that is an error, and the file is left as it is.
+//! `cargo test`. So a recording only goes into a file that was made for it, or that was empty and nobody's. Where a file
+//! of this name exists, the process's id goes into the name: `trace.out` becomes `trace.1234.out`. A message says so.
+//! With `%p` or `%t` in the name each run has a name of its own. A device or a pipe is written to as it is.
 //!
 //! With `EXECTRACE_ROTATE` each file has the time and the process's id in its name: `EXECTRACE=traces/server.out` makes
 //! `traces/server-20261129T021500.123Z-1234-0001.trace` and so on.
@@ -64,14 +62,13 @@ mod guard;
 mod http;
 mod pattern;
 mod rotate;
-mod started;
 mod variables;
 
 pub use error::FromEnvError;
 pub use guard::{Guard, from_env};
 
 #[cfg(feature = "macros")]
-pub(crate) use guard::start_at;
+pub(crate) use guard::start_replacing;
 #[cfg(feature = "macros")]
 pub(crate) use variables::{Variables, of_tests};
 
