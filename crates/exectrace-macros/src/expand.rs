@@ -104,11 +104,15 @@ fn begin_test(arguments: &Arguments, function: &Function) -> TokenStream {
     let exectrace = exectrace(arguments);
     let name = function.signature.ident.to_string();
     let name = name.strip_prefix("r#").unwrap_or(&name);
-    let should_panic = function.has("should_panic");
+    let expected = match function.should_panic() {
+        None => quote! { Return },
+        Some(None) => quote! { Panic },
+        Some(Some(text)) => quote! { PanicWith(#text) },
+    };
     quote! {
         let __exectrace = #exectrace::__private::Test::begin(
             ::core::concat!(::core::module_path!(), "::", #name),
-            #should_panic,
+            #exectrace::__private::Expected::#expected,
         );
     }
 }
@@ -174,9 +178,9 @@ fn sync_test(arguments: &Arguments, function: &Function) -> TokenStream {
     let (body, output) = (function.body(), function.output());
     let end = end_test(arguments, function);
     quote! {
-        #[allow(clippy::diverging_sub_expression, clippy::needless_return, clippy::redundant_closure_call, clippy::let_unit_value)]
+        #[allow(clippy::diverging_sub_expression, clippy::needless_return, clippy::let_unit_value)]
         {
-            let __result = (move || -> #output #body)();
+            let __result = __exectrace.call(move || -> #output #body);
             #end
             return __result;
         }
@@ -272,14 +276,23 @@ mod tests {
     fn a_second_test_attribute_is_refused_and_others_stay() {
         let text = expanded_text(Attribute::Test, "", "#[test] fn a() {}");
         assert!(text.contains("second test attribute"), "{text}");
-        let item = "#[should_panic(expected = \"x\")] #[ignore] fn a() { panic!(\"x\") }";
+        let item = "#[should_panic] #[ignore] fn a() { panic!(\"x\") }";
         let text = expanded_text(Attribute::Test, "", item);
         assert!(!text.contains("compile_error"), "{text}");
         assert!(
             text.contains("should_panic") && text.contains("ignore"),
             "{text}"
         );
-        assert!(text.contains(", true ,"), "{text}");
+        assert!(text.contains("Expected :: Panic ,"), "{text}");
+    }
+
+    #[test]
+    fn the_message_that_a_panic_should_have_is_known_in_both_spellings() {
+        for attribute in ["(expected = \"x\")", "(expected = \"x\",)", " = \"x\""] {
+            let item = format!("#[should_panic{attribute}] async fn a() {{}}");
+            let text = expanded_text(Attribute::Test, "", &item);
+            assert!(text.contains("PanicWith (\"x\")"), "{text}");
+        }
     }
 
     #[test]

@@ -4,7 +4,11 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
-use syn::{AttrStyle, Attribute, ReturnType, Signature, Token, Visibility, braced};
+use syn::punctuated::Punctuated;
+use syn::{
+    AttrStyle, Attribute, LitStr, Meta, MetaNameValue, ReturnType, Signature, Token, Visibility,
+    braced,
+};
 
 /// A function.
 pub(crate) struct Function {
@@ -79,10 +83,22 @@ impl Function {
             .map_or_else(Span::call_site, |token| token.span())
     }
 
-    /// Whether an attribute of this name is on it.
-    pub(crate) fn has(&self, name: &str) -> bool {
+    /// What is to be in the message of the panic that it is expected to end with; the first `None` if it is to return.
+    pub(crate) fn should_panic(&self) -> Option<Option<LitStr>> {
         let mut attributes = self.attributes.iter();
-        attributes.any(|attribute| attribute.path().is_ident(name))
+        let attribute = attributes.find(|attribute| attribute.path().is_ident("should_panic"))?;
+        let value = match &attribute.meta {
+            Meta::NameValue(named) => Some(named.clone()),
+            Meta::List(list) => {
+                let values = Punctuated::<MetaNameValue, Token![,]>::parse_terminated;
+                list.parse_args_with(values)
+                    .ok()
+                    .and_then(|values| values.into_iter().next())
+            }
+            Meta::Path(_) => None,
+        };
+        // What is wrong with it, the compiler says.
+        Some(value.and_then(|named| syn::parse2(named.value.into_token_stream()).ok()))
     }
 
     /// The attribute that makes a test of it already.

@@ -140,8 +140,9 @@
 //! same time as other tests. Threads that it makes by itself are in the trace too, as their own.
 //!
 //! - With `EXECTRACE_TEST=1` the trace of a test program is `target/exectrace/PROGRAM.trace`. Under nextest, which runs
-//!   each test in a process of its own, it is `target/exectrace/PROGRAM/TEST.trace`. It is removed at the exit of the
-//!   process if no test has failed, unless `EXECTRACE_KEEP=1` is set.
+//!   each test in a process of its own, it is `target/exectrace/PROGRAM/TEST.trace`. It takes the place of that of
+//!   an earlier run, and is removed at the exit of the process if no test with this attribute has failed, unless
+//!   `EXECTRACE_KEEP=1` is set. Whether a plain `#[test]` fails is not seen. `EXECTRACE_ROTATE` has no effect on it.
 //! - With `EXECTRACE=PATH` it is there, as of any program, and is kept. `PATH` should have `%n` and `%p` in it, as there
 //!   are several test programs, which all get the same environment.
 //! - exectrace's subscriber is installed if the process has none by then, as a test cannot count on setting the one of
@@ -240,7 +241,7 @@ pub mod upload;
 #[cfg(feature = "macros")]
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::attributes::{Main, NoFailure, Returned, Test};
+    pub use crate::attributes::{Expected, Main, NoFailure, Returned, Test};
 }
 
 pub use exectrace_recorder::{

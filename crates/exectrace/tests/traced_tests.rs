@@ -84,6 +84,24 @@ mod fates {
         assert!(fails("should_panic"), "as it should");
     }
 
+    #[exectrace::test]
+    #[should_panic(expected = "as it should")]
+    async fn panics_otherwise() {
+        match fails("panics_otherwise") {
+            true => panic!("as it was asked to"),
+            false => panic!("as it should: {}", 1),
+        }
+    }
+
+    #[exectrace::test]
+    #[should_panic = "as it should"]
+    fn panics_otherwise_without_a_runtime() {
+        match fails("panics_otherwise_without_a_runtime") {
+            true => panic!("as it was asked to"),
+            false => panic!("as it should"),
+        }
+    }
+
     #[exectrace::test(start_paused = true)]
     async fn sleeps_for_an_hour_of_a_paused_clock() {
         let hour = std::time::Duration::from_secs(3_600);
@@ -91,6 +109,22 @@ mod fates {
         tokio::time::sleep(hour).await;
         assert_eq!(began.elapsed(), hour);
     }
+}
+
+#[exectrace::test]
+fn forks() {
+    if role().as_deref() != Some("forks") {
+        return;
+    }
+    match fork::fork().unwrap() {
+        fork::Fork::Child => {
+            // So that the child too has recorded when it exits.
+            drop(exectrace::start("/dev/null"));
+            std::process::exit(0);
+        }
+        fork::Fork::Parent(child) => fork::waitpid(child).map(drop).unwrap(),
+    }
+    assert!(trace().exists());
 }
 
 /// Where traces of this program are.
@@ -198,7 +232,14 @@ fn a_trace_is_kept_if_a_test_fails_and_removed_otherwise() {
         return;
     }
     let (program, trace) = copy("fates_of_tests");
-    for role in ["none", "panics", "returns", "should_panic"] {
+    let ways_to_fail = [
+        "panics",
+        "returns",
+        "should_panic",
+        "panics_otherwise",
+        "panics_otherwise_without_a_runtime",
+    ];
+    for role in std::iter::once("none").chain(ways_to_fail) {
         let mut command = tests(&program, &["fates::"], role);
         let run = run(command.env("EXECTRACE_TEST", "1"));
         let fails = role != "none";
@@ -211,11 +252,42 @@ fn a_trace_is_kept_if_a_test_fails_and_removed_otherwise() {
             );
             let names = names(&events(&trace));
             let tests = names.values().filter(|name| name.starts_with("fates::"));
-            assert_eq!(tests.count(), 4);
+            assert_eq!(tests.count(), ways_to_fail.len() + 1);
             std::fs::remove_file(&trace).unwrap();
         }
     }
     std::fs::remove_file(&program).unwrap();
+}
+
+#[test]
+fn a_forked_child_leaves_the_trace_of_the_tests_alone() {
+    if role().is_some() {
+        return;
+    }
+    let (program, trace) = copy("tests_that_fork");
+    let mut command = tests(&program, &["--exact", "forks"], "forks");
+    let run = run(command.env("EXECTRACE_TEST", "1")).succeeded();
+    assert!(!trace.exists(), "{run:?}");
+    std::fs::remove_file(&program).unwrap();
+}
+
+#[test]
+fn a_trace_of_an_earlier_run_is_replaced() {
+    if role().is_some() {
+        return;
+    }
+    let (program, trace) = copy("tests_run_again");
+    std::fs::write(&trace, "an earlier trace").unwrap();
+    let mut command = tests(&program, &["--exact", "fates::returns"], "returns");
+    let run = run(command.env("EXECTRACE_TEST", "1"));
+    assert!(
+        run.stderr.contains(&format!("trace: {}", trace.display())),
+        "{run:?}"
+    );
+    assert!(!events(&trace).is_empty());
+    for path in [&program, &trace] {
+        std::fs::remove_file(path).unwrap();
+    }
 }
 
 #[test]

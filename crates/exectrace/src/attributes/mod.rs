@@ -1,11 +1,13 @@
 //! What `#[exectrace::main]` and `#[exectrace::test]` expand to, but for the program's own code.
 
+mod expected;
 mod outcome;
 mod test;
 mod test_trace;
 
 use tokio::runtime::{Builder, LocalRuntime, Runtime};
 
+pub use expected::Expected;
 pub use outcome::{NoFailure, Returned};
 pub use test::Test;
 

@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use tokio::runtime::{Builder, LocalRuntime, Runtime};
 
+use super::expected::{Expectation, Expected};
 use super::test_trace;
 use crate::runtime::{BuilderExt, block_on, block_on_local};
 use crate::{Region, Task};
@@ -18,8 +19,8 @@ pub struct Test {
     _region: Option<Region>,
     _task: Option<Task>,
     is_traced: bool,
-    should_panic: bool,
-    has_failed: Cell<bool>,
+    expectation: Expectation,
+    has_returned_error: Cell<bool>,
 }
 
 /// The name of the regions of a test, on each thread and async task that it has.
@@ -29,7 +30,7 @@ impl Test {
     /// Begins a test. `path` is its whole path, of which the crate is left out, as the test program prints it.
     #[must_use]
     #[track_caller]
-    pub fn begin(path: &'static str, should_panic: bool) -> Self {
+    pub fn begin(path: &'static str, expected: Expected) -> Self {
         let name = path.split_once("::").map_or(path, |(_, name)| name);
         let is_traced = test_trace::is_on(name);
         let task = is_traced.then(|| Task::new(name));
@@ -37,8 +38,8 @@ impl Test {
             _region: task.as_ref().map(|task| task.region_with_spawned(REGION)),
             _task: task,
             is_traced,
-            should_panic,
-            has_failed: Cell::new(false),
+            expectation: Expectation::new(expected),
+            has_returned_error: Cell::new(false),
         }
     }
 
@@ -51,36 +52,38 @@ impl Test {
         }
     }
 
+    /// Runs the body of a test that is not `async`.
+    pub fn call<T>(&self, body: impl FnOnce() -> T) -> T {
+        self.expectation.watch(body)
+    }
+
     /// Runs the body.
     #[track_caller]
     pub fn block_on<F: Future>(&self, runtime: &Runtime, body: F) -> F::Output {
-        match self.is_traced {
+        self.expectation.watch(|| match self.is_traced {
             true => block_on(runtime, body),
             false => runtime.block_on(body),
-        }
+        })
     }
 
     /// Runs the body on a local runtime.
     #[track_caller]
     pub fn block_on_local<F: Future>(&self, runtime: &LocalRuntime, body: F) -> F::Output {
-        match self.is_traced {
+        self.expectation.watch(|| match self.is_traced {
             true => block_on_local(runtime, body),
             false => runtime.block_on(body),
-        }
+        })
     }
 
     /// The test has returned an error.
     pub fn fails(&self) {
-        self.has_failed.set(true);
+        self.has_returned_error.set(true);
     }
 }
 
 impl Drop for Test {
     fn drop(&mut self) {
-        let has_failed = match self.should_panic {
-            true => !std::thread::panicking(),
-            false => std::thread::panicking() || self.has_failed.get(),
-        };
+        let has_failed = self.expectation.has_failed() || self.has_returned_error.get();
         if self.is_traced && has_failed {
             test_trace::has_failed();
         }
