@@ -1,9 +1,10 @@
 //! The status in words.
 
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::{Destination, Dropped, RecordingStatus, Status};
+use crate::settings::SettingsInForce;
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -47,8 +48,37 @@ impl fmt::Display for Status {
         for (key, value) in &self.capabilities {
             writeln!(f, "{key}: {value}")?;
         }
-        let settings = &self.settings;
-        writeln!(f, "settings: {settings:?}")
+        writeln!(f, "{}", self.settings)
+    }
+}
+
+impl fmt::Display for SettingsInForce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let yes_no = |yes| if yes { "yes" } else { "no" };
+        writeln!(f, "setting memory: {} bytes", self.memory_bytes)?;
+        writeln!(f, "setting call threshold: {:?}", self.call_threshold)?;
+        writeln!(f, "setting socket calls: {}", yes_no(self.socket_calls))?;
+        for (source, budget) in &self.budgets {
+            let name = source.name();
+            writeln!(f, "setting budget of {name}: {budget} records a second")?;
+        }
+        writeln!(
+            f,
+            "setting process samples: {}",
+            yes_no(self.process_samples)
+        )?;
+        if let Some(hz) = self.cpu_samples_hz {
+            writeln!(f, "setting CPU samples: {hz} a second of processor time")?;
+        }
+        writeln!(
+            f,
+            "setting kernel switches: {}",
+            yes_no(self.kernel_switches)
+        )?;
+        match self.warn_if_nothing_for {
+            Duration::MAX => write!(f, "setting warning if nothing is recorded: never"),
+            time => write!(f, "setting warning if nothing is recorded: after {time:?}"),
+        }
     }
 }
 

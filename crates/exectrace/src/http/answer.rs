@@ -1,6 +1,8 @@
 //! Answers that are text.
 
-use ::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use ::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
 use ::http::{HeaderValue, Response, StatusCode};
 
 use super::body::Body;
@@ -78,6 +80,14 @@ impl Refused {
 
 pub(super) fn text(text: String) -> Response<Body> {
     of_type(TEXT, text)
+}
+
+/// It is elsewhere.
+pub(super) fn moved(to: HeaderValue) -> Response<Body> {
+    let mut answer = text("moved\n".to_owned());
+    *answer.status_mut() = StatusCode::MOVED_PERMANENTLY;
+    answer.headers_mut().insert(LOCATION, to);
+    answer
 }
 
 pub(super) fn of_type(content_type: HeaderValue, body: impl Into<Body>) -> Response<Body> {

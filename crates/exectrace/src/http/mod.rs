@@ -22,6 +22,10 @@
 //! A wrong parameter is answered with 400 and the reason, a wrong method with 405, and a path that is none of these
 //! with 404. `HEAD` is answered as `GET`, without recording anything. What is not configured is answered with 501.
 //!
+//! The JSON of the status has a field `schema`, which is `exectrace.status/1` as long as no field changes its meaning.
+//! The others are those of [`Status`](crate::Status) under the same names, with their units: times since 1970 end in
+//! `_unix_ns`, and lengths of time in `_ns`.
+//!
 //! # Mounting it
 //!
 //! [`Service`] is a `tower::Service` for requests of the crate `http`. Only the end of a path counts, so it can stand

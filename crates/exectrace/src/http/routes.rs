@@ -8,7 +8,7 @@ use ::http::request::Parts;
 use ::http::{HeaderValue, Method, Request, Response};
 use bytes::{Buf, Bytes};
 
-use super::answer::{Refused, of_type};
+use super::answer::{Refused, moved, of_type};
 use super::body::Body;
 use super::service::Shared;
 use super::{control, status, trace};
@@ -24,6 +24,8 @@ const MAX_BODY_BYTES: usize = 64 << 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route {
     Index,
+    /// The page's path without the slash at its end, from where its links would lead elsewhere.
+    ToIndex,
     Trace,
     Status,
     Snapshot,
@@ -38,7 +40,8 @@ impl Route {
         let mut parts = path.rsplit('/');
         let (last, before) = (parts.next()?, parts.next()?);
         Some(match (before, last) {
-            ("pprof", "") | (_, "pprof") => Self::Index,
+            ("pprof", "") => Self::Index,
+            (_, "pprof") => Self::ToIndex,
             ("pprof", "trace") => Self::Trace,
             ("exectrace", "status") => Self::Status,
             ("exectrace", "snapshot") => Self::Snapshot,
@@ -52,7 +55,9 @@ impl Route {
     /// The methods that it has.
     fn methods(self) -> &'static str {
         match self {
-            Self::Index | Self::Trace | Self::Status | Self::Snapshot => "GET, HEAD",
+            Self::Index | Self::ToIndex | Self::Trace | Self::Status | Self::Snapshot => {
+                "GET, HEAD"
+            }
             Self::Filter => "GET, HEAD, POST",
             Self::Start | Self::Stop => "POST",
         }
@@ -92,6 +97,7 @@ where
     let query = parts.uri.query();
     match route {
         Route::Index => Ok(of_type(HTML, Bytes::from_static(INDEX.as_bytes()))),
+        Route::ToIndex => Ok(moved(HeaderValue::from_static("pprof/"))),
         Route::Trace => trace::answer(shared, query, method == Method::HEAD).await,
         Route::Status => status::answer(shared, query, &parts.headers),
         Route::Snapshot => Err(Refused::NotThere(
@@ -161,7 +167,7 @@ mod tests {
             ("/pprof/trace", Some(Route::Trace)),
             ("/admin/debug/exectrace/status", Some(Route::Status)),
             ("/debug/pprof/", Some(Route::Index)),
-            ("/debug/pprof", Some(Route::Index)),
+            ("/debug/pprof", Some(Route::ToIndex)),
             ("/debug/exectrace/start", Some(Route::Start)),
             ("/debug/pprof/profile", None),
             ("/debug/exectrace/start/", None),

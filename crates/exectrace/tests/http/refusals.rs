@@ -65,6 +65,29 @@ fn what_is_wrong_with_a_request_is_in_its_answer() {
 }
 
 #[test]
+fn the_page_that_lists_the_paths_is_found_without_the_slash_at_its_end() {
+    let server = serve("127.0.0.1:0").unwrap();
+    let moved = ask(server.address(), "GET /debug/pprof");
+    assert_eq!(
+        (moved.status, moved.header("location")),
+        (301, Some("pprof/"))
+    );
+    let page = ask(server.address(), "GET /debug/pprof/").text();
+    // The links lead to paths that there are, wherever the page is.
+    for link in page.split("href=\"..").skip(1) {
+        let path = link.split('"').next().unwrap();
+        let request = format!("HEAD /anywhere{path}");
+        let status = ask(server.address(), &request).status;
+        // Without a handle there is no filter.
+        assert_eq!(
+            status,
+            if path.ends_with("filter") { 501 } else { 200 },
+            "{path}"
+        );
+    }
+}
+
+#[test]
 fn a_page_of_another_origin_can_change_nothing() {
     let _turn = turn();
     let folder = tempfile::tempdir().unwrap();
