@@ -221,7 +221,8 @@
 //!   and gets the trace as its answer, sees the status, and changes the filter.
 //! - `http-server`: `http::serve`, a small server for it on a thread of its own.
 //! - `opentelemetry`: the Layer knows of each user task which distributed trace it is a part of, if a layer of
-//!   `tracing-opentelemetry` is below it.
+//!   `tracing-opentelemetry` was added to the `Registry` before it. In the other order a root span that is entered inside
+//!   another context has the id of that one.
 //! - `alloc`: `Allocator`, a global allocator that counts what each async task and user task allocates, and how
 //!   many bytes are alive.
 

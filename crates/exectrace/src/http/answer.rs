@@ -16,6 +16,9 @@ pub(super) enum Refused {
     Bad(String),
     /// A page of another origin asks.
     OtherOrigin,
+    /// A page asks that had this name resolved to a loopback address, for all that is known.
+    #[cfg(feature = "http-server")]
+    OtherHost(String),
     NoSuchPath,
     /// The methods that there are.
     Method(&'static str),
@@ -26,8 +29,8 @@ pub(super) enum Refused {
     Failed(String),
     /// It is not configured, or does not exist yet.
     NotThere(&'static str),
-    /// As many traces are streamed as may be.
-    Busy(usize),
+    /// As many do it as may be.
+    Busy(String),
 }
 
 impl Refused {
@@ -35,6 +38,8 @@ impl Refused {
         match self {
             Self::Bad(_) => StatusCode::BAD_REQUEST,
             Self::OtherOrigin => StatusCode::FORBIDDEN,
+            #[cfg(feature = "http-server")]
+            Self::OtherHost(_) => StatusCode::FORBIDDEN,
             Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
@@ -47,17 +52,22 @@ impl Refused {
 
     fn reason(&self) -> String {
         match self {
-            Self::Bad(reason) | Self::Conflict(reason) | Self::Failed(reason) => reason.clone(),
+            Self::Bad(reason)
+            | Self::Conflict(reason)
+            | Self::Failed(reason)
+            | Self::Busy(reason) => reason.clone(),
             Self::OtherOrigin => "a page of another origin may not do this".to_owned(),
+            #[cfg(feature = "http-server")]
+            Self::OtherHost(name) => format!(
+                "this server on a loopback address answers to localhost and to addresses, not to {name:?}; \
+                 `exectrace::http::Builder::host` names further hosts"
+            ),
             Self::NoSuchPath => {
                 "there is no such path; /debug/pprof/ lists those there are".to_owned()
             }
             Self::Method(allowed) => format!("this path takes {allowed}"),
             Self::TooLarge => "the body is too large".to_owned(),
             Self::NotThere(reason) => (*reason).to_owned(),
-            Self::Busy(limit) => {
-                format!("{limit} traces are being streamed, and no more may be; try again later")
-            }
         }
     }
 

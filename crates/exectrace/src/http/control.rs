@@ -11,8 +11,9 @@ use super::answer::{Refused, text};
 use super::body::Body;
 use super::off_thread::off_thread;
 use super::parameters::Parameters;
+use super::posted::Posted;
 use super::service::Shared;
-use crate::{Recording, RecordingOptions};
+use crate::{Recording, RecordingOptions, StartError};
 
 /// The recording that `start` has started.
 #[derive(Debug, Default)]
@@ -33,14 +34,7 @@ impl Started {
             return Err(Refused::Conflict(reason));
         }
         drop(started.take());
-        let mut options = RecordingOptions::new();
-        if let Some(seconds) = seconds {
-            options = options.stop_after(seconds);
-        }
-        let path = directory.join(new_name());
-        let recording = options
-            .start_file(&path)
-            .map_err(|error| Refused::Failed(error.to_string()))?;
+        let (recording, path) = start_new(directory, names(), seconds)?;
         *started = Some((recording, path.clone()));
         Ok(path)
     }
@@ -66,93 +60,214 @@ fn is_running(recording: &Recording) -> bool {
             .any(|running| running.number == recording.number() && running.error.is_none())
 }
 
-/// A name that no other recording of this or another process has: of the program, the second, the process.
-fn new_name() -> String {
+/// Starts a recording into the first file of these names that there is not yet.
+fn start_new(
+    directory: &Path,
+    names: impl Iterator<Item = String>,
+    seconds: Option<Duration>,
+) -> Result<(Recording, PathBuf), Refused> {
+    let mut taken = String::new();
+    for name in names {
+        let mut options = RecordingOptions::new();
+        if let Some(seconds) = seconds {
+            options = options.stop_after(seconds);
+        }
+        let path = directory.join(name);
+        match options.start_new_file(&path) {
+            Ok(recording) => return Ok((recording, path)),
+            // Of a process with the same number in another container, or of whoever puts files there.
+            Err(error @ (StartError::Exists { .. } | StartError::InUse { .. })) => {
+                taken = error.to_string();
+            }
+            Err(error) => return Err(Refused::Failed(error.to_string())),
+        }
+    }
+    Err(Refused::Failed(taken))
+}
+
+/// Names of files that are tried: of the program, the second, the process, and how many there were before.
+fn names() -> impl Iterator<Item = String> {
+    const MAX_NAMES: usize = 100;
     static NUMBERS: AtomicU64 = AtomicU64::new(1);
     let program = std::env::current_exe().ok();
     let program = program.as_deref().and_then(Path::file_stem);
-    let program = program.map_or("trace".into(), |name| name.to_string_lossy());
+    let program = program.map_or("trace".into(), |name| name.to_string_lossy().into_owned());
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let seconds = now.map_or(0, |since| since.as_secs());
-    let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-    format!("{program}-{seconds}-{}-{number}.trace", std::process::id())
+    let name = move || {
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        format!("{program}-{seconds}-{}-{number}.trace", std::process::id())
+    };
+    std::iter::repeat_with(name).take(MAX_NAMES)
 }
 
-const NO_THREAD: &str = "a thread could not be started";
+/// Does what may wait on a thread of its own, of which there are only so many.
+async fn change<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    work: impl FnOnce(&Shared) -> T + Send + 'static,
+) -> Result<T, Refused> {
+    let busy = || {
+        let limit = shared.changes.limit();
+        Refused::Busy(format!(
+            "{limit} other requests are being done; try again later"
+        ))
+    };
+    let permit = shared.changes.take().ok_or_else(busy)?;
+    let shared = Arc::clone(shared);
+    let done = off_thread(move || {
+        let done = work(&shared);
+        drop(permit);
+        done
+    });
+    let no_thread = || Refused::Failed("a thread could not be started".to_owned());
+    done.await.ok_or_else(no_thread)
+}
 
 /// `start`.
 pub(super) async fn start(
     shared: &Arc<Shared>,
-    query: Option<&str>,
+    parameters: &str,
 ) -> Result<Response<Body>, Refused> {
-    let seconds = Parameters::of(query, &["seconds"])?.seconds()?;
+    let seconds = Parameters::of(Some(parameters), &["seconds"])?.seconds()?;
     let directory = shared.settings.directory.clone().ok_or(Refused::NotThere(
         "recordings into files are not allowed here: `exectrace::http::Builder::directory` allows them",
     ))?;
-    let shared = Arc::clone(shared);
-    let started = off_thread(move || shared.started.start(&directory, seconds)).await;
-    let path = started.ok_or(Refused::Failed(NO_THREAD.to_owned()))??;
+    let path = change(shared, move |shared| {
+        shared.started.start(&directory, seconds)
+    })
+    .await??;
     Ok(text(format!("recording to {}\n", path.display())))
 }
 
 /// `stop`.
 pub(super) async fn stop(
     shared: &Arc<Shared>,
-    query: Option<&str>,
+    parameters: &str,
 ) -> Result<Response<Body>, Refused> {
-    Parameters::of(query, &[])?;
-    let shared = Arc::clone(shared);
-    let stopped = off_thread(move || shared.started.stop()).await;
-    Ok(text(stopped.ok_or(Refused::Failed(NO_THREAD.to_owned()))??))
+    Parameters::of(Some(parameters), &[])?;
+    Ok(text(change(shared, |shared| shared.started.stop()).await??))
 }
 
 /// `filter`: sets the filter that is given, by the query or the body, and says what it is.
 #[cfg(feature = "tracing")]
 pub(super) async fn filter(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     query: Option<&str>,
-    body: Option<Vec<u8>>,
+    posted: Option<Posted>,
 ) -> Result<Response<Body>, Refused> {
-    let parameters = Parameters::of(query, if body.is_some() { &["filter"] } else { &[] })?;
-    let handle = shared.settings.handle.clone().ok_or(Refused::NotThere(
-        "the filter cannot be seen here: `exectrace::http::Builder::handle` allows it",
-    ))?;
-    if let Some(body) = body {
-        let body = String::from_utf8_lossy(&body);
-        let new = match (parameters.get("filter"), body.trim()) {
-            (Some(new), "") => new,
-            (None, body) if !body.is_empty() => body,
-            (Some(_), _) => {
-                return Err(Refused::Bad(
-                    "the filter is given twice: in the query and the body".to_owned(),
-                ));
-            }
-            (None, _) => {
-                let how =
-                    "no filter: give it as ?filter=… or as the body, such as info,my_crate=debug";
-                return Err(Refused::Bad(how.to_owned()));
-            }
-        };
-        let new: crate::Filter = new
-            .parse()
-            .map_err(|error: crate::ParseFilterError| Refused::Bad(error.to_string()))?;
-        let handle = handle.clone();
-        // `tracing` asks about all call sites again, and locks meanwhile.
-        off_thread(move || handle.reload(new))
-            .await
-            .ok_or(Refused::Failed(NO_THREAD.to_owned()))?;
-    }
+    let Some(posted) = posted else {
+        Parameters::of(query, &[])?;
+        return Ok(text(format!("{}\n", handle(shared)?.filter())));
+    };
+    let new = match posted.text_unless_form_of("filter") {
+        Some(body) if Parameters::of(query, &["filter"])?.get("filter").is_none() => {
+            body.to_owned()
+        }
+        Some(_) => {
+            return Err(Refused::Bad(
+                "the filter is given twice: in the query and the body".to_owned(),
+            ));
+        }
+        None => {
+            let parameters = posted.with_query(query)?;
+            let parameters = Parameters::of(Some(&parameters), &["filter"])?;
+            let none =
+                "no filter: give it as ?filter=… or as the body, such as info,my_crate=debug";
+            parameters
+                .get("filter")
+                .ok_or_else(|| Refused::Bad(none.to_owned()))?
+                .to_owned()
+        }
+    };
+    let handle = handle(shared)?;
+    let new: crate::Filter = new
+        .parse()
+        .map_err(|error: crate::ParseFilterError| Refused::Bad(error.to_string()))?;
+    // `tracing` asks about all call sites again, and locks meanwhile.
+    let reloaded = handle.clone();
+    change(shared, move |_| reloaded.reload(new)).await?;
     Ok(text(format!("{}\n", handle.filter())))
+}
+
+#[cfg(feature = "tracing")]
+fn handle(shared: &Shared) -> Result<crate::Handle, Refused> {
+    shared.settings.handle.clone().ok_or(Refused::NotThere(
+        "the filter cannot be seen here: `exectrace::http::Builder::handle` allows it",
+    ))
 }
 
 /// `filter`, where there is none.
 #[cfg(not(feature = "tracing"))]
 pub(super) async fn filter(
-    _: &Shared,
+    _: &Arc<Shared>,
     _: Option<&str>,
-    _: Option<Vec<u8>>,
+    _: Option<Posted>,
 ) -> Result<Response<Body>, Refused> {
     Err(Refused::NotThere(
         "there is no filter without the feature `tracing`",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+    use crate::http::Builder;
+
+    #[test]
+    fn so_many_requests_change_something_at_once_and_one_more_is_asked_to_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let service = Builder::new().directory(folder.path()).service();
+        let shared = service.shared();
+        let mut context = Context::from_waker(Waker::noop());
+        let held = shared.started.lock();
+        let start = || Box::pin(start(shared, ""));
+        let mut starts: Vec<_> = (0..shared.changes.limit()).map(|_| start()).collect();
+        for start in &mut starts {
+            assert!(start.as_mut().poll(&mut context).is_pending());
+        }
+        let one_more = start().as_mut().poll(&mut context);
+        assert!(matches!(one_more, Poll::Ready(Err(Refused::Busy(_)))));
+        drop(held);
+        let mut started = 0;
+        for mut start in starts {
+            let answer = loop {
+                match start.as_mut().poll(&mut context) {
+                    Poll::Ready(answer) => break answer,
+                    Poll::Pending => std::thread::yield_now(),
+                }
+            };
+            match answer {
+                Ok(_) => started += 1,
+                Err(refused) => assert!(matches!(refused, Refused::Conflict(_)), "{refused:?}"),
+            }
+        }
+        assert_eq!(started, 1);
+        shared.started.stop().unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_recording_goes_neither_into_a_file_that_is_there_nor_through_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = folder.path().join("elsewhere");
+        std::fs::write(folder.path().join("there"), "something").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, folder.path().join("link")).unwrap();
+        let start = |names: &[&str]| {
+            let names = names.iter().map(|name| (*name).to_owned());
+            start_new(folder.path(), names, None)
+        };
+        let (recording, path) = start(&["there", "link", "new"]).unwrap();
+        recording.stop().unwrap();
+        assert_eq!(path, folder.path().join("new"));
+        assert!(
+            matches!(start(&["there"]), Err(Refused::Failed(reason)) if reason.contains("there exists already"))
+        );
+        assert!(!elsewhere.exists());
+        assert_eq!(
+            std::fs::read(folder.path().join("there")).unwrap(),
+            b"something"
+        );
+    }
 }

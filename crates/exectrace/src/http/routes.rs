@@ -1,24 +1,21 @@
 //! Which request asks for what.
 
-use std::pin::pin;
 use std::sync::Arc;
 
 use ::http::header::{HOST, ORIGIN};
 use ::http::request::Parts;
 use ::http::{HeaderValue, Method, Request, Response};
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 
 use super::answer::{Refused, moved, of_type};
 use super::body::Body;
+use super::posted::Posted;
 use super::service::Shared;
 use super::{control, status, trace};
 
 /// What the page of paths is.
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const INDEX: &str = include_str!("index.html");
-
-/// A body that is larger is no filter.
-const MAX_BODY_BYTES: usize = 64 << 10;
 
 /// What a path stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,14 +101,20 @@ where
             "there is no flight recorder yet; /debug/pprof/trace records from now on",
         )),
         Route::Filter => {
-            let body = match changes {
-                true => Some(read(body).await?),
+            let posted = match changes {
+                true => Some(Posted::read(&parts.headers, body).await?),
                 false => None,
             };
-            control::filter(shared, query, body).await
+            control::filter(shared, query, posted).await
         }
-        Route::Start => control::start(shared, query).await,
-        Route::Stop => control::stop(shared, query).await,
+        Route::Start | Route::Stop => {
+            let posted = Posted::read(&parts.headers, body).await?;
+            let parameters = posted.with_query(query)?;
+            match route {
+                Route::Start => control::start(shared, &parameters).await,
+                _ => control::stop(shared, &parameters).await,
+            }
+        }
     }
 }
 
@@ -130,30 +133,6 @@ fn is_of_other_origin(parts: &Parts) -> bool {
         (Some((_, origin)), Some(host)) => !origin.eq_ignore_ascii_case(host),
         _ => true,
     }
-}
-
-/// Reads a body that may not be long.
-async fn read<B: http_body::Body>(body: B) -> Result<Vec<u8>, Refused> {
-    let mut body = pin!(body);
-    let mut bytes = Vec::new();
-    while let Some(frame) = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await
-    {
-        let cut_off = |_| Refused::Bad("the body was cut off".to_owned());
-        // Trailers are of no interest.
-        let Ok(mut data) = frame.map_err(cut_off)?.into_data() else {
-            continue;
-        };
-        if data.remaining() > MAX_BODY_BYTES - bytes.len() {
-            return Err(Refused::TooLarge);
-        }
-        while data.has_remaining() {
-            let chunk = data.chunk();
-            bytes.extend_from_slice(chunk);
-            let read = chunk.len();
-            data.advance(read);
-        }
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -5,19 +5,15 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use super::connection;
 use super::service::Service;
 
 /// Connections that are served at once; others wait.
 const MAX_CONNECTIONS: usize = 128;
-/// How long a client may take to send the head of a request.
-const HEAD_PATIENCE: Duration = Duration::from_secs(30);
 /// How long nothing is accepted after the system refused, as it does when the process has too many files.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -62,12 +58,13 @@ pub fn serve_with(address: impl ToSocketAddrs, service: Service) -> io::Result<S
         .enable_io()
         .enable_time()
         .build()?;
+    let is_local = address.ip().to_canonical().is_loopback();
     let (stop, stopped) = oneshot::channel();
     let thread = thread::Builder::new().name("exectrace-http".into());
     let thread = thread.spawn(move || {
         runtime.block_on(async {
             tokio::select! {
-                result = accept(listener, service) => result,
+                result = accept(listener, is_local, service) => result,
                 // Also if the server was forgotten together with its end of the channel.
                 _ = stopped => Ok(()),
             }
@@ -75,16 +72,20 @@ pub fn serve_with(address: impl ToSocketAddrs, service: Service) -> io::Result<S
     })?;
     Ok(Server {
         address,
+        process: std::process::id(),
         stop: Some(stop),
         thread: Some(thread),
     })
 }
 
-/// A server that runs. Dropping it closes its connections, which ends the recordings that they are of.
+/// A server that runs. Dropping it closes its connections, which ends the recordings that they are of. In a forked child
+/// it serves nothing, and dropping it there does nothing.
 #[derive(Debug)]
 #[must_use = "a server stops when it is dropped"]
 pub struct Server {
     address: SocketAddr,
+    /// Whose thread it is.
+    process: u32,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
@@ -99,15 +100,21 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
+        let (stop, thread) = (self.stop.take(), self.thread.take());
+        if self.process != std::process::id() {
+            // In a forked child there is no such thread, for which one could wait.
+            std::mem::forget((stop, thread));
+            return;
+        }
+        drop(stop);
+        if let Some(thread) = thread {
             // Its errors are those of the system at the start, which nobody waits for any more.
             let _ = thread.join();
         }
     }
 }
 
-async fn accept(listener: TcpListener, service: Service) -> io::Result<()> {
+async fn accept(listener: TcpListener, is_local: bool, service: Service) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let mut connections = JoinSet::new();
     loop {
@@ -118,24 +125,15 @@ async fn accept(listener: TcpListener, service: Service) -> io::Result<()> {
         }
         match listener.accept().await {
             Ok((stream, _)) => {
-                connections.spawn(serve_connection(stream, service.clone()));
+                connections.spawn(serve_one(stream, is_local, service.clone()));
             }
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }
 }
 
-async fn serve_connection(stream: TcpStream, service: Service) {
+async fn serve_one(stream: TcpStream, is_local: bool, service: Service) {
     // Groups of events are to go out when they are there.
     let _ = stream.set_nodelay(true);
-    let answer = service_fn(move |request| {
-        let mut service = service.clone();
-        tower_service::Service::call(&mut service, request)
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_PATIENCE)
-        .serve_connection(TokioIo::new(stream), answer);
-    // A client that leaves is no error of ours.
-    let _ = connection.await;
+    connection::serve(stream, is_local, service).await;
 }

@@ -12,8 +12,8 @@ use ::http::{Request, Response};
 
 use super::body::Body;
 use super::control::Started;
+use super::permits::Permits;
 use super::routes;
-use super::trace::Permits;
 
 /// The default for [`Builder::max_duration`].
 const DEFAULT_MAX_DURATION: Duration = Duration::from_secs(10 * 60);
@@ -21,6 +21,8 @@ const DEFAULT_MAX_DURATION: Duration = Duration::from_secs(10 * 60);
 const DEFAULT_MAX_TRACES: usize = 32;
 /// The default for [`Builder::buffer_bytes`].
 const DEFAULT_BUFFER_BYTES: usize = 8 << 20;
+/// How many requests may change something at once. Each has a thread meanwhile.
+pub(super) const MAX_CHANGES: usize = 8;
 
 /// What the service may do. Makes a [`Service`].
 ///
@@ -40,6 +42,8 @@ pub struct Builder {
     pub(super) max_traces: usize,
     pub(super) buffer_bytes: usize,
     pub(super) directory: Option<PathBuf>,
+    #[cfg(feature = "http-server")]
+    hosts: Vec<String>,
     #[cfg(feature = "tracing")]
     pub(super) handle: Option<crate::Handle>,
 }
@@ -58,6 +62,8 @@ impl Builder {
             max_traces: DEFAULT_MAX_TRACES,
             buffer_bytes: DEFAULT_BUFFER_BYTES,
             directory: None,
+            #[cfg(feature = "http-server")]
+            hosts: Vec::new(),
             #[cfg(feature = "tracing")]
             handle: None,
         }
@@ -89,6 +95,14 @@ impl Builder {
         self
     }
 
+    /// Has a [server](crate::http::serve_with) on a loopback address answer to this name too, as a proxy or a hosts file may
+    /// give it. It answers to `localhost` and to addresses anyway.
+    #[cfg(feature = "http-server")]
+    pub fn host(mut self, name: impl Into<String>) -> Self {
+        self.hosts.push(name.into());
+        self
+    }
+
     /// Allows to look at the filter of this handle's Layer or Subscriber, and to change it.
     #[cfg(feature = "tracing")]
     pub fn handle(mut self, handle: crate::Handle) -> Self {
@@ -101,6 +115,7 @@ impl Builder {
     pub fn service(self) -> Service {
         Service(Arc::new(Shared {
             permits: Permits::new(self.max_traces),
+            changes: Permits::new(MAX_CHANGES),
             started: Started::default(),
             settings: self,
         }))
@@ -120,7 +135,10 @@ pub struct Service(Arc<Shared>);
 /// What the clones of a service share.
 pub(super) struct Shared {
     pub(super) settings: Builder,
+    /// Of traces that are streamed.
     pub(super) permits: Permits,
+    /// Of requests that change something.
+    pub(super) changes: Permits,
     pub(super) started: Started,
 }
 
@@ -129,6 +147,16 @@ impl Service {
     #[must_use]
     pub fn new() -> Self {
         Builder::new().service()
+    }
+
+    #[cfg(feature = "http-server")]
+    pub(super) fn known_hosts(&self) -> &[String] {
+        &self.0.settings.hosts
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.0
     }
 }
 

@@ -1,7 +1,5 @@
 //! A trace that is streamed to a client.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,51 +11,12 @@ use super::answer::{Refused, of_type};
 use super::body::Body;
 use super::off_thread::off_thread;
 use super::parameters::Parameters;
+use super::permits::Permit;
 use super::service::Shared;
 use crate::{Recording, RecordingOptions, Stream};
 
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const AS_FILE: HeaderValue = HeaderValue::from_static("attachment; filename=\"trace\"");
-
-/// How many traces may be streamed, and how many are.
-#[derive(Debug)]
-pub(super) struct Permits {
-    limit: usize,
-    taken: Arc<AtomicUsize>,
-}
-
-/// A place among the traces that are streamed.
-#[derive(Debug)]
-struct Permit(Arc<AtomicUsize>);
-
-impl Permits {
-    pub(super) fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            taken: Arc::default(),
-        }
-    }
-
-    /// How many traces are streamed.
-    pub(super) fn taken(&self) -> usize {
-        self.taken.load(Ordering::Relaxed)
-    }
-
-    fn take(&self) -> Result<Permit, Refused> {
-        // Relaxed: the count guards nothing.
-        let one_more = |taken: usize| (taken < self.limit).then_some(taken + 1);
-        self.taken
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
-            .map(|_| Permit(Arc::clone(&self.taken)))
-            .map_err(|_| Refused::Busy(self.limit))
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 /// A recording, and the stream that it goes to. Dropping it stops the recording, and waits for nothing.
 #[derive(Debug)]
@@ -113,7 +72,14 @@ pub(super) async fn answer(
 }
 
 async fn start(shared: &Shared, duration: Duration) -> Result<Trace, Refused> {
-    let permit = shared.permits.take()?;
+    let permits = &shared.permits;
+    let busy = || {
+        let limit = permits.limit();
+        Refused::Busy(format!(
+            "{limit} traces are being streamed, and no more may be; try again later"
+        ))
+    };
+    let permit = permits.take().ok_or_else(busy)?;
     let capacity = shared.settings.buffer_bytes;
     let started = off_thread(move || {
         let options = RecordingOptions::new().stop_after(duration);

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use exectrace::Status;
-use exectrace_format::{Reader, SideRecord, TraceEvent, TraceEventKind};
+use exectrace_format::{Batches, Reader, SideRecord, TraceEvent, TraceEventKind};
 
 /// The tracer is one for the process: tests that record take turns.
 pub(crate) fn turn() -> MutexGuard<'static, ()> {
@@ -88,6 +88,21 @@ pub(crate) fn status_when(holds: impl Fn(&Status) -> bool) -> Status {
 pub(crate) fn read(bytes: &[u8]) -> Vec<TraceEvent> {
     let reader = Reader::new(bytes).unwrap();
     reader.map(|event| event.unwrap()).collect()
+}
+
+/// The part of a trace that has come so far which a strict reader accepts: whole groups.
+pub(crate) fn whole_part(bytes: &[u8]) -> &[u8] {
+    let mut batches = Batches::new(bytes).unwrap();
+    let mut ends = vec![bytes.len()];
+    while let Ok(Some(batch)) = batches.next_batch() {
+        ends.push(usize::try_from(batch.place.start).unwrap());
+    }
+    ends[1..].reverse();
+    let is_whole = |end: &&usize| {
+        let reader = Reader::new(&bytes[..**end]);
+        reader.is_ok_and(|mut reader| reader.all(|event| event.is_ok()))
+    };
+    &bytes[..*ends.iter().find(is_whole).unwrap_or(&0)]
 }
 
 /// How many regions of this name begin in the trace.

@@ -33,8 +33,14 @@ fn a_recording_is_started_once_into_a_new_file_and_stopped() {
     assert_eq!(count_regions(&events, "work"), 1);
     exectrace_referee::assert_accepted(path);
     // One that ends by itself is in nobody's way, and has its report all the same.
-    let request = "POST /debug/exectrace/start?seconds=0.01";
-    assert_eq!(ask(server.address(), request).status, 200);
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let post = |headers, body| {
+        let request = "POST /debug/exectrace/start";
+        send(server.address(), request, headers, body).status
+    };
+    assert_eq!(post("", "seconds=0.01"), 400);
+    assert_eq!(post(form, "second=0.01"), 400);
+    assert_eq!(post(form, "seconds=0.01"), 200);
     status_when(|status| status.recordings.is_empty());
     assert_eq!(start().status, 200);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
@@ -95,11 +101,12 @@ fn the_filter_is_what_the_last_request_set_and_a_wrong_one_changes_nothing() {
     let service = Builder::new().handle(handle.clone()).service();
     let server = serve_with("127.0.0.1:0", service).unwrap();
     let get = || ask(server.address(), "GET /debug/exectrace/filter").text();
-    let set = |query: &str, body: &str| {
+    let post = |query: &str, headers: &str, body: &str| {
         let request = format!("POST /debug/exectrace/filter{query}");
-        let answer = send(server.address(), &request, "", body);
+        let answer = send(server.address(), &request, headers, body);
         (answer.status, answer.text())
     };
+    let set = |query: &str, body: &str| post(query, "", body);
     assert_eq!(get(), "info\n");
     assert_eq!(set("?filter=warn,my_crate%3Ddebug", "").0, 200);
     assert_eq!(handle.filter().to_string(), get().trim());
@@ -108,6 +115,23 @@ fn the_filter_is_what_the_last_request_set_and_a_wrong_one_changes_nothing() {
     let (status, text) = set("", "my_crate=loud");
     assert_eq!(status, 400);
     assert!(text.contains("invalid filter \"my_crate=loud\""), "{text}");
+    // As curl posts.
+    let form = |body: &str| {
+        post(
+            "",
+            "Content-Type: application/x-www-form-urlencoded\r\n",
+            body,
+        )
+    };
+    assert_eq!(form("filter=debug"), (200, "debug\n".to_owned()));
+    let (status, text) = form("filter=info%2Cmy_crate%3Dtrace");
+    assert_eq!(
+        (status, handle.filter().to_string()),
+        (200, text.trim().to_owned())
+    );
+    assert!(handle.filter().records("my_crate", tracing::Level::TRACE));
+    assert_eq!(form("filter=info&seconds=1").0, 400);
+    assert_eq!(form("error"), (200, "error\n".to_owned()));
     assert_eq!(set("", "").0, 400);
     assert_eq!(set("?filter=info", "warn").0, 400);
     assert_eq!(set("", &"x".repeat(1 << 17)).0, 413);

@@ -4,9 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use exectrace_format::{Batches, Reader};
-
-use crate::client::{ask, count_regions, read};
+use crate::client::{ask, count_regions, read, whole_part};
 
 /// Set in the program that exits.
 const ROLE: &str = "EXECTRACE_TEST_HTTP_EXITS";
@@ -54,18 +52,7 @@ fn a_program_that_exits_leaves_its_client_a_valid_trace_up_to_some_group() {
     bytes.extend(answer.bytes_until_it_breaks_off());
     assert!(program.wait().unwrap().success());
     // The last group may have come in part.
-    let mut batches = Batches::new(&bytes[..]).unwrap();
-    let mut ends = vec![bytes.len()];
-    while let Ok(Some(batch)) = batches.next_batch() {
-        ends.push(usize::try_from(batch.place.start).unwrap());
-    }
-    ends[1..].reverse();
-    let is_whole = |end: &&usize| {
-        Reader::new(&bytes[..**end])
-            .unwrap()
-            .all(|event| event.is_ok())
-    };
-    let end = *ends.iter().find(is_whole).unwrap();
-    assert!(count_regions(&read(&bytes[..end]), "work") > 0);
-    exectrace_referee::assert_bytes_accepted(&bytes[..end]);
+    let whole = whole_part(&bytes);
+    assert!(count_regions(&read(whole), "work") > 0);
+    exectrace_referee::assert_bytes_accepted(whole);
 }

@@ -98,12 +98,34 @@ fn a_page_of_another_origin_can_change_nothing() {
         send(server.address(), request, headers, "").status
     };
     assert_eq!(
-        start("Host: here:1\r\nOrigin: https://elsewhere.example\r\n"),
+        start("Host: localhost:1\r\nOrigin: https://elsewhere.example\r\n"),
         403
     );
-    assert_eq!(start("Origin: null\r\nHost: here:1\r\n"), 403);
+    assert_eq!(start("Origin: null\r\nHost: localhost:1\r\n"), 403);
     assert!(exectrace::status().recordings.is_empty());
-    assert_eq!(start("Host: here:1\r\nOrigin: http://here:1\r\n"), 200);
+    let same = "Host: localhost:1\r\nOrigin: http://localhost:1\r\n";
+    assert_eq!(start(same), 200);
+}
+
+#[test]
+fn a_page_of_a_name_that_was_resolved_to_this_host_can_read_nothing() {
+    let _turn = turn();
+    let request = "GET /debug/pprof/trace?seconds=0.01";
+    let rebound = "Host: elsewhere.example:1\r\n";
+    let server = serve("127.0.0.1:0").unwrap();
+    let answer = send(server.address(), request, rebound, "");
+    assert_eq!(answer.status, 403);
+    let text = answer.text();
+    assert!(text.contains("Builder::host"), "{text}");
+    let service = Builder::new().host("elsewhere.example").service();
+    let server = serve_with("127.0.0.1:0", service).unwrap();
+    let answer = send(server.address(), request, rebound, "");
+    assert_eq!(answer.status, 200);
+    answer.bytes();
+    // Where others reach it, its names are not known.
+    let server = serve("0.0.0.0:0").unwrap();
+    let address = (std::net::Ipv4Addr::LOCALHOST, server.address().port());
+    assert_eq!(send(address.into(), request, rebound, "").status, 200);
 }
 
 #[test]
