@@ -41,7 +41,8 @@ fn the_program() {
     println!("samples: {}", settings.process_samples);
     match role.as_str() {
         "exits" => std::process::exit(0),
-        "forks" => forks(),
+        "forks" => forks(|| {}),
+        "forks and drops" => forks(|| drop(guard)),
         "asks twice" => {
             let second = exectrace::from_env().unwrap();
             assert!(guard.is_recording() && !second.is_recording());
@@ -52,6 +53,8 @@ fn the_program() {
             assert!(!exectrace::is_enabled());
         }
         "waits" => {
+            let _region = exectrace::region("while it waits");
+            println!("serves: {:?}", guard.http_address());
             println!("waiting: yes");
             std::io::stdout().flush().unwrap();
             // Until the test closes its end.
@@ -61,11 +64,12 @@ fn the_program() {
     }
 }
 
-fn forks() {
+fn forks(in_child: impl FnOnce()) {
     match fork::fork().unwrap() {
         fork::Fork::Child => {
             let is_off = !exectrace::is_enabled();
             drop(exectrace::region("of the child"));
+            in_child();
             std::process::exit(if is_off { 0 } else { 1 });
         }
         fork::Fork::Parent(child) => {
@@ -141,6 +145,61 @@ fn a_wrong_value_is_an_error_that_names_the_right_ones_and_leaves_no_file() {
         assert!(run.said("error").contains(accepted), "{run:?}");
     }
     assert!(files(&folder).is_empty());
+}
+
+#[cfg(feature = "http-server")]
+#[test]
+fn traces_are_served_where_the_environment_says_to_whoever_asks() {
+    use std::io::{BufRead, BufReader, Read};
+
+    let folder = folder();
+    let mut command = program("the_program", "waits");
+    command.current_dir(&folder).env("EXECTRACE", "trace.out");
+    command.env("EXECTRACE_HTTP", "127.0.0.1:0");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut serving = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(serving.stdout.take().unwrap()).lines();
+    let address = lines.find_map(|line| {
+        let line = line.unwrap();
+        let (_, address) = line.split_once("serves: Some(")?;
+        Some(address.trim_end_matches(')').to_owned())
+    });
+    let address = address.unwrap();
+    let mut client = std::net::TcpStream::connect(&address).unwrap();
+    client
+        .write_all(b"GET /debug/pprof/trace?seconds=0.01 HTTP/1.0\r\n\r\n")
+        .unwrap();
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).unwrap();
+    let head = b"\r\n\r\n";
+    let begin = answer.windows(4).position(|part| part == head).unwrap();
+    let fetched = folder.path().join("fetched.out");
+    std::fs::write(&fetched, &answer[begin + head.len()..]).unwrap();
+    assert!(has_region(&events(&fetched), "while it waits"));
+    // Another program finds the address in use, and does the rest.
+    let mut other = program("the_program", "plain");
+    other.current_dir(&folder).env("EXECTRACE", "other.out");
+    let other = run(other.env("EXECTRACE_HTTP", &address)).succeeded();
+    let said = format!("cannot serve traces at {address}: ");
+    assert!(other.stderr.contains(&said), "{other:?}");
+    assert_eq!(other.said("recording"), "true");
+    drop(serving.stdin.take());
+    let output = serving.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains(&format!("traces are served at {address}\n")),
+        "{said}"
+    );
+}
+
+#[cfg(feature = "http-server")]
+#[test]
+fn a_forked_child_does_not_wait_for_the_server_of_its_parent() {
+    let folder = folder();
+    let mut command = program("the_program", "forks and drops");
+    command.current_dir(&folder).env("EXECTRACE", "trace.out");
+    run(command.env("EXECTRACE_HTTP", "127.0.0.1:0")).succeeded();
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The recording of the environment, from its start to its end.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::SystemTime;
@@ -7,7 +8,7 @@ use std::time::SystemTime;
 use exectrace_recorder::has_span_sources;
 
 use super::free_path;
-use super::http::{Server, serve};
+use super::http::{self, Server, serve};
 use super::pattern::{Named, path_of, program};
 use super::variables::{self, Variables};
 use super::{FromEnvError, filter, say};
@@ -60,7 +61,7 @@ fn start(variables: &mut Variables) -> Result<Guard, FromEnvError> {
         return Ok(Guard {
             recording: None,
             path: None,
-            _server: serve(variables)?,
+            server: serve(variables)?,
         });
     };
     let name = program();
@@ -152,7 +153,7 @@ pub struct Guard {
     recording: Option<Recording>,
     path: Option<PathBuf>,
     /// It stops when it is dropped.
-    _server: Option<Server>,
+    server: Option<Server>,
 }
 
 impl Guard {
@@ -161,7 +162,7 @@ impl Guard {
         Self {
             recording: Some(recording),
             path: Some(absolute.unwrap_or_else(|_| path.to_owned())),
-            _server: server,
+            server,
         }
     }
 
@@ -177,6 +178,12 @@ impl Guard {
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
+    }
+
+    /// Where traces are served over HTTP, if `EXECTRACE_HTTP` is set and that could be done.
+    #[must_use]
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.server.as_ref().map(http::address)
     }
 
     /// Stops the recording, and returns after all of it has been written; `None` if there was no recording.

@@ -1,5 +1,7 @@
 //! The server of traces that the environment asks for.
 
+use std::net::SocketAddr;
+
 use super::FromEnvError;
 use super::variables::Variables;
 
@@ -21,10 +23,26 @@ pub(super) fn serve(variables: &Variables) -> Result<Option<Server>, FromEnvErro
         return Ok(None);
     };
     let server = crate::http::serve(address.as_str());
-    let server = server.map_err(|error| {
-        super::say(format_args!("cannot serve traces at {address}: {error}"));
-    });
+    match &server {
+        // Nobody else says which port the system has chosen.
+        Ok(server) if address.ends_with(":0") => {
+            super::say(format_args!("traces are served at {}", server.address()));
+        }
+        Ok(_) => {}
+        Err(error) => super::say(format_args!("cannot serve traces at {address}: {error}")),
+    }
     Ok(server.ok())
+}
+
+/// Where it listens.
+#[cfg(feature = "http-server")]
+pub(super) fn address(server: &Server) -> SocketAddr {
+    server.address()
+}
+
+#[cfg(not(feature = "http-server"))]
+pub(super) fn address(server: &Server) -> SocketAddr {
+    match *server {}
 }
 
 #[cfg(not(feature = "http-server"))]

@@ -17,7 +17,7 @@
 //! | `EXECTRACE_FILTER` | directives as [`Filter`](crate::Filter) has them: `info`, `info,my_crate=trace,h2=off` | which spans and events are recorded, in place of the filters that all Layers and Subscribers were given |
 //! | `EXECTRACE_SUBSCRIBER` | `install`, `none` | whether exectrace's own subscriber is made the default of the process, for a program that has none; by default it is not |
 //! | `EXECTRACE_ROTATE` | `100MB`, `10m`, `keep=1GB`, `zstd` or `zstd=3`, and several of these with commas between | records into one file after the other ([`Rotation`](crate::Rotation)): the size and age at which the next begins, how many bytes are kept in all, and whether they are compressed (feature `zstd`) |
-//! | `EXECTRACE_HTTP` | an address and a port: `127.0.0.1:6060` | serves traces over HTTP there, as the module `http` says, until the guard is dropped; needs the feature `http-server` |
+//! | `EXECTRACE_HTTP` | an address and a port: `127.0.0.1:6060`; port 0 has the system choose one, which a message says | serves traces over HTTP there, as the module `http` says, until the guard is dropped; needs the feature `http-server` |
 //! | `EXECTRACE_MEMORY` | bytes up to 64 GiB: `16MiB`, `64MB`, `1048576` | the memory for records ([`Settings::memory_bytes`](crate::Settings::memory_bytes)) |
 //! | `EXECTRACE_CPU` | a number from 0 to 1000 | CPU samples a second (`Settings::cpu_samples_hz`); needs the feature `cpu` |
 //! | `EXECTRACE_TEST` | `1`, `0` | has tests with `#[exectrace::test]` traced, in files of their own |
