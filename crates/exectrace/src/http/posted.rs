@@ -53,6 +53,7 @@ impl Posted {
 
     /// What was posted, if it is neither nothing nor the parameter `name` of a form. What curl posts is called a form also
     /// where it is not.
+    #[cfg(feature = "tracing")]
     pub(super) fn text_unless_form_of(&self, name: &str) -> Option<&str> {
         let (first, has_value) = match self.text.split_once('=') {
             Some((first, _)) => (first, true),
