@@ -152,7 +152,7 @@ impl Flusher {
                 self.guarded(|flusher| flusher.obey(command));
             }
             let pressed = self.process.is_woken.swap(false, Ordering::AcqRel);
-            if self.model.is_some() && (pressed || last.elapsed() >= GROUP) {
+            if self.model.is_some() && (pressed || self.is_pass_due(last.elapsed())) {
                 last = Instant::now();
                 self.guarded(Self::flush);
                 self.guarded(Self::stop_what_is_over);
@@ -171,7 +171,12 @@ impl Flusher {
         }
     }
 
-    /// How long to sleep, so long after the last pass.
+    /// Whether to do the regular step, so long after the last one.
+    fn is_pass_due(&self, since_pass: Duration) -> bool {
+        self.pause(since_pass).is_zero()
+    }
+
+    /// How long to sleep, so long after the last pass; zero if one is due.
     fn pause(&self, since_pass: Duration) -> Duration {
         let stops_ns = self.recordings.iter().filter_map(Active::stops_ns).min();
         let until_stop = stops_ns.map_or(GROUP, |stops_ns| {

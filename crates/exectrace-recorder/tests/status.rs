@@ -89,7 +89,12 @@ fn a_recording_stops_by_itself_after_its_time_and_keeps_its_report() {
     let _turn = turn();
     let options = RecordingOptions::new().stop_after(Duration::from_millis(20));
     let (recording, stream) = options.start_stream(1 << 20).unwrap();
-    drop(region("work"));
+    // Fewer than the stream has room for. On a busy machine it may have stopped before the first.
+    let mut made = 0;
+    while is_enabled() && made < 1_000 {
+        drop(region("work"));
+        made += 1;
+    }
     let bytes: Vec<u8> = stream.flatten().collect();
     status_when(|status| status.recordings.is_empty());
     assert!(!is_enabled());
@@ -98,7 +103,9 @@ fn a_recording_stops_by_itself_after_its_time_and_keeps_its_report() {
     assert_eq!(report.bytes, bytes.len() as u64);
     assert!(report.duration >= Duration::from_millis(20));
     let events = read(&bytes);
-    assert_eq!(count_regions(&events, "work"), 1);
+    let recorded = count_regions(&events, "work");
+    // It may have stopped between the last look and the region.
+    assert!(recorded == made || recorded + 1 == made, "{recorded} of {made}");
     assert_eq!(count_regions(&events, "later"), 0);
     exectrace_referee::assert_bytes_accepted(&bytes);
 }

@@ -262,6 +262,21 @@ fn what_losses_left_open_is_ended_in_all_files_also_where_some_begin_then() {
     }
 }
 
+#[test]
+fn a_pass_is_due_when_the_time_of_a_recording_is_over() {
+    let mut driven = Driven::new();
+    let mut output = RecordingSink::of_writer(Bytes::default(), Version::Go125);
+    output.stops_after = Some(Duration::from_millis(20));
+    let id = driven.flusher.start(output).expect("a start");
+    assert!(!driven.flusher.is_pass_due(Duration::from_millis(19)));
+    assert!(driven.flusher.is_pass_due(Duration::from_millis(20)));
+    driven.act(&Action::Idle(20));
+    driven.flusher.flush();
+    driven.flusher.stop_what_is_over();
+    assert!(driven.flusher.recordings.is_empty());
+    driven.flusher.stop(id).expect("its report is kept");
+}
+
 /// The events of a file that the writer counts.
 fn count(events: &[TraceEvent]) -> u64 {
     let is_event = |event: &&TraceEvent| {

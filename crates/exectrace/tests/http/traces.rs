@@ -14,7 +14,12 @@ fn a_trace_has_what_the_program_did_while_it_was_streamed() {
     let server = serve("127.0.0.1:0").unwrap();
     drop(region("before"));
     let answer = ask(server.address(), "GET /debug/pprof/trace?seconds=0.05");
-    drop(region("during"));
+    // On a busy machine its time may be over before the first.
+    let mut made = 0;
+    while exectrace::is_enabled() && made < 1_000 {
+        drop(region("during"));
+        made += 1;
+    }
     assert_eq!(answer.status, 200);
     assert_eq!(
         answer.header("content-type"),
@@ -26,7 +31,9 @@ fn a_trace_has_what_the_program_did_while_it_was_streamed() {
     let bytes = answer.bytes();
     let events = read(&bytes);
     assert_eq!(count_regions(&events, "before"), 0);
-    assert_eq!(count_regions(&events, "during"), 1);
+    let recorded = count_regions(&events, "during");
+    // Its time may be over between the last look and the region.
+    assert!(recorded == made || recorded + 1 == made, "{recorded} of {made}");
     exectrace_referee::assert_bytes_accepted(&bytes);
     status_when(|status| status.recordings.is_empty());
 }
