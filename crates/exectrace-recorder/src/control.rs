@@ -9,7 +9,7 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use exectrace_format::ThreadId;
 
@@ -19,6 +19,7 @@ use crate::exit;
 use crate::flush::Flusher;
 use crate::pool::Pool;
 use crate::process::{self, Process};
+use crate::recording::Seals;
 use crate::report::{Report, SinkError, StartError, StopError};
 use crate::settings::Settings;
 use crate::sink::RecordingSink;
@@ -40,7 +41,10 @@ pub(crate) enum Command {
     Note(String),
     /// Something about the build, under a key.
     About(&'static str, String),
-    FinishAll(Reply<()>),
+    /// The file of a recording that has stopped is on the disk, or cannot be put there.
+    Closed(RecordingId, io::Result<()>),
+    /// Is answered when all is on the disk, with those whose callbacks may not have been called.
+    FinishAll(Reply<Vec<Arc<Seals>>>),
 }
 
 /// A place for one answer. Not a channel, because it is also waited on while a process exits, when
@@ -54,7 +58,7 @@ impl<T> Clone for Reply<T> {
 }
 
 impl<T> Reply<T> {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new((Mutex::new(None), Condvar::new())))
     }
 
@@ -74,7 +78,7 @@ impl<T> Reply<T> {
         }
     }
 
-    fn wait_for(&self, patience: Duration) -> Option<T> {
+    pub(crate) fn wait_for(&self, patience: Duration) -> Option<T> {
         let place = lock(&self.0.0);
         let waited = self
             .0
@@ -232,8 +236,12 @@ fn at_exit() {
         }
         let reply = Reply::new();
         send(Command::FinishAll(reply.clone()));
-        // The flush thread may be stuck in a sink; the process should end all the same.
-        let _ = reply.wait_for(EXIT_PATIENCE);
+        // The flush thread may be stuck in a sink, and a callback may wait for this thread, which it cannot know; the
+        // process should end all the same.
+        let end = Instant::now() + EXIT_PATIENCE;
+        for seals in reply.wait_for(EXIT_PATIENCE).unwrap_or_default() {
+            seals.wait_for_calls_until(end);
+        }
         exit::call_all();
     }
     // Forked children inherit it.
@@ -271,5 +279,32 @@ impl<T> Drop for Answer<T> {
         if let Some(answer) = self.answer.take() {
             self.reply.give(answer);
         }
+    }
+}
+
+/// Reports to the flush thread that the file of a recording is closed, when it goes out of scope.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    id: RecordingId,
+    result: io::Result<()>,
+}
+
+impl Closing {
+    pub(crate) fn new(id: RecordingId) -> Self {
+        let result = Err(io::Error::other(
+            "the thread that should close it has ended",
+        ));
+        Self { id, result }
+    }
+
+    pub(crate) fn set(&mut self, result: io::Result<()>) {
+        self.result = result;
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let result = std::mem::replace(&mut self.result, Ok(()));
+        send(Command::Closed(self.id, result));
     }
 }

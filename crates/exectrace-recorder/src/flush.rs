@@ -18,6 +18,7 @@ mod pass;
 mod publish;
 mod rotate;
 mod silence;
+mod stopping;
 #[cfg(test)]
 mod tests;
 mod thread_times;
@@ -40,7 +41,7 @@ use crate::heap;
 use crate::live_tasks;
 use crate::model::{Earlier, Model, ThreadIndex};
 use crate::process::{self, Process};
-use crate::report::{Report, SinkError, StartError, StopError};
+use crate::report::{SinkError, StartError};
 use crate::settings::Settings;
 use crate::sink::RecordingSink;
 use crate::stacks;
@@ -54,6 +55,7 @@ use generation::Generation;
 use losses::Losses;
 use publish::Counted;
 use silence::Silence;
+use stopping::Stopping;
 use thread_times::ThreadTimes;
 use thread_usage::ThreadUsages;
 
@@ -92,8 +94,7 @@ pub(crate) struct Flusher {
     /// While there is none, what the last one knew.
     earlier: Earlier,
     recordings: Vec<Active>,
-    /// Those that have stopped by themselves, for those who will stop them.
-    stopped: Vec<(RecordingId, Result<Report, StopError>)>,
+    stopping: Stopping,
     counted: Counted,
     silence: Silence,
     next_recording: u64,
@@ -135,7 +136,7 @@ impl Flusher {
             model: None,
             earlier: Earlier::default(),
             recordings: Vec::new(),
-            stopped: Vec::new(),
+            stopping: Stopping::default(),
             counted: Counted::default(),
             silence: Silence::starting_at(now.sample.ns),
             next_recording: 1,
@@ -185,18 +186,6 @@ impl Flusher {
         GROUP.min(until_stop).saturating_sub(since_pass)
     }
 
-    /// Stops the recordings whose time is over.
-    fn stop_what_is_over(&mut self) {
-        let now_ns = self.now.sample.ns;
-        let is_over = |active: &&Active| active.is_over(now_ns);
-        while let Some(active) = self.recordings.iter().find(is_over) {
-            let id = active.id;
-            let report = self.stop(id);
-            self.stopped.push((id, report));
-            self.call_listeners_if_off();
-        }
-    }
-
     /// Calls the listeners where no other thread does.
     fn call_listeners_if_off(&self) {
         if !enabled::is_enabled() {
@@ -224,16 +213,8 @@ impl Flusher {
                 let mut answer = Answer::new(reply, Err(StartError::Internal));
                 answer.set(self.start(*output));
             }
-            Command::Stop(id, None) => {
-                // It was dropped by a sink, whose error callback has the error.
-                let _ = self.stop(id);
-                self.call_listeners_if_off();
-            }
-            Command::Stop(id, Some(reply)) => {
-                let error = StopError::new(Report::default(), SinkError::Internal);
-                let mut answer = Answer::new(reply, Err(error));
-                answer.set(self.stop(id));
-            }
+            Command::Stop(id, reply) => self.stop(id, reply),
+            Command::Closed(id, result) => self.closed(id, result),
             Command::Note(text) => self.note(&text),
             Command::About(key, value) => {
                 // At the time that the model has come to: it needs no watermark, after which what lies
@@ -242,21 +223,7 @@ impl Flusher {
                     model.note_about(model.time_ns(), key, &value);
                 }
             }
-            Command::FinishAll(reply) => {
-                let mut answer = Answer::new(reply, ());
-                let ids: Vec<_> = self.recordings.iter().map(|active| active.id).collect();
-                let recordings = self.recordings.iter_mut();
-                let seals: Vec<_> = recordings.filter_map(Active::seals).collect();
-                for id in ids {
-                    // Nobody is left to receive the error but the callback, which did.
-                    let _ = self.stop(id);
-                }
-                // The process waits for some seconds only.
-                for seals in seals {
-                    seals.wait_for_calls();
-                }
-                answer.set(());
-            }
+            Command::FinishAll(reply) => self.finish_all(reply),
         }
     }
 
@@ -318,36 +285,6 @@ impl Flusher {
             self.keep_spare_threads();
             self.obey(Command::About(HEAP, heap::about()));
         }
-    }
-
-    fn stop(&mut self, id: RecordingId) -> Result<Report, StopError> {
-        if let Some(place) = self.stopped.iter().position(|(stopped, _)| *stopped == id) {
-            return self.stopped.swap_remove(place).1;
-        }
-        if self.recordings.len() == 1 {
-            enabled::set_enabled(false);
-            self.sampling.stop(&self.readers);
-        }
-        self.apply_all();
-        self.look_at_silence();
-        // So that the file has what was counted until its end.
-        self.sample_usage(true);
-        self.sample_system(true);
-        self.report_dropped();
-        self.write_group();
-        let Some(position) = self.recordings.iter().position(|active| active.id == id) else {
-            return Err(StopError::new(Report::default(), SinkError::Internal));
-        };
-        if self.recordings[position].lacks_file() {
-            // For what is missing to be said, if it can be now.
-            let begin_ns = self.next_ns();
-            self.begin_next_files(begin_ns, |active| active.id == id);
-        }
-        let active = self.recordings.remove(position);
-        let report = active.finish(|| self.why_nothing());
-        self.drop_model_if_unused();
-        self.publish();
-        report
     }
 
     fn totals(&self) -> Totals {

@@ -119,8 +119,15 @@ impl GroupFile {
         &self.file
     }
 
+    /// Gives the file up, to which nothing more is written.
+    pub(crate) fn into_file(self) -> File {
+        self.file
+    }
+
     /// Has what was written kept for good.
     pub(crate) fn sync(&self) -> io::Result<()> {
+        #[cfg(test)]
+        drop(crate::enabled::lock(&crate::recording::SLOW_DISK));
         match self.file.sync_data() {
             // A pipe or a device has nothing to sync.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),

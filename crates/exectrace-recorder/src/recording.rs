@@ -28,9 +28,13 @@ use crate::stream::{self, Stream};
 use crate::thread_buffer;
 
 pub use file_name::utc;
+#[cfg(test)]
+pub(crate) use folder::SLOW_DISK;
 pub(crate) use rotating_files::{FileTime, RotatingFiles};
 pub use rotation::Rotation;
 pub use sealed::{Contents, Sealed};
+#[cfg(test)]
+pub(crate) use sealer::MAX_UNSEALED;
 pub(crate) use sealer::{Seals, Tally};
 
 /// Starts a recording into a new file at `path`, which is overwritten if it exists.
@@ -271,7 +275,7 @@ impl Recording {
     /// Stops the recording and returns when all that was recorded is written.
     ///
     /// Records made before this call are in the trace. For a file, what the report counts is on the
-    /// disk: the system was asked to write it through.
+    /// disk: the system was asked to write it through. Other recordings go on meanwhile.
     ///
     /// # Errors
     /// [`StopError`] if the sink failed at any time. What was written before is a valid trace.

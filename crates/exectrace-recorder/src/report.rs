@@ -21,7 +21,8 @@ pub struct Report {
     pub disk_bytes: u64,
     /// Files of a rotating recording that were sealed; 0 for other recordings.
     pub files: u64,
-    /// Files of a rotating recording that could not be sealed, or were removed while they were written.
+    /// Files of a rotating recording that could not be sealed, or were removed while they were written. One that could not
+    /// be sealed may still be there, with `.part` at the end of its name.
     pub files_lost: u64,
     /// Calls of [`Rotation::on_sealed`](crate::Rotation::on_sealed)'s callback that panicked, or were left out as too many
     /// files waited for it.
@@ -201,7 +202,8 @@ pub enum SinkError {
         /// What the system says.
         cause: Arc<io::Error>,
     },
-    /// A file of a rotating recording could not be put on the disk under its final name. The recording goes on.
+    /// A file of a rotating recording could not be put on the disk under its final name, or that of a process that has
+    /// ended before. The recording goes on; for a file of its own [`Recording::stop`](crate::Recording::stop) has this error.
     #[error("the trace {} could not be finished: {cause}", path.display())]
     Seal {
         /// Where it was to be.

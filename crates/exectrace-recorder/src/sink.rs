@@ -3,11 +3,14 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use exectrace_format::Version;
 
+use crate::control::{self, Closing};
+use crate::enabled::lock;
 use crate::file_lock;
 use crate::group_file::GroupFile;
 use crate::process;
@@ -15,6 +18,7 @@ use crate::recording::{Contents, FileTime, RotatingFiles, Seals, Tally};
 use crate::report::SinkError;
 use crate::status::{Destination, NothingRecorded};
 use crate::stream::StreamWriter;
+use crate::thread_buffer;
 
 /// Is called with a sink's errors.
 pub(crate) type ErrorCallback = Box<dyn Fn(&SinkError) + Send>;
@@ -185,9 +189,11 @@ impl RecordingSink {
     /// Reports what went wrong when files were sealed.
     pub(crate) fn report_seals(&mut self) {
         let Some(files) = self.files() else { return };
-        for error in files.seals().take_errors() {
-            self.report(&error);
-            self.loss.get_or_insert(error);
+        for fault in files.seals().take_faults() {
+            self.report(&fault.error);
+            if fault.is_loss {
+                self.loss.get_or_insert(fault.error);
+            }
         }
     }
 
@@ -226,22 +232,41 @@ impl RecordingSink {
         }
     }
 
-    /// Has what was written kept for good, and gives the sink up. `end` is when the last event was, and
-    /// `contents` are those of the last file, if there is one after the other.
-    pub(crate) fn close(&mut self, end: Duration, contents: Contents) {
+    /// Has what was written kept for good, by another thread if that may take its time: no other recording waits for it.
+    /// `closing` is over when that is done. `end` is when the last event was, and `contents` are those of the last file, if
+    /// there is one after the other.
+    pub(crate) fn close(&mut self, end: Duration, contents: Contents, mut closing: Closing) {
         if let Some(files) = self.files() {
-            files.seal(end, contents);
-            files.seals().wait_for_files();
-            let paused = files.why_paused();
-            self.report_seals();
-            // It was reported when it began.
-            self.error = self.error.take().or(paused).or(self.loss.take());
-            return;
+            return files.close(end, contents, closing);
         }
-        if self.error.is_none()
-            && let Err(error) = self.attempt(Sink::sync)
+        if matches!(&self.sink, Sink::File(_))
+            && let Sink::File(file) = std::mem::replace(&mut self.sink, Sink::Gone)
         {
+            return sync_elsewhere(file, closing);
+        }
+        let flushed = match self.error {
+            None => self.attempt(Sink::flush),
+            Some(_) => Ok(()),
+        };
+        if let Err(error) = flushed {
             self.fail(error);
+        }
+        closing.set(Ok(()));
+    }
+
+    /// It is closed, so nothing becomes of it any more.
+    pub(crate) fn closed(&mut self, result: io::Result<()>) {
+        self.report_seals();
+        if let Some(files) = self.files() {
+            // It was reported when it began.
+            let paused = files.why_paused();
+            self.error = self.error.take().or(paused).or(self.loss.take());
+        }
+        if let (None, Err(cause)) = (&self.error, result) {
+            let (bytes, cause) = (self.bytes, Arc::new(cause));
+            let error = SinkError::Write { bytes, cause };
+            self.report(&error);
+            self.error = Some(error);
         }
     }
 
@@ -300,11 +325,36 @@ impl Sink {
         }
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         match self {
-            Sink::File(file) => file.sync(),
             Sink::Writer(writer) => writer.flush(),
-            Sink::Rotating(_) | Sink::Stream(_) | Sink::Gone => Ok(()),
+            Sink::File(_) | Sink::Rotating(_) | Sink::Stream(_) | Sink::Gone => Ok(()),
         }
+    }
+}
+
+/// Has a file put on the disk by a thread of its own, or by this one if there is none.
+fn sync_elsewhere(file: GroupFile, closing: Closing) {
+    let sync = |(file, mut closing): (GroupFile, Closing)| {
+        let synced = file.sync();
+        file_lock::release(file.file());
+        // Before anybody may want it again.
+        drop(file);
+        closing.set(synced);
+    };
+    // The thread has it, unless that cannot be started.
+    let owned = Arc::new(Mutex::new(Some((file, closing))));
+    let of_thread = Arc::clone(&owned);
+    let started = thread::Builder::new()
+        .name("exectrace-sync".into())
+        .spawn(move || {
+            control::block_signals();
+            thread_buffer::mute_this_thread();
+            let owned = lock(&of_thread).take();
+            owned.into_iter().for_each(sync);
+        });
+    if started.is_err() {
+        let owned = lock(&owned).take();
+        owned.into_iter().for_each(sync);
     }
 }

@@ -10,73 +10,18 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc;
 
 use common::{count_lost, count_regions, messages, read, turn};
-use exectrace_recorder::{
-    Recording, RecordingOptions, Report, Rotation, SinkError, StopError, Task, region,
+use exectrace_recorder::{RecordingOptions, Report, Rotation, SinkError, StopError, Task, region};
+use rotated::{
+    files, has_unsealed, in_role, is_sealed, role, size_of_all, small_files, start, work_until,
 };
-use rotated::{files, size_of_all, write_out};
-
-/// Set in a child to what it is to do, and where.
-const ROLE: &str = "EXECTRACE_TEST_ROLE";
-const FOLDER: &str = "EXECTRACE_TEST_FOLDER";
 
 /// Processes that are killed, one after the other.
 const KILLS: usize = 12;
 /// Processes that write to one folder at once.
 const PROCESSES: usize = 3;
-
-fn is_sealed(path: &Path) -> bool {
-    path.extension() == Some("trace".as_ref())
-}
-
-fn has_unsealed(folder: &Path) -> bool {
-    folder.exists() && files(folder).iter().any(|path| !is_sealed(path))
-}
-
-/// Starts a recording whose errors are received.
-fn start(rotation: Rotation) -> (Recording, Receiver<SinkError>) {
-    let (send, errors) = mpsc::channel();
-    let options = RecordingOptions::new().on_error(move |error| {
-        // Nobody may be interested any more.
-        let _ = send.send(error.clone());
-    });
-    (options.start_rotating(rotation).unwrap(), errors)
-}
-
-fn small_files(folder: &Path) -> Rotation {
-    Rotation::new(folder.join("x")).max_file_bytes(1)
-}
-
-/// Records and writes out until this is so.
-fn work_until(name: &'static str, mut is_so: impl FnMut() -> bool) {
-    loop {
-        for _ in 0..100 {
-            drop(region(name));
-        }
-        write_out();
-        if is_so() {
-            return;
-        }
-    }
-}
-
-/// A command that runs a test of this program in a role.
-fn in_role(test: &str, role: &str, folder: &Path) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["--exact", test, "--nocapture"])
-        .env(ROLE, role)
-        .env(FOLDER, folder);
-    command
-}
-
-/// The role of this process, and its folder.
-fn role() -> Option<(String, PathBuf)> {
-    let folder = std::env::var_os(FOLDER)?;
-    Some((std::env::var(ROLE).ok()?, folder.into()))
-}
 
 /// Lets files have this size at most.
 fn limit_files(bytes: libc::rlim_t) {
@@ -378,69 +323,4 @@ fn processes_that_share_a_folder_and_a_name_share_the_budget_and_no_file() {
         read(&fs::read(path).unwrap());
     }
     assert!(size_of_all(folder.path()) <= BUDGET);
-}
-
-#[test]
-fn a_forked_child_touches_no_file_of_its_parent() {
-    let _turn = turn();
-    if let Some((role, folder)) = role() {
-        let (recording, _) = start(small_files(&folder));
-        drop(region("of the parent"));
-        write_out();
-        // SAFETY: the child does what a child with one thread may, and ends.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            match role.as_str() {
-                "drops" => drop(recording),
-                _ => std::mem::forget(recording),
-            }
-            // SAFETY: ends the child as a return from its `main` would.
-            unsafe { libc::exit(0) };
-        }
-        let mut status = 0;
-        // SAFETY: `status` is writable.
-        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-        assert_eq!(status, 0);
-        assert!(has_unsealed(&folder), "the child has sealed it");
-        drop(region("of the parent"));
-        recording.stop().unwrap();
-        return;
-    }
-    for role in ["drops", "exits"] {
-        let folder = tempfile::tempdir().unwrap();
-        let test = "a_forked_child_touches_no_file_of_its_parent";
-        let child = in_role(test, role, folder.path()).output().unwrap();
-        assert!(child.status.success(), "{child:?}");
-        let mut regions = 0;
-        for path in files(folder.path()) {
-            assert!(is_sealed(&path), "{path:?}");
-            regions += count_regions(&read(&fs::read(path).unwrap()), "of the parent");
-        }
-        assert_eq!(regions, 2);
-    }
-}
-
-#[test]
-fn a_process_that_exits_seals_its_last_file_and_its_callback_is_called() {
-    let _turn = turn();
-    if let Some((_, folder)) = role() {
-        let rotation = Rotation::new(folder.join("x"))
-            .on_sealed(|sealed| println!("sealed {}", sealed.path.display()));
-        let (recording, _) = start(rotation);
-        drop(region("work"));
-        std::mem::forget(recording);
-        std::process::exit(0);
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let test = "a_process_that_exits_seals_its_last_file_and_its_callback_is_called";
-    let child = in_role(test, "exits", folder.path()).output().unwrap();
-    assert!(child.status.success(), "{child:?}");
-    let [path] = files(folder.path()).try_into().unwrap();
-    assert!(is_sealed(&path));
-    assert_eq!(count_regions(&read(&fs::read(&path).unwrap()), "work"), 1);
-    let text = String::from_utf8(child.stdout).unwrap();
-    assert!(
-        text.contains(&format!("sealed {}", path.display())),
-        "{text}"
-    );
 }

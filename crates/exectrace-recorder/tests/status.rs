@@ -105,7 +105,10 @@ fn a_recording_stops_by_itself_after_its_time_and_keeps_its_report() {
     let events = read(&bytes);
     let recorded = count_regions(&events, "work");
     // It may have stopped between the last look and the region.
-    assert!(recorded == made || recorded + 1 == made, "{recorded} of {made}");
+    assert!(
+        recorded == made || recorded + 1 == made,
+        "{recorded} of {made}"
+    );
     assert_eq!(count_regions(&events, "later"), 0);
     exectrace_referee::assert_bytes_accepted(&bytes);
 }

@@ -1,5 +1,6 @@
 //! A recording, as the flush thread keeps it: where it goes, and what of it was written.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +11,7 @@ use super::generation::Generation;
 use super::losses::Losses;
 use super::rotate::Preamble;
 use super::silence;
-use crate::control::RecordingId;
+use crate::control::{Closing, RecordingId};
 use crate::model::Missing;
 use crate::recording::{Contents, Seals};
 use crate::report::{Report, SinkError, StopError};
@@ -45,8 +46,12 @@ impl Totals {
 struct FileStart {
     totals: Totals,
     events: u64,
-    /// Records that are in no file before it.
+    /// The totals when that began which is in no file before it, as its begin says, if anything is; and how many records
+    /// and losses that are.
+    gap: Option<Totals>,
     missing: u64,
+    /// Records of these.
+    missed: u64,
 }
 
 #[derive(Debug)]
@@ -186,11 +191,17 @@ impl Active {
         let Some(files) = self.output.files().filter(|files| files.has_file()) else {
             return;
         };
-        if files.is_current_removed() {
-            self.gap = Some(self.file.totals);
-            self.written.events = self.file.events;
+        let is_removed = files.is_current_removed();
+        if !files.seal(end, contents) || is_removed {
+            self.lose_file();
         }
-        files.seal(end, contents);
+    }
+
+    /// What is in the present file is missing, and with it what its begin says of what was missing before.
+    fn lose_file(&mut self) {
+        self.gap = Some(self.file.gap.unwrap_or(self.file.totals));
+        self.missed -= self.file.missed;
+        self.written.events = self.file.events;
     }
 
     fn contents(&self) -> Contents {
@@ -225,12 +236,13 @@ impl Active {
         self.file = FileStart {
             totals,
             events: self.written.events,
-            missing: 0,
+            gap: self.gap.take(),
+            ..FileStart::default()
         };
-        if let Some(gap) = self.gap.take() {
-            let records = totals.records.saturating_sub(gap.records);
-            self.missed += records;
-            self.file.missing = records + totals.dropped().saturating_sub(gap.dropped());
+        if let Some(gap) = self.file.gap {
+            self.file.missed = totals.records.saturating_sub(gap.records);
+            self.missed += self.file.missed;
+            self.file.missing = self.file.missed + totals.dropped().saturating_sub(gap.dropped());
         }
         self.reached = totals;
         self.written.events += preamble.events;
@@ -312,14 +324,16 @@ impl Active {
         }
     }
 
-    /// Gives the sink up, and says what was written.
-    pub(super) fn finish(
-        mut self,
-        why: impl FnOnce() -> NothingCause,
-    ) -> Result<Report, StopError> {
+    /// Writes its end, and has what was written put on the disk. `closing` is over when that is done.
+    pub(super) fn close(&mut self, why: impl FnOnce() -> NothingCause, closing: Closing) {
         self.say_if_nothing_was_recorded(why);
         let contents = self.contents();
-        self.output.close(self.reached.wall, contents);
+        self.output.close(self.reached.wall, contents, closing);
+    }
+
+    /// Gives the sink up, which is closed, and says what was written.
+    pub(super) fn finish(mut self, closed: io::Result<()>) -> Result<Report, StopError> {
+        self.output.closed(closed);
         let report = self.report();
         self.output.drop_sink();
         match self.output.error() {

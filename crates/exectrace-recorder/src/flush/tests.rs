@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -10,8 +11,11 @@ use exectrace_format::{Reader, SideRecord, TraceEvent, TraceEventKind, Version};
 use proptest::prelude::*;
 
 use super::*;
+use crate::control::Reply;
+use crate::group_file::GroupFile;
 use crate::pool::Pool;
-use crate::recording::RotatingFiles;
+use crate::recording::{MAX_UNSEALED, RotatingFiles, SLOW_DISK};
+use crate::report::{Report, StopError};
 use crate::sink::Sink;
 use crate::{Rotation, Task, log, region};
 
@@ -139,8 +143,27 @@ impl Driven {
     fn stop(&mut self, place: usize) {
         if place < self.running.len() {
             let (id, bytes) = self.running.remove(place);
-            let report = self.flusher.stop(id).expect("a report");
+            let report = self.stop_and_wait(id).expect("a report");
             self.stopped.push((report, lock(&bytes.0).clone()));
+        }
+    }
+
+    fn stop_and_wait(&mut self, id: RecordingId) -> Result<Report, StopError> {
+        let reply = Reply::new();
+        self.flusher.stop(id, Some(reply.clone()));
+        self.wait_for(&reply)
+    }
+
+    /// Does what the flush thread is asked to do, until there is an answer.
+    fn wait_for<T>(&mut self, reply: &Reply<T>) -> T {
+        loop {
+            let commands = std::mem::take(&mut *lock(&self.flusher.process.commands));
+            for command in commands {
+                self.flusher.obey(command);
+            }
+            if let Some(answer) = reply.wait_for(Duration::from_millis(1)) {
+                return answer;
+            }
         }
     }
 
@@ -274,7 +297,97 @@ fn a_pass_is_due_when_the_time_of_a_recording_is_over() {
     driven.flusher.flush();
     driven.flusher.stop_what_is_over();
     assert!(driven.flusher.recordings.is_empty());
-    driven.flusher.stop(id).expect("its report is kept");
+    driven.stop_and_wait(id).expect("its report is kept");
+}
+
+/// A rotating recording with small files.
+fn rotating(folder: &Path) -> RecordingSink {
+    let rotation = Rotation::new(folder.join("x")).max_file_bytes(1);
+    let files = RotatingFiles::start(rotation, Duration::from_secs(1)).unwrap();
+    RecordingSink::new(Sink::Rotating(Box::new(files)), Version::Go125, None)
+}
+
+#[test]
+fn no_recording_waits_for_the_disk_of_another() {
+    let mut driven = Driven::new();
+    let folder = tempfile::tempdir().unwrap();
+    let disk = lock(&SLOW_DISK);
+    let file = std::fs::File::create(folder.path().join("one")).unwrap();
+    let file = Sink::File(GroupFile::new(file, None).unwrap());
+    let slow = [
+        rotating(folder.path()),
+        RecordingSink::new(file, Version::Go125, None),
+    ];
+    let slow = slow.map(|output| driven.flusher.start(output).expect("a start"));
+    let replies = slow.map(|id| {
+        let reply = Reply::new();
+        driven.flusher.stop(id, Some(reply.clone()));
+        reply
+    });
+    let exit = Reply::new();
+    driven.start(Version::Go125);
+    driven.act(&Action::Region);
+    driven.flusher.obey(Command::FinishAll(exit.clone()));
+    driven.start(Version::Go125);
+    driven.act(&Action::Region);
+    // Two have stopped, and one runs.
+    let (id, _) = driven.running.pop().unwrap();
+    let report = driven.stop_and_wait(id).expect("a report");
+    assert_eq!(report.records, 2);
+    let no_time = Duration::ZERO;
+    assert!(
+        replies
+            .iter()
+            .all(|reply| reply.wait_for(no_time).is_none())
+    );
+    assert!(exit.wait_for(no_time).is_none());
+    drop(disk);
+    let [rotated, _] = replies.map(|reply| driven.wait_for(&reply).expect("a report"));
+    assert_eq!(rotated.files, 1);
+    driven.wait_for(&exit);
+    driven.running.clear();
+}
+
+#[test]
+fn while_a_disk_is_slow_files_are_lost_and_counted_rather_than_kept_without_end() {
+    const FILES: usize = 50;
+    let mut driven = Driven::new();
+    let folder = tempfile::tempdir().unwrap();
+    let id = driven
+        .flusher
+        .start(rotating(folder.path()))
+        .expect("a start");
+    let disk = lock(&SLOW_DISK);
+    for _ in 0..FILES {
+        for _ in 0..200 {
+            driven.act(&Action::Region);
+        }
+        driven.act(&Action::Idle(1_100));
+        driven.act(&Action::Flush);
+    }
+    let on_disk = || std::fs::read_dir(folder.path()).unwrap();
+    // One is being sealed, and one written.
+    assert!(on_disk().count() <= MAX_UNSEALED + 2);
+    drop(disk);
+    let error = driven.stop_and_wait(id).expect_err("files are lost");
+    assert!(matches!(error.error(), SinkError::Seal { .. }), "{error}");
+    let report = error.report();
+    assert_eq!(report.files, on_disk().count() as u64);
+    assert!(report.files_lost > 0);
+    let (mut lost, mut regions) = (0, 0);
+    for entry in on_disk() {
+        let path = entry.unwrap().path();
+        exectrace_referee::assert_accepted(&path);
+        for event in read(&std::fs::read(path).unwrap()) {
+            match event.kind {
+                TraceEventKind::SideData(SideRecord::Lost { records, .. }) => lost += records,
+                TraceEventKind::RegionBegin { .. } => regions += 1,
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(lost, report.records_dropped);
+    assert_eq!(lost + 2 * regions, 2 * 200 * FILES as u64);
 }
 
 /// The events of a file that the writer counts.

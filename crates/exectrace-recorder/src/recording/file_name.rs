@@ -12,7 +12,7 @@ const SUFFIX: &str = ".trace";
 const PACKED_SUFFIX: &str = ".trace.zst";
 
 /// What the name of a file says.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FileName {
     /// When the file begins, in milliseconds since 1970.
     pub(crate) begin_ms: u64,

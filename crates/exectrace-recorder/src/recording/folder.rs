@@ -16,6 +16,10 @@ use crate::report::SinkError;
 /// How many names are tried for a file. Another one is taken only if another process has the number of this one.
 const MAX_NAMES: u64 = 1_000;
 
+/// Held by a test while the disk takes its time.
+#[cfg(test)]
+pub(crate) static SLOW_DISK: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 /// Where the files of a name are.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
@@ -86,6 +90,8 @@ impl Folder {
 
     /// Puts what was written on the disk, under its final name.
     pub(crate) fn seal(&self, name: &FileName, file: &File) -> io::Result<PathBuf> {
+        #[cfg(test)]
+        drop(crate::enabled::lock(&SLOW_DISK));
         file.sync_data()?;
         let path = self.finished(name);
         fs::rename(self.unfinished(name), &path)?;
@@ -121,28 +127,28 @@ impl Folder {
         Ok(found)
     }
 
-    /// Seals the files of processes that have ended without doing it. Calls `sealed` with each, or with
-    /// what went wrong.
-    pub(crate) fn seal_of_the_dead(
-        &self,
-        sealed: &mut dyn FnMut(Result<Sealed, SinkError>),
-    ) -> io::Result<()> {
-        for found in self.list()?.iter().filter(|found| !found.is_finished) {
-            match self.seal_if_dead(&found.name) {
-                Ok(None) => {}
-                // It was sealed by its own process meanwhile, or by another.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Ok(Some(found)) => sealed(Ok(found)),
-                Err(error) => sealed(Err(SinkError::Seal {
-                    path: self.unfinished(&found.name),
-                    cause: Arc::new(error),
-                })),
-            }
-        }
-        Ok(())
+    /// The files that are not finished: those that are written, and those of processes that ended without finishing
+    /// them.
+    pub(crate) fn unfinished_files(&self) -> io::Result<Vec<FileName>> {
+        let found = self.list()?.into_iter();
+        let unfinished = found.filter(|found| !found.is_finished);
+        Ok(unfinished.map(|found| found.name).collect())
     }
 
-    fn seal_if_dead(&self, name: &FileName) -> io::Result<Option<Sealed>> {
+    /// Seals a file if its process has ended without doing it. `None` if that is not so, or there was nothing in it.
+    pub(crate) fn seal_if_dead(&self, name: &FileName) -> Result<Option<Sealed>, SinkError> {
+        match self.try_seal_if_dead(name) {
+            // It was sealed by its own process meanwhile, or by another.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(SinkError::Seal {
+                path: self.unfinished(name),
+                cause: Arc::new(error),
+            }),
+            Ok(sealed) => Ok(sealed),
+        }
+    }
+
+    fn try_seal_if_dead(&self, name: &FileName) -> io::Result<Option<Sealed>> {
         let path = self.unfinished(name);
         let file = OpenOptions::new().read(true).write(true).open(&path)?;
         if !matches!(file_lock::try_lock(&file), Lock::Taken) {
@@ -167,21 +173,29 @@ impl Folder {
         }))
     }
 
-    /// Removes the oldest sealed files but `newest` until all that are left have no more than `budget` bytes.
+    /// Removes the oldest sealed files but `newest` until all that are left have no more than `budget` bytes. Files that
+    /// are not finished do not count: they cannot be removed, and nobody's are to cost what is finished.
+    ///
+    /// Nor do those that cannot be removed; the first error is returned when all is done.
     pub(crate) fn keep_budget(&self, budget: u64, newest: Option<&FileName>) -> io::Result<()> {
-        let found = self.list()?;
+        let mut found = self.list()?;
+        found.retain(|found| found.is_finished);
         let mut bytes: u64 = found.iter().map(|found| found.bytes).sum();
-        let removable = |found: &&Found| found.is_finished && Some(&found.name) != newest;
-        for found in found.iter().filter(removable) {
+        let mut kept = Ok(());
+        for found in found.iter().filter(|found| Some(&found.name) != newest) {
             if bytes <= budget {
                 break;
             }
-            match fs::remove_file(self.finished(&found.name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => bytes -= found.bytes,
+            let removed = fs::remove_file(self.finished(&found.name));
+            bytes -= found.bytes;
+            match removed {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    kept = kept.and(Err(error));
+                }
+                _ => {}
             }
         }
-        Ok(())
+        kept
     }
 }
 

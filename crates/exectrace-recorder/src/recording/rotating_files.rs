@@ -9,6 +9,7 @@ use super::folder::Folder;
 use super::rotation::Rotation;
 use super::sealed::Contents;
 use super::sealer::{Sealer, Seals, ToSeal};
+use crate::control::Closing;
 use crate::file_lock::is_removed;
 use crate::group_file::{GroupFile, Packing};
 use crate::report::{SinkError, StartError};
@@ -16,6 +17,10 @@ use crate::report::{SinkError, StartError};
 /// How often a file is tried after one could not be written, and how often it is looked whether the present one still
 /// has a name.
 const LOOK_NS: u64 = 1_000_000_000;
+
+/// Why a file is lost that was written.
+const REMOVED: &str = "the file was removed while it was written";
+const TOO_MANY: &str = "too many files waited for the disk";
 
 /// When something is, on both clocks.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +47,8 @@ pub(crate) struct RotatingFiles {
     look_ns: u64,
     /// Why there is no file.
     cause: Option<Arc<io::Error>>,
+    /// Why the file before was lost, if it was.
+    lost_by: &'static str,
     /// Bytes on the disk of all files.
     disk_bytes: u64,
 }
@@ -92,6 +99,7 @@ impl RotatingFiles {
             now_ns: 0,
             look_ns: 0,
             cause: None,
+            lost_by: REMOVED,
             disk_bytes: 0,
         })
     }
@@ -105,6 +113,7 @@ impl RotatingFiles {
                 self.disk_bytes += current.file.bytes();
                 self.current = Some(current);
                 self.cause = None;
+                self.lost_by = REMOVED;
                 Ok(())
             }
             Err(error) => Err(error),
@@ -178,18 +187,43 @@ impl RotatingFiles {
         current.is_some_and(|current| is_removed(current.file.file()))
     }
 
-    /// Ends the present file, whose last event was at `end`.
-    pub(crate) fn seal(&mut self, end: Duration, mut contents: Contents) {
-        if let Some(current) = self.current.take() {
-            contents.trace_bytes = current.bytes;
-            self.sealer.seal(ToSeal {
-                file: current.file,
-                name: current.name,
-                begin: current.begin.wall,
-                end,
-                contents,
-            });
-        }
+    /// Ends the present file, whose last event was at `end`. Says whether it will be sealed: if too many wait for
+    /// that, it is removed.
+    pub(crate) fn seal(&mut self, end: Duration, contents: Contents) -> bool {
+        self.seal_current(end, contents, false)
+    }
+
+    fn seal_current(&mut self, end: Duration, mut contents: Contents, is_last: bool) -> bool {
+        let Some(current) = self.current.take() else {
+            return true;
+        };
+        contents.trace_bytes = current.bytes;
+        let to_seal = ToSeal {
+            bytes: current.file.bytes(),
+            // What compresses it is not kept until then.
+            file: current.file.into_file(),
+            name: current.name,
+            begin: current.begin.wall,
+            end,
+            contents,
+        };
+        let Err(refused) = self.sealer.seal(to_seal, is_last) else {
+            return true;
+        };
+        self.folder.discard(&refused.name);
+        self.disk_bytes = self.disk_bytes.saturating_sub(refused.bytes);
+        self.sealer.lose(SinkError::Seal {
+            path: self.folder.finished(&refused.name),
+            cause: Arc::new(io::Error::other(TOO_MANY)),
+        });
+        self.lost_by = TOO_MANY;
+        false
+    }
+
+    /// Ends the present file, and the recording. `closing` is over when all files have been sealed.
+    pub(crate) fn close(&mut self, end: Duration, contents: Contents, closing: Closing) {
+        self.seal_current(end, contents, true);
+        self.sealer.end(closing);
     }
 
     /// Remembers why there is no file. Returns the error to be reported, if this is news.
@@ -211,7 +245,7 @@ impl RotatingFiles {
     pub(crate) fn why_missing(&self) -> String {
         match &self.cause {
             Some(cause) => cause.to_string(),
-            None => "the file was removed while it was written".into(),
+            None => self.lost_by.into(),
         }
     }
 

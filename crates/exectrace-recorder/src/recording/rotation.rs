@@ -48,10 +48,13 @@ pub(crate) type SealedCallback = Box<dyn FnMut(&Sealed) + Send>;
 /// # Processes that end
 ///
 /// A process that exits in an orderly way seals its last file. One that is killed leaves a file whose name ends with
-/// `.part`, and which holds all that was written, up to a tenth of a second before. The next recording of the same
+/// `.part`, and which holds all that was recorded until two tenths of a second before. The next recording of the same
 /// folder and name finds it when it starts, or seals one of its own: then nobody holds the file's lock, and it is sealed
 /// with its whole groups, or removed if it has none. Where the file system has no locks, and on other systems than
-/// Unix, nobody can know that, so such files are left alone; the budget counts them.
+/// Unix, nobody can know that, so such files are left alone. A file that may not be opened is too; that is reported once.
+///
+/// Machines must not share a folder and a name if the locks of one do not reach the others: a file that is written there
+/// would be taken for that of a dead process. NFS passes them on, unless it is mounted with `nolock` or `local_lock`.
 ///
 /// # When a file cannot be written
 ///
@@ -60,6 +63,10 @@ pub(crate) type SealedCallback = Box<dyn FnMut(&Sealed) + Send>;
 /// counts it as lost. A folder that was removed is made again. Each such fault is reported to
 /// [`RecordingOptions::on_error`](crate::RecordingOptions::on_error); the recording ends with an error if it
 /// cannot write when it is stopped. No sealed file is given up for room beyond the budget.
+///
+/// A file that cannot be put on the disk under its final name keeps the other, and is counted as lost; the next recording
+/// tries again. If more than 4 of one recording are so, the oldest is removed. While the disk is slow, up to 32 files wait
+/// for that, and recordings go on; of more, the newest is lost, as the one after it says.
 #[must_use = "a rotation does nothing until a recording is started with it"]
 pub struct Rotation {
     pub(crate) path: PathBuf,
@@ -114,11 +121,13 @@ impl Rotation {
         self
     }
 
-    /// How many bytes the files of this folder and name may have in all.
+    /// How many bytes the files of this folder and name may have in all, where one process writes them.
     ///
-    /// When a file is sealed, the oldest sealed files are removed until the present file has room for the size that it
-    /// may have. Files that are being written are not removed, nor is the one that was sealed last. With
-    /// several processes there may be more, by what the others' present files grow until they are sealed.
+    /// When a file is sealed, the oldest sealed files are removed until the others leave room for one more of
+    /// [`max_file_bytes`](Self::max_file_bytes), the present one. The one that was sealed last is not removed. Files that
+    /// are not finished are neither removed nor counted: whoever writes or left them, they cost no finished file. So each
+    /// further process may add a file that it writes, and each that died one until it is sealed. Files that cannot be
+    /// removed do not count either; that is reported, once.
     pub fn budget_bytes(mut self, bytes: u64) -> Self {
         self.budget_bytes = bytes;
         self

@@ -33,7 +33,10 @@ fn a_trace_has_what_the_program_did_while_it_was_streamed() {
     assert_eq!(count_regions(&events, "before"), 0);
     let recorded = count_regions(&events, "during");
     // Its time may be over between the last look and the region.
-    assert!(recorded == made || recorded + 1 == made, "{recorded} of {made}");
+    assert!(
+        recorded == made || recorded + 1 == made,
+        "{recorded} of {made}"
+    );
     exectrace_referee::assert_bytes_accepted(&bytes);
     status_when(|status| status.recordings.is_empty());
 }
