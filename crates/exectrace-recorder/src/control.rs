@@ -8,7 +8,7 @@ use std::ptr::null_mut;
 #[cfg(unix)]
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use exectrace_format::ThreadId;
@@ -17,6 +17,7 @@ use crate::calls;
 use crate::enabled::{self, lock};
 use crate::exit;
 use crate::flush::Flusher;
+use crate::own_thread;
 use crate::pool::Pool;
 use crate::process::{self, Process};
 use crate::recording::Seals;
@@ -167,27 +168,20 @@ fn ensure_running() -> Result<(), StartError> {
         // Cannot be set already: this function holds a lock.
         let _ = process.pool.set(pool);
     }
-    let started: Reply<ThreadId> = Reply::new();
-    let handle = spawn(process, started.clone()).map_err(StartError::Thread)?;
-    started.wait();
-    let _ = process.flush_thread.set(handle.thread().clone());
+    let started: Reply<Thread> = Reply::new();
+    spawn(process, started.clone()).map_err(StartError::Thread)?;
+    let _ = process.flush_thread.set(started.wait());
     at_exit();
     Ok(())
 }
 
-fn spawn(
-    process: &'static Process,
-    started: Reply<ThreadId>,
-) -> io::Result<thread::JoinHandle<()>> {
-    thread::Builder::new()
-        .name("exectrace-flush".into())
-        .spawn(move || {
-            block_signals();
-            thread_buffer::mute_this_thread();
-            let id = ThreadId(thread_number());
-            started.give(id);
-            Flusher::new(process, id).run();
-        })
+fn spawn(process: &'static Process, started: Reply<Thread>) -> io::Result<()> {
+    own_thread::spawn(c"exectrace-flush", move || {
+        block_signals();
+        thread_buffer::mute_this_thread();
+        started.give(thread::current());
+        Flusher::new(process, ThreadId(thread_number())).run();
+    })
 }
 
 /// Has the program's signal handlers run on other threads: what they record here would be lost.

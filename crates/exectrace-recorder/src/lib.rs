@@ -149,6 +149,7 @@ mod model;
 #[cfg(not(loom))]
 mod name;
 #[cfg(not(loom))]
+mod own_thread;
 mod pool;
 #[cfg(not(loom))]
 mod process;

@@ -4,7 +4,6 @@ use std::fmt;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use exectrace_format::Version;
@@ -13,6 +12,7 @@ use crate::control::{self, Closing};
 use crate::enabled::lock;
 use crate::file_lock;
 use crate::group_file::GroupFile;
+use crate::own_thread;
 use crate::process;
 use crate::recording::{Contents, FileTime, RotatingFiles, Seals, Tally};
 use crate::report::SinkError;
@@ -345,14 +345,12 @@ fn sync_elsewhere(file: GroupFile, closing: Closing) {
     // The thread has it, unless that cannot be started.
     let owned = Arc::new(Mutex::new(Some((file, closing))));
     let of_thread = Arc::clone(&owned);
-    let started = thread::Builder::new()
-        .name("exectrace-sync".into())
-        .spawn(move || {
-            control::block_signals();
-            thread_buffer::mute_this_thread();
-            let owned = lock(&of_thread).take();
-            owned.into_iter().for_each(sync);
-        });
+    let started = own_thread::spawn(c"exectrace-sync", move || {
+        control::block_signals();
+        thread_buffer::mute_this_thread();
+        let owned = lock(&of_thread).take();
+        owned.into_iter().for_each(sync);
+    });
     if started.is_err() {
         let owned = lock(&owned).take();
         owned.into_iter().for_each(sync);

@@ -20,9 +20,10 @@ use exectrace_recorder::{
 const ROLE: &str = "EXECTRACE_TEST_ROLE";
 const FOLDER: &str = "EXECTRACE_TEST_FOLDER";
 
-/// A child that hangs is ended by a signal, which is no success. An exit that waited for a flush
-/// thread would take longer.
-const PATIENCE_SECONDS: u32 = 4;
+/// A child that hangs is ended by a signal, which is no success. It is as long as no busy machine takes.
+const PATIENCE_SECONDS: u32 = 120;
+/// An exit that waited for a flush thread would take longer.
+const EXIT_PATIENCE_SECONDS: u32 = 4;
 
 /// Children that are forked while other threads use all there is.
 const FORKS_UNDER_LOAD: usize = 300;
@@ -32,11 +33,16 @@ const FILES: usize = 60;
 /// Runs `in_child` in a forked child, which ends with it, and waits for that.
 #[track_caller]
 fn fork(in_child: impl FnOnce()) {
+    fork_with(PATIENCE_SECONDS, in_child);
+}
+
+#[track_caller]
+fn fork_with(patience_seconds: u32, in_child: impl FnOnce()) {
     // SAFETY: the child runs `in_child` and never returns from here.
     let child = unsafe { libc::fork() };
     if child == 0 {
         // SAFETY: ends the child when it takes too long.
-        unsafe { libc::alarm(PATIENCE_SECONDS) };
+        unsafe { libc::alarm(patience_seconds) };
         let is_well = std::panic::catch_unwind(std::panic::AssertUnwindSafe(in_child)).is_ok();
         // SAFETY: ends the child, with nothing run at its exit.
         unsafe { libc::_exit(if is_well { 0 } else { 1 }) };
@@ -58,12 +64,30 @@ fn record_in_child(path: &Path) {
     record(exectrace_recorder::start(path).unwrap());
 }
 
+/// Records on a thread that `std` has not started: in a forked child one of those may wait for ever for a lock of
+/// `std`'s that a thread of the parent held.
+fn on_another_thread() {
+    extern "C" fn run(_: *mut libc::c_void) -> *mut libc::c_void {
+        drop(region("of the child"));
+        std::ptr::null_mut()
+    }
+    let (null, mut thread) = (std::ptr::null_mut(), std::mem::MaybeUninit::uninit());
+    // SAFETY: `thread` is writable, and `run` takes any argument.
+    let status = unsafe { libc::pthread_create(thread.as_mut_ptr(), std::ptr::null(), run, null) };
+    assert_eq!(status, 0);
+    // SAFETY: it was written, as there was no error.
+    let thread = unsafe { thread.assume_init() };
+    // SAFETY: nobody else joins it.
+    assert_eq!(
+        unsafe { libc::pthread_join(thread, std::ptr::null_mut()) },
+        0
+    );
+}
+
 fn record(recording: Recording) {
     assert!(is_enabled() && !recording.is_of_parent());
     drop(region("of the child"));
-    thread::scope(|scope| {
-        scope.spawn(|| drop(region("of the child")));
-    });
+    on_another_thread();
     let report = recording.stop().unwrap();
     assert_eq!(report.records_dropped, 0);
     assert!(!is_enabled());
@@ -84,7 +108,11 @@ fn the_parent() {
     // The child has its own copy of what is left in here.
     let mut recording = Some(recording);
     let open = region("of the parent");
-    fork(|| {
+    let patience_seconds = match role.as_str() {
+        "exits" => EXIT_PATIENCE_SECONDS,
+        _ => PATIENCE_SECONDS,
+    };
+    fork_with(patience_seconds, || {
         assert!(!is_enabled());
         drop(region("lost"));
         drop(open);

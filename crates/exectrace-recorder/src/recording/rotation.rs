@@ -147,7 +147,7 @@ impl Rotation {
     /// Has `callback` called with each file that is sealed, one after the other, also when the recording stops, and with
     /// those of dead processes that this recording has sealed.
     ///
-    /// It runs on a thread of its own, `exectrace-sealed`, and may block: meanwhile files are written and sealed, and the
+    /// It runs on a thread of its own, and may block, and start and stop recordings: meanwhile files are written and sealed, and the
     /// budget is kept. While 1,024 files wait for it, it is not called for further ones.
     /// [`Recording::stop`](crate::Recording::stop) returns when it was called for all. A panic in it is caught; both are
     /// counted in [`Report::seal_calls_failed`](crate::Report::seal_calls_failed).

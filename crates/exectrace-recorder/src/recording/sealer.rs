@@ -13,7 +13,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError, TrySendError};
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::file_name::FileName;
@@ -23,6 +22,7 @@ use super::sealed::{Contents, Sealed};
 use crate::control::{self, Closing};
 use crate::enabled::lock;
 use crate::file_lock;
+use crate::own_thread;
 use crate::process;
 use crate::report::SinkError;
 use crate::thread_buffer;
@@ -174,13 +174,11 @@ impl Sealer {
             failed: VecDeque::new(),
             reported: HashSet::new(),
         };
-        thread::Builder::new()
-            .name("exectrace-sealer".into())
-            .spawn(move || {
-                control::block_signals();
-                thread_buffer::mute_this_thread();
-                sealing.run(&work);
-            })?;
+        own_thread::spawn(c"exectrace-sealer", move || {
+            control::block_signals();
+            thread_buffer::mute_this_thread();
+            sealing.run(&work);
+        })?;
         Ok(Self {
             seals,
             work: sender,
@@ -381,21 +379,19 @@ fn start_calling(
     let (calls, to_call) = mpsc::sync_channel::<Sealed>(MAX_WAITING);
     let seals = Arc::clone(seals);
     let process = process::number();
-    thread::Builder::new()
-        .name("exectrace-sealed".into())
-        .spawn(move || {
-            CALLS_FOR.set(Arc::as_ptr(&seals).addr());
-            for sealed in to_call {
-                let called = catch_unwind(AssertUnwindSafe(|| callback(&sealed)));
-                if process::number() != process {
-                    // The callback has forked, and this is the child, in which nobody else is left.
-                    return;
-                }
-                seals.change(|state| {
-                    state.uncalled -= 1;
-                    state.tally.calls_failed += u64::from(called.is_err());
-                });
+    own_thread::spawn(c"exectrace-sealed", move || {
+        CALLS_FOR.set(Arc::as_ptr(&seals).addr());
+        for sealed in to_call {
+            let called = catch_unwind(AssertUnwindSafe(|| callback(&sealed)));
+            if process::number() != process {
+                // The callback has forked, and this is the child, in which nobody else is left.
+                return;
             }
-        })?;
+            seals.change(|state| {
+                state.uncalled -= 1;
+                state.tally.calls_failed += u64::from(called.is_err());
+            });
+        }
+    })?;
     Ok(calls)
 }
