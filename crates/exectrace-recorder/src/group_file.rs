@@ -5,7 +5,8 @@
 //! leaves a file that is valid up to that byte, and [`whole_bytes`] finds where that is.
 //!
 //! A compressed file is one frame of Zstandard. Behind each group stands the empty block that ends the frame, and
-//! the next group takes its place, with these three bytes written last. So the frame is complete at each moment.
+//! the next group takes its place, with these three bytes written last. They are never on two pages, so that the system
+//! writes all of them or none. So the frame is complete at each moment.
 
 mod packing;
 
@@ -19,6 +20,10 @@ pub(crate) use packing::Packing;
 
 /// The last block of a frame, without content (RFC 8878, 3.1.1.2).
 const FRAME_END: [u8; 3] = [1, 0, 0];
+/// A block without content that is not the last.
+const NO_BLOCK: [u8; 3] = [0, 0, 0];
+/// No system has smaller pages, and all have multiples of this.
+const PAGE_BYTES: u64 = 4_096;
 
 /// A file, and how much of it counts.
 pub(crate) struct GroupFile {
@@ -63,15 +68,29 @@ impl GroupFile {
         let written = match &mut self.packing {
             None => self.write_at_end(group, group.len(), 1),
             Some(packing) => packing.pack(group).and_then(|mut packed| {
+                let in_page = (self.length + packed.len() as u64) % PAGE_BYTES;
+                if in_page + FRAME_END.len() as u64 > PAGE_BYTES {
+                    packed.extend_from_slice(&NO_BLOCK);
+                }
                 let length = packed.len();
                 packed.extend_from_slice(&FRAME_END);
                 self.write_at_end(&packed, length, FRAME_END.len())
             }),
         };
         if written.is_err() {
-            let _ = self.file.set_len(self.bytes());
+            self.restore();
         }
         written
+    }
+
+    /// Has the file as it was before a write that failed, as far as the system does that.
+    fn restore(&mut self) {
+        if self.packing.is_some() && self.length > 0 {
+            // A part of what was to take its place may be there.
+            let place = self.file.seek(SeekFrom::Start(self.length));
+            let _ = place.and_then(|_| self.file.write_all(&FRAME_END));
+        }
+        let _ = self.file.set_len(self.bytes());
     }
 
     /// Writes bytes, the first `head` of them last. `length` of them are a group.
@@ -99,9 +118,11 @@ impl GroupFile {
             flag.load(std::sync::atomic::Ordering::Relaxed)
         };
         if self.is_full.as_ref().is_some_and(is_full) {
-            // As a disk with room for some bytes.
+            // As a disk with room for some bytes, and then for a part of the head.
             self.file.seek(SeekFrom::Start(self.length + 3))?;
             self.file.write_all(b"torn")?;
+            self.file.seek(SeekFrom::Start(self.length))?;
+            self.file.write_all(b"t")?;
             return Err(io::ErrorKind::StorageFull.into());
         }
         Ok(())
@@ -225,6 +246,25 @@ mod tests {
                 assert_eq!(whole_bytes(&file.file, is_packed).unwrap(), file.bytes());
             }
         }
+    }
+
+    #[cfg(feature = "zstd")]
+    #[test]
+    fn what_ends_a_frame_is_on_one_page_whatever_the_groups() {
+        let mut file = new_file(true);
+        let mut text = Vec::new();
+        for number in 0..3_000_u32 {
+            // Of all lengths, and hard to make smaller.
+            let group: Vec<u8> = (0..number * 7 % 61)
+                .map(|byte| (byte.wrapping_mul(2_654_435_761) >> 13) as u8 ^ number as u8)
+                .collect();
+            file.write_group(&group).unwrap();
+            text.extend_from_slice(&group);
+            assert!(file.length % PAGE_BYTES <= PAGE_BYTES - 3, "group {number}");
+        }
+        file.file.rewind().unwrap();
+        assert_eq!(zstd::decode_all(&file.file).unwrap(), text);
+        assert_eq!(whole_bytes(&file.file, true).unwrap(), file.bytes());
     }
 
     #[test]
