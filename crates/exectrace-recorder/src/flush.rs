@@ -96,7 +96,6 @@ pub(crate) struct Flusher {
     recordings: Vec<Active>,
     stopping: Stopping,
     counted: Counted,
-    silence: Silence,
     next_recording: u64,
     generation: Generation,
     group: Vec<u8>,
@@ -138,7 +137,6 @@ impl Flusher {
             recordings: Vec::new(),
             stopping: Stopping::default(),
             counted: Counted::default(),
-            silence: Silence::starting_at(now.sample.ns),
             next_recording: 1,
             generation: Generation::first(now),
             group: Vec::new(),
@@ -248,12 +246,11 @@ impl Flusher {
             model.heap_begins_with(heap::standing_bytes());
             self.model = Some(model);
             self.generation = Generation::first(self.now);
-            self.silence = Silence::starting_at(self.now.sample.ns);
         }
         let was_heap_known = heap::is_in_use();
         let begin_ns = self.next_ns();
         self.generation.renew(begin_ns, self.now);
-        let preamble = self.preamble(output.version, begin_ns, None);
+        let preamble = self.preamble(output.version, begin_ns, None, None);
         self.begin_generation(begin_ns);
         output.begin(&preamble.bytes, preamble.begin);
         if let Some(error) = output.error() {
@@ -263,7 +260,10 @@ impl Flusher {
         }
         let id = RecordingId(self.next_recording);
         self.next_recording += 1;
-        let active = Active::new(id, output, &preamble, self.totals());
+        let counts = self.model.as_ref().map(Model::record_counts);
+        let before = counts.map_or(0, |counts| counts.of_program());
+        let silence = Silence::starting_at(self.now.sample.ns, before);
+        let active = Active::new(id, output, &preamble, self.totals(), silence);
         self.recordings.push(active);
         // What comes later in the new file is more than this by what happens from now on.
         self.sample_threads(true);

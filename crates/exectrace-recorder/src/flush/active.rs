@@ -10,7 +10,7 @@ use exectrace_format::{SideRecord, Version, Writer};
 use super::generation::Generation;
 use super::losses::Losses;
 use super::rotate::Preamble;
-use super::silence;
+use super::silence::{self, Silence};
 use crate::control::{Closing, RecordingId};
 use crate::model::Missing;
 use crate::recording::{Contents, Seals};
@@ -74,6 +74,7 @@ pub(super) struct Active {
     missed: u64,
     /// The number of the generation that was written last.
     generation: u64,
+    pub(super) silence: Silence,
 }
 
 impl Active {
@@ -83,6 +84,7 @@ impl Active {
         output: RecordingSink,
         preamble: &Preamble,
         totals: Totals,
+        silence: Silence,
     ) -> Self {
         let limit_ns = |limit: Duration| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
         Self {
@@ -105,6 +107,7 @@ impl Active {
             gap: None,
             missed: 0,
             generation: preamble.generation,
+            silence,
         }
     }
 
@@ -269,7 +272,12 @@ impl Active {
         let cause = why();
         self.written.nothing = Some(cause);
         // For this file alone: others may have recorded something.
-        let bytes = self.recorded(&silence::value(cause));
+        self.write_recorded(&silence::value(cause));
+    }
+
+    /// Says what was recorded, in this file alone.
+    pub(super) fn write_recorded(&mut self, text: &str) {
+        let bytes = self.recorded(text);
         self.output.write(&bytes);
     }
 

@@ -3,6 +3,7 @@
 use std::time::{Instant, UNIX_EPOCH};
 
 use super::Flusher;
+use super::silence::Silence;
 use crate::enabled::lock;
 use crate::model::Model;
 use crate::status::{Published, RecordCounts};
@@ -50,6 +51,8 @@ impl Flusher {
     pub(super) fn publish(&mut self) {
         let recordings = self.recordings.iter_mut().map(|active| active.status());
         let recordings = recordings.collect();
+        let mut silences = self.recordings.iter().map(|active| &active.silence);
+        let nothing = silences.find_map(Silence::said);
         let model = self.model.as_ref();
         let wall = |ns| UNIX_EPOCH + self.now.wall_at(ns);
         let published = Published {
@@ -59,7 +62,7 @@ impl Flusher {
             cpu_samples_lost: self.sampling.lost(),
             last_record: self.counted.last_record_ns.map(wall),
             threads: self.readers.len(),
-            nothing: self.silence.said(),
+            nothing,
             passed: Some(Instant::now()),
         };
         *lock(&self.process.published) = published;

@@ -5,6 +5,7 @@ use exectrace_format::{Version, Writer};
 
 use super::Flusher;
 use super::active::Active;
+use super::silence::Silence;
 use crate::capabilities;
 use crate::heap;
 use crate::model::Missing;
@@ -30,9 +31,11 @@ impl Flusher {
         version: Version,
         begin_ns: u64,
         missing: Option<&Missing>,
+        silence: Option<&Silence>,
     ) -> Preamble {
         let number = self.generation.number();
-        let about = self.about();
+        let mut about = self.about();
+        about.extend(silence.and_then(Silence::about));
         let mut preamble = Preamble {
             bytes: Writer::header(version).to_vec(),
             events: 0,
@@ -65,7 +68,6 @@ impl Flusher {
         about.extend(self.switches.iter().map(Switches::about));
         about.extend(self.system.iter().flat_map(System::about));
         about.extend(self.sampling.about());
-        about.extend(self.silence.about());
         about
     }
 
@@ -99,7 +101,8 @@ impl Flusher {
             if is_to(active) {
                 active.seal();
                 let (version, missing) = (active.version(), active.missing(totals));
-                let preamble = self.preamble(version, begin_ns, missing.as_ref());
+                let silence = &self.recordings[place].silence;
+                let preamble = self.preamble(version, begin_ns, missing.as_ref(), Some(silence));
                 self.recordings[place].begin_file(&preamble, totals);
             }
         }

@@ -1,9 +1,10 @@
 //! The flush thread's work without the thread and without waiting: recordings start and stop, time
 //! passes, and files are written, in any order.
 
+mod endings;
+
 use std::cell::RefCell;
 use std::io::{self, Write};
-use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -12,9 +13,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::control::Reply;
-use crate::group_file::GroupFile;
 use crate::pool::Pool;
-use crate::recording::{MAX_UNSEALED, RotatingFiles, SLOW_DISK};
+use crate::recording::RotatingFiles;
 use crate::report::{Report, StopError};
 use crate::sink::Sink;
 use crate::{Rotation, Task, log, region};
@@ -283,111 +283,6 @@ fn what_losses_left_open_is_ended_in_all_files_also_where_some_begin_then() {
     for entry in std::fs::read_dir(folder.path()).unwrap() {
         exectrace_referee::assert_accepted(entry.unwrap().path());
     }
-}
-
-#[test]
-fn a_pass_is_due_when_the_time_of_a_recording_is_over() {
-    let mut driven = Driven::new();
-    let mut output = RecordingSink::of_writer(Bytes::default(), Version::Go125);
-    output.stops_after = Some(Duration::from_millis(20));
-    let id = driven.flusher.start(output).expect("a start");
-    assert!(!driven.flusher.is_pass_due(Duration::from_millis(19)));
-    assert!(driven.flusher.is_pass_due(Duration::from_millis(20)));
-    driven.act(&Action::Idle(20));
-    driven.flusher.flush();
-    driven.flusher.stop_what_is_over();
-    assert!(driven.flusher.recordings.is_empty());
-    driven.stop_and_wait(id).expect("its report is kept");
-}
-
-/// A rotating recording with small files.
-fn rotating(folder: &Path) -> RecordingSink {
-    let rotation = Rotation::new(folder.join("x")).max_file_bytes(1);
-    let files = RotatingFiles::start(rotation, Duration::from_secs(1)).unwrap();
-    RecordingSink::new(Sink::Rotating(Box::new(files)), Version::Go125, None)
-}
-
-#[test]
-fn no_recording_waits_for_the_disk_of_another() {
-    let mut driven = Driven::new();
-    let folder = tempfile::tempdir().unwrap();
-    let disk = lock(&SLOW_DISK);
-    let file = std::fs::File::create(folder.path().join("one")).unwrap();
-    let file = Sink::File(GroupFile::new(file, None).unwrap());
-    let slow = [
-        rotating(folder.path()),
-        RecordingSink::new(file, Version::Go125, None),
-    ];
-    let slow = slow.map(|output| driven.flusher.start(output).expect("a start"));
-    let replies = slow.map(|id| {
-        let reply = Reply::new();
-        driven.flusher.stop(id, Some(reply.clone()));
-        reply
-    });
-    let exit = Reply::new();
-    driven.start(Version::Go125);
-    driven.act(&Action::Region);
-    driven.flusher.obey(Command::FinishAll(exit.clone()));
-    driven.start(Version::Go125);
-    driven.act(&Action::Region);
-    // Two have stopped, and one runs.
-    let (id, _) = driven.running.pop().unwrap();
-    let report = driven.stop_and_wait(id).expect("a report");
-    assert_eq!(report.records, 2);
-    let no_time = Duration::ZERO;
-    assert!(
-        replies
-            .iter()
-            .all(|reply| reply.wait_for(no_time).is_none())
-    );
-    assert!(exit.wait_for(no_time).is_none());
-    drop(disk);
-    let [rotated, _] = replies.map(|reply| driven.wait_for(&reply).expect("a report"));
-    assert_eq!(rotated.files, 1);
-    driven.wait_for(&exit);
-    driven.running.clear();
-}
-
-#[test]
-fn while_a_disk_is_slow_files_are_lost_and_counted_rather_than_kept_without_end() {
-    const FILES: usize = 50;
-    let mut driven = Driven::new();
-    let folder = tempfile::tempdir().unwrap();
-    let id = driven
-        .flusher
-        .start(rotating(folder.path()))
-        .expect("a start");
-    let disk = lock(&SLOW_DISK);
-    for _ in 0..FILES {
-        for _ in 0..200 {
-            driven.act(&Action::Region);
-        }
-        driven.act(&Action::Idle(1_100));
-        driven.act(&Action::Flush);
-    }
-    let on_disk = || std::fs::read_dir(folder.path()).unwrap();
-    // One is being sealed, and one written.
-    assert!(on_disk().count() <= MAX_UNSEALED + 2);
-    drop(disk);
-    let error = driven.stop_and_wait(id).expect_err("files are lost");
-    assert!(matches!(error.error(), SinkError::Seal { .. }), "{error}");
-    let report = error.report();
-    assert_eq!(report.files, on_disk().count() as u64);
-    assert!(report.files_lost > 0);
-    let (mut lost, mut regions) = (0, 0);
-    for entry in on_disk() {
-        let path = entry.unwrap().path();
-        exectrace_referee::assert_accepted(&path);
-        for event in read(&std::fs::read(path).unwrap()) {
-            match event.kind {
-                TraceEventKind::SideData(SideRecord::Lost { records, .. }) => lost += records,
-                TraceEventKind::RegionBegin { .. } => regions += 1,
-                _ => {}
-            }
-        }
-    }
-    assert_eq!(lost, report.records_dropped);
-    assert_eq!(lost + 2 * regions, 2 * 200 * FILES as u64);
 }
 
 /// The events of a file that the writer counts.

@@ -104,7 +104,8 @@ pub struct Status {
     /// How long ago the flush thread's last pass was; `None` while nothing records. Normally at most a tenth of a
     /// second. More means that a sink blocks it, or that it lacks a processor.
     pub since_last_pass: Option<Duration>,
-    /// That the recordings which run have recorded nothing of the program's for some seconds, and the likely cause.
+    /// That a recording which runs has recorded nothing of the program's in the seconds since it started, and the likely
+    /// cause.
     pub nothing_recorded: Option<NothingRecorded>,
     /// The settings in force.
     pub settings: SettingsInForce,

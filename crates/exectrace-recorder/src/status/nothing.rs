@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::table::Table;
 
-/// That the recordings which run have recorded no span, event, poll or annotation for some time.
+/// That a recording has recorded no span, event, poll or annotation for some time since it started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NothingRecorded {
