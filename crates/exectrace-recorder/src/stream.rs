@@ -125,6 +125,9 @@ impl State {
 
 impl Stream {
     /// The next part; `None` after the last one. If there is none yet, the task of `context` is woken when there is.
+    ///
+    /// The waker is called on the flush thread, which serves all recordings: as any waker it should have the task
+    /// polled elsewhere, and neither block nor poll it there.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Vec<u8>>> {
         let mut state = lock(&self.0.state);
         if let Some(part) = state.take() {
@@ -133,10 +136,15 @@ impl Stream {
         if state.is_ended {
             return Poll::Ready(None);
         }
-        match &mut state.waker {
-            Some(waker) => waker.clone_from(context.waker()),
-            none => *none = Some(context.waker().clone()),
-        }
+        let waker = context.waker();
+        let is_known = |known: &Waker| known.will_wake(waker);
+        let earlier = match state.waker.as_ref().is_some_and(is_known) {
+            true => None,
+            false => state.waker.replace(waker.clone()),
+        };
+        // What a waker does at its end is its own affair, and not done under a lock.
+        drop(state);
+        drop(earlier);
         Poll::Pending
     }
 
@@ -171,9 +179,10 @@ impl Drop for Stream {
     fn drop(&mut self) {
         let mut state = lock(&self.0.state);
         state.is_abandoned = true;
-        state.parts = VecDeque::new();
         state.waiting = 0;
-        state.waker = None;
+        let left = (std::mem::take(&mut state.parts), state.waker.take());
+        drop(state);
+        drop(left);
     }
 }
 
