@@ -141,9 +141,9 @@ impl Model {
         place: &'static Location<'static>,
         name: Option<&'static str>,
     ) {
-        if self.polls.tasks.contains_key(&key.task) {
+        if let Some(task) = self.polls.tasks.get(&key.task) {
             // It was polled before its spawn was read, or was alive at the start.
-            return;
+            return self.pass_on_late(thread, task.flow);
         }
         if self.polls.tasks.len() >= MAX_ASYNC_TASKS {
             self.counts.untracked += 1;
@@ -168,6 +168,26 @@ impl Model {
         self.insert_task(key.task, flow, kind);
         if let Some(flow) = self.machine.flows.get_mut(flow) {
             flow.passed_on = passed_on;
+        }
+    }
+
+    /// Has a task whose spawn is read late what it has from who spawned it: now if it is polled, or with its next poll.
+    fn pass_on_late(&mut self, thread: ThreadIndex, flow: FlowId) {
+        let spawner = self.machine.current(thread);
+        let Some(passed_on) = spawner.and_then(Flow::passes_on) else {
+            return;
+        };
+        match self.machine.flows.get_mut(flow) {
+            Some(flow) if flow.passes_on().is_some() => {}
+            Some(Flow {
+                state: FlowState::Running(on),
+                ..
+            }) if *on != thread => {
+                let on = *on;
+                self.open_passed_on(on, passed_on);
+            }
+            Some(flow) => flow.passed_on = Some(passed_on),
+            None => {}
         }
     }
 

@@ -102,3 +102,42 @@ fn what_is_spawned_in_a_region_belongs_to_its_user_task_and_what_that_spawns_too
         "the span is no user task of its own"
     );
 }
+
+#[test]
+fn a_task_whose_first_poll_is_read_before_its_spawn_has_the_region_all_the_same() {
+    let place = Location::caller();
+    let region = Input::RegionBegin {
+        began: 1,
+        name: "test",
+        task: 0,
+        place,
+        with_spawned: true,
+    };
+    let mut trial = Trial::new();
+    let records = [
+        (0, region),
+        // The spawn of one is read while it is polled, that of the other between two polls.
+        (1, begin(1)),
+        (0, spawn(1, "child")),
+        (1, end(1)),
+        (1, begin(2)),
+        (1, end(2)),
+        (0, spawn(2, "other child")),
+        (1, begin(2)),
+        (1, Input::AsyncEnd(task(2))),
+        (1, end(2)),
+        (1, begin(1)),
+        (1, Input::AsyncEnd(task(1))),
+        (1, end(1)),
+        (0, Input::RegionEnd { began: 1 }),
+    ];
+    for (time_ns, (thread, input)) in (T..).step_by(1_000).zip(records) {
+        trial.apply(time_ns, thread, input);
+    }
+    let events = trial.read().remove(0);
+    let flows: Vec<_> = begun(&events).iter().map(|(flow, _, _)| *flow).collect();
+    let mut different = flows.clone();
+    different.sort_unstable();
+    different.dedup();
+    assert_eq!((flows.len(), different.len()), (3, 3), "{flows:?}");
+}
