@@ -11,7 +11,6 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::callbacks::Callbacks;
 use crate::control::Control;
 use crate::filter::Filter;
-use crate::filters;
 use crate::handle::Handle;
 use crate::layer::{RecordFilter, RecordLayer};
 use crate::redaction::Redaction;
@@ -162,9 +161,8 @@ impl Builder {
 
     fn callbacks(self) -> (Callbacks, Handle) {
         let max_bytes = self.max_formatted_bytes;
-        let filter = filters::overridden(self.filter);
         let control = Control::new(
-            filter,
+            self.filter,
             self.redaction,
             max_bytes,
             self.user_tasks,

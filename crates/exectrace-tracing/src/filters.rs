@@ -22,11 +22,14 @@ static OVERRIDE: Mutex<Option<Filter>> = Mutex::new(None);
 /// still changes the filter of one Layer or Subscriber afterwards.
 pub fn override_filters(filter: impl Into<Filter>) {
     let filter = filter.into();
-    *lock_override() = Some(filter.clone());
+    // Held until all have it: another override comes before or after this one for each of them.
+    let mut overriding = lock_override();
+    *overriding = Some(filter.clone());
     let controls = lock().clone();
     for control in &controls {
         control.change_filter(|current| *current = filter.clone());
     }
+    drop(overriding);
     if !controls.is_empty() {
         note(&format!("all filters changed to {filter}"));
         update();
@@ -34,13 +37,8 @@ pub fn override_filters(filter: impl Into<Filter>) {
     }
 }
 
-/// The filter of a Layer or Subscriber that is given this one.
-pub(crate) fn overridden(given: Filter) -> Filter {
-    lock_override().clone().unwrap_or(given)
-}
-
 fn lock_override() -> MutexGuard<'static, Option<Filter>> {
-    // Nothing that can panic is done while it is held.
+    // Whatever panics while it is held, it holds one filter or another.
     OVERRIDE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -49,8 +47,14 @@ fn lock_override() -> MutexGuard<'static, Option<Filter>> {
 pub(crate) struct NamedFilter(Arc<Control>);
 
 impl NamedFilter {
+    /// Of a Layer or Subscriber that is made; if all are to use one filter, it gets that.
     pub(crate) fn new(control: Arc<Control>) -> Self {
         explain_nothing_by(why_nothing);
+        // Held until it is in the list: who overrides filters meanwhile finds it there.
+        let overriding = lock_override();
+        if let Some(filter) = &*overriding {
+            control.change_filter(|given| *given = filter.clone());
+        }
         let mut controls = lock();
         controls.push(Arc::clone(&control));
         write(&controls);
@@ -84,12 +88,24 @@ fn why_nothing() -> Option<NothingCause> {
     match CONTROLS.try_lock() {
         Ok(controls) => Some(used::why_nothing(&controls)),
         Err(TryLockError::Poisoned(controls)) => Some(used::why_nothing(controls.get_ref())),
-        // The filter is being changed, or was when the process was forked.
-        Err(TryLockError::WouldBlock) => None,
+        // The filter is being changed, or was when the process was forked. There is a Layer or Subscriber, so that it
+        // is no fault is the best guess.
+        Err(TryLockError::WouldBlock) => Some(NothingCause::Idle),
     }
 }
 
 fn lock() -> MutexGuard<'static, Vec<Arc<Control>>> {
     // If a thread panicked while it held the lock, it did so while formatting a filter. The list is complete.
     CONTROLS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_is_being_changed_is_not_taken_for_a_missing_layer() {
+        let _changing = lock();
+        assert_eq!(why_nothing(), Some(NothingCause::Idle));
+    }
 }
