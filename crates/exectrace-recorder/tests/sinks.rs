@@ -5,6 +5,8 @@ mod common;
 use std::io::{self, Write};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use common::{Shared, count_events, count_lost, count_regions, read, turn};
 use exectrace_recorder::{RecordingOptions, SinkError, StartError, region};
@@ -181,4 +183,51 @@ fn while_a_sink_blocks_the_program_goes_on_and_the_loss_is_told() {
     assert!(kept_regions > 0);
     assert!(kept_regions as u64 <= 2_000_000 - report.records_dropped / 2);
     assert!(!common::messages(&events, "lost").is_empty());
+}
+
+/// Takes long for its second write.
+struct Slow {
+    kept: Shared,
+    takes: Option<Duration>,
+}
+
+impl Write for Slow {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.kept.bytes().is_empty()
+            && let Some(time) = self.takes.take()
+        {
+            thread::sleep(time);
+        }
+        self.kept.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_sink_that_blocks_for_a_second_is_reported_and_its_trace_lacks_nothing() {
+    const LONG: Duration = Duration::from_secs(1);
+    let _turn = turn();
+    let kept = Shared::default();
+    let (said, was_said) = mpsc::channel();
+    let options = RecordingOptions::new().on_error(move |error| said.send(error.clone()).unwrap());
+    let sink = Slow {
+        kept: kept.clone(),
+        takes: Some(LONG),
+    };
+    let recording = options.start_writer(sink).unwrap();
+    drop(region("work"));
+    let error = was_said.recv().unwrap();
+    assert!(
+        matches!(error, SinkError::Slow { blocked } if blocked >= LONG),
+        "{error}"
+    );
+    drop(region("work"));
+    let report = recording.stop().unwrap();
+    assert!(report.slowest_write >= LONG);
+    assert!(report.to_string().contains("a write took"), "{report}");
+    assert_eq!(report.records_dropped, 0);
+    assert_eq!(count_regions(&read(&kept.bytes()), "work"), 2);
 }
