@@ -78,10 +78,8 @@ fn on_another_thread() {
     // SAFETY: it was written, as there was no error.
     let thread = unsafe { thread.assume_init() };
     // SAFETY: nobody else joins it.
-    assert_eq!(
-        unsafe { libc::pthread_join(thread, std::ptr::null_mut()) },
-        0
-    );
+    let status = unsafe { libc::pthread_join(thread, std::ptr::null_mut()) };
+    assert_eq!(status, 0);
 }
 
 fn record(recording: Recording) {
