@@ -82,18 +82,25 @@ impl Cargo {
 
     fn flags(&self) -> Result<String, cargo_config2::Error> {
         let config = Config::load()?;
-        let target = match &self.target {
-            Some(target) => target.clone(),
-            None => config.host_triple()?.to_owned(),
-        };
+        let target = self.machine(&config)?;
         let mut flags = config.rustflags(target)?.unwrap_or_default();
         add_to(&mut flags);
         flags.encode()
     }
 
+    /// The machine for which it builds.
+    fn machine(&self, config: &Config) -> Result<String, cargo_config2::Error> {
+        match &self.target {
+            Some(target) => Ok(target.clone()),
+            None => Ok(config.host_triple()?.to_owned()),
+        }
+    }
+
     /// Whether a package that it builds depends on exectrace, if that is known.
     pub(super) fn has_exectrace(&self) -> Option<bool> {
-        let metadata = self.metadata(&[]).ok()?;
+        let machine = self.machine(&Config::load().ok()?).ok()?;
+        // Those of other machines may not be there yet, and would be downloaded.
+        let metadata = self.metadata(&["--filter-platform", &machine]).ok()?;
         let mut packages = metadata.packages.iter();
         Some(packages.any(|package| package.name == "exectrace"))
     }
