@@ -140,7 +140,8 @@
 //! same time as other tests. Threads that it makes by itself are in the trace too, as their own.
 //!
 //! - With `EXECTRACE_TEST=1` the trace of a test program is `target/exectrace/PROGRAM.trace`. Under nextest, which runs
-//!   each test in a process of its own, it is `target/exectrace/PROGRAM/TEST.trace`. It takes the place of that of
+//!   each test in a process of its own, it is `target/exectrace/PROGRAM/TEST.trace`, and that of the second
+//!   attempt, where nextest tries again, `TEST.attempt-2.trace`. It takes the place of that of
 //!   an earlier run, and is removed at the exit of the process if no test with this attribute has failed, unless
 //!   `EXECTRACE_KEEP=1` is set. Whether a plain `#[test]` fails is not seen. `EXECTRACE_ROTATE` has no effect on it.
 //! - With `EXECTRACE=PATH` it is there, as of any program, and is kept. `PATH` should have `%n` and `%p` in it, as there

@@ -334,3 +334,45 @@ fn a_test_with_a_process_of_its_own_has_a_file_of_its_own() {
     std::fs::remove_dir_all(&folder).unwrap();
     std::fs::remove_file(&program).unwrap();
 }
+
+#[test]
+fn each_attempt_at_a_test_that_fails_has_a_trace_until_the_next_run() {
+    if role().is_some() {
+        return;
+    }
+    let (program, trace) = copy("tests_that_are_tried_again");
+    let folder = trace.with_extension("");
+    let _ = std::fs::remove_dir_all(&folder);
+    let test = "fates::returns";
+    let run = |attempt: &str, role: &str| {
+        let mut command = tests(&program, &["--exact", test], role);
+        command
+            .env("NEXTEST_EXECUTION_MODE", "process-per-test")
+            .env("NEXTEST_ATTEMPT", attempt)
+            .env("EXECTRACE_TEST", "1");
+        run(&mut command);
+    };
+    let traces = || std::fs::read_dir(&folder).unwrap().count();
+    run("1", test_name(test));
+    run("2", test_name(test));
+    for name in ["fates.returns.trace", "fates.returns.attempt-2.trace"] {
+        let events = events(&folder.join(name));
+        // Where it is made, and not where exectrace does it.
+        let is_of_test = |event: &TraceEvent| {
+            let place = event.stack.as_ref().and_then(|stack| stack.first());
+            matches!(&event.kind, TraceEventKind::RegionBegin { name, .. } if &**name == "test")
+                && place.is_some_and(|place| place.file.ends_with("traced_tests.rs"))
+        };
+        assert!(events.iter().any(is_of_test));
+    }
+    assert_eq!(traces(), 2);
+    run("1", "none");
+    assert_eq!(traces(), 0);
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::remove_file(&program).unwrap();
+}
+
+/// A test's name without its module: the role in which it fails.
+fn test_name(path: &str) -> &str {
+    path.rsplit("::").next().unwrap()
+}

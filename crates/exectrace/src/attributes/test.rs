@@ -33,9 +33,15 @@ impl Test {
     pub fn begin(path: &'static str, expected: Expected) -> Self {
         let name = path.split_once("::").map_or(path, |(_, name)| name);
         let is_traced = test_trace::is_on(name);
-        let task = is_traced.then(|| Task::new(name));
+        // Not in closures, whose place would not be that of the test.
+        let (mut task, mut region) = (None, None);
+        if is_traced {
+            let of_test = Task::new(name);
+            region = Some(of_test.region_with_spawned(REGION));
+            task = Some(of_test);
+        }
         Self {
-            _region: task.as_ref().map(|task| task.region_with_spawned(REGION)),
+            _region: region,
             _task: task,
             is_traced,
             expectation: Expectation::new(expected),

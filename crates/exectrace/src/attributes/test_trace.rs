@@ -67,7 +67,10 @@ fn start(first: &str) -> Result<Option<TestTrace>, FromEnvError> {
     }
     let guard = match is_named {
         true => from_env()?,
-        false => start_replacing(&mut variables, &path_of(first, has_own_process))?,
+        false => start_replacing(
+            &mut variables,
+            &path_of(first, has_own_process.then(attempt)),
+        )?,
     };
     let Some(path) = guard.path().map(Path::to_owned) else {
         return Ok(None);
@@ -97,16 +100,44 @@ fn end() {
     }
 }
 
-/// `target/exectrace/PROGRAM.trace`, or `target/exectrace/PROGRAM/TEST.trace` for a test with a process of its own.
-fn path_of(test: &str, has_own_process: bool) -> PathBuf {
+/// Which attempt this is at a test that nextest runs again if it fails.
+fn attempt() -> u32 {
+    let attempt = std::env::var("NEXTEST_ATTEMPT").ok();
+    attempt
+        .and_then(|attempt| attempt.parse().ok())
+        .unwrap_or(FIRST)
+}
+
+const FIRST: u32 = 1;
+
+/// `target/exectrace/PROGRAM.trace`, or `target/exectrace/PROGRAM/TEST.trace` for the first attempt at a test with a
+/// process of its own. With that, the traces of further attempts in an earlier run are removed.
+fn path_of(test: &str, attempt: Option<u32>) -> PathBuf {
     let program = std::env::current_exe().unwrap_or_default();
-    let name = program.file_stem().unwrap_or_default().to_owned();
-    let mut path = folder_of(&program);
-    path.push(name);
-    if has_own_process {
-        // `::` is not for file names everywhere.
-        path.push(test.replace("::", "."));
+    let path = folder_of(&program).join(program.file_stem().unwrap_or_default());
+    let Some(attempt) = attempt else {
+        return with_trace(path);
+    };
+    // `::` is not for file names everywhere.
+    let path = path.join(test.replace("::", "."));
+    let of = |attempt: u32| {
+        let mut path = path.clone();
+        if attempt > FIRST {
+            path.as_mut_os_string().push(format!(".attempt-{attempt}"));
+        }
+        with_trace(path)
+    };
+    if attempt == FIRST {
+        let mut further = (FIRST + 1..).map(of);
+        while further
+            .next()
+            .is_some_and(|path| std::fs::remove_file(path).is_ok())
+        {}
     }
+    of(attempt)
+}
+
+fn with_trace(mut path: PathBuf) -> PathBuf {
     path.as_mut_os_string().push(".trace");
     path
 }
