@@ -47,6 +47,11 @@ fn the_program() {
             let second = exectrace::from_env().unwrap();
             assert!(guard.is_recording() && !second.is_recording());
         }
+        "asks again" => {
+            drop(guard);
+            let again = exectrace::from_env().unwrap();
+            println!("serves again: {}", again.http_address().is_some());
+        }
         "stops" => {
             let report = guard.stop().unwrap();
             assert!(report.is_none_or(|report| report.events > 0));
@@ -191,6 +196,16 @@ fn traces_are_served_where_the_environment_says_to_whoever_asks() {
         said.contains(&format!("traces are served at {address}\n")),
         "{said}"
     );
+}
+
+#[cfg(feature = "http-server")]
+#[test]
+fn traces_alone_can_be_served_and_again_when_that_has_ended() {
+    let mut command = program("the_program", "asks again");
+    let run = run(command.env("EXECTRACE_HTTP", "127.0.0.1:0")).succeeded();
+    assert_eq!(run.said("recording"), "false");
+    assert_eq!(run.said("serves again"), "true");
+    assert_eq!(run.stderr.matches("traces are served at").count(), 2);
 }
 
 #[cfg(feature = "http-server")]

@@ -14,7 +14,7 @@ use super::variables::{self, Variables};
 use super::{FromEnvError, filter, say};
 use crate::{Recording, RecordingOptions, Report, SinkError, StopError};
 
-/// The process that has a guard with a recording; 0 if there is none. A forked child is another process.
+/// The process that has a guard with a recording or a server; 0 if there is none. A forked child is another process.
 static RECORDS: AtomicU32 = AtomicU32::new(0);
 
 /// Starts the recording that the environment asks for, if it asks for one. The module [`env`](crate::env) has the
@@ -49,7 +49,8 @@ pub fn from_env() -> Result<Guard, FromEnvError> {
         return Ok(Guard::default());
     }
     let started = start(&mut variables);
-    if started.is_err() {
+    let has_started = |guard: &Guard| guard.recording.is_some() || guard.server.is_some();
+    if !started.as_ref().is_ok_and(has_started) {
         RECORDS.store(0, Ordering::Relaxed);
     }
     started
@@ -207,6 +208,11 @@ impl Drop for Guard {
     fn drop(&mut self) {
         if !self.is_recording() {
             // In a forked child there is nothing to stop, and nothing to be said.
+            if self.path.is_none() && self.server.is_some() {
+                // It only served traces. In a forked child the number is that of its parent, and stays.
+                let (process, order) = (std::process::id(), Ordering::Relaxed);
+                let _ = RECORDS.compare_exchange(process, 0, order, order);
+            }
             return;
         }
         // An error was printed when it happened.
