@@ -31,6 +31,7 @@ mod breakdown;
 mod compare;
 mod counters;
 mod critical_path;
+pub mod display;
 mod findings;
 mod footprint;
 mod gc;

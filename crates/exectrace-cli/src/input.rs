@@ -37,7 +37,7 @@ pub(crate) struct Input {
 enum Source {
     File(File),
     /// What can be read only once, and what is unpacked while it is read.
-    Stream(Box<dyn Read>),
+    Stream(Box<dyn Read + Send>),
 }
 
 impl fmt::Debug for Source {
@@ -93,10 +93,10 @@ impl Source {
         }
     }
 
-    fn of_stream(mut stream: impl Read + 'static) -> io::Result<Self> {
+    fn of_stream(mut stream: impl Read + Send + 'static) -> io::Result<Self> {
         let head = head(&mut stream)?;
         let unpack = unpacking(&head);
-        let whole: Box<dyn Read> = Box::new(Cursor::new(head).chain(stream));
+        let whole: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(stream));
         match unpack {
             Some(unpack) => Ok(Self::Stream(unpack(whole)?)),
             None => Ok(Self::Stream(whole)),
@@ -111,7 +111,7 @@ fn head(input: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-type Unpack = fn(Box<dyn Read>) -> io::Result<Box<dyn Read>>;
+type Unpack = fn(Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>>;
 
 /// How to unpack an input that begins like this; `None` if it is not compressed.
 fn unpacking(head: &[u8]) -> Option<Unpack> {
@@ -128,6 +128,14 @@ impl Input {
     /// How much of it was read, also later.
     pub(crate) fn position(&self) -> Position {
         self.progress.position()
+    }
+
+    /// The bytes alone: no progress is shown.
+    pub(crate) fn silent(self) -> impl Read + Send {
+        match self.source {
+            Source::File(file) => Box::new(file) as Box<dyn Read + Send>,
+            Source::Stream(stream) => stream,
+        }
     }
 
     /// The same file, opened once more; `None` for what can only be read once.

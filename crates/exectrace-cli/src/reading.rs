@@ -28,13 +28,18 @@ pub(crate) fn limit_state(mib: u64) {
     STATE_BYTES.store(mib.saturating_mul(1 << 20), Ordering::Relaxed);
 }
 
+/// How much memory readers may take for what lives at once.
+pub(crate) fn max_state_bytes() -> u64 {
+    STATE_BYTES.load(Ordering::Relaxed)
+}
+
 /// Reads the header of a trace; of a file that can be read twice, in little memory.
 pub(crate) fn reader(input: Input) -> Result<Reader<Input>, ReadError> {
     let reader = match input.again() {
         Some(file) => Reader::rereading(input, file),
         None => Reader::new(input),
     }?;
-    Ok(reader.with_max_state_bytes(STATE_BYTES.load(Ordering::Relaxed)))
+    Ok(reader.with_max_state_bytes(max_state_bytes()))
 }
 
 /// The error of a reader with the name of its input.

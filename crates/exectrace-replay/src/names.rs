@@ -72,6 +72,13 @@ pub struct Names {
     stack_of_id: GenerationIds,
 }
 
+/// The names of an empty trace.
+impl Default for Names {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Names {
     pub(crate) fn new() -> Self {
         let mut names = Self {

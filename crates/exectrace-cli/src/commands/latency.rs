@@ -8,7 +8,7 @@ use std::io::Write;
 
 use crate::failure::Status;
 use crate::output::table::{Cell, Table};
-use crate::output::{Out, bar, names, style, units};
+use crate::output::{Out, bar, names, printable_name, style, units};
 use crate::question::{Fields, Page, Question};
 
 /// Show how long async tasks run and wait each time, as distributions
@@ -89,7 +89,7 @@ impl Latency {
             }
             if self.by_name {
                 for group in &latencies.groups {
-                    page.heading(&names::printable_name(&group.name), "")?;
+                    page.heading(&printable_name(&group.name), "")?;
                     let states = table(&group.states, page);
                     page.table(&states, 0)?;
                 }

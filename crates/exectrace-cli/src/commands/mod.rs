@@ -19,6 +19,7 @@ mod symbolize;
 mod syscalls;
 mod tasks;
 mod usertasks;
+mod view;
 mod workers;
 
 use std::io::Write;
@@ -32,6 +33,7 @@ use crate::output;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(run::Run),
+    View(view::View),
     Summary(summary::Summary),
     Tasks(tasks::TasksCommand),
     Latency(latency::Latency),
@@ -63,6 +65,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Status> {
     let mut out = output::stdout();
     let ended = match command {
         Command::Run(_) => Ok(Status::Ok),
+        Command::View(command) => command.run(&mut out),
         Command::Summary(command) => command.run(&mut out),
         Command::Tasks(command) => command.run(&mut out),
         Command::Latency(command) => command.run(&mut out),

@@ -16,7 +16,7 @@ use crate::distributed::TraceIdArgument;
 use crate::failure::{Status, Usage, warn};
 use crate::nearest;
 use crate::output::table::{Cell, Table};
-use crate::output::{Out, names, printable, style, units};
+use crate::output::{Out, names, printable, printable_name, style, units};
 use crate::question::{Fields, Page, Question};
 
 /// Show user tasks (operations such as requests) by name, or one of them as a tree
@@ -309,7 +309,7 @@ fn print_tree(tree: &UserTaskTree, page: &mut Page<'_>) -> anyhow::Result<()> {
 fn print_task(tree: &UserTaskTree, page: &mut Page<'_>) -> anyhow::Result<()> {
     let task = &tree.task;
     let (heading, dim) = (style::HEADING, style::ASIDE);
-    let name = names::printable_name(&task.name);
+    let name = printable_name(&task.name);
     let took = units::duration(task.duration_ns);
     write!(page.out, "{heading}{name}{heading:#} {took}")?;
     if task.end_ns.is_none() {
@@ -347,7 +347,7 @@ fn print_task(tree: &UserTaskTree, page: &mut Page<'_>) -> anyhow::Result<()> {
 
 fn print_region(region: &RegionInstance, page: &mut Page<'_>) -> anyhow::Result<()> {
     let (style, dim) = (style::NAME, style::ASIDE);
-    let name = names::printable_name(&region.name);
+    let name = printable_name(&region.name);
     let took = units::duration(region.duration_ns);
     write!(page.out, "{style}{name}{style:#} {took}  {dim}")?;
     print_entries(region, page)?;

@@ -5,17 +5,16 @@ pub(crate) mod file;
 pub(crate) mod gaps;
 pub(crate) mod growth;
 pub(crate) mod json;
-pub(crate) mod names;
 pub(crate) mod sources;
 pub(crate) mod style;
 pub(crate) mod table;
-pub(crate) mod units;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock};
 
 use anstream::AutoStream;
+pub(crate) use exectrace_analysis::display::{names, units};
 use terminal_size::{Width, terminal_size_of};
 
 /// Where answers go: standard output, buffered, without colours where they are not wanted.
@@ -42,6 +41,11 @@ pub(crate) fn width() -> Option<usize> {
         let (Width(columns), _) = stdout.is_terminal().then(|| terminal_size_of(&stdout))??;
         Some(usize::from(columns))
     })
+}
+
+/// A name of a trace, for text that is no cell of a table.
+pub(crate) fn printable_name(text: &str) -> String {
+    printable(&names::name(text)).into_owned()
 }
 
 /// A text of a trace as a terminal may be given it: control characters, which could do anything to

@@ -1,23 +1,18 @@
-//! How names and places of a trace are called in tables.
+//! How names and places of a trace are shown.
 
-use exectrace_analysis::{FlowKind, Place};
+use crate::{FlowKind, Place};
 use exectrace_format::conventions::{THREAD_FILE, UNKNOWN_FILE};
 
 /// A name; what has none is called so.
-pub(crate) fn name(name: &str) -> String {
+pub fn name(name: &str) -> String {
     match name {
         "" => "(no name)".to_owned(),
         name => name.to_owned(),
     }
 }
 
-/// As [`name`], for text that is no cell of a table.
-pub(crate) fn printable_name(text: &str) -> String {
-    super::printable(&name(text)).into_owned()
-}
-
 /// A reason to wait; statuses have none.
-pub(crate) fn reason(reason: &str) -> &str {
+pub fn reason(reason: &str) -> &str {
     match reason {
         "" => "not recorded",
         reason => reason,
@@ -25,7 +20,7 @@ pub(crate) fn reason(reason: &str) -> &str {
 }
 
 /// A counter; those that Go's format knows by a path are called by what they count.
-pub(crate) fn counter(name: &str) -> &str {
+pub fn counter(name: &str) -> &str {
     match name {
         "/sched/gomaxprocs:threads" => "workers at most (GOMAXPROCS)",
         "/memory/classes/heap/objects:bytes" => "heap in use",
@@ -35,7 +30,7 @@ pub(crate) fn counter(name: &str) -> &str {
 }
 
 /// What a flow is, in a word.
-pub(crate) fn kind(kind: FlowKind) -> &'static str {
+pub fn kind(kind: FlowKind) -> &'static str {
     match kind {
         FlowKind::Task => "task",
         FlowKind::Thread => "thread",
@@ -43,7 +38,7 @@ pub(crate) fn kind(kind: FlowKind) -> &'static str {
 }
 
 /// File and line; empty where the trace does not know them, or where `name` says the same.
-pub(crate) fn place(place: Option<&Place>, name: &str) -> String {
+pub fn place(place: Option<&Place>, name: &str) -> String {
     // The recorder's words for frames without a file: functions that only symbols name, and the
     // roots of threads.
     let file = |place: &&Place| !matches!(place.file.as_str(), "" | UNKNOWN_FILE | THREAD_FILE);
@@ -57,7 +52,7 @@ pub(crate) fn place(place: Option<&Place>, name: &str) -> String {
 }
 
 /// A frame of a stack in one line: function, and its place where that says more.
-pub(crate) fn frame(frame: &Place) -> String {
+pub fn frame(frame: &Place) -> String {
     match place(Some(frame), &frame.function).as_str() {
         "" => name(&frame.function),
         place => format!("{} ({place})", name(&frame.function)),
@@ -66,7 +61,7 @@ pub(crate) fn frame(frame: &Place) -> String {
 
 /// Where in the program a stack is, in one line. Empty without a stack, and where the stack is but
 /// the name of its task.
-pub(crate) fn where_in_program(stack: &[Place], name: &str) -> String {
+pub fn where_in_program(stack: &[Place], name: &str) -> String {
     match Place::of_program(stack) {
         Some(at) if at.function != name => frame(&short(at)),
         Some(at) if stack.len() > 1 => place(Some(&short(at)), name),

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use exectrace_analysis::Histogram;
+use crate::Histogram;
 
 /// A duration in nanoseconds with three digits that count: `845ns`, `12.3µs`, `1.50ms`, `2.04s`.
-pub(crate) fn duration(ns: u64) -> String {
+pub fn duration(ns: u64) -> String {
     for (unit_ns, name) in [(1e9, "s"), (1e6, "ms"), (1e3, "µs")] {
         let value = ns as f64 / unit_ns;
         // What rounds to a thousand of the smaller unit is one of this.
@@ -18,12 +18,12 @@ pub(crate) fn duration(ns: u64) -> String {
 
 /// An instant since the trace's beginning, in seconds, to the microsecond: `1.234567s`. What
 /// `--from` and `--to` take.
-pub(crate) fn instant(ns: u64) -> String {
+pub fn instant(ns: u64) -> String {
     format!("{}.{:06}s", ns / 1_000_000_000, ns / 1_000 % 1_000_000)
 }
 
 /// A quantile of a distribution; of nothing there is none.
-pub(crate) fn quantile(durations: &Histogram, quantile: f64) -> String {
+pub fn quantile(durations: &Histogram, quantile: f64) -> String {
     match durations.count() {
         0 => "-".to_owned(),
         _ => duration(durations.quantile(quantile)),
@@ -31,7 +31,7 @@ pub(crate) fn quantile(durations: &Histogram, quantile: f64) -> String {
 }
 
 /// The longest of a distribution; of nothing there is none.
-pub(crate) fn longest(durations: &Histogram) -> String {
+pub fn longest(durations: &Histogram) -> String {
     match durations.count() {
         0 => "-".to_owned(),
         _ => duration(durations.max_ns()),
@@ -39,7 +39,7 @@ pub(crate) fn longest(durations: &Histogram) -> String {
 }
 
 /// The sum of a distribution; of nothing there is none.
-pub(crate) fn total(durations: &Histogram) -> String {
+pub fn total(durations: &Histogram) -> String {
     match durations.count() {
         0 => "-".to_owned(),
         _ => duration(durations.total_ns()),
@@ -47,13 +47,13 @@ pub(crate) fn total(durations: &Histogram) -> String {
 }
 
 /// As [`duration`], of a difference.
-pub(crate) fn signed_duration(ns: i64) -> String {
+pub fn signed_duration(ns: i64) -> String {
     let sign = if ns < 0 { '-' } else { '+' };
     format!("{sign}{}", duration(ns.unsigned_abs()))
 }
 
 /// An amount of bytes: `845 B`, `12.3 kB`, `1.50 MB`.
-pub(crate) fn bytes(amount: u64) -> String {
+pub fn bytes(amount: u64) -> String {
     for (unit, name) in [(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")] {
         let value = amount as f64 / unit;
         if value >= 0.999_5 {
@@ -64,7 +64,7 @@ pub(crate) fn bytes(amount: u64) -> String {
 }
 
 /// A count with its thousands apart: `12,345`.
-pub(crate) fn count(number: u64) -> String {
+pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -77,13 +77,13 @@ pub(crate) fn count(number: u64) -> String {
 }
 
 /// A count and its noun: `1 event`, `12,345 events`.
-pub(crate) fn plural(number: u64, noun: &str) -> String {
+pub fn plural(number: u64, noun: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
     format!("{} {noun}{ending}", count(number))
 }
 
 /// A share of a whole: `12.3%`; nothing of nothing is `-`.
-pub(crate) fn percent(part: u64, whole: u64) -> String {
+pub fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "-".to_owned();
     }
@@ -107,7 +107,11 @@ fn three_digits(value: f64) -> String {
 /// An instant or a duration on the command line, in nanoseconds.
 ///
 /// A number with `ns`, `us`, `µs`, `ms`, `s`, `m` or `h`; without a unit it counts seconds.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+///
+/// It is no such number, or more than 292 years. The text says what is wrong.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let end = text
         .find(|character: char| !character.is_ascii_digit() && character != '.')

@@ -1,0 +1,162 @@
+//! The pages, as whole documents: what each says of the trace.
+//!
+//! `layout` is what they share, `parts` are tables, times and places as HTML, `chart` draws; then one file a page.
+
+mod chart;
+mod help;
+mod latency;
+mod layout;
+mod logs;
+mod overview;
+mod parts;
+mod profile;
+mod regions;
+mod syscalls;
+mod task;
+mod tasks;
+mod timeline;
+mod user_tasks;
+mod workers;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use maud::Markup;
+
+use crate::question::{Parameters, Question};
+use crate::trace::{Answer, Opened};
+
+pub(crate) use parts::stack_lines;
+
+use layout::Page;
+
+/// The first page.
+pub(crate) async fn first(opened: State<Arc<Opened>>, query: Query<Parameters>) -> Response {
+    answered(opened, query, "", overview::page).await
+}
+
+/// The paths of the other pages.
+pub(crate) fn routes() -> Router<Arc<Opened>> {
+    Router::new()
+        .route(
+            "/tasks",
+            get(|opened, query| answered(opened, query, "", tasks::page)),
+        )
+        .route(
+            "/latency",
+            get(|opened, query| answered(opened, query, "", latency::page)),
+        )
+        .route(
+            "/usertasks",
+            get(|opened, query| answered(opened, query, "", user_tasks::page)),
+        )
+        .route(
+            "/regions",
+            get(|opened, query| answered(opened, query, "", regions::page)),
+        )
+        .route(
+            "/workers",
+            get(|opened, query| answered(opened, query, "", workers::page)),
+        )
+        .route(
+            "/syscalls",
+            get(|opened, query| answered(opened, query, "", syscalls::page)),
+        )
+        .route(
+            "/logs",
+            get(|opened, query| answered(opened, query, "", logs::page)),
+        )
+        .route("/usertask/{id}", get(user_task))
+        .route("/profile/{kind}", get(profile_of))
+        .route("/task/{id}", get(one_task))
+        .route("/timeline", get(timeline::page))
+        .route("/help", get(help::page))
+}
+
+/// Makes a page of an answer.
+async fn answered(
+    State(opened): State<Arc<Opened>>,
+    Query(parameters): Query<Parameters>,
+    root: &'static str,
+    content: fn(&Answer, &Page<'_>) -> Markup,
+) -> Response {
+    ask(opened, parameters.question(), root, content).await
+}
+
+/// Asks the trace, and shows what `content` makes of the answer. `root` leads from the page to the first one.
+async fn ask(
+    opened: Arc<Opened>,
+    question: Question,
+    root: &'static str,
+    content: impl Fn(&Answer, &Page<'_>) -> Markup + Send + 'static,
+) -> Response {
+    let work = move || match opened.answer(&question) {
+        Ok(answered) => match answered.get() {
+            Ok(answer) => {
+                let page = Page::new(opened.trace.label(), &question, root);
+                let content = content(answer, &page);
+                page.document(Some(&answer.analysis), &content)
+                    .into_response()
+            }
+            Err(error) => layout::unreadable(&opened, root, &error),
+        },
+        Err(error) => layout::unreadable(&opened, root, &error),
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(response) => response,
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+async fn user_task(
+    State(opened): State<Arc<Opened>>,
+    Path(id): Path<u64>,
+    Query(parameters): Query<Parameters>,
+) -> Response {
+    let question = Question {
+        user_task: Some(id),
+        ..parameters.question()
+    };
+    ask(opened, question, "../", user_tasks::one).await
+}
+
+async fn profile_of(
+    State(opened): State<Arc<Opened>>,
+    Path(kind): Path<String>,
+    Query(parameters): Query<Parameters>,
+) -> Response {
+    let Some(kind) = profile::kind(&kind) else {
+        return (StatusCode::NOT_FOUND, "there is no such profile\n").into_response();
+    };
+    let question = Question {
+        profile: Some(kind),
+        ..parameters.question()
+    };
+    ask(opened, question, "../", profile::page).await
+}
+
+async fn one_task(
+    State(opened): State<Arc<Opened>>,
+    Path(id): Path<u64>,
+    Query(part): Query<task::Part>,
+) -> Response {
+    let work = move || match opened.index() {
+        Ok(index) => {
+            let question = Question::default();
+            let page = Page::new(opened.trace.label(), &question, "../");
+            match task::page(index, id, part, &page) {
+                Some(content) => page.document(None, &content).into_response(),
+                None => (StatusCode::NOT_FOUND, "there is no such async task\n").into_response(),
+            }
+        }
+        Err(error) => layout::unreadable(&opened, "../", &error),
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(response) => response,
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}

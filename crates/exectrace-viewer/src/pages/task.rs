@@ -1,0 +1,139 @@
+//! One async task, told in order: who spawned it, where it ran, what it waited for, and who woke it.
+
+use exectrace_analysis::display::{names, units};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use crate::index::{Index, Run, RunKind};
+
+use super::layout::Page;
+use super::parts::{Table, duration, link, stack_lines, text};
+
+/// Runs on one page.
+const SHOWN: usize = 200;
+
+/// Which of its runs are shown.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Part {
+    /// The first of them.
+    #[serde(default)]
+    run: usize,
+}
+
+/// `None`: there is no such task.
+pub(super) fn page(index: &Index, id: u64, part: Part, page: &Page<'_>) -> Option<Markup> {
+    let number = index.task_number(id)?;
+    let task = index.runs.tasks.get(number as usize)?;
+    let runs = index.runs.by_task.row(u64::from(number));
+    let first = part.run.min(runs.len());
+    let last = first.saturating_add(SHOWN).min(runs.len());
+    let end = task.end_ns.unwrap_or(index.duration_ns);
+    Some(html! {
+        h1 { bdi { (names::name(index.task_name(number))) } " " small { "async task " (id) } }
+        p {
+            @match task.parent {
+                Some(parent) => {
+                    "Spawned at " (units::instant(task.begin_ns)) " by " (task_link(index, parent, page)) ". "
+                }
+                None => { "It lived before the trace began. " }
+            }
+            @match task.end_ns {
+                Some(end) => { "It ended at " (units::instant(end)) "." }
+                None => { "It lived when the trace ended." }
+            }
+            " " a href=(page.time_line(&format!("g{id}"), task.begin_ns, end.saturating_sub(task.begin_ns))) { "Time line" }
+        }
+        @let spawned_at = stack_lines(&index.names, task.spawned_at);
+        @if !spawned_at.is_empty() {
+            details { summary { "Spawned here: " (spawned_at[0]) } ol.stack { @for line in &spawned_at { li { (line) } } } }
+        }
+        (story(index, (task.begin_ns, id), &runs[..last], first, page))
+        p {
+            @if first > 0 { a href={ "?run=" (first.saturating_sub(SHOWN)) } { "earlier runs" } " " }
+            @if last < runs.len() { a href={ "?run=" (last) } { "later runs" } " (" (units::count((runs.len() - last) as u64)) " more)" }
+        }
+    })
+}
+
+fn task_link(index: &Index, id: u64, page: &Page<'_>) -> Markup {
+    match index.task_number(id) {
+        Some(number) => {
+            let title = format!("{} ({id})", names::name(index.task_name(number)));
+            link(&page.link(&format!("task/{id}")), title)
+        }
+        None => html! { "a task that is not in the trace (" (id) ")" },
+    }
+}
+
+/// Each run with what came before it.
+fn story(
+    index: &Index,
+    (begin, id): (u64, u64),
+    runs: &[u32],
+    first: usize,
+    page: &Page<'_>,
+) -> Markup {
+    let mut table = Table::new()
+        .number("at")
+        .text("before it")
+        .text("woken by")
+        .number("ready for")
+        .number("took")
+        .text("then")
+        .text("where");
+    let run_of = |number: usize| &index.runs.all[runs[number] as usize];
+    for number in first..runs.len() {
+        let run = run_of(number);
+        let before = number.checked_sub(1).map(run_of);
+        let row = format!("g{id}");
+        table.row([
+            link(&page.time_line(&row, run.begin_ns, run.end_ns - run.begin_ns), units::instant(run.begin_ns)),
+            waited(index, before, run, begin),
+            match index.runs.tasks.get(run.woken_by as usize) {
+                Some(by) => task_link(index, by.id, page),
+                None => html! {},
+            },
+            match run.delay_ns {
+                u32::MAX => html! {},
+                delay => duration(delay.into()),
+            },
+            duration(run.end_ns - run.begin_ns),
+            text(then(index, run)),
+            match stack_lines(&index.names, run.stack).as_slice() {
+                [] => html! {},
+                [only] => text(only),
+                lines => html! { details { summary { (lines[0]) } ol.stack { @for line in lines { li { (line) } } } } },
+            },
+        ]);
+    }
+    table.section("What it did", "each time that it had a thread")
+}
+
+fn then(index: &Index, run: &Run) -> String {
+    let what = match run.kind {
+        RunKind::Run => "ran, then ",
+        RunKind::Syscall => "in a system call, then ",
+        RunKind::OwnCode => "a thread's own code, then ",
+    };
+    match index.names.get(run.reason) {
+        "" => format!("{what}{}", run.next.name()),
+        reason => format!("{what}{} ({reason})", run.next.name()),
+    }
+}
+
+/// How long it waited before a run, and what for.
+fn waited(index: &Index, before: Option<&Run>, run: &Run, begin: u64) -> Markup {
+    let since = before.map_or(begin, |before| before.end_ns);
+    let delay = match run.delay_ns {
+        u32::MAX => 0,
+        delay => u64::from(delay),
+    };
+    let waited = run.begin_ns.saturating_sub(since).saturating_sub(delay);
+    let reason = before.map_or("", |before| index.names.get(before.reason));
+    html! {
+        @if waited > 0 {
+            "waited " (duration(waited))
+            @if !reason.is_empty() { " for " (reason) }
+        }
+    }
+}
