@@ -159,7 +159,10 @@ fn questions_that_cannot_be_answered_are_refused_with_a_reason() {
         assert!(answer.body.contains(reason), "{query}: {}", answer.body);
     }
     // Fine cells, far from the begin.
-    let fine = get(address, &format!("{root}api/v1/block?rows=w0&level=0&index=1000000000"));
+    let fine = get(
+        address,
+        &format!("{root}api/v1/block?rows=w0&level=0&index=1000000000"),
+    );
     assert_eq!(fine.status, 200);
     let filtered = get(address, &format!("{root}tasks?filter=group"));
     assert_eq!(filtered.status, 200);

@@ -54,8 +54,8 @@ pub(super) async fn block(
         })
         .collect::<Result<_, _>>()?;
     // The end of the block, in nanoseconds, must be a number.
-    let is_in_time = wanted.level <= MAX_LEVEL
-        && wanted.index < u64::MAX >> (wanted.level + CELLS.ilog2());
+    let is_in_time =
+        wanted.level <= MAX_LEVEL && wanted.index < u64::MAX >> (wanted.level + CELLS.ilog2());
     if !is_in_time {
         return Err(Refusal::bad("no trace is so long", "a level of at most 43"));
     }

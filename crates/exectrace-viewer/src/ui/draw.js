@@ -56,6 +56,7 @@ export class Picture {
     this.blocks = blocks;
     /** @type {number[]} How long frames took, in milliseconds: for tests. */
     this.frames = [];
+    this.rectangles = 0;
   }
 
   /** The x of an instant. @param {any} state @param {number} t */
@@ -139,7 +140,7 @@ export class Picture {
       const from = begin + slices[at] * step;
       const x = this.x(state, from);
       const wide = this.x(state, from + slices[at + 1] * step) - x;
-      if (x + wide < NAMES || x > this.canvas.clientWidth || ++this.rectangles > MAX_RECTANGLES) continue;
+      if (x + wide < NAMES || x > this.canvas.clientWidth || (this.rectangles += 1) > MAX_RECTANGLES) continue;
       drawing.fillStyle = css(slices[at + 3], dark);
       // States in which nothing runs are thin, so that runs stand out.
       const isGap = slices[at + 3] >= 14;
