@@ -6,6 +6,8 @@ use maud::{Markup, html};
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 120.0;
+/// The width of a bar.
+const BAR: f64 = 160.0;
 
 /// How lengths of time are distributed, on a logarithmic axis.
 pub(super) fn histogram(durations: &Histogram) -> Markup {
@@ -58,14 +60,18 @@ pub(super) fn bar(breakdown: &Breakdown) -> Markup {
         ("unknown", "not in the trace", breakdown.unknown_ns),
     ];
     let mut from = 0.0;
+    let rects = parts.map(|(class, what, ns)| {
+        let width = (ns as f64 / whole * BAR).min(BAR - from);
+        let at = from;
+        from += width;
+        (class, what, ns, at, width)
+    });
     html! {
-        svg.bar viewBox="0 0 160 12" preserveAspectRatio="none" role="img" aria-label="where the time went" {
-            @for (class, what, ns) in parts {
-                @let width = (ns as f64 / whole * 160.0).min(160.0 - from);
-                rect class=(class) x=(from) y="0" width=(width) height="12" {
+        svg.bar viewBox={ "0 0 " (BAR) " 12" } preserveAspectRatio="none" role="img" aria-label="where the time went" {
+            @for (class, what, ns, at, width) in rects {
+                rect class=(class) x=(at) y="0" width=(width) height="12" {
                     title { (what) " " (units::duration(ns)) }
                 }
-                @let _ = { from += width; };
             }
         }
     }

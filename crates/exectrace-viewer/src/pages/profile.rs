@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use exectrace_analysis::display::{names, units};
-use exectrace_analysis::{Profile, ProfileKind};
+use exectrace_analysis::{Profile, ProfileKind, ProfileSample};
 use maud::{Markup, html};
 
 use crate::trace::Answer;
@@ -70,11 +70,8 @@ fn flame_graph(profile: &Profile) -> Markup {
         let weight = profile.weight(sample);
         root.weight += weight;
         let mut node = &mut root;
-        for place in sample.stack.iter().rev().take(MAX_DEPTH) {
-            node = node
-                .children
-                .entry(names::name(&place.function))
-                .or_default();
+        for function in functions_of(sample).rev().take(MAX_DEPTH) {
+            node = node.children.entry(names::name(function)).or_default();
             node.weight += weight;
         }
     }
@@ -106,6 +103,13 @@ fn flame_graph(profile: &Profile) -> Markup {
             }
         }
     }
+}
+
+/// The functions of a stack, the innermost first; what has no stack is called so.
+fn functions_of(sample: &ProfileSample) -> impl DoubleEndedIterator<Item = &str> {
+    let none = sample.stack.is_empty().then_some("(no stack)");
+    let functions = sample.stack.iter().map(|place| place.function.as_str());
+    none.into_iter().chain(functions)
 }
 
 /// A frame with its place: shares of the whole width.
@@ -156,11 +160,7 @@ fn top(profile: &Profile) -> Markup {
     for sample in &profile.samples {
         let weight = profile.weight(sample);
         whole += weight;
-        let mut seen: Vec<&str> = sample
-            .stack
-            .iter()
-            .map(|place| place.function.as_str())
-            .collect();
+        let mut seen: Vec<&str> = functions_of(sample).collect();
         if let Some(leaf) = seen.first() {
             functions.entry(leaf).or_default().0 += weight;
         }
