@@ -87,6 +87,8 @@ extern "C" fn exited() {
 fn a_callback_may_do_anything_also_while_the_process_exits() {
     let _turn = turn();
     if let Some((role, folder)) = role() {
+        // SAFETY: ends this process if it hangs, which no busy machine has it seem to.
+        unsafe { libc::alarm(120) };
         // SAFETY: the function lives as long as the program. It is called after the tracer's own.
         unsafe { libc::atexit(exited) };
         let folder_of_other = folder.join("other");

@@ -50,12 +50,14 @@ fn a_file_that_cannot_be_finished_is_lost_until_the_next_recording_finds_it() {
     let rotation = small_files(folder.path()).on_sealed(move |file| {
         sealed.send(file.clone()).unwrap();
     });
-    let (recording, _) = start(rotation);
+    let (recording, errors) = start(rotation);
     drop(region("in the way"));
     let [part] = files(folder.path()).try_into().unwrap();
-    // A folder has the name that the file is to have.
+    // A folder has the name that the file is to have, for some time.
     let name = part.with_extension("");
     fs::create_dir(&name).unwrap();
+    work_until("work", || errors.try_recv().is_ok());
+    fs::remove_dir(&name).unwrap();
     let mut rounds = 0;
     work_until("work", || {
         rounds += 1;
@@ -69,7 +71,6 @@ fn a_file_that_cannot_be_finished_is_lost_until_the_next_recording_finds_it() {
     assert!(called.iter().all(|file| file.contents.is_some()));
     assert!(part.exists());
 
-    fs::remove_dir(&name).unwrap();
     let (found, are_found) = mpsc::channel::<PathBuf>();
     let rotation = small_files(folder.path()).on_sealed(move |file| {
         if file.contents.is_none() {

@@ -147,10 +147,11 @@ impl Rotation {
     /// Has `callback` called with each file that is sealed, one after the other, also when the recording stops, and with
     /// those of dead processes that this recording has sealed.
     ///
-    /// It runs on a thread of its own, and may block, and start and stop recordings: meanwhile files are written and sealed, and the
-    /// budget is kept. While 1,024 files wait for it, it is not called for further ones.
-    /// [`Recording::stop`](crate::Recording::stop) returns when it was called for all. A panic in it is caught; both are
-    /// counted in [`Report::seal_calls_failed`](crate::Report::seal_calls_failed).
+    /// It runs on a thread of its own, and may block, and start and stop recordings: meanwhile files are written and
+    /// sealed, and the budget is kept. While 1,024 files wait for it, it is not called for further ones.
+    /// [`Recording::stop`](crate::Recording::stop) returns when it was called for all; a process that exits waits some
+    /// seconds for that. A panic in it is caught; both are counted in
+    /// [`Report::seal_calls_failed`](crate::Report::seal_calls_failed).
     pub fn on_sealed(mut self, callback: impl FnMut(&Sealed) + Send + 'static) -> Self {
         self.on_sealed = Some(Box::new(callback));
         self
