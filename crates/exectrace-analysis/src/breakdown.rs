@@ -4,6 +4,7 @@ use exectrace_format::conventions::WaitSource;
 use exectrace_replay::Text;
 use serde::Serialize;
 
+use crate::kernel_wait::{KernelSums, KernelWait};
 use crate::names::Places;
 use crate::sums::{SumNs, add_ns};
 use crate::time::World;
@@ -22,6 +23,9 @@ pub struct Breakdown {
     pub total_ns: u64,
     /// Running on a worker.
     pub running_ns: Option<u64>,
+    /// Of the running time, how long the thread was ready and the kernel ran others; `None` where nothing is known of it:
+    /// it is a part of `running_ns` all the same.
+    pub kernel: Option<KernelWait>,
     /// Ready to run, waiting for a worker.
     pub runnable_ns: Option<u64>,
     /// Waiting for something, by what; the longest first.
@@ -92,6 +96,8 @@ pub(crate) struct Sums {
     pub(crate) wakes_seen: u64,
     /// Wakes whose delay was not seen: it is in `waiting`.
     pub(crate) wakes_concluded: u64,
+    /// For how long tasks that ran waited for the kernel: a part of `running`.
+    pub(crate) kernel: KernelSums,
     pub(crate) waiting: Vec<(Text, u64)>,
     pub(crate) ranges: Vec<(Text, u64)>,
 }
@@ -150,6 +156,7 @@ impl Sums {
         ] {
             add_ns(sum, duration);
         }
+        self.kernel.add(&other.kernel);
         self.wakes_seen += other.wakes_seen;
         self.wakes_concluded += other.wakes_concluded;
         for &(reason, duration) in &other.waiting {
@@ -184,9 +191,14 @@ impl Sums {
         let waiting = longest_first(&self.waiting);
         let has_delays = self.wakes_concluded == 0 || self.wakes_seen > 0;
         let syscall = |part: u64| (world.sees_syscalls() || part > 0).then_some(part);
+        let running_ns = known(self.running);
         Breakdown {
             total_ns: self.total,
-            running_ns: known(self.running),
+            running_ns,
+            kernel: running_ns.and_then(|running_ns| match running_ns {
+                0 if !world.facts.processors.is_empty() => Some(KernelWait::default()),
+                _ => self.kernel.of_running(running_ns),
+            }),
             runnable_ns: known(self.runnable).filter(|_| has_delays),
             waiting: (self.own_code == 0 || !waiting.is_empty()).then_some(waiting),
             syscall_ns: syscall(self.syscall),

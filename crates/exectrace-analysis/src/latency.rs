@@ -32,8 +32,9 @@ pub struct GroupLatency {
 #[derive(Clone, Debug, Default, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StateLatency {
-    /// `run` (polls), `wake` (from a wake to the run), `spawn` (from the spawn to the first run),
-    /// `yield` (from a stop to the next run), `wait` or `syscall`.
+    /// `run` (polls), `kernel` (how long a poll was kept from running, as the kernel had given its thread's processor to
+    /// another), `wake` (from a wake to the run), `spawn` (from the spawn to the first run), `yield` (from a stop to the
+    /// next run), `wait` or `syscall`.
     pub state: &'static str,
     /// Of waits: the reason.
     pub reason: String,
@@ -41,7 +42,8 @@ pub struct StateLatency {
     pub source: Option<&'static str>,
     /// How long.
     pub durations: Histogram,
-    /// How many times it happened and its length was not seen, as the wake that began it was not.
+    /// How many times it happened and its length was not seen, as the wake that began it was not; of `kernel`, how many
+    /// polls there were of which the kernel did not report it.
     pub unseen: u64,
 }
 
@@ -66,17 +68,20 @@ struct States {
     plain: [Histogram; NAMES.len()],
     /// Wakes that were not seen.
     unseen_wakes: u64,
+    /// Polls of which the kernel did not report when their thread had no processor.
+    unreported: u64,
     /// By reason. Reasons are few, so a search from the front is faster than a map.
     waits: Vec<(Text, Histogram)>,
 }
 
 /// What is no wait.
-const NAMES: [&str; 5] = ["run", "wake", "spawn", "yield", "syscall"];
+const NAMES: [&str; 6] = ["run", "wake", "spawn", "yield", "syscall", "kernel"];
 const RUN: usize = 0;
 const WAKE: usize = 1;
 const SPAWN: usize = 2;
 const YIELD: usize = 3;
 const SYSCALL: usize = 4;
+const KERNEL: usize = 5;
 
 impl LatencyPass {
     #[inline]
@@ -101,6 +106,10 @@ impl LatencyPass {
             (GoroutineState::Running, _) => {
                 if let Some(poll) = &span.poll {
                     states.plain[RUN].record(poll.inside);
+                    match poll.preempted {
+                        Some(preempted) => states.plain[KERNEL].record(preempted),
+                        None => states.unreported += 1,
+                    }
                 }
                 return;
             }
@@ -138,9 +147,13 @@ impl LatencyPass {
         self.groups.len() - 1
     }
 
-    pub(crate) fn finish(self, world: &World<'_>) -> Latencies {
+    pub(crate) fn finish(mut self, world: &World<'_>) -> Latencies {
         let mut all = States::default();
-        for group in &self.groups {
+        let is_kernel_known = !world.facts.processors.is_empty();
+        for group in &mut self.groups {
+            if !is_kernel_known {
+                group.states.unreported = 0;
+            }
             all.add(&group.states);
         }
         let named = |group: Group| GroupLatency {
@@ -172,6 +185,7 @@ impl States {
             sum.merge(part);
         }
         self.unseen_wakes += other.unseen_wakes;
+        self.unreported += other.unreported;
         for (reason, part) in &other.waits {
             self.wait(*reason).merge(part);
         }
@@ -179,17 +193,18 @@ impl States {
 
     /// Those with values in them, sorted by state and reason.
     fn named(self, names: &Names) -> Vec<StateLatency> {
-        let unseen = |state| match state == NAMES[WAKE] {
-            true => self.unseen_wakes,
-            false => 0,
+        let unseen = |place| match place {
+            WAKE => self.unseen_wakes,
+            KERNEL => self.unreported,
+            _ => 0,
         };
-        let plain = NAMES.into_iter().zip(self.plain);
-        let plain = plain.map(|(state, durations)| StateLatency {
-            state,
+        let plain = self.plain.into_iter().enumerate();
+        let plain = plain.map(|(place, durations)| StateLatency {
+            state: NAMES[place],
             reason: String::new(),
             source: None,
             durations,
-            unseen: unseen(state),
+            unseen: unseen(place),
         });
         let waits = self.waits.into_iter();
         let waits = waits.map(|(reason, durations)| StateLatency {

@@ -317,7 +317,9 @@ impl Facts {
                 is_preempted,
             } => {
                 let span = (*time_ns, *duration_ns);
-                self.processors.off(thread.0, span, *is_preempted, clip);
+                self.processors
+                    .reports
+                    .add(thread.0, span, *is_preempted, clip);
             }
             SideRecord::Inferred { what, .. } => {
                 *self.inferred.entry(inferred_name(*what)).or_default() += 1;
@@ -354,6 +356,7 @@ impl Facts {
             .iter()
             .filter(|thread| !is_sampled(thread))
             .count() as u64;
+        self.seen.processors = !self.processors.is_empty();
         self.finish_sources(&overview.events);
         overview.sources = self.sources.all();
         overview.sight = Sight::of(&self.seen, is_of_go, &overview.capabilities);

@@ -5,7 +5,7 @@
 //! events (there are no wakes in a trace in which none was seen, whatever the build claims) and from
 //! the capabilities in the side data, which say what to switch on.
 
-use exectrace_format::conventions::SYSCALLS;
+use exectrace_format::conventions::{KERNEL_SWITCHES, SYSCALLS};
 use exectrace_replay::GoroutineKind;
 use serde::Serialize;
 
@@ -43,6 +43,8 @@ pub enum Aspect {
     Syscalls,
     /// How long threads were on a processor, and how long they waited for one.
     Processors,
+    /// Exactly when threads had no processor.
+    Switches,
     /// Where the time of spans went that are concurrent with others of their async task.
     ConcurrentSpans,
 }
@@ -97,6 +99,8 @@ pub(crate) struct Seen {
     pub(crate) concurrent_spans: bool,
     /// Threads on which something happened and of which there are no two samples of their time.
     pub(crate) unsampled: u64,
+    /// Something is known of threads' processors.
+    pub(crate) processors: bool,
 }
 
 impl Seen {
@@ -142,6 +146,9 @@ impl Sight {
         }
         if seen.unsampled > 0 && !is_of_go {
             add(Aspect::Processors, processors(seen, value("threads.cpu")));
+        }
+        if seen.processors && !is_of_go {
+            add(Aspect::Switches, switches(value(KERNEL_SWITCHES)));
         }
         if seen.concurrent_spans {
             let why = "of a span that is concurrent with others of its async task it is known how long it \
@@ -213,6 +220,23 @@ fn processors(seen: &Seen, sampled: &str) -> String {
         threads => format!("{threads} threads"),
     };
     format!("how long {threads} had a processor or waited for one is not known: {reason}")
+}
+
+/// Why it is not known, or not of all, exactly when threads had no processor.
+fn switches(reported: &str) -> String {
+    let why = match (reported, reported.strip_prefix("no: ")) {
+        ("", _) => "the trace was recorded without, as by `Settings::kernel_switches` of exectrace",
+        (_, Some(why)) => why,
+        _ => {
+            return "how long polls waited for the kernel is known exactly from each thread's first wait on, and where \
+                    their thread did not sleep; of the rest the system's counts are the bounds"
+                .to_owned();
+        }
+    };
+    format!(
+        "how long polls waited for the kernel has the system's counts of their threads as its bounds, as when these had no \
+         processor was not recorded: {why}"
+    )
 }
 
 fn delays(seen: &Seen, wakes: &str) -> String {

@@ -3,9 +3,11 @@
 use exectrace_replay::{GoroutineState, Index, State};
 use std::collections::BTreeMap;
 
+use exectrace_format::conventions::TRACER_NAME;
 use exectrace_format::{ProcId, ThreadId};
 use serde::Serialize;
 
+use crate::kernel_wait::{KernelSums, KernelWait};
 use crate::sums::{SumNs, add_ns};
 use crate::time::{Flow, OffProcessor, ThreadTime, TimeSpan, WorkerSeconds, World};
 
@@ -21,8 +23,11 @@ pub struct Workers {
     pub threads: Vec<Thread>,
     /// Tasks that were ready while a worker slept.
     pub idle_while_runnable: IdleWhileRunnable,
-    /// What the system counted of all threads that were sampled; `None` in traces without that.
+    /// What the system counted of all threads that were sampled, but for the recorder's own; `None` in traces without
+    /// that.
     pub thread_time: Option<ThreadTime>,
+    /// The same of the recorder's own thread, which writes the trace; `None` in traces without that.
+    pub recorder_time: Option<ThreadTime>,
     /// The same of each worker's thread, by the second; `None` in traces without that.
     pub seconds: Option<WorkerSeconds>,
 }
@@ -118,6 +123,9 @@ pub struct Thread {
     pub last_ns: u64,
     /// Running async tasks.
     pub busy_ns: u64,
+    /// Of the time in which it ran async tasks, how long it waited for the kernel to run it; `None` where nothing is known
+    /// of it.
+    pub kernel: Option<KernelWait>,
     /// Running its own code, which may have slept: that was not seen.
     pub own_code_ns: u64,
     /// In system calls and in calls of the C library that wait; `None` in traces that do not show them.
@@ -150,6 +158,7 @@ struct ThreadSums {
     last: i64,
     /// The worker that it ran last.
     worker: u64,
+    kernel: KernelSums,
     result: Thread,
 }
 
@@ -202,6 +211,9 @@ impl WorkerPass {
             let thread = self.thread(span.thread.0, span.begin);
             thread.last = span.end;
             thread.worker = span.proc.0;
+            if let Some(run) = &span.run {
+                thread.kernel.add_part(run);
+            }
             let thread = &mut thread.result;
             if runs {
                 add_ns(&mut thread.busy_ns, busy);
@@ -254,6 +266,7 @@ impl WorkerPass {
                 first: now,
                 last: now,
                 worker: u64::MAX,
+                kernel: KernelSums::default(),
                 result: Thread {
                     id,
                     ..Thread::default()
@@ -285,15 +298,19 @@ impl WorkerPass {
             let sums = &self.threads[self.thread_index.get(thread)? as usize];
             world.is_shared_lane(sums.worker).then_some(sums.worker)
         };
-        let thread_time = facts.processors.of_all();
+        let is_recorders =
+            |thread| !world.is_of_go() && world.state.thread_name(ThreadId(thread)) == TRACER_NAME;
+        let recorder_time = facts.processors.of_those(is_recorders);
+        let thread_time = facts.processors.of_those(|thread| !is_recorders(thread));
         let seconds = thread_time.map(|_| facts.processors.seconds.of_workers(worker_of));
         let thread = |sums: ThreadSums| Thread {
             name: world.state.thread_name(ThreadId(sums.result.id)).to_owned(),
             first_ns: world.since_begin(sums.first),
             last_ns: world.since_begin(sums.last),
             syscall_ns: sums.result.syscall_ns.or(no_syscalls),
+            kernel: sums.kernel.of_running(sums.result.busy_ns),
             time: world.facts.processors.of(sums.result.id),
-            off_processor: world.facts.processors.off_of(sums.result.id),
+            off_processor: world.facts.processors.reports.sum_of(sums.result.id),
             ..sums.result
         };
         let mut threads: Vec<Thread> = self.threads.into_iter().map(thread).collect();
@@ -305,6 +322,7 @@ impl WorkerPass {
             threads,
             idle_while_runnable: world.slack.result,
             thread_time,
+            recorder_time,
             seconds,
         }
     }

@@ -12,7 +12,7 @@ use crate::format::{Format, FormatArgument};
 use crate::input::{self, TraceArgument};
 use crate::nearest;
 use crate::origin::Origin;
-use crate::output::gaps::Gaps;
+use crate::output::gaps::{self, Gaps};
 use crate::output::{self, Out, json, printable, style, units};
 use crate::reading;
 use crate::scope::Window;
@@ -167,6 +167,7 @@ impl Answer {
             }
             Format::Text => {
                 let mut page = Page::new(out);
+                page.gaps.look(&self.analysis.overview.sight);
                 self.print_losses(&mut page)?;
                 text(&self.analysis, &mut page)?;
                 page.print_gaps(&self.analysis.overview.sight)?;
@@ -244,14 +245,14 @@ impl<'a> Page<'a> {
 
     /// Explains each `-` in the tables: why the trace does not have the number, and what to switch on.
     fn print_gaps(&mut self, sight: &Sight) -> anyhow::Result<()> {
-        let whys: Vec<&str> = self
+        let whys: Vec<(&str, &str)> = self
             .gaps
             .aspects()
-            .filter_map(|aspect| sight.why(aspect))
+            .filter_map(|aspect| Some((gaps::sign(aspect), sight.why(aspect)?)))
             .collect();
         let (dim, mut before) = (style::ASIDE, "\n");
-        for why in whys {
-            writeln!(self.out, "{before}{dim}-: {}{dim:#}", printable(why))?;
+        for (sign, why) in whys {
+            writeln!(self.out, "{before}{dim}{sign}: {}{dim:#}", printable(why))?;
             before = "";
         }
         Ok(())

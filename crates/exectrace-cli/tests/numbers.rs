@@ -442,3 +442,50 @@ fn every_command_counts_the_same_events() {
         }
     }
 }
+
+/// The small service as a program of Rust recorded it, with these records of side data besides.
+fn recorded_with(records: &str) -> Vec<u8> {
+    let text = include_str!("data/service.trace.txt");
+    let events = "batch m=7 time=1000 events";
+    let generated_by = r"\x0a\x0c\x09exectrace\x011";
+    let data = format!(r#"  data "exectrace\x01{generated_by}{records}""#);
+    let side = format!("experimental 1 m=0 time=1000\n{data}\n{events}");
+    support::bytes_of(&text.replace(events, &side))
+}
+
+#[test]
+fn a_source_that_is_missing_leaves_a_dash_and_a_line_that_says_what_to_do() {
+    let traces = Traces::new();
+    let read = |command: &str, records: &str| {
+        let trace = traces.put("recorded", &recorded_with(records));
+        answer([command, trace.to_str().expect("UTF-8")])
+    };
+    let row = |text: &str| {
+        let mut rows = text.lines().filter(|line| line.contains("app::serve"));
+        rows.next().expect("its row").to_owned()
+    };
+    // Neither samples nor reports nor calls.
+    let text = read("tasks", "");
+    assert_eq!(row(&text).matches(" - ").count(), 1, "{text}");
+    for why in [
+        "-: system calls are not recorded: ",
+        "-: how long 1 thread had a processor or waited for one is not known: ",
+    ] {
+        assert!(text.contains(why), "{why} in {text}");
+    }
+    // Two samples around the polls, between which the thread waited for 90 ns.
+    let samples = r"\x0d\x05\x07\xe8\x07\x00\x00\x0d\x05\x07\xb8\x17\x64\x5a";
+    let text = read("tasks", samples);
+    assert!(row(&text).contains("≤ 90ns"), "{text}");
+    assert!(text.contains("kernel: ") && text.contains("`Settings::kernel_switches`"));
+    let text = read("latency", samples);
+    assert!(text.contains("kernel: "), "{text}");
+    // The kernel's reports: asleep before the task, preempted for 33 ns in its second poll.
+    let reports = r"\x13\x05\xe8\x07\x07\x02\x00\x13\x05\xa8\x11\x07\x21\x01";
+    let text = read("tasks", reports);
+    assert!(
+        row(&text).contains(" 33.0ns") || row(&text).contains(" 33ns"),
+        "{text}"
+    );
+    assert!(!row(&text).contains('≤'), "{text}");
+}

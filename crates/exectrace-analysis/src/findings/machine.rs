@@ -50,7 +50,13 @@ impl Machine {
 
     pub(super) fn of_analysis(analysis: &Analysis) -> Self {
         let workers = analysis.workers.as_ref();
-        let time = workers.and_then(|workers| workers.thread_time);
+        // The recorder's own thread waits where others do.
+        let times = workers.map(|workers| [workers.thread_time, workers.recorder_time]);
+        let mut times = times.into_iter().flatten().flatten();
+        let time = times.next().map(|mut all| {
+            times.for_each(|time| all.add(time));
+            all
+        });
         Self::of(time, analysis.overview.duration_ns)
     }
 

@@ -3,6 +3,7 @@
 use crate::allocated::{Allocated, AllocatedBy};
 use crate::breakdown::Sums;
 use crate::histogram::Histogram;
+use crate::kernel_wait::KernelSums;
 use crate::names::Places;
 use crate::time::{Flow, Poll, TimeSpan, World};
 use crate::top::Top;
@@ -43,6 +44,8 @@ struct Group {
     never_woken: u64,
     yields: u64,
     sums: Sums,
+    /// Of the polls: those of all tasks between two samples have one bound together.
+    kernel: KernelSums,
     allocated: Allocated,
     runs: Histogram,
     wake_delays: Histogram,
@@ -87,6 +90,12 @@ impl TaskPass {
         }
         match span.state {
             GoroutineState::Running => {
+                // Of flows whose names are not known yet, the time is another group's in the end.
+                if let Some(run) = &span.run
+                    && flow.name != Text::EMPTY
+                {
+                    self.group(flow).kernel.add_part(run);
+                }
                 let Some(poll) = &span.poll else { return };
                 let duration = poll.inside;
                 let group = self.group(flow);
@@ -192,6 +201,7 @@ impl TaskPass {
                 never_woken: 0,
                 yields: 0,
                 sums: Sums::default(),
+                kernel: KernelSums::default(),
                 allocated: Allocated::default(),
                 runs: Histogram::default(),
                 wake_delays: Histogram::default(),
@@ -209,6 +219,7 @@ impl TaskPass {
             if narrows {
                 group.sums.close_narrowed();
             }
+            group.sums.kernel = group.kernel;
             group
         };
         let mut groups: Vec<TaskGroup> = self

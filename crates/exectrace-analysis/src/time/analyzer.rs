@@ -17,6 +17,7 @@ use crate::passes::Passes;
 use super::charge::{charge, charge_before, close};
 use super::flow::{Charges, Flow, Flows};
 use super::gap::{Did, Innermost, Mark};
+use super::kernel;
 use super::regions::RegionTime;
 use super::span::TimeSpan;
 use super::world::{Totals, World};
@@ -125,7 +126,9 @@ fn run_ends(state: &State, flow: &mut Flow<'_>, span: &mut TimeSpan<'_>, clip: C
     match is_in_poll {
         true => flow.time.poll_since = Some(since),
         // Of a thread's own code it is not known when it ran.
-        false if span.state == GoroutineState::Running => span.ends_poll(since, clip),
+        false if span.state == GoroutineState::Running => {
+            span.ends_poll(since, flow.time.poll_preempted, clip);
+        }
         false => {}
     }
 }
@@ -211,6 +214,7 @@ impl Observer for Analyzer {
         }
         let mut span = TimeSpan::new(span, totals.clip);
         if span.whole().state == GoroutineState::Running {
+            kernel::run_ends(&mut flow, &mut span, &totals.facts.processors, totals.clip);
             run_ends(state, &mut flow, &mut span, totals.clip);
         }
         charge(&mut flow, &span, totals.clip);
@@ -272,7 +276,10 @@ impl Observer for Analyzer {
             GoroutineState::Running => {
                 match flow.time.poll_since {
                     Some(_) => flow.call_ends(state.now()),
-                    None => flow.run_begins(state.now()),
+                    None => {
+                        flow.run_begins(state.now());
+                        flow.time.poll_preempted = Some(0);
+                    }
                 }
                 if flow.time.pool_proc != Some(goroutine.proc.0) {
                     flow.time.pool_proc = Some(goroutine.proc.0);
@@ -336,6 +343,12 @@ impl Observer for Analyzer {
             let innermost = Innermost::of(flow.outer_regions());
             flow.marks(mark, innermost);
         }
+        kernel::runs_on(
+            &mut flow,
+            state.now(),
+            &totals.facts.processors,
+            totals.clip,
+        );
         flow.region_begins(state.now(), totals.clip);
         self.passes.region_begins(&World { state, totals }, &flow);
         Ok(())
@@ -359,6 +372,7 @@ impl Observer for Analyzer {
             };
             flow.marks(mark, Innermost::ended(region));
         }
+        kernel::runs_on(&mut flow, now, &totals.facts.processors, totals.clip);
         let mut sums = std::mem::take(&mut self.scratch);
         let own = flow.region_ends(region, (now, totals.begin), totals.clip, &mut sums);
         flow.forget_polling(totals.polling_tasks, &mut sums);
@@ -433,6 +447,8 @@ impl Observer for Analyzer {
     fn side(&mut self, state: &State, record: &SideRecord) -> Result<(), Infallible> {
         let totals = &mut self.totals;
         totals.facts.side_record(record, totals.begin, totals.clip);
+        let reports = &mut totals.facts.processors.reports;
+        reports.side_record(record, totals.now);
         self.passes.side_record(&World { state, totals }, record);
         Ok(())
     }

@@ -81,5 +81,6 @@ pub(super) fn close(flow: &mut Flow<'_>, now: i64, clip: Clip) {
     for (range, begin) in std::mem::take(&mut time.ranges) {
         add(&mut time.sums.ranges, range, clip.between(begin, now));
     }
+    time.sums.kernel = time.kernel;
     time.sums.close(lifetime);
 }

@@ -7,6 +7,7 @@ use exectrace_replay::{Goroutine, Slot, State, Text};
 
 use crate::breakdown::Sums;
 use crate::gc::Collecting;
+use crate::kernel_wait::KernelSums;
 
 use super::gap::{Gap, Mark};
 use super::regions::RegionBegin;
@@ -23,6 +24,12 @@ pub(crate) struct Charge {
     pub(crate) ranges: Vec<(Text, i64)>,
     /// Since when it is polled, while it is in a call in the middle of the poll, or has made one in it.
     pub(super) poll_since: Option<i64>,
+    /// For how long the kernel has kept it from running in the poll that it is in, where the kernel reported all of it.
+    pub(super) poll_preempted: Option<u64>,
+    /// What its thread waited for the kernel in all its polls. That of its regions is in its sums, with bounds of its own.
+    pub(super) kernel: KernelSums,
+    /// It is charged with what its thread waited for the kernel up to here.
+    pub(super) kernel_until: i64,
     /// How long the tasks of its pool had been ready when the call began that it is in, all together.
     pub(crate) ready_at_call: u64,
     pub(crate) runs: u64,

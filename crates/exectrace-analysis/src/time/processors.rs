@@ -10,7 +10,9 @@ use exectrace_replay::{Clip, between};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
+use super::reports::{Reported, Reports};
 use super::seconds::Seconds;
+use crate::kernel_wait::{RunPart, Sampled};
 
 /// So many samples of a thread are kept, for what is judged when it ends: two minutes of them.
 const MAX_KEPT: usize = 1_200;
@@ -49,22 +51,6 @@ impl ThreadTime {
     }
 }
 
-/// When a thread had no processor, exactly, as the kernel reported it: the times that were over in the trace.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct OffProcessor {
-    /// How often the kernel took the processor away, although the thread could have run on.
-    pub preemptions: u64,
-    /// How long it had none then: ready, and waiting for the kernel.
-    pub preempted_ns: u64,
-    /// The longest of these times.
-    pub longest_preempted_ns: u64,
-    /// How often it gave its processor up, to wait for something.
-    pub sleeps: u64,
-    /// How long it had none then. That it was ready again before it got one is a part of it.
-    pub asleep_ns: u64,
-}
-
 #[derive(Clone, Copy, Debug)]
 struct Sample {
     time: i64,
@@ -99,7 +85,7 @@ struct Samples {
 pub(crate) struct Processors {
     threads: FxHashMap<u64, Samples>,
     pub(crate) seconds: Seconds,
-    off: FxHashMap<u64, OffProcessor>,
+    pub(crate) reports: Reports,
 }
 
 impl Processors {
@@ -133,42 +119,13 @@ impl Processors {
             } else {
                 // Another thread has the number now.
                 samples.kept.clear();
+                self.reports.forget(thread);
             }
         }
         if samples.kept.len() == MAX_KEPT {
             samples.kept.pop_front();
         }
         samples.kept.push_back(sample);
-    }
-
-    /// A thread had no processor. What lies outside of the part of the trace that counts is left out.
-    pub(crate) fn off(
-        &mut self,
-        thread: u64,
-        (time_ns, duration_ns): (u64, u64),
-        is_preempted: bool,
-        clip: Clip,
-    ) {
-        let at = |time_ns: u64| i64::try_from(time_ns).unwrap_or(i64::MAX);
-        let (begin, end) = (at(time_ns), at(time_ns.saturating_add(duration_ns)));
-        if !clip.touches(begin, end) {
-            return;
-        }
-        let inside = clip.between(begin, end);
-        let off = self.off.entry(thread).or_default();
-        if is_preempted {
-            off.preemptions += 1;
-            off.preempted_ns = off.preempted_ns.saturating_add(inside);
-            off.longest_preempted_ns = off.longest_preempted_ns.max(inside);
-        } else {
-            off.sleeps += 1;
-            off.asleep_ns = off.asleep_ns.saturating_add(inside);
-        }
-    }
-
-    /// When the thread had no processor; `None` where the kernel did not report it.
-    pub(crate) fn off_of(&self, thread: u64) -> Option<OffProcessor> {
-        self.off.get(&thread).copied()
     }
 
     /// What the thread did between the last sample before `begin` and the first after `end`.
@@ -181,6 +138,56 @@ impl Processors {
         Some((before.time, before.until(after)))
     }
 
+    /// Whether anything is known of any thread.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.threads.is_empty() && self.reports.is_empty()
+    }
+
+    /// What is known of the time from `begin` to `end` in which a thread ran a task, and at whose end it recorded something.
+    pub(crate) fn run_part(&self, thread: u64, (begin, end): (i64, i64), clip: Clip) -> RunPart {
+        let running = clip.between(begin, end);
+        let inside = (begin.max(clip.begin), end.min(clip.end));
+        let reported = match self.reports.is_empty() || running == 0 {
+            true => Reported::default(),
+            false => self.reports.within(thread, inside.0, inside.1),
+        };
+        RunPart {
+            running,
+            reported: reported.covered,
+            preempted: reported.preempted,
+            asleep: reported.asleep,
+            sampled: self.sampled(thread, (begin, end), running),
+        }
+    }
+
+    /// What the samples around a run say of it, of which so much counts.
+    fn sampled(&self, thread: u64, (begin, end): (i64, i64), running: u64) -> Option<Sampled> {
+        let kept = &self.threads.get(&thread)?.kept;
+        let place = kept.partition_point(|sample| sample.time <= begin);
+        let before = kept.get(place.checked_sub(1)?)?;
+        let after = match kept.get(place)? {
+            // Most runs end before the next sample.
+            next if next.time >= end => next,
+            _ => kept.get(kept.partition_point(|sample| sample.time < end))?,
+        };
+        let wait = after.wait_ns - before.wait_ns;
+        // What is counted when it is over may have begun before the sample, but not before the thread last had a
+        // processor: after the sample before, if it had one since.
+        let earlier = place.checked_sub(2).and_then(|place| kept.get(place));
+        let earlier = earlier.filter(|earlier| earlier.cpu_ns < before.cpu_ns);
+        let at_least = earlier.map_or(0, |earlier| {
+            let outside = between(earlier.time, after.time).saturating_sub(running);
+            wait.saturating_sub(outside)
+        });
+        Some(Sampled {
+            thread,
+            since: before.time,
+            wait,
+            at_least,
+        })
+    }
+
     /// What the thread did in the part of the trace that counts, as far as it was sampled.
     pub(crate) fn of(&self, thread: u64) -> Option<ThreadTime> {
         self.threads.get(&thread)?.sum
@@ -188,7 +195,13 @@ impl Processors {
 
     /// The sum over all threads; `None` where none was sampled.
     pub(crate) fn of_all(&self) -> Option<ThreadTime> {
-        let mut sums = self.threads.values().filter_map(|samples| samples.sum);
+        self.of_those(|_| true)
+    }
+
+    /// The sum over these threads; `None` where none of them was sampled.
+    pub(crate) fn of_those(&self, are: impl Fn(u64) -> bool) -> Option<ThreadTime> {
+        let those = self.threads.iter().filter(|&(&thread, _)| are(thread));
+        let mut sums = those.filter_map(|(_, samples)| samples.sum);
         let mut all = sums.next()?;
         sums.for_each(|sum| all.add(sum));
         Some(all)

@@ -5,6 +5,7 @@ use exectrace_replay::{
 };
 
 use crate::breakdown::{Sums, add};
+use crate::kernel_wait::KernelSums;
 
 use super::flow::Flow;
 
@@ -17,6 +18,7 @@ pub(super) struct RegionBegin {
     syscall: u64,
     syscall_blocked: u64,
     own_code: u64,
+    kernel: KernelSums,
     wakes_seen: u64,
     wakes_concluded: u64,
     first_wait: usize,
@@ -66,6 +68,7 @@ impl Flow<'_> {
         sums.syscall = known.syscall;
         sums.syscall_blocked = known.syscall_blocked;
         sums.own_code = known.own_code;
+        sums.kernel = known.kernel;
         sums.wakes_seen = known.wakes_seen;
         sums.wakes_concluded = known.wakes_concluded;
         sums.waiting.clone_from(&known.waiting);
@@ -99,12 +102,15 @@ impl Flow<'_> {
             false => 0,
         };
         let time = &mut *self.time;
+        // What is waited in the region has bounds of its own.
+        time.sums.kernel.begin_parts();
         let begin = RegionBegin {
             running: time.sums.running + of(GoroutineState::Running),
             runnable: time.sums.runnable,
             syscall: time.sums.syscall + of(GoroutineState::Syscall),
             syscall_blocked: time.sums.syscall_blocked,
             own_code: time.sums.own_code + if is_own_code { open } else { 0 },
+            kernel: time.sums.kernel,
             wakes_seen: time.sums.wakes_seen,
             wakes_concluded: time.sums.wakes_concluded,
             first_wait: time.region_waits.len(),
@@ -137,6 +143,7 @@ impl Flow<'_> {
         sums.syscall = sums.syscall.saturating_sub(begin.syscall);
         sums.syscall_blocked = sums.syscall_blocked.saturating_sub(begin.syscall_blocked);
         sums.own_code = sums.own_code.saturating_sub(begin.own_code);
+        sums.kernel.subtract(&begin.kernel);
         sums.wakes_seen -= begin.wakes_seen.min(sums.wakes_seen);
         sums.wakes_concluded -= begin.wakes_concluded.min(sums.wakes_concluded);
         // Reasons keep their places, so those of the begin are the first ones of now.

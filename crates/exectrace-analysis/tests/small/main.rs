@@ -2,6 +2,7 @@
 
 mod calls;
 mod findings;
+mod kernel;
 mod machine;
 mod numbers;
 mod script;

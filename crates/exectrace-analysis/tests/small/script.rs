@@ -171,6 +171,19 @@ impl Script {
         self
     }
 
+    /// A source had so many records more than its budget.
+    pub(crate) fn thinned(&mut self, time: u64, source: &str, records: u8) -> &mut Self {
+        let mut fields = Vec::new();
+        number(1_000 + time, &mut fields);
+        number(source.len() as u64, &mut fields);
+        fields.extend_from_slice(source.as_bytes());
+        fields.push(records);
+        let mut record = vec![20, fields.len() as u8];
+        record.append(&mut fields);
+        self.records.push(record);
+        self
+    }
+
     /// A flow that runs when the trace begins.
     pub(crate) fn runs(&mut self, time: u64, thread: u64, go: u64, root: &str) -> &mut Self {
         let stack = self.stack(root);

@@ -13,7 +13,7 @@ use crate::question::{Fields, Page, Question};
 
 /// Show how long async tasks run and wait each time, as distributions
 ///
-/// run: one poll. wake: from a wake to the run. spawn: from the spawn to the first run. yield: from
+/// run: one poll. kernel: how long the kernel kept one poll from running, where it reported that. wake: from a wake to the run. spawn: from the spawn to the first run. yield: from
 /// a yield to the next run. wait: for one thing. syscall: one system call.
 ///
 /// reason: how the reason of a wait is known, `seen` on its stack or `concluded` from who ended it.
@@ -32,6 +32,7 @@ pub(crate) struct Latency {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum State {
     Run,
+    Kernel,
     Wake,
     Spawn,
     Yield,
@@ -43,6 +44,7 @@ impl State {
     fn word(self) -> &'static str {
         match self {
             Self::Run => "run",
+            Self::Kernel => "kernel",
             Self::Wake => "wake",
             Self::Spawn => "spawn",
             Self::Yield => "yield",
@@ -128,7 +130,12 @@ fn table(states: &[StateLatency], page: &mut Page<'_>) -> Table {
         .number("total")
         .minor(1);
     if has_unseen {
-        page.gaps.note(Aspect::Delays);
+        for state in states.iter().filter(|state| state.unseen > 0) {
+            page.gaps.note(match state.state {
+                "kernel" => Aspect::Switches,
+                _ => Aspect::Delays,
+            });
+        }
         table = table.number("not seen");
     }
     for state in states {

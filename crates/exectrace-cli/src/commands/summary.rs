@@ -153,15 +153,23 @@ fn print_overview(answer: &Answer, overview: &Overview, page: &mut Page<'_>) -> 
 /// Shows how long threads had a processor, and how long they waited for one.
 fn print_thread_time(workers: Option<&Workers>, page: &mut Page<'_>) -> anyhow::Result<()> {
     match workers.and_then(|workers| workers.thread_time) {
-        Some(time) => writeln!(
+        Some(time) => write!(
             page.out,
             "  between samples of them, threads were on a processor for {} and waited for one for {} ({}% of both)",
             units::duration(time.cpu_ns),
             units::duration(time.wait_ns),
             time.wait_percent()
         )?,
-        None => page.gaps.note(Aspect::Processors),
+        None => {
+            page.gaps.note(Aspect::Processors);
+            return Ok(());
+        }
     }
+    if let Some(own) = workers.and_then(|workers| workers.recorder_time) {
+        let cpu = units::duration(own.cpu_ns);
+        write!(page.out, ", the recorder's own for {cpu}")?;
+    }
+    writeln!(page.out)?;
     Ok(())
 }
 

@@ -12,9 +12,10 @@ use crate::question::{Fields, Page, Question};
 
 /// Show async tasks (goroutines) by name, and where their time went
 ///
-/// run: running on a worker. delay: ready to run, waiting for a worker; wake p99 is that of one
-/// wake. wait: waiting for something, and most for what. longest: the longest poll.
-/// allocated: bytes, freed since or not, where the program counts them.
+/// run: running on a worker, calls apart. kernel: of run, how long the thread was ready and the kernel
+/// ran others; `≤` or a range where only bounds are known. poll p99, longest: whole polls, with the calls
+/// in them. delay: ready to run, waiting for a worker; wake p99 is that of one wake. wait: waiting for
+/// something, and most for what. allocated: bytes, freed since or not, where the program counts them.
 #[derive(Debug, Args)]
 pub(crate) struct TasksCommand {
     #[command(flatten)]
@@ -93,8 +94,13 @@ pub(super) fn print_groups(
         .number("count")
         .number("alive")
         .minor(3)
-        .number("run")
-        .number("run p99")
+        .number("run");
+    let has_kernel = page.gaps.has_kernel();
+    if has_kernel {
+        table = table.number("kernel").minor(2);
+    }
+    table = table
+        .number("poll p99")
         .minor(5)
         .number("longest")
         .minor(2)
@@ -119,6 +125,11 @@ pub(super) fn print_groups(
             units::count(group.count).into(),
             units::count(group.alive).into(),
             page.gaps.duration(breakdown.running_ns, Aspect::States),
+        ];
+        if has_kernel {
+            cells.push(page.gaps.kernel(breakdown.kernel));
+        }
+        cells.extend([
             units::quantile(&group.runs, 0.99).into(),
             units::longest(&group.runs).into(),
             page.gaps.duration(breakdown.runnable_ns, Aspect::Delays),
@@ -127,7 +138,7 @@ pub(super) fn print_groups(
             most.map_or("", |most| names::reason(&most.name)).into(),
             page.gaps
                 .duration(breakdown.all_syscalls_ns(), Aspect::Syscalls),
-        ];
+        ]);
         if has_allocated {
             cells.push(allocated(group.allocated).into());
         }
@@ -214,7 +225,12 @@ fn print_each(tasks: &[TaskInstance], page: &mut Page<'_>) -> anyhow::Result<()>
         .number("life")
         .number("runs")
         .minor(3)
-        .number("run")
+        .number("run");
+    let has_kernel = page.gaps.has_kernel();
+    if has_kernel {
+        table = table.number("kernel").minor(2);
+    }
+    table = table
         .number("longest")
         .minor(2)
         .number("delay")
@@ -229,13 +245,18 @@ fn print_each(tasks: &[TaskInstance], page: &mut Page<'_>) -> anyhow::Result<()>
             "" => task.state.to_owned(),
             reason => format!("{} ({reason})", task.state),
         };
-        table.row([
+        let mut cells = vec![
             task.id.to_string().into(),
             Cell::styled(names::name(&task.name), style::NAME),
             begin(task).into(),
             units::duration(breakdown.total_ns).into(),
             units::count(task.runs).into(),
             page.gaps.duration(breakdown.running_ns, Aspect::States),
+        ];
+        if has_kernel {
+            cells.push(page.gaps.kernel(breakdown.kernel));
+        }
+        cells.extend([
             units::duration(task.longest_run_ns).into(),
             page.gaps.duration(breakdown.runnable_ns, Aspect::Delays),
             page.gaps.duration(breakdown.waiting_ns(), Aspect::States),
@@ -243,6 +264,7 @@ fn print_each(tasks: &[TaskInstance], page: &mut Page<'_>) -> anyhow::Result<()>
                 .duration(breakdown.all_syscalls_ns(), Aspect::Syscalls),
             state.into(),
         ]);
+        table.row(cells);
     }
     page.table(&table, 0)
 }

@@ -22,7 +22,7 @@ use crate::question::{Fields, Page, Question};
 /// Show user tasks (operations such as requests) by name, or one of them as a tree
 ///
 /// run, delay, wait: the shares of their regions' time in which async tasks ran, waited for a
-/// worker, waited for something.
+/// worker, waited for something. kernel: of run, how long the thread was ready and the kernel ran others.
 #[derive(Debug, Args)]
 pub(crate) struct UserTasksCommand {
     #[command(flatten)]
@@ -128,11 +128,12 @@ pub(super) fn print_kinds(
         .minor(4)
         .number("max")
         .number("run")
-        .minor(1)
-        .number("delay")
-        .minor(1)
-        .number("wait")
         .minor(1);
+    let has_kernel = page.gaps.has_kernel();
+    if has_kernel {
+        table = table.number("kernel").minor(2);
+    }
+    table = table.number("delay").minor(1).number("wait").minor(1);
     let has_allocated = kinds.iter().any(|kind| kind.allocated.is_some());
     if has_allocated {
         table = table.number("allocated").minor(2);
@@ -155,6 +156,11 @@ pub(super) fn print_kinds(
         cells.extend([
             units::longest(&kind.durations).into(),
             page.gaps.share(breakdown.running_ns, whole, Aspect::States),
+        ]);
+        if has_kernel {
+            cells.push(page.gaps.kernel_share(breakdown.kernel, whole));
+        }
+        cells.extend([
             page.gaps
                 .share(breakdown.runnable_ns, whole, Aspect::Delays),
             page.gaps
@@ -352,10 +358,18 @@ fn print_region(region: &RegionInstance, page: &mut Page<'_>) -> anyhow::Result<
     write!(page.out, "{style}{name}{style:#} {took}  {dim}")?;
     print_entries(region, page)?;
     let breakdown = &region.breakdown;
-    let parts = [
-        ("run", breakdown.running_ns),
-        ("delay", breakdown.runnable_ns.filter(|&ns| ns > 0)),
-    ];
+    if let Some(ns) = breakdown.running_ns {
+        write!(page.out, "run {}", units::duration(ns))?;
+        match breakdown.kernel {
+            Some(wait) if wait.at_most_ns > 0 => {
+                let bounds = page.gaps.bounds(wait, units::duration);
+                write!(page.out, " (of which kernel {bounds})")?;
+            }
+            _ => {}
+        }
+        write!(page.out, ", ")?;
+    }
+    let parts = [("delay", breakdown.runnable_ns.filter(|&ns| ns > 0))];
     let waits = breakdown.waiting.iter().flatten();
     let waits = waits.map(|wait| (names::reason(&wait.name), Some(wait.duration_ns)));
     let syscalls = breakdown.all_syscalls_ns().filter(|&ns| ns > 0);

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use exectrace_analysis::Aspect;
+use exectrace_analysis::{Aspect, KernelWait, Sight};
 
 use super::table::Cell;
 use super::units;
@@ -13,19 +13,42 @@ use super::units;
 /// What stands for a number that is not known.
 const UNKNOWN: &str = "-";
 
+/// What an explanation below the tables begins with.
+pub(crate) fn sign(aspect: Aspect) -> &'static str {
+    match aspect {
+        Aspect::Switches => "kernel",
+        _ => UNKNOWN,
+    }
+}
+
 /// What the tables of a page could not show.
 #[derive(Debug, Default)]
-pub(crate) struct Gaps(BTreeSet<Aspect>);
+pub(crate) struct Gaps {
+    missing: BTreeSet<Aspect>,
+    /// What threads waited for the kernel is known, or it is known why it is not.
+    has_kernel: bool,
+}
 
 impl Gaps {
+    /// Sees what the trace can show.
+    pub(crate) fn look(&mut self, sight: &Sight) {
+        let has = |aspect| sight.why(aspect).is_some();
+        self.has_kernel = has(Aspect::Switches) || has(Aspect::Processors);
+    }
+
+    /// Whether there is a column for what threads waited for the kernel: not in traces of Go.
+    pub(crate) fn has_kernel(&self) -> bool {
+        self.has_kernel
+    }
+
     /// Remembers that something is missing on the page.
     pub(crate) fn note(&mut self, aspect: Aspect) {
-        self.0.insert(aspect);
+        self.missing.insert(aspect);
     }
 
     /// What is missing.
     pub(crate) fn aspects(&self) -> impl Iterator<Item = Aspect> + '_ {
-        self.0.iter().copied()
+        self.missing.iter().copied()
     }
 
     /// A duration, where it is known.
@@ -37,6 +60,37 @@ impl Gaps {
     pub(crate) fn share(&mut self, part: Option<u64>, whole: u64, aspect: Aspect) -> Cell {
         self.text(part.map(|part| units::percent(part, whole)), aspect)
             .into()
+    }
+
+    /// How long tasks that ran waited for the kernel: a number, or between which it lies.
+    pub(crate) fn kernel(&mut self, wait: Option<KernelWait>) -> Cell {
+        let text = wait.map(|wait| self.bounds(wait, units::duration));
+        if text.is_none() {
+            self.note(Aspect::Switches);
+        }
+        self.text(text, Aspect::Processors).into()
+    }
+
+    /// As [`kernel`](Self::kernel), as a share of a whole.
+    pub(crate) fn kernel_share(&mut self, wait: Option<KernelWait>, whole: u64) -> Cell {
+        let text = wait.map(|wait| self.bounds(wait, |ns| units::percent(ns, whole)));
+        if text.is_none() {
+            self.note(Aspect::Switches);
+        }
+        self.text(text, Aspect::Processors).into()
+    }
+
+    /// The bounds of a wait, or the wait itself if they are one.
+    pub(crate) fn bounds(&mut self, wait: KernelWait, shown: impl Fn(u64) -> String) -> String {
+        let at_most = shown(wait.at_most_ns);
+        if wait.at_least_ns == wait.at_most_ns {
+            return at_most;
+        }
+        self.note(Aspect::Switches);
+        match wait.at_least_ns {
+            0 => format!("≤ {at_most}"),
+            at_least_ns => format!("{}–{at_most}", shown(at_least_ns)),
+        }
     }
 
     fn text(&mut self, known: Option<String>, aspect: Aspect) -> String {
