@@ -12,7 +12,7 @@ use support::expected::{
     titles,
 };
 use support::processor::ask;
-use support::{cases, nest, recorded, service, traces};
+use support::{calls, cases, nest, recorded, service, traces};
 
 fn export(trace: &[u8]) -> (Vec<u8>, Exported) {
     let mut out = Vec::new();
@@ -250,4 +250,17 @@ fn a_span_in_parts_and_a_concurrent_one_are_asynchronous_and_whole() {
         time(edge("e")) - time(edge("b"))
     };
     assert_eq!((length("save"), length("branch")), (160, 110));
+}
+
+#[test]
+fn a_thread_s_times_without_a_processor_have_a_row_of_their_own() {
+    let (bytes, _) = export(&calls());
+    let events = parse(&bytes);
+    let slices = nest(edges(&events));
+    let of_processor: Vec<_> = slices
+        .iter()
+        .filter(|(_, event, ..)| event["cat"] == "processor")
+        .map(|(row, event, begin, end)| (row.1, text(event, "name"), *begin, *end))
+        .collect();
+    assert_eq!(of_processor, [(7, "preempted", 1_120, Some(1_150))]);
 }

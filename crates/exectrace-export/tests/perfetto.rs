@@ -440,3 +440,25 @@ fn calls_have_their_names_and_stand_in_the_poll_and_on_the_thread_that_make_them
         "{states:?}"
     );
 }
+
+#[test]
+fn a_thread_s_times_without_a_processor_are_slices_below_it() {
+    let (bytes, _) = export(&calls());
+    let perfetto = read(&bytes);
+    let slices = nest(perfetto.edges());
+    let of_processor: Vec<_> = slices
+        .iter()
+        .filter(|(_, event, ..)| event.category == "processor")
+        .map(|(track, event, begin, end)| {
+            let (name, parent) = &perfetto.tracks[track];
+            let thread = parent.expect("the thread's track");
+            let runs = slices.iter().filter(|slice| slice.0 == thread).count();
+            let what = (name.as_str(), event.name.as_str());
+            (what, runs > 0, (*begin, *end))
+        })
+        .collect();
+    assert_eq!(
+        of_processor,
+        [(("no processor", "preempted"), true, (1_120, Some(1_150)))]
+    );
+}

@@ -21,9 +21,10 @@ const REGIONS: u32 = 4;
 const USER_TASKS: u32 = 5;
 const RANGES: u32 = 6;
 const PROGRAM: u32 = 7;
+const PROCESSORS: u32 = 8;
 
 /// What the kinds of rows are called.
-const KINDS: [(u32, &str); 7] = [
+const KINDS: [(u32, &str); 8] = [
     (WORKERS, "Workers"),
     (THREADS, "Threads"),
     (TASKS, "Async tasks"),
@@ -31,6 +32,7 @@ const KINDS: [(u32, &str); 7] = [
     (USER_TASKS, "User tasks"),
     (RANGES, "Garbage collection"),
     (PROGRAM, "Program"),
+    (PROCESSORS, "Threads without a processor"),
 ];
 
 /// A row: Chrome's process and thread.
@@ -58,6 +60,7 @@ impl Row {
         match place {
             Track::Lane(Lane::Worker(ProcId(id))) => Self::new(WORKERS, id),
             Track::Lane(Lane::Thread(ThreadId(id))) => Self::new(THREADS, id),
+            Track::Processor(thread) => Self::new(PROCESSORS, thread.0),
             Track::States(task) => Self::new(TASKS, task.id.0),
             Track::Regions(task) => Self::new(REGIONS, task.id.0),
             Track::UserTask(user_task) => Self {
@@ -166,6 +169,7 @@ impl Rows {
 fn title(place: Track<'_>, picture: &Picture<'_>) -> String {
     match place {
         Track::Lane(lane) => picture.lane_title(lane),
+        Track::Processor(thread) => picture.lane_title(Lane::Thread(thread)),
         Track::States(task) | Track::Regions(task) => picture.title(task),
         Track::Ranges(scope) => picture.range_title(scope),
         Track::UserTask(_) | Track::Span(_) | Track::Program => "program".to_owned(),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! process ─┬─ Workers ─── one for each worker
-//!          ├─ threads, which Perfetto puts under the process by itself
+//!          ├─ threads, which Perfetto puts under the process by itself ─── when each had no processor
 //!          ├─ Async tasks ─── one for each, with its states ─── regions
 //!          ├─ User tasks ─── one for each, under its parent's
 //!          ├─ Garbage collection ─── one for each that a range concerns
@@ -51,6 +51,7 @@ struct TaskRow {
 pub(super) struct Rows {
     used: u64,
     lanes: FxHashMap<Lane, u64>,
+    processors: FxHashMap<ThreadId, u64>,
     tasks: FxHashMap<GoId, TaskRow>,
     /// Tracks that are called like tasks which are still there, and their parents.
     untitled: FxHashMap<GoId, Vec<(u64, u64)>>,
@@ -98,6 +99,7 @@ impl Rows {
         Ok(Self {
             used: FIRST_FREE,
             lanes: FxHashMap::default(),
+            processors: FxHashMap::default(),
             tasks: FxHashMap::default(),
             untitled: FxHashMap::default(),
             user_tasks: FxHashMap::default(),
@@ -116,6 +118,7 @@ impl Rows {
     ) -> Result<u64, ExportError> {
         match place {
             Track::Lane(lane) => self.lane(lane, picture, packets),
+            Track::Processor(thread) => self.processor(thread, picture, packets),
             Track::States(task) => Ok(self.task(task.id)),
             Track::Regions(task) => self.regions(task.id, packets),
             Track::UserTask(user_task) => self.user_task(user_task, picture, packets),
@@ -163,6 +166,23 @@ impl Rows {
             },
         };
         describe(packets, descriptor)?;
+        Ok(uuid)
+    }
+
+    /// The track of the times without a processor, below that of the thread.
+    fn processor(
+        &mut self,
+        thread: ThreadId,
+        picture: &Picture<'_>,
+        packets: &mut Packets<impl Write>,
+    ) -> Result<u64, ExportError> {
+        if let Some(&known) = self.processors.get(&thread) {
+            return Ok(known);
+        }
+        let parent = self.lane(Lane::Thread(thread), picture, packets)?;
+        let uuid = self.free();
+        self.processors.insert(thread, uuid);
+        describe(packets, plain(uuid, parent, "no processor".to_owned()))?;
         Ok(uuid)
     }
 

@@ -10,6 +10,8 @@ use crate::tracks::{Lane, Picture, Task};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Track<'a> {
     Lane(Lane),
+    /// When a thread had no processor.
+    Processor(ThreadId),
     /// The states of an async task.
     States(Task<'a>),
     /// The regions of an async task, and its logs.

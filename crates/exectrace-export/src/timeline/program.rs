@@ -64,6 +64,15 @@ impl<C: Canvas> Timeline<'_, C> {
                 time_ns,
                 value,
             } => self.canvas.value(at(*time_ns), name, *value),
+            SideRecord::OffProcessor {
+                time_ns,
+                thread,
+                duration_ns,
+                is_preempted,
+            } => {
+                let span = (at(*time_ns), at(time_ns.saturating_add(*duration_ns)));
+                self.off_processor(*thread, span, *is_preempted, picture)
+            }
             SideRecord::Lost {
                 time_ns,
                 thread,
@@ -108,6 +117,30 @@ impl<C: Canvas> Timeline<'_, C> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// On a row of its own: a thread may lose its processor in one run and get it in another.
+    fn off_processor(
+        &mut self,
+        thread: ThreadId,
+        (begin, end): (i64, i64),
+        is_preempted: bool,
+        picture: &Picture<'_>,
+    ) -> Result<(), ExportError> {
+        if !self.options.threads {
+            return Ok(());
+        }
+        let mark = Mark {
+            category: "processor",
+            name: match is_preempted {
+                true => "preempted",
+                false => "asleep",
+            },
+            ..Mark::default()
+        };
+        let place = Track::Processor(thread);
+        self.begin(begin, place, &mark, picture)?;
+        self.end(end, (place, End::Seen), &mark, picture)
     }
 
     /// Draws what is said of the trace itself.
