@@ -14,7 +14,7 @@ use exectrace_export::{ExportError, Exported, ParquetOptions, parquet};
 use exectrace_format::{Reader, TraceEvent, TraceEventKind};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use support::expected::{Counts, assert_titles, counts, events, spans_with_ends};
-use support::{cases, service, traces};
+use support::{calls, cases, service, traces};
 
 fn options() -> ParquetOptions {
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
@@ -329,4 +329,46 @@ fn every_span_is_a_row_and_whole() {
     assert_eq!(flags(&regions, "is_part"), [true, false, true, true]);
     let user_tasks = read(folder.path(), "user_tasks");
     assert_eq!(flags(&user_tasks, "carries_span"), [true, false]);
+}
+
+#[test]
+fn what_was_counted_and_sampled_has_tables() {
+    let folder = tempfile::tempdir().expect("a folder");
+    export(&calls(), folder.path());
+    let row = |table: &str, columns: &[&str]| {
+        let rows = read(folder.path(), table);
+        assert_eq!(count(&rows), 1, "{table}");
+        let cell = |column: &&str| ints(&rows, column)[0].unwrap_or(-1);
+        columns.iter().map(cell).collect::<Vec<_>>()
+    };
+    let off = ["thread", "begin_ns", "end_ns", "duration_ns"];
+    assert_eq!(row("off_processor", &off), [7, 1_120, 1_150, 30]);
+    let off = read(folder.path(), "off_processor");
+    assert_eq!(flags(&off, "preempted"), [true]);
+    let wait = ["thread", "begin_ns", "end_ns", "ready"];
+    assert_eq!(row("driver_waits", &wait), [7, 1_001, 1_011, 1]);
+    let time = ["thread", "time_ns", "cpu_ns", "wait_ns"];
+    assert_eq!(row("thread_times", &time), [7, 1_410, 200, 9]);
+    let usage = [
+        "voluntary_switches",
+        "involuntary_switches",
+        "minor_faults",
+        "major_faults",
+    ];
+    assert_eq!(row("thread_usage", &usage), [1, 2, 3, 4]);
+    let calls = ["thread", "task", "user_task", "calls", "total_ns"];
+    assert_eq!(row("call_counts", &calls), [7, 2, -1, 5, 50]);
+    let counted = read(folder.path(), "call_counts");
+    assert_eq!(texts(&counted, "call"), [Some("read".to_owned())]);
+    let failed = ["time_ns", "task", "errno"];
+    assert_eq!(row("failed_calls", &failed), [1_100, 2, 4]);
+    let allocated = [
+        "task",
+        "allocated_bytes",
+        "allocations",
+        "freed_bytes",
+        "frees",
+    ];
+    assert_eq!(row("allocations", &allocated), [2, 64, 2, 16, 1]);
+    assert_eq!(row("counters", &["time_ns", "value"]), [1_410, 3]);
 }

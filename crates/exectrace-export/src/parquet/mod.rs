@@ -1,11 +1,12 @@
 //! Tables for query engines, many traces to a data set.
 //!
 //! `PARQUET.md` documents the columns, `schema` holds them, `table` writes files, `rows` makes rows
-//! of what the trace says, `events` rows of the events themselves.
+//! of what the trace says, `events` rows of the events themselves, `side` of what was counted and sampled beside them.
 
 mod events;
 mod rows;
 mod schema;
+mod side;
 mod table;
 
 use std::io::Read;

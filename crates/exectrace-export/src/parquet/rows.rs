@@ -8,6 +8,7 @@ use super::events::event_row;
 use super::schema::{
     EVENTS, LOGS, POLLS, REGIONS, SAMPLES, SPANS, TASK_STATES, TRACES, USER_TASKS,
 };
+use super::side::side_row;
 use super::table::{Cell, Table};
 use crate::error::{ExportError, Exported};
 use crate::tracks::{
@@ -290,6 +291,10 @@ impl TrackWriter for Rows {
                 thread,
                 stack,
             } => self.sample(time, (task, worker, thread), stack, picture),
+            Change::Side(record) => match side_row(record) {
+                Some((table, cells)) => put(&mut self.tables, &self.trace_id, table, cells),
+                None => Ok(()),
+            },
             Change::TheEnd => {
                 self.end_ns = time;
                 Ok(())
@@ -318,8 +323,8 @@ fn put<'a>(
     }
 }
 
-/// An id that is always there, as a number with a sign.
-fn number(id: u64) -> Cell<'static> {
+/// A number that is always there, with a sign.
+pub(super) fn number(id: u64) -> Cell<'static> {
     Cell::Int(id as i64)
 }
 
@@ -333,7 +338,7 @@ pub(super) fn id(id: u64) -> Cell<'static> {
 }
 
 /// A user task; the background is none.
-fn user_task_id(user_task: TaskId) -> Cell<'static> {
+pub(super) fn user_task_id(user_task: TaskId) -> Cell<'static> {
     if user_task == TaskId::BACKGROUND {
         Cell::Null
     } else {

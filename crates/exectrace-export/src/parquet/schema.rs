@@ -51,9 +51,17 @@ pub(super) const USER_TASKS: usize = 5;
 pub(super) const LOGS: usize = 6;
 pub(super) const SAMPLES: usize = 7;
 pub(super) const SPANS: usize = 8;
+pub(super) const OFF_PROCESSOR: usize = 9;
+pub(super) const DRIVER_WAITS: usize = 10;
+pub(super) const THREAD_TIMES: usize = 11;
+pub(super) const THREAD_USAGE: usize = 12;
+pub(super) const CALL_COUNTS: usize = 13;
+pub(super) const FAILED_CALLS: usize = 14;
+pub(super) const ALLOCATIONS: usize = 15;
+pub(super) const COUNTERS: usize = 16;
 
 /// All tables, in the order of the numbers above.
-pub(super) const TABLES: [Layout; 9] = [
+pub(super) const TABLES: [Layout; 17] = [
     Layout {
         name: "traces",
         columns: &[
@@ -187,6 +195,74 @@ pub(super) const TABLES: [Layout; 9] = [
             flag("begin_seen"),
             flag("end_seen"),
         ],
+    },
+    Layout {
+        name: "off_processor",
+        columns: &[
+            int("thread"),
+            int("begin_ns"),
+            int("end_ns"),
+            int("duration_ns"),
+            flag("preempted"),
+        ],
+    },
+    Layout {
+        name: "driver_waits",
+        columns: &[
+            int("thread"),
+            int("begin_ns"),
+            int("end_ns"),
+            int("duration_ns"),
+            int("ready"),
+        ],
+    },
+    Layout {
+        name: "thread_times",
+        columns: &[int("thread"), int("time_ns"), int("cpu_ns"), int("wait_ns")],
+    },
+    Layout {
+        name: "thread_usage",
+        columns: &[
+            int("thread"),
+            int("time_ns"),
+            int("voluntary_switches"),
+            int("involuntary_switches"),
+            int("minor_faults"),
+            int("major_faults"),
+        ],
+    },
+    Layout {
+        name: "call_counts",
+        columns: &[
+            int("time_ns"),
+            maybe_int("thread"),
+            maybe_int("task"),
+            maybe_int("user_task"),
+            name("call"),
+            int("calls"),
+            int("total_ns"),
+        ],
+    },
+    Layout {
+        name: "failed_calls",
+        columns: &[int("time_ns"), maybe_int("task"), int("errno")],
+    },
+    Layout {
+        name: "allocations",
+        columns: &[
+            int("time_ns"),
+            maybe_int("thread"),
+            maybe_int("task"),
+            maybe_int("user_task"),
+            int("allocated_bytes"),
+            int("allocations"),
+            int("freed_bytes"),
+            int("frees"),
+        ],
+    },
+    Layout {
+        name: "counters",
+        columns: &[name("name"), int("time_ns"), int("value")],
     },
 ];
 
