@@ -7,7 +7,7 @@
 mod common;
 
 use std::process::Command;
-use std::sync::mpsc;
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
 use common::{Shared, capability, read, side_data};
@@ -144,6 +144,92 @@ fn a_system_that_refuses_leaves_everything_else_as_it_is_and_the_trace_says_why(
                     SideRecord::ThreadTime { .. }
                 )));
             }
+        },
+    );
+}
+
+/// This thread may run on one processor alone from now on: whether the system lets it.
+fn pin() -> bool {
+    // SAFETY: a set of processors is plain bits, and all zeros are the empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the call writes as many bytes as it is told that there are.
+    let result = unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) };
+    if result != 0 {
+        return false;
+    }
+    // SAFETY: it reads a set that the call above has written.
+    let mut may =
+        (0..libc::CPU_SETSIZE as usize).filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) });
+    let Some(first) = may.next() else {
+        return false;
+    };
+    // SAFETY: as above.
+    let mut one: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the processor's number is below the set's size.
+    unsafe { libc::CPU_SET(first, &mut one) };
+    // SAFETY: the call reads as many bytes as it is told that there are.
+    let result = unsafe { libc::sched_setaffinity(0, size_of_val(&one), &raw const one) };
+    result == 0
+}
+
+/// This thread's number, and for how long it has been on a processor.
+fn own_time() -> Option<(u64, u64)> {
+    let link = std::fs::read_link("/proc/thread-self").ok()?;
+    let number = link.file_name()?.to_str()?.parse().ok()?;
+    let counts = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some((number, counts.split(' ').next()?.parse().ok()?))
+}
+
+#[test]
+fn two_threads_on_one_processor_are_ready_and_do_not_run_while_the_other_does() {
+    const BUSY_NS: u64 = 50_000_000;
+    in_a_process(
+        "two_threads_on_one_processor_are_ready_and_do_not_run_while_the_other_does",
+        || {
+            if !pin() || own_time().is_none() {
+                return eprintln!("skipped: threads cannot be pinned, or are not counted");
+            }
+            let (recording, bytes) = record();
+            let both = Arc::new(Barrier::new(2));
+            let (done, is_done) = mpsc::channel();
+            // They run where the thread runs that makes them.
+            let busy = || {
+                let (both, done) = (Arc::clone(&both), done.clone());
+                let (go, may_go) = mpsc::channel::<()>();
+                let thread = thread::spawn(move || {
+                    both.wait();
+                    let (number, begin) = own_time().unwrap();
+                    while own_time().unwrap().1 - begin < BUSY_NS {}
+                    drop(region("after"));
+                    done.send(number).unwrap();
+                    // It has not ended when it is looked at.
+                    may_go.recv().unwrap();
+                });
+                (thread, go)
+            };
+            let threads = [busy(), busy()];
+            let numbers = [is_done.recv().unwrap(), is_done.recv().unwrap()];
+            recording.stop().unwrap();
+            for (thread, go) in threads {
+                go.send(()).unwrap();
+                thread.join().unwrap();
+            }
+            let events = read(&bytes.bytes());
+            if said(&events, "threads.cpu").starts_with("none") {
+                return;
+            }
+            let waited = numbers.map(|number| {
+                let of_thread = side_data(&events).filter_map(|record| match *record {
+                    SideRecord::ThreadTime {
+                        thread, wait_ns, ..
+                    } if thread.0 == number => Some(wait_ns),
+                    _ => None,
+                });
+                of_thread.last().expect("it was looked at")
+            });
+            // Until the first of the two was over with it, one of them ran and the other was ready.
+            let all: u64 = waited.iter().sum();
+            assert!(all >= BUSY_NS / 2, "{waited:?}");
         },
     );
 }

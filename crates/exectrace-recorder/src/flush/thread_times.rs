@@ -19,7 +19,7 @@ use crate::thread_reader::ThreadReader;
 
 /// So many threads are sampled at a time, in the order of their first records: less than a millisecond at
 /// each flush.
-pub(super) const MAX_TIMED_THREADS: usize = 256;
+const MAX_TIMED_THREADS: usize = 256;
 /// A look is repeated if it took longer than this, as its time is not known then.
 const WIDEST_LOOK_NS: u64 = 100_000;
 /// At most so many times: on a full machine all may take long.

@@ -2,14 +2,14 @@
 //!
 //! The flush thread reads two files of a thread, of which one takes the system 25 µs to write. It looks at a few
 //! threads at each pass: 30 are looked at each second, more as their turn comes. That is a thousandth
-//! of a processor, however many threads there are. A thread that asked for itself at each park (`getrusage`) would pay
+//! of a processor, however many threads there are. Where a recording starts or stops, whose caller waits for that, the
+//! flush thread looks at all threads that it comes to in two milliseconds. A thread that asked for itself at each park (`getrusage`) would pay
 //! 150 ns and a record for each, and one that computes and never parks would not be seen.
 
 use exectrace_format::ThreadId;
 use exectrace_format::conventions::KERNEL_USAGE;
 use rustc_hash::FxHashMap;
 
-use super::thread_times::MAX_TIMED_THREADS;
 use crate::clock::since_origin_ns;
 use crate::model::Model;
 use crate::thread_reader::ThreadReader;
@@ -18,6 +18,10 @@ use crate::thread_reader::ThreadReader;
 const INTERVAL_NS: u64 = 900_000_000;
 /// At each pass, so many are.
 const LOOKS_A_PASS: usize = 3;
+/// Where all threads are to be looked at, so many are …
+const LEAST_LOOKS: usize = 16;
+/// … and others until so much time is over.
+const LONGEST_NS: u64 = 2_000_000;
 
 /// What was counted of a thread since it began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,16 +69,18 @@ impl ThreadUsages {
         (KERNEL_USAGE, value)
     }
 
-    /// Looks at some of the threads that recorded, or at `all` that can be.
+    /// Looks at some of the threads that recorded, or at `all` as far as time allows.
     pub(super) fn sample(&mut self, readers: &[ThreadReader], all: bool, model: &mut Model) {
         if self.missing.is_some() {
             return;
         }
-        let mut looks = match all {
-            true => MAX_TIMED_THREADS,
-            false => LOOKS_A_PASS,
-        };
         let now_ns = since_origin_ns();
+        let mut looks = 0;
+        let may_look = |looks| match all {
+            true if looks < LEAST_LOOKS => true,
+            true => since_origin_ns() < now_ns + LONGEST_NS,
+            false => looks < LOOKS_A_PASS,
+        };
         for step in 0..readers.len() {
             let place = (self.next + step) % readers.len();
             let reader = &readers[place];
@@ -84,11 +90,11 @@ impl ThreadUsages {
             if !(all || is_due && reader.has_news()) {
                 continue;
             }
-            if looks == 0 {
+            if !may_look(looks) {
                 self.next = place;
                 return;
             }
-            looks -= 1;
+            looks += 1;
             let time_ns = since_origin_ns();
             let usage = system::read(thread.0, || !reader.has_said_it_ends());
             if let Some(usage) = usage {
