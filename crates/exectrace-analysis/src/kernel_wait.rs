@@ -123,7 +123,7 @@ impl KernelSums {
 
     /// Adds all of another's.
     pub(crate) fn add(&mut self, other: &Self) {
-        self.each(other, |sum, part| add_ns(sum, part));
+        self.each(other, add_ns);
     }
 
     /// Takes away what there was at an earlier moment.

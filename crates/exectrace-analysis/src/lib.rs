@@ -90,4 +90,4 @@ pub use user_tasks::{
     UserTaskInstance, UserTaskKind, UserTaskTree, UserTasks,
 };
 pub use vocabulary::Vocabulary;
-pub use workers::{IdleWhileRunnable, Pool, Thread, Worker, Workers};
+pub use workers::{DriverWaits, IdleWhileRunnable, Pool, Thread, Worker, Workers};

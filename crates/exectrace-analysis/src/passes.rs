@@ -348,6 +348,9 @@ impl Passes {
         if let Some(pass) = &mut self.syscalls {
             pass.side_record(world, record);
         }
+        if let Some(pass) = &mut self.workers {
+            pass.side_record(world, record);
+        }
         if let Some(pass) = &mut self.tasks {
             pass.allocated.side_record(world, Owner::Goroutine, record);
         }

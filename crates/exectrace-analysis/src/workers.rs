@@ -4,9 +4,10 @@ use exectrace_replay::{GoroutineState, Index, State};
 use std::collections::BTreeMap;
 
 use exectrace_format::conventions::TRACER_NAME;
-use exectrace_format::{ProcId, ThreadId};
+use exectrace_format::{ProcId, SideRecord, ThreadId};
 use serde::Serialize;
 
+use crate::histogram::Histogram;
 use crate::kernel_wait::{KernelSums, KernelWait};
 use crate::sums::{SumNs, add_ns};
 use crate::time::{Flow, OffProcessor, ThreadTime, TimeSpan, WorkerSeconds, World};
@@ -21,6 +22,8 @@ pub struct Workers {
     pub pools: Vec<Pool>,
     /// Threads, by id.
     pub threads: Vec<Thread>,
+    /// Waits of threads in the drivers of their runtimes, by what ended them; empty where none was recorded.
+    pub driver_waits: Vec<DriverWaits>,
     /// Tasks that were ready while a worker slept.
     pub idle_while_runnable: IdleWhileRunnable,
     /// What the system counted of all threads that were sampled, but for the recorder's own; `None` in traces without
@@ -57,6 +60,19 @@ pub(crate) fn is_workers_name(name: &str) -> bool {
         .rsplit_once(" worker ")
         .map_or("", |(_, number)| number);
     !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Waits in the driver of a runtime that the same ended.
+#[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DriverWaits {
+    /// `source`: sources were ready, such as sockets. `time`: the time was over for which the thread meant to wait, or a
+    /// signal came.
+    pub ended_by: &'static str,
+    /// How long they lasted.
+    pub durations: Histogram,
+    /// How many sources were ready in all.
+    pub ready: u64,
 }
 
 /// One worker: a slot that runs async tasks.
@@ -148,6 +164,8 @@ pub(crate) struct WorkerPass {
     worker_index: Index,
     threads: Vec<ThreadSums>,
     thread_index: Index,
+    /// Waits in drivers that a source ended, and others.
+    driver_waits: [DriverWaits; 2],
     /// The place of the thread that was met last: mostly it is met again.
     last_thread: Option<(u64, u32)>,
 }
@@ -167,6 +185,25 @@ impl WorkerPass {
         let thread = state.current_thread();
         if thread != ThreadId::NONE {
             self.thread(thread.0, state.now()).result.cpu_samples += 1;
+        }
+    }
+
+    pub(crate) fn side_record(&mut self, world: &World<'_>, record: &SideRecord) {
+        let SideRecord::DriverWait {
+            time_ns,
+            duration_ns,
+            ready,
+            ..
+        } = record
+        else {
+            return;
+        };
+        let at = |time_ns: u64| i64::try_from(time_ns).unwrap_or(i64::MAX);
+        let (begin, end) = (at(*time_ns), at(time_ns.saturating_add(*duration_ns)));
+        if world.clip.touches(begin, end) {
+            let waits = &mut self.driver_waits[usize::from(*ready == 0)];
+            waits.durations.record(world.clip.between(begin, end));
+            waits.ready = waits.ready.saturating_add(*ready);
         }
     }
 
@@ -316,7 +353,12 @@ impl WorkerPass {
         let mut threads: Vec<Thread> = self.threads.into_iter().map(thread).collect();
         threads.sort_by_key(|thread| thread.id);
         self.workers.sort_by_key(|worker| worker.id);
+        let ended_by = ["source", "time"].into_iter().zip(self.driver_waits);
+        let driver_waits = ended_by.map(|(ended_by, waits)| DriverWaits { ended_by, ..waits });
         Workers {
+            driver_waits: driver_waits
+                .filter(|waits| waits.durations.count() > 0)
+                .collect(),
             pools: pools(&self.workers),
             workers: self.workers,
             threads,

@@ -1,6 +1,6 @@
 //! What tasks waited for the kernel while they ran.
 
-use exectrace_analysis::{Analysis, Aspect, KernelWait, Options};
+use exectrace_analysis::{Analysis, Aspect, KernelWait, Options, Window};
 
 use crate::findings::MS;
 use crate::script::Script;
@@ -164,6 +164,31 @@ fn reports_that_were_left_out_leave_bounds() {
     assert_eq!(of_task(&analyse(&script), "task"), None);
     script.sample(0, 1, 0, 0).sample(23 * MS, 1, MS, 7 * MS);
     assert_eq!(of_task(&analyse(&script), "task"), bounds(0, 7 * MS));
+}
+
+#[test]
+fn waits_in_drivers_are_told_apart_by_what_ended_them() {
+    let mut script = two_polls();
+    script
+        .waits_in_driver((100, 150), 1, 3)
+        .waits_in_driver((200, 250), 1, 0)
+        .waits_in_driver((300, 320), 1, 1)
+        // Partly outside of what is asked for.
+        .waits_in_driver((390, 500), 1, 0);
+    let analysis = script.analyse(&Options {
+        window: Some(Window {
+            begin_ns: 0,
+            end_ns: 400,
+        }),
+        ..Options::all()
+    });
+    let waits = analysis.workers.expect("asked for").driver_waits;
+    let rows = waits.iter().map(|waits| {
+        let durations = (waits.durations.count(), waits.durations.total_ns());
+        (waits.ended_by, durations, waits.ready)
+    });
+    let rows: Vec<_> = rows.collect();
+    assert_eq!(rows, [("source", (2, 70), 4), ("time", (2, 60), 0)]);
 }
 
 /// Numbers that look random, the same each time.

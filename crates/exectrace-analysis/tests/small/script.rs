@@ -302,6 +302,16 @@ impl Script {
         self.record(23, &[1_000 + begin, go, stack], None)
     }
 
+    /// A thread waited in the driver of its runtime; so many sources were ready then.
+    pub(crate) fn waits_in_driver(
+        &mut self,
+        (begin, end): (u64, u64),
+        thread: u64,
+        ready: u64,
+    ) -> &mut Self {
+        self.record(16, &[1_000 + begin, thread, end - begin, ready], None)
+    }
+
     /// Calls of a flow were counted: how many, and how long they took.
     pub(crate) fn counted(
         &mut self,

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use exectrace_analysis::{
-    Aspect, OffProcessor, Options, Pool, Worker, WorkerSecond, WorkerSeconds, Workers,
+    Aspect, DriverWaits, OffProcessor, Options, Pool, Worker, WorkerSecond, WorkerSeconds, Workers,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -48,6 +48,7 @@ impl WorkersCommand {
             print_workers(&workers.workers, page)?;
             print_pools(&workers.pools, page)?;
             print_threads(workers, page)?;
+            print_driver_waits(&workers.driver_waits, page)?;
             match &workers.seconds {
                 Some(seconds) => print_seconds(seconds, page),
                 None => Ok(()),
@@ -209,6 +210,38 @@ fn print_threads(workers: &Workers, page: &mut Page<'_>) -> anyhow::Result<()> {
             units::count(thread.cpu_samples).into(),
         ]);
         table.row(row);
+    }
+    page.table(&table, 0)
+}
+
+/// Shows how long threads waited in the drivers of their runtimes, and what ended that.
+fn print_driver_waits(all: &[DriverWaits], page: &mut Page<'_>) -> anyhow::Result<()> {
+    if all.is_empty() {
+        return Ok(());
+    }
+    page.heading(
+        "Waits in drivers",
+        "source: sockets and the like were ready; time: a timer, or a signal, ended the wait",
+    )?;
+    let mut table = Table::new()
+        .text("ended by")
+        .number("count")
+        .number("p50")
+        .number("p99")
+        .number("max")
+        .number("total")
+        .number("sources ready")
+        .minor(1);
+    for waits in all {
+        table.row([
+            waits.ended_by.into(),
+            units::count(waits.durations.count()).into(),
+            units::quantile(&waits.durations, 0.5).into(),
+            units::quantile(&waits.durations, 0.99).into(),
+            units::longest(&waits.durations).into(),
+            units::total(&waits.durations).into(),
+            units::count(waits.ready).into(),
+        ]);
     }
     page.table(&table, 0)
 }
