@@ -6,7 +6,7 @@ use exectrace_export::{Exported, Options, firefox};
 use exectrace_format::Reader;
 use serde_json::Value;
 use support::expected::{Counts, Span, assert_same, assert_titles, begin, counts, spans_within};
-use support::{cases, recorded, service, traces};
+use support::{calls, cases, recorded, service, traces};
 
 fn export(trace: &[u8], options: &Options) -> (Value, Exported) {
     let mut out = Vec::new();
@@ -112,6 +112,23 @@ fn there_is_as_much_of_each_as_in_the_trace() {
         };
         assert_eq!(found, expected);
     }
+}
+
+#[test]
+fn a_thread_s_times_without_a_processor_are_markers_of_the_thread() {
+    let (profile, _) = export(&calls(), &Options::default());
+    let mut found = Vec::new();
+    for thread in threads(&profile) {
+        let markers = &thread["markers"];
+        let rows = array(markers, "data").iter().enumerate();
+        for (row, _) in rows.filter(|(_, data)| data["type"] == "processor") {
+            let name = text(thread, &markers["name"][row]).to_owned();
+            let length = markers["endTime"][row].as_f64().expect("an end")
+                - markers["startTime"][row].as_f64().expect("a begin");
+            found.push((name, (length * 1e6).round()));
+        }
+    }
+    assert_eq!(found, [("preempted".to_owned(), 30.0)]);
 }
 
 #[test]

@@ -57,6 +57,8 @@ pub(super) struct InUserTask;
 pub(super) struct Said;
 /// A range of garbage collection.
 pub(super) struct Collected;
+/// A time in which a thread had no processor.
+pub(super) struct OffProcessor;
 
 impl Kind for Ran {
     const NAME: &'static str = "run";
@@ -112,6 +114,12 @@ impl Kind for Collected {
     const NAME: &'static str = "gc";
     const LABEL: &'static str = "{marker.name}";
     const FIELDS: &'static [StaticSchemaMarkerField] = &[text("whom", "Concerns")];
+}
+
+impl Kind for OffProcessor {
+    const NAME: &'static str = "processor";
+    const LABEL: &'static str = "no processor: {marker.name}";
+    const FIELDS: &'static [StaticSchemaMarkerField] = &[];
 }
 
 impl<K: Kind> StaticSchemaMarker for Mark<K> {

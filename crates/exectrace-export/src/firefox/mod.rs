@@ -100,6 +100,12 @@ impl TrackWriter for Firefox<'_> {
                 let time = i64::try_from(*time_ns).unwrap_or(i64::MAX);
                 self.counter(time, name, *value as f64, picture);
             }
+            Change::Side(SideRecord::OffProcessor {
+                time_ns,
+                thread,
+                duration_ns,
+                is_preempted,
+            }) => self.off_processor(*thread, (*time_ns, *duration_ns), *is_preempted, picture),
             _ => {}
         }
         Ok(())

@@ -21,8 +21,8 @@ pub(super) const UNIT_NS: u64 = 1_000;
 /// The colours of the states.
 pub(super) struct Categories {
     pub(super) running: CategoryHandle,
-    runnable: CategoryHandle,
-    waiting: CategoryHandle,
+    pub(super) runnable: CategoryHandle,
+    pub(super) waiting: CategoryHandle,
     syscall: CategoryHandle,
     pub(super) annotation: CategoryHandle,
     pub(super) collection: CategoryHandle,

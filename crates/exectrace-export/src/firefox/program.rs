@@ -4,7 +4,7 @@ use exectrace_format::{RangeScope, ThreadId};
 use exectrace_replay::{End, Stack, Text};
 use fxprof_processed_profile::CpuDelta;
 
-use super::markers::Collected;
+use super::markers::{Collected, OffProcessor};
 use super::profile::{Firefox, Row, stamp, timing};
 use crate::tracks::{Lane, Picture};
 
@@ -39,6 +39,29 @@ impl Firefox<'_> {
         self.profile
             .add_counter_sample(*counter, stamp(time, picture), value - *last, 1);
         *last = value;
+    }
+
+    /// A thread had no processor: on the row of its CPU samples and of its own code.
+    pub(super) fn off_processor(
+        &mut self,
+        id: ThreadId,
+        (begin_ns, duration_ns): (u64, u64),
+        is_preempted: bool,
+        picture: &Picture<'_>,
+    ) {
+        if !self.options.threads {
+            return;
+        }
+        let at = |time_ns: u64| i64::try_from(time_ns).unwrap_or(i64::MAX);
+        let (begin, end) = (at(begin_ns), at(begin_ns.saturating_add(duration_ns)));
+        let timing = timing(begin, end, End::Seen, picture);
+        let lane = Lane::Thread(id);
+        let thread = self.row(Row::Lane(lane), picture, || picture.lane_title(lane));
+        let (name, category) = match is_preempted {
+            true => ("preempted", self.categories.runnable),
+            false => ("asleep", self.categories.waiting),
+        };
+        self.mark::<OffProcessor>(thread, timing, name, category, ["", ""], 0.0);
     }
 
     pub(super) fn sample(&mut self, time: i64, id: ThreadId, stack: Stack, picture: &Picture<'_>) {

@@ -163,8 +163,9 @@ impl<W: Write> Canvas for Perfetto<W> {
         self.event(time, event)
     }
 
-    // As `PerfSample`: the newer `StackSample` (2026) says the same of a sample, and the trace processor that our tests
-    // have, of release 52, does not read it.
+    // As `PerfSample`. The newer `StackSample` (2026) would say the same of a sample: it names a process and a thread, and
+    // not yet an async task, and has its stack written out in each sample, as its stacks cannot be interned yet. The trace
+    // processor that our tests have, of release 52, does not read it.
     fn sample(
         &mut self,
         time: i64,
