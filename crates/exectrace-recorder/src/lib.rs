@@ -98,22 +98,8 @@ mod chunk;
 mod clock;
 #[cfg(not(loom))]
 mod control;
-#[cfg(all(
-    feature = "cpu",
-    target_os = "linux",
-    any(target_arch = "x86_64", target_arch = "aarch64"),
-    not(loom)
-))]
-mod cpu;
-#[cfg(not(any(
-    all(
-        feature = "cpu",
-        target_os = "linux",
-        any(target_arch = "x86_64", target_arch = "aarch64")
-    ),
-    loom
-)))]
-#[path = "cpu/off.rs"]
+#[cfg(not(loom))]
+#[cfg_attr(not(cpu_samples), path = "cpu/off.rs")]
 mod cpu;
 #[cfg(not(loom))]
 mod decode;

@@ -52,11 +52,7 @@ pub struct SettingsInForce {
 /// How CPU samples are taken.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(
-    not(all(
-        feature = "cpu",
-        target_os = "linux",
-        any(target_arch = "x86_64", target_arch = "aarch64")
-    )),
+    not(cpu_samples),
     allow(dead_code, reason = "there are no samples in this build")
 )]
 pub(crate) struct CpuSettings {

@@ -44,14 +44,7 @@ use crate::kinds::Kind;
 use crate::record::head;
 use crate::reservation::Reservation;
 use walk::ThreadStack;
-#[cfg_attr(
-    not(all(
-        feature = "cpu",
-        target_os = "linux",
-        any(target_arch = "x86_64", target_arch = "aarch64")
-    )),
-    allow(unused_imports, reason = "for CPU samples")
-)]
+#[cfg_attr(not(cpu_samples), allow(unused_imports, reason = "for CPU samples"))]
 pub(crate) use walk::walk_interrupted;
 
 /// Most addresses of one stack; of a deeper one those nearest to the leaf are kept.
@@ -277,27 +270,13 @@ pub(crate) fn learn_bounds() {
 }
 
 /// The bounds of this thread's stack, between which nothing lies if they are not known. For signal handlers, too.
-#[cfg_attr(
-    not(all(
-        feature = "cpu",
-        target_os = "linux",
-        any(target_arch = "x86_64", target_arch = "aarch64")
-    )),
-    allow(dead_code, reason = "for CPU samples")
-)]
+#[cfg_attr(not(cpu_samples), allow(dead_code, reason = "for CPU samples"))]
 pub(crate) fn bounds() -> (usize, usize) {
     ARENA.with(|arena| arena.stack().bounds())
 }
 
 /// The frame pointer of the function that polls the thread's innermost observed poll. For signal handlers, too.
-#[cfg_attr(
-    not(all(
-        feature = "cpu",
-        target_os = "linux",
-        any(target_arch = "x86_64", target_arch = "aarch64")
-    )),
-    allow(dead_code, reason = "for CPU samples")
-)]
+#[cfg_attr(not(cpu_samples), allow(dead_code, reason = "for CPU samples"))]
 pub(crate) fn frame_of_poll() -> Option<usize> {
     ARENA.with(|arena| {
         let poll = arena.innermost()?;

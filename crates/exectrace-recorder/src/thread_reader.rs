@@ -101,7 +101,7 @@ impl ThreadReader {
     }
 
     /// What the thread has for its CPU samples.
-    #[cfg_attr(not(feature = "cpu"), allow(dead_code, reason = "for CPU samples"))]
+    #[cfg_attr(not(cpu_samples), allow(dead_code, reason = "for CPU samples"))]
     pub(crate) fn sampled(&self) -> &SampledThread {
         &self.shared.sampled
     }

@@ -16,11 +16,7 @@ pub(crate) enum WalkEnd {
 }
 
 #[cfg_attr(
-    not(all(
-        feature = "cpu",
-        target_os = "linux",
-        any(target_arch = "x86_64", target_arch = "aarch64")
-    )),
+    not(cpu_samples),
     allow(dead_code, reason = "there is no source of samples in this build")
 )]
 impl WalkEnd {
@@ -80,11 +76,7 @@ impl PendingSamples {
 
 /// What the source of samples does, where there is one.
 #[cfg_attr(
-    not(all(
-        feature = "cpu",
-        target_os = "linux",
-        any(target_arch = "x86_64", target_arch = "aarch64")
-    )),
+    not(cpu_samples),
     allow(dead_code, reason = "there is no source of samples in this build")
 )]
 impl PendingSamples {

@@ -183,14 +183,7 @@ fn may_be_record(frame: usize, lowest: usize, limit: usize) -> bool {
 ///
 /// # Safety
 /// - `here` and `limit` are as rule 5 of the module says.
-#[cfg_attr(
-    not(all(
-        feature = "cpu",
-        target_os = "linux",
-        any(target_arch = "x86_64", target_arch = "aarch64")
-    )),
-    allow(dead_code, reason = "for CPU samples")
-)]
+#[cfg_attr(not(cpu_samples), allow(dead_code, reason = "for CPU samples"))]
 pub(crate) unsafe fn walk_interrupted(
     mut frame: usize,
     here: usize,
