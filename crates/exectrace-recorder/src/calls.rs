@@ -154,7 +154,10 @@ pub fn begin(call: Call) -> Option<OpenCall> {
 fn begin_enabled(call: Call) -> Option<OpenCall> {
     with_buffer(|buffer| {
         if buffer.in_call.get() {
-            count_elsewhere(call);
+            // Unless it is the tracer's own, made while it asks for a thread's counts.
+            if !buffer.is_in_own_work() {
+                count_elsewhere(call);
+            }
             return None;
         }
         buffer.in_call.set(true);

@@ -21,7 +21,7 @@ mod silence;
 mod stopping;
 #[cfg(test)]
 mod tests;
-mod thread_times;
+pub(crate) mod thread_times;
 pub(crate) mod thread_usage;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -136,6 +136,9 @@ mod model;
 mod name;
 #[cfg(not(loom))]
 mod own_thread;
+#[cfg(not(loom))]
+mod park_counts;
+#[cfg(not(loom))]
 mod pool;
 #[cfg(not(loom))]
 mod process;
@@ -149,6 +152,7 @@ mod report;
 mod reservation;
 #[cfg(not(loom))]
 mod resolve;
+mod ring;
 #[cfg(not(loom))]
 mod runtime;
 #[cfg(not(loom))]
@@ -194,9 +198,6 @@ mod waker;
 #[cfg(loom)]
 #[doc(hidden)]
 pub use chunk::{Chunk, ReadPosition};
-#[cfg(loom)]
-#[path = "cpu/ring.rs"]
-mod ring;
 #[cfg(loom)]
 #[doc(hidden)]
 pub use ring::Ring;

@@ -56,6 +56,9 @@ pub struct Report {
     pub duration: Duration,
     /// The longest time that the sink took for one write.
     pub slowest_write: Duration,
+    /// Sources that the system refused, or does not have, and why; by the names that they have in a trace, such as
+    /// `kernel.switches`. Sources that the settings switch off are not among them.
+    pub refused: Vec<(&'static str, String)>,
     /// Why nothing was recorded, if that is so.
     pub(crate) nothing: Option<NothingCause>,
 }
@@ -104,6 +107,9 @@ impl fmt::Display for Report {
         }
         if self.untracked > 0 {
             write!(f, "; {} spans, tasks and regions left out", self.untracked)?;
+        }
+        for (source, why) in &self.refused {
+            write!(f, "; no {source}: {why}")?;
         }
         if let Some(cause) = self.nothing {
             write!(f, "; nothing was recorded: {cause}")?;

@@ -12,6 +12,7 @@ use crate::enabled::call_listeners;
 use crate::is_enabled;
 use crate::kinds::Kind;
 use crate::live_tasks::{self, LiveTask};
+use crate::park_counts;
 use crate::record::{MAX_SOURCES, number_and_length};
 use crate::serial::serial;
 use crate::table::Table;
@@ -245,12 +246,18 @@ impl Runtime {
     #[inline]
     pub fn parks(self, worker: Worker) {
         self.about(Kind::Park, u64::from(worker.0));
+        if is_enabled() {
+            park_counts::parks();
+        }
     }
 
     /// The calling thread, as this worker, has slept and looks for work; also said by a thread that
     /// becomes a worker.
     #[inline]
     pub fn unparks(self, worker: Worker) {
+        if is_enabled() {
+            park_counts::unparked();
+        }
         self.about(Kind::Unpark, u64::from(worker.0));
     }
 

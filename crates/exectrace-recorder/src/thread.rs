@@ -24,6 +24,7 @@ use crate::chunk::FirstChunk;
 use crate::cpu::{self, SampledThread};
 use crate::errno::Errno;
 use crate::heap_sums::HeapSums;
+use crate::park_counts::ParkCounts;
 use crate::process;
 use crate::stacks;
 use crate::thread_buffer::{self, ThreadBuffer, lose_elsewhere};
@@ -55,6 +56,8 @@ pub(crate) struct ThreadShared {
     pub(crate) heap: HeapSums,
     /// What the thread has for its CPU samples.
     pub(crate) sampled: SampledThread,
+    /// What the thread found counted of itself where it parks.
+    pub(crate) park_counts: ParkCounts,
 }
 
 impl ThreadShared {
@@ -148,6 +151,7 @@ impl ThreadShared {
         self.is_unguarded.store(false, Ordering::Relaxed);
         self.calls.reset();
         self.heap.reset();
+        self.park_counts.reset();
         for word in &self.system_name {
             word.store(0, Ordering::Relaxed);
         }

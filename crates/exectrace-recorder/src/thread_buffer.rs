@@ -186,7 +186,6 @@ impl ThreadBuffer {
     }
 
     /// Whether what the thread does now is the tracer's own work.
-    #[cfg(feature = "alloc")]
     pub(crate) fn is_in_own_work(&self) -> bool {
         self.is_in_own_work.get() || self.is_the_tracers()
     }

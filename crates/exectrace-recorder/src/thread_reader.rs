@@ -12,6 +12,7 @@ use crate::heap_sums::HeapSum;
 use crate::input::{Called, NewSpan, SpanKey, Upcoming};
 use crate::kinds::Kind;
 use crate::model::{LeafRecords, Model, ThreadIndex};
+use crate::park_counts::Look;
 use crate::process;
 use crate::thread::{self, ThreadShared};
 
@@ -98,6 +99,11 @@ impl ThreadReader {
 
     pub(crate) fn id(&self) -> ThreadId {
         ThreadId(self.shared.thread())
+    }
+
+    /// What the thread found counted of itself where it parks, since the last call.
+    pub(crate) fn take_looks(&self, words: &mut Vec<u64>, f: impl FnMut(Look)) {
+        self.shared.park_counts.take(words, f);
     }
 
     /// What the thread has for its CPU samples.
@@ -256,6 +262,7 @@ impl ThreadReader {
             self.sums.take(call, self.shared.calls.sum(call));
         }
         self.heap.take(self.shared.heap.get());
+        self.take_looks(&mut Vec::new(), |_| ());
         self.given_call = 0;
         if let Some(cursors) = &mut self.cursors {
             while let Some(peek) = cursors.peek(self.near) {

@@ -177,12 +177,12 @@ fn a_slot_is_one_tasks_and_is_freed_once() {
 }
 
 /// Writes an entry of one word and its complement, which with its length is three of a ring's four words.
-fn put_sample(ring: &Ring, number: u64) -> bool {
+fn put_sample(ring: &Ring<4>, number: u64) -> bool {
     let mut entry = ring.begin();
     entry.push(number) && entry.push(!number) && entry.finish()
 }
 
-fn take_samples(ring: &Ring, seen: &mut Vec<u64>) {
+fn take_samples(ring: &Ring<4>, seen: &mut Vec<u64>) {
     let mut entry = Vec::new();
     while ring.take(&mut entry) {
         assert_eq!(entry[1], !entry[0], "an entry is published whole");
@@ -194,7 +194,7 @@ fn take_samples(ring: &Ring, seen: &mut Vec<u64>) {
 #[test]
 fn a_ring_hands_over_whole_samples_in_order_and_what_found_no_room_is_known() {
     loom::model(|| {
-        let ring = Arc::new(Ring::new());
+        let ring = Arc::new(Ring::<4>::default());
         let handler = {
             let ring = Arc::clone(&ring);
             // The second overwrites words of the first, so only if that was read.

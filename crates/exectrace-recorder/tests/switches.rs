@@ -116,6 +116,14 @@ fn a_system_that_refuses_leaves_everything_else_as_it_is_and_the_trace_says_why(
             hand_over(10);
             let report = recording.stop().unwrap();
             assert_eq!(report.records_dropped, 0);
+            let refused = report.refused.iter();
+            let refused: Vec<_> = refused
+                .filter(|(source, _)| *source == "kernel.switches")
+                .collect();
+            let [(_, why)] = refused.as_slice() else {
+                panic!("the report says so once: {:?}", report.refused);
+            };
+            assert!(why.starts_with("perf_event_open: "), "{why}");
             let bytes = bytes.bytes();
             exectrace_referee::assert_bytes_accepted(&bytes);
             let events = read(&bytes);

@@ -11,7 +11,6 @@
 //! | `thread` | what a thread has for its samples, from its first record to its end |
 //! | `timer` | the system's timers |
 //! | `signal` | the handler, and others that use its signal |
-//! | `ring` | how a handler hands samples over |
 //! | `pending` | samples that wait for their place among the records |
 //! | `off` | stands for all of this where there are no samples |
 //!
@@ -21,7 +20,6 @@
 //! timer can be set from any thread of the process.
 
 mod pending;
-mod ring;
 mod signal;
 mod thread;
 mod timer;
@@ -118,6 +116,11 @@ impl Sampling {
             }
         };
         Some((CPU, text))
+    }
+
+    /// Why no samples are taken, although the settings want them.
+    pub(crate) fn refused(&self) -> Option<String> {
+        self.refused.map(|refused| refused.to_string())
     }
 
     /// Prepares for a first recording. Nothing is sampled yet.

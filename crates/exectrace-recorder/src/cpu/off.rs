@@ -45,6 +45,10 @@ impl Sampling {
         None
     }
 
+    pub(crate) fn refused(&self) -> Option<String> {
+        None
+    }
+
     pub(crate) fn prepare(&mut self, _: &[ThreadReader]) {}
 
     pub(crate) fn start(&mut self, _: &[ThreadReader]) {}

@@ -22,8 +22,7 @@ use std::ptr::{self, null_mut};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
 
 use super::pending::WalkEnd;
-use super::ring::Entry;
-use super::thread;
+use super::thread::{self, SampleEntry};
 use crate::clock;
 use crate::control::all_but_faults;
 use crate::errno::Errno;
@@ -265,7 +264,11 @@ impl Interrupted {
     ///   them.
     /// - It stands still.
     #[inline]
-    unsafe fn write_frames(&self, (low, high): (usize, usize), entry: &mut Entry<'_>) -> bool {
+    unsafe fn write_frames(
+        &self,
+        (low, high): (usize, usize),
+        entry: &mut SampleEntry<'_>,
+    ) -> bool {
         let mut has_room = true;
         let end = if !stacks::has_frame_pointers() || !(low..high).contains(&self.stack_pointer) {
             WalkEnd::Open
@@ -286,7 +289,7 @@ impl Interrupted {
 
     /// # Safety
     /// - As for [`write_frames`](Self::write_frames).
-    pub(super) unsafe fn write(&self, bounds: (usize, usize), mut entry: Entry<'_>) -> bool {
+    pub(super) unsafe fn write(&self, bounds: (usize, usize), mut entry: SampleEntry<'_>) -> bool {
         let head = [
             clock::ticks(),
             WalkEnd::Open as u64,

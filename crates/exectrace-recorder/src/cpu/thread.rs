@@ -18,11 +18,19 @@ use std::ptr::{self, null_mut};
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::ring::Ring;
 use super::timer::Timer;
 use super::{Rate, signal};
 use crate::budget::{Share, Source};
+use crate::ring;
 use crate::stacks;
+
+/// Of 16 KiB: some seventy samples of thirty frames: those of two thirds of a second at 99 Hz, where the flush thread
+/// comes every tenth of a second.
+type Ring = ring::Ring<RING_WORDS>;
+const RING_WORDS: usize = 2048;
+
+/// A sample that is being written to a ring.
+pub(super) type SampleEntry<'a> = ring::Entry<'a, RING_WORDS>;
 
 /// Most threads that have a ring at a time: 64 MiB, if all of them use a processor.
 const MAX_SAMPLED_THREADS: usize = 4096;

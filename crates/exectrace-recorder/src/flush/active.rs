@@ -333,7 +333,13 @@ impl Active {
     }
 
     /// Writes its end, and has what was written put on the disk. `closing` is over when that is done.
-    pub(super) fn close(&mut self, why: impl FnOnce() -> NothingCause, closing: Closing) {
+    pub(super) fn close(
+        &mut self,
+        refused: Vec<(&'static str, String)>,
+        why: impl FnOnce() -> NothingCause,
+        closing: Closing,
+    ) {
+        self.written.refused = refused;
         self.say_if_nothing_was_recorded(why);
         let contents = self.contents();
         self.output.close(self.reached.wall, contents, closing);

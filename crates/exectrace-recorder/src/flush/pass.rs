@@ -7,6 +7,7 @@ use crate::calls::{self, Call};
 use crate::clock::{ClockSample, Conversion, measure_tick};
 use crate::heap;
 use crate::model::{Model, ThreadIndex};
+use crate::park_counts;
 use crate::samplers;
 use crate::thread_reader::ThreadReader;
 
@@ -72,9 +73,19 @@ impl Flusher {
     ///
     /// Before the records up to now are applied, so that a generation has the samples up to its end.
     pub(super) fn sample_threads(&mut self, all: bool) {
-        if let Some(model) = &mut self.model {
-            self.thread_times.sample(&self.readers, all, model);
+        let Some(model) = &mut self.model else {
+            return;
+        };
+        // What the threads found themselves is older.
+        let mut words = Vec::new();
+        for reader in &self.readers {
+            let thread = reader.id();
+            reader.take_looks(&mut words, |look| {
+                self.thread_times.found(thread, &look, model);
+                self.thread_usages.found(thread, &look, model);
+            });
         }
+        self.thread_times.sample(&self.readers, all, model);
     }
 
     /// Applies and writes all that was recorded until now.
@@ -92,6 +103,7 @@ impl Flusher {
         self.now = (self.take_moment)();
         self.conversion.add(self.now.sample);
         calls::set_tick(self.conversion.ns_per_tick());
+        park_counts::set_tick(self.conversion.ns_per_tick());
         self.register_new_threads();
         let Some(model) = &mut self.model else {
             return;

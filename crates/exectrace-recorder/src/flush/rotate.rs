@@ -1,6 +1,6 @@
 //! Files that begin while others are written: what a file begins with, and the next one of a recording that rotates.
 
-use exectrace_format::conventions::{HEAP, THREADS_CPU};
+use exectrace_format::conventions::{CPU, HEAP, KERNEL_SWITCHES, KERNEL_USAGE, THREADS_CPU};
 use exectrace_format::{Version, Writer};
 
 use super::Flusher;
@@ -69,6 +69,25 @@ impl Flusher {
         about.extend(self.system.iter().flat_map(System::about));
         about.extend(self.sampling.about());
         about
+    }
+
+    /// The sources that the settings ask for, or leave on, and that the system refuses, and why.
+    pub(super) fn refused(&self) -> Vec<(&'static str, String)> {
+        if !cfg!(target_os = "linux") {
+            // They are known to be Linux's alone.
+            return Vec::new();
+        }
+        let switches = self.switches.as_ref().and_then(Switches::refused);
+        let all = [
+            (THREADS_CPU, self.thread_times.missing()),
+            (KERNEL_USAGE, self.thread_usages.missing()),
+            (KERNEL_SWITCHES, switches),
+            (CPU, self.sampling.refused()),
+        ];
+        let refused = all.into_iter();
+        refused
+            .filter_map(|(source, why)| Some((source, why?)))
+            .collect()
     }
 
     /// Whether some recording should begin its next file.

@@ -31,7 +31,7 @@ enum Asker {
     Nobody,
     /// Nobody yet: it has stopped by itself.
     Later,
-    Now(Answer<Stopped>),
+    Now(Box<Answer<Stopped>>),
 }
 
 impl From<Option<Reply<Stopped>>> for Asker {
@@ -39,7 +39,7 @@ impl From<Option<Reply<Stopped>>> for Asker {
         // Without a reply it was dropped by a sink, whose error callback has the error.
         reply.map_or(Self::Nobody, |reply| {
             // If a panic comes between, whoever waits is still answered.
-            Self::Now(Answer::new(reply, Err(internal())))
+            Self::Now(Box::new(Answer::new(reply, Err(internal()))))
         })
     }
 }
@@ -111,7 +111,7 @@ impl Flusher {
             self.begin_next_files(begin_ns, |active| active.id == id);
         }
         let mut active = self.recordings.remove(position);
-        active.close(|| self.why_nothing(), Closing::new(id));
+        active.close(self.refused(), || self.why_nothing(), Closing::new(id));
         self.stopping.closing.push((active, asker));
         self.drop_model_if_unused();
         self.publish();

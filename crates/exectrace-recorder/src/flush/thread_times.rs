@@ -2,7 +2,8 @@
 //!
 //! On Linux each thread has a file with three numbers, `/proc/self/task/N/schedstat`. The flush thread
 //! reads those of the threads that have recorded since it came last, so a thread that records pays
-//! nothing for it. A file is opened for each look (3 µs, against 0.4 for one that is kept open): the
+//! nothing for it. Workers of async runtimes ask for themselves as well, where they park (`park_counts`). A file is
+//! opened for each look (3 µs, against 0.4 for one that is kept open): the
 //! program has no descriptors of ours beside its own then, nor has a forked child those of its parent's
 //! threads.
 //!
@@ -15,6 +16,7 @@ use rustc_hash::FxHashMap;
 
 use crate::clock::since_origin_ns;
 use crate::model::Model;
+use crate::park_counts::Look;
 use crate::thread_reader::ThreadReader;
 
 /// So many threads are sampled at a time, in the order of their first records: less than a millisecond at
@@ -28,6 +30,7 @@ const LOOKS: usize = 3;
 /// What was counted of a thread, since it began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Counted {
+    time_ns: u64,
     cpu_ns: u64,
     wait_ns: u64,
 }
@@ -56,10 +59,17 @@ impl ThreadTimes {
         }
     }
 
+    /// Why there is nothing to be had, if that is so.
+    pub(super) fn missing(&self) -> Option<String> {
+        self.missing.clone()
+    }
+
     /// What is said of it in a trace.
     pub(super) fn about(&self) -> String {
         match &self.missing {
-            None => format!("schedstat, of {MAX_TIMED_THREADS} threads at a time"),
+            None => format!(
+                "schedstat, of {MAX_TIMED_THREADS} threads at a time, each tenth of a second; of workers also as they park"
+            ),
             Some(why) => format!("none: {why}"),
         }
     }
@@ -75,21 +85,55 @@ impl ThreadTimes {
             if !all && !reader.has_news() {
                 continue;
             }
-            let known = self.written.get(&thread.0).copied();
-            if known.is_none() && self.written.len() >= MAX_TIMED_THREADS {
-                self.say_that_some_are_left_out(model);
+            if !self.has_room_for(thread, model) {
                 continue;
             }
             is_own_wanted = true;
-            if let Some((time_ns, counted)) = look(thread.0, || !reader.has_said_it_ends())
-                && (all || known != Some(counted))
-            {
-                self.written.insert(thread.0, counted);
-                model.thread_time(thread, time_ns, counted.cpu_ns, counted.wait_ns);
+            if let Some(counted) = look(thread.0, || !reader.has_said_it_ends()) {
+                self.write(thread, counted, all, model);
             }
         }
-        if is_own_wanted && let Some((time_ns, counted)) = look(self.own.0, || true) {
+        if is_own_wanted && let Some(counted) = look(self.own.0, || true) {
+            let Counted { time_ns, .. } = counted;
             model.thread_time(self.own, time_ns, counted.cpu_ns, counted.wait_ns);
+        }
+    }
+
+    /// Writes what a thread found of itself.
+    pub(super) fn found(&mut self, thread: ThreadId, look: &Look, model: &mut Model) {
+        if let Some((cpu_ns, wait_ns)) = look.time
+            && self.missing.is_none()
+            && self.has_room_for(thread, model)
+        {
+            let time_ns = look.time_ns;
+            let counted = Counted {
+                time_ns,
+                cpu_ns,
+                wait_ns,
+            };
+            self.write(thread, counted, false, model);
+        }
+    }
+
+    fn has_room_for(&mut self, thread: ThreadId, model: &mut Model) -> bool {
+        let has_room =
+            self.written.len() < MAX_TIMED_THREADS || self.written.contains_key(&thread.0);
+        if !has_room {
+            self.say_that_some_are_left_out(model);
+        }
+        has_room
+    }
+
+    /// Writes counts that are later than those before, if they have changed or in any case.
+    fn write(&mut self, thread: ThreadId, counted: Counted, always: bool, model: &mut Model) {
+        let known = self.written.get(&thread.0);
+        // A thread that looks while the flush thread does is read later.
+        let is_later = known.is_none_or(|known| known.time_ns < counted.time_ns);
+        let has_changed = known
+            .is_none_or(|known| (known.cpu_ns, known.wait_ns) != (counted.cpu_ns, counted.wait_ns));
+        if is_later && (always || has_changed) {
+            self.written.insert(thread.0, counted);
+            model.thread_time(thread, counted.time_ns, counted.cpu_ns, counted.wait_ns);
         }
     }
 
@@ -106,22 +150,31 @@ impl ThreadTimes {
     }
 }
 
-/// What is counted of a living thread, and when.
-fn look(thread: u64, is_alive: impl Fn() -> bool) -> Option<(u64, Counted)> {
-    let mut best: Option<(u64, u64, Counted)> = None;
+/// What is counted of a living thread.
+fn look(thread: u64, is_alive: impl Fn() -> bool) -> Option<Counted> {
+    let mut best: Option<(u64, Counted)> = None;
     for _ in 0..LOOKS {
         let before = since_origin_ns();
         let [cpu_ns, wait_ns, _] = system::read(thread, &is_alive)?;
         let width = since_origin_ns().saturating_sub(before);
-        if best.is_none_or(|(narrowest, ..)| width < narrowest) {
-            best = Some((width, before + width / 2, Counted { cpu_ns, wait_ns }));
+        if best.is_none_or(|(narrowest, _)| width < narrowest) {
+            let time_ns = before + width / 2;
+            let counted = Counted {
+                time_ns,
+                cpu_ns,
+                wait_ns,
+            };
+            best = Some((width, counted));
         }
         if width <= WIDEST_LOOK_NS {
             break;
         }
     }
-    best.map(|(_, time_ns, counted)| (time_ns, counted))
+    best.map(|(_, counted)| counted)
 }
+
+#[cfg(target_os = "linux")]
+pub(crate) use system::parse;
 
 #[cfg(target_os = "linux")]
 mod system {
@@ -140,7 +193,8 @@ mod system {
         parse(std::str::from_utf8(bytes.get(..length)?).ok()?)
     }
 
-    fn parse(text: &str) -> Option<[u64; 3]> {
+    /// The numbers of a thread's file.
+    pub(crate) fn parse(text: &str) -> Option<[u64; 3]> {
         let mut numbers = text.split_ascii_whitespace().map(|word| word.parse().ok());
         let mut next = || numbers.next().flatten();
         Some([next()?, next()?, next()?])

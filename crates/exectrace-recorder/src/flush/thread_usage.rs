@@ -3,8 +3,8 @@
 //! The flush thread reads two files of a thread, of which one takes the system 25 µs to write. It looks at a few
 //! threads at each pass: 30 are looked at each second, more as their turn comes. That is a thousandth
 //! of a processor, however many threads there are. Where a recording starts or stops, whose caller waits for that, the
-//! flush thread looks at all threads that it comes to in two milliseconds. A thread that asked for itself at each park (`getrusage`) would pay
-//! 150 ns and a record for each, and one that computes and never parks would not be seen.
+//! flush thread looks at all threads that it comes to in two milliseconds. What workers find of themselves where they park
+//! (`park_counts`) is written as often, and saves the flush thread the look.
 
 use exectrace_format::ThreadId;
 use exectrace_format::conventions::KERNEL_USAGE;
@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 
 use crate::clock::since_origin_ns;
 use crate::model::Model;
+use crate::park_counts::Look;
 use crate::thread_reader::ThreadReader;
 
 /// A thread is looked at after this at the earliest.
@@ -60,6 +61,11 @@ impl ThreadUsages {
         }
     }
 
+    /// Why there is nothing to be had, if that is so.
+    pub(super) fn missing(&self) -> Option<String> {
+        self.missing.clone()
+    }
+
     /// What is said of it in a trace: key and value.
     pub(super) fn about(&self) -> (&'static str, String) {
         let value = match &self.missing {
@@ -104,6 +110,21 @@ impl ThreadUsages {
                 self.found.insert(thread.0, (time_ns, usage));
             }
         }
+    }
+
+    /// Writes what a thread found of itself, if it is time for that.
+    pub(super) fn found(&mut self, thread: ThreadId, look: &Look, model: &mut Model) {
+        let Some(usage) = look.usage else {
+            return;
+        };
+        let before = self.found.get(&thread.0);
+        if before.is_some_and(|(time_ns, _)| look.time_ns < time_ns + INTERVAL_NS) {
+            return;
+        }
+        if before.is_none_or(|(_, before)| *before != usage) {
+            model.thread_usage(thread, look.time_ns, usage);
+        }
+        self.found.insert(thread.0, (look.time_ns, usage));
     }
 
     /// The thread is gone: another may have its number.
@@ -187,7 +208,8 @@ mod system {
             let Some(before) = read(own, || true) else {
                 return; // There is no /proc.
             };
-            let touched = vec![1u8; 8 << 20];
+            // So much malloc takes from the system, whatever was freed before.
+            let touched = vec![1u8; 40 << 20];
             let after = read(own, || true).expect("the counts");
             assert!(
                 after.minor_faults > before.minor_faults,

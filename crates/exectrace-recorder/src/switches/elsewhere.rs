@@ -18,6 +18,10 @@ impl Switches {
         (KERNEL_SWITCHES, "no: recorded on Linux alone".to_owned())
     }
 
+    pub(crate) fn refused(&self) -> Option<String> {
+        None
+    }
+
     pub(crate) fn drain(&mut self, _readers: &[ThreadReader], _model: &mut Model) {}
 
     pub(crate) fn forget(&mut self, _thread: ThreadId, _model: Option<&mut Model>) {}

@@ -41,6 +41,7 @@ pub(crate) struct Switches {
     bytes: Vec<u8>,
     /// Why the kernel is not asked, or not any more.
     missing: Option<String>,
+    is_wanted: bool,
     /// Whether the trace says that threads are left out.
     is_full: bool,
 }
@@ -72,6 +73,7 @@ impl Switches {
             share: Share::new(),
             bytes: Vec::new(),
             missing,
+            is_wanted,
             is_full: false,
         }
     }
@@ -83,6 +85,11 @@ impl Switches {
             Some(why) => format!("no: {why}"),
         };
         (KERNEL_SWITCHES, value)
+    }
+
+    /// Why the kernel is not asked, or not any more, although the settings want it.
+    pub(crate) fn refused(&self) -> Option<String> {
+        self.missing.clone().filter(|_| self.is_wanted)
     }
 
     /// Writes when the threads had no processor, as far as they have one again, and watches those that are new.

@@ -1,11 +1,12 @@
-//! A thread's ring of CPU samples: a signal handler fills it while the flush thread reads it.
+//! A ring of samples of one thread, which fills it while the flush thread reads it.
 //!
 //! # Protocol
 //!
-//! A ring has one *producer*, the handler of one thread, which nothing of its kind interrupts as its signal is
-//! blocked while it runs; and one *consumer*, the flush thread.
+//! A ring has one *producer*, and one *consumer*, the flush thread. Of CPU samples the producer is the signal handler of
+//! a thread, which nothing of its kind interrupts as its signal is blocked while it runs; of a thread's counts it is the
+//! thread, which interrupts itself in nothing of the kind as it says before that it is in it (`park_counts`).
 //!
-//! 1. Words are counted from the ring's beginning on, without end; word `n` stands at place `n % RING_WORDS`.
+//! 1. Words are counted from the ring's beginning on, without end; word `n` stands at place `n % WORDS`.
 //!    The words from `read` up to `written` are the consumer's, all others the producer's.
 //! 2. The producer stores words from `written` on, as many as there are places that are not the consumer's, and
 //!    only then adds them to `written`, with Release. The consumer loads it with Acquire, so every word that it
@@ -23,41 +24,32 @@
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// Words of a ring: 16 KiB.
-///
-/// Some seventy samples of thirty frames: those of two thirds of a second at 99 Hz, where the flush thread
-/// comes every tenth of a second.
-#[cfg(not(loom))]
-const RING_WORDS: usize = 2048;
-#[cfg(loom)]
-const RING_WORDS: usize = 4;
-
 /// See the module.
 #[repr(C)]
 #[derive(Debug)]
-pub struct Ring {
+pub struct Ring<const WORDS: usize> {
     /// Words that were written, ever.
     written: AtomicU64,
     /// Words of them that were read.
     read: AtomicU64,
-    words: [AtomicU64; RING_WORDS],
+    words: [AtomicU64; WORDS],
 }
 
-impl Ring {
-    /// An empty ring. Elsewhere than in models, rings are memory that the system has zeroed.
-    #[cfg(loom)]
-    #[allow(clippy::new_without_default)]
-    pub fn new() -> Self {
+impl<const WORDS: usize> Default for Ring<WORDS> {
+    /// An empty ring, as memory is that the system has zeroed.
+    fn default() -> Self {
         Self {
             written: AtomicU64::new(0),
             read: AtomicU64::new(0),
             words: std::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
+}
 
+impl<const WORDS: usize> Ring<WORDS> {
     /// Producer: begins an entry, after all that were published.
     #[inline]
-    pub fn begin(&self) -> Entry<'_> {
+    pub fn begin(&self) -> Entry<'_, WORDS> {
         // Relaxed: only this thread stores it.
         let start = self.written.load(Ordering::Relaxed);
         // Acquire: rule 3.
@@ -66,7 +58,7 @@ impl Ring {
             ring: self,
             start,
             next: start + 1,
-            end: read + RING_WORDS as u64,
+            end: read + WORDS as u64,
         }
     }
 
@@ -89,22 +81,22 @@ impl Ring {
 
     #[inline]
     fn word(&self, number: u64) -> &AtomicU64 {
-        &self.words[(number % RING_WORDS as u64) as usize]
+        &self.words[(number % WORDS as u64) as usize]
     }
 }
 
 /// An entry that the producer writes. Nobody sees it before it is finished.
 #[derive(Debug)]
 #[must_use = "an entry that is not finished is not published"]
-pub struct Entry<'a> {
-    ring: &'a Ring,
+pub struct Entry<'a, const WORDS: usize> {
+    ring: &'a Ring<WORDS>,
     start: u64,
     next: u64,
     /// The places from `start` to here are the producer's.
     end: u64,
 }
 
-impl Entry<'_> {
+impl<const WORDS: usize> Entry<'_, WORDS> {
     /// Adds a word. Returns `false`, and adds nothing, if the ring is full.
     #[inline]
     pub fn push(&mut self, word: u64) -> bool {
@@ -117,6 +109,7 @@ impl Entry<'_> {
     }
 
     /// Changes the word that was pushed as number `index`, from 0 on.
+    #[cfg_attr(not(cpu_samples), allow(dead_code, reason = "for CPU samples"))]
     #[inline]
     pub fn set(&mut self, index: u64, word: u64) {
         let number = self.start + 1 + index;
