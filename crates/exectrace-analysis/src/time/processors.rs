@@ -37,10 +37,12 @@ impl ThreadTime {
             (&mut self.sampled_ns, other.sampled_ns),
             (&mut self.cpu_ns, other.cpu_ns),
             (&mut self.wait_ns, other.wait_ns),
-            (&mut self.blocked_ns, other.blocked_ns),
         ] {
             *sum = sum.saturating_add(more);
         }
+        // The system counts a wait when it is over. So what a time lacks that ended in one, the next has too much.
+        let ready_ns = self.cpu_ns.saturating_add(self.wait_ns);
+        self.blocked_ns = self.sampled_ns.saturating_sub(ready_ns);
     }
 
     /// How much of the time in which a thread could have run it waited for a processor, in a hundred.
@@ -205,5 +207,21 @@ impl Processors {
         let mut all = sums.next()?;
         sums.for_each(|sum| all.add(sum));
         Some(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_that_is_counted_when_it_is_over_was_no_time_blocked() {
+        let mut processors = Processors::default();
+        // From 10 on it waits, which is counted at 180.
+        for sample in [(0, 0, 0), (100, 10, 0), (200, 30, 170)] {
+            processors.sample(7, sample, 0, Clip::ALL);
+        }
+        let time = processors.of(7).expect("it was sampled");
+        assert_eq!((time.sampled_ns, time.blocked_ns), (200, 0));
     }
 }
