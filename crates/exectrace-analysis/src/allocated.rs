@@ -88,6 +88,11 @@ impl AllocatedBy {
             .then(|| self.owners.remove(&owner).unwrap_or_default())
     }
 
+    /// What is left: of owners that had ended before, and of those that the trace does not have.
+    pub(crate) fn take_rest(&mut self) -> impl Iterator<Item = (u64, Allocated)> + use<> {
+        std::mem::take(&mut self.owners).into_iter()
+    }
+
     /// A sum, if the trace has any.
     pub(crate) fn known(&self, sum: Allocated) -> Option<Allocated> {
         self.is_recorded.then_some(sum)

@@ -76,7 +76,7 @@ pub use logs::{LogKind, Logs, MAX_LOG_KINDS};
 pub use names::Place;
 pub use options::Options;
 pub use overview::{Damage, EventCounts, InferredCount, Lost, LostByThread, Overview};
-pub use profile::{PprofError, Profile, ProfileKind, ProfileSample, ProfileScope};
+pub use profile::{HeapAmounts, PprofError, Profile, ProfileKind, ProfileSample, ProfileScope};
 pub use regions::{RegionInstance, RegionKind, Regions};
 pub use sight::{Aspect, Blind, FlowKind, Sight};
 pub use sources::{Source, Sources};

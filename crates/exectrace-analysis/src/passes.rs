@@ -2,7 +2,9 @@
 
 use exectrace_format::conventions::TRACER_TASK;
 use exectrace_format::{CompactEvent, GoId, SideRecord, Tables};
-use exectrace_replay::{BoundFilter, Goroutine, Log, Names, Stack, State, StateSpan, UserTask};
+use exectrace_replay::{
+    BoundFilter, Goroutine, HeapSample, Log, Names, Stack, State, StateSpan, UserTask,
+};
 
 use crate::allocated::Owner;
 use crate::analysis::Analysis;
@@ -335,7 +337,17 @@ impl Passes {
         }
     }
 
+    /// An allocation that was sampled.
+    pub(crate) fn heap_sample(&mut self, world: &World<'_>, sample: &HeapSample<'_>) {
+        if let Some(pass) = &mut self.profiles {
+            pass.heap_sample(world, sample);
+        }
+    }
+
     pub(crate) fn side_record(&mut self, world: &World<'_>, record: &SideRecord) {
+        if let Some(pass) = &mut self.profiles {
+            pass.side_record(world, record);
+        }
         if let (SideRecord::Span(record), Some(spans)) = (record, &mut self.spans)
             && let Some((record, part)) = spans.record(record)
         {

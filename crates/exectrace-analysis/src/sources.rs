@@ -15,7 +15,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Source {
-    /// Its name: `syscalls`, `heap`, `cpu`, `threads.cpu`, `kernel` or `kernel.` and a part of it, `process`.
+    /// Its name: `syscalls`, `heap`, `heap.samples`, `cpu`, `threads.cpu`, `kernel` or `kernel.` and a part of it, `process`.
     pub name: String,
     /// Whether the trace has it.
     pub is_recorded: bool,

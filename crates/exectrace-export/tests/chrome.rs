@@ -169,6 +169,20 @@ fn there_is_as_much_of_each_as_in_the_trace() {
 }
 
 #[test]
+fn live_bytes_are_a_counter_that_changes_with_each_value_of_the_heap() {
+    let events = parse(&export(&service()).0);
+    let is_heap = |event: &&Value| {
+        event["ph"] == "C" && event["name"] == "/memory/classes/heap/objects:bytes"
+    };
+    let values: Vec<_> = events
+        .iter()
+        .filter(is_heap)
+        .map(|event| (time(event), event["args"]["value"].as_u64()))
+        .collect();
+    assert_eq!(values, [(1_011, Some(4_096))]);
+}
+
+#[test]
 fn every_case_is_json_whose_slices_nest() {
     for (_, trace) in cases() {
         let (bytes, _) = export(&trace);

@@ -8,7 +8,7 @@ use exectrace_export::{Exported, KeepFrames, Symbolizer, Window, go_trace};
 use exectrace_format::{
     ClockSnapshot, CompactEvent, Event, GoId, GoState, GoStatus, ProcId, ProcStatus, Reader,
     SideRecord, SpanRecord, StackFrame, StackId, StateChange, TaskId, ThreadId, TraceEvent,
-    TraceEventKind, Validator, Version, Writer, text,
+    TraceEventKind, Validator, Version, WireFrame, Writer, text,
 };
 use exectrace_replay::{Location, Names, Observer, Slot, State, StateSpan, replay};
 use tempfile::TempDir;
@@ -353,6 +353,103 @@ fn a_part_has_of_each_thread_the_last_sample_before_it_and_those_in_it() {
             let part = part(&trace, from(begin_ns));
             assert_eq!(samples(&part), wanted, "from {begin_ns}");
         }
+    }
+}
+
+/// Three sampled allocations at a stack of their own each, of which the second is freed at once and the third in the
+/// end; their times count from the first event.
+fn with_heap_samples(first_event_ns: u64) -> Vec<u8> {
+    let mut file = Writer::header(Version::Go125).to_vec();
+    let mut writer = Writer::new();
+    writer.begin_generation(1, first_event_ns);
+    let clock = ClockSnapshot::default();
+    Writer::sync_batch(Version::Go125, 1, first_event_ns, clock, &mut file);
+    let stream = writer.stream(ThreadId(1));
+    let (proc, go, thread) = (ProcId(1), GoId(1), ThreadId(1));
+    let (held, status) = (ProcStatus::Running, GoStatus::Running);
+    let held = Event::ProcStatus { proc, status: held };
+    writer.event(stream, first_event_ns, held);
+    let status = Event::GoStatus { go, thread, status };
+    writer.event(stream, first_event_ns + 1, status);
+    for later_ns in [20, 100] {
+        let (task, stack) = (TaskId::BACKGROUND, StackId::NONE);
+        let (category, message) = (writer.string("c"), writer.string("m"));
+        let log = Event::UserLog {
+            task,
+            category,
+            message,
+            stack,
+        };
+        writer.event(stream, first_event_ns + later_ns, log);
+    }
+    for (sample, later_ns) in [(1, 5), (2, 8), (3, 60)] {
+        let function = writer.string(&format!("allocates {sample}"));
+        let stack = writer.stack(&[WireFrame {
+            pc: sample,
+            function,
+            file: function,
+            line: 1,
+        }]);
+        writer.side_record(&SideRecord::HeapSample {
+            time_ns: first_event_ns + later_ns,
+            thread,
+            go,
+            task: TaskId(1),
+            sample,
+            size_bytes: 48,
+            interval_bytes: 1,
+            stack,
+            is_from_before: false,
+        });
+    }
+    for (sample, later_ns) in [(2, 10), (3, 90)] {
+        let time_ns = first_event_ns + later_ns;
+        writer.side_record(&SideRecord::HeapFree { time_ns, sample });
+    }
+    writer.finish_group(&mut file);
+    file
+}
+
+/// The sampled allocations of a trace: number, whether it is from before, and where it was made; and the frees.
+fn heap_samples(trace: &[u8]) -> (Vec<(u64, bool, String)>, Vec<u64>) {
+    let mut reader = Reader::new(trace).expect("a header");
+    let mut event = CompactEvent::default();
+    let (mut samples, mut frees) = (Vec::new(), Vec::new());
+    while reader.next_into(&mut event).expect("a good trace") {
+        match reader.side_record() {
+            Some(SideRecord::HeapSample {
+                sample,
+                is_from_before,
+                stack,
+                ..
+            }) => {
+                let leaf = reader.tables().frames(*stack).next();
+                let function = leaf.map_or("", |frame| frame.function).to_owned();
+                samples.push((*sample, *is_from_before, function));
+            }
+            Some(SideRecord::HeapFree { sample, .. }) => frees.push(*sample),
+            _ => {}
+        }
+    }
+    (samples, frees)
+}
+
+#[test]
+fn a_part_has_the_sampled_allocations_that_are_alive_when_it_begins_with_their_stacks() {
+    let judge = Judge::new();
+    let row = |sample: u64, is_before| (sample, is_before, format!("allocates {sample}"));
+    // The second trace begins so early that the times of its parts are moved.
+    for first_event_ns in [1_000, 2] {
+        let trace = with_heap_samples(first_event_ns);
+        let all = heap_samples(&trace);
+        assert_eq!(all.0, [row(1, false), row(2, false), row(3, false)]);
+        assert_eq!(heap_samples(&part(&trace, from(0))), all);
+        let later = part(&trace, from(40));
+        assert_eq!(
+            heap_samples(&later),
+            (vec![row(1, true), row(3, false)], vec![3])
+        );
+        judge.judge(&later, &trace);
     }
 }
 

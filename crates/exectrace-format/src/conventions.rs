@@ -162,6 +162,8 @@ pub const SYSCALLS: &str = "syscalls";
 pub const SYSCALLS_NOT_SEEN: &str = "syscalls.not_seen";
 /// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether allocations are counted.
 pub const HEAP: &str = "heap";
+/// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether samples of allocations are taken.
+pub const HEAP_SAMPLES: &str = "heap.samples";
 /// Key in [`Capabilities`](crate::SideRecord::Capabilities): whether samples of what runs on the processors are taken.
 /// Also the source in [`Thinned`](crate::SideRecord::Thinned).
 pub const CPU: &str = "cpu";

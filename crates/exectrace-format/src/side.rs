@@ -246,6 +246,36 @@ pub enum SideRecord {
         /// How many records it left out since it last said so.
         records: u64,
     },
+    /// An allocation that was sampled, one for each `interval_bytes` that were allocated, on average.
+    ///
+    /// It stands for 1 / (1 - e^(-`size_bytes` / `interval_bytes`)) allocations of its size.
+    HeapSample {
+        /// When it was allocated.
+        time_ns: u64,
+        /// The thread that allocated.
+        thread: ThreadId,
+        /// What ran on it; 0 if nothing did that the trace shows.
+        go: GoId,
+        /// The user task that it belongs to.
+        task: TaskId,
+        /// The sample's number, which is that of no other in the trace.
+        sample: u64,
+        /// Bytes that were asked for.
+        size_bytes: u64,
+        /// The mean distance of two samples in bytes, when this one was taken.
+        interval_bytes: u64,
+        /// Where it was allocated: a stack of this generation, or none.
+        stack: StackId,
+        /// It was allocated before the file begins, and is alive at its begin.
+        is_from_before: bool,
+    },
+    /// A sampled allocation was freed.
+    HeapFree {
+        /// When.
+        time_ns: u64,
+        /// The number of the sample.
+        sample: u64,
+    },
     /// A record of a kind that this version does not know, or whose fields it cannot make out.
     Unknown {
         /// The kind's number.
@@ -268,6 +298,8 @@ pub enum LeftOut {
     Nested = 3,
     /// CPU samples, as they came faster than they were written.
     CpuSamples = 4,
+    /// Samples of allocations, as more of them were alive than can be followed.
+    HeapSamples = 5,
 }
 
 impl LeftOut {
@@ -278,6 +310,9 @@ impl LeftOut {
             Self::TableFull => "spans, tasks and regions left out: a table of the tracer was full",
             Self::Unformatted => "records lost: the formatting of a value panicked",
             Self::CpuSamples => "CPU samples lost: they came faster than they were written",
+            Self::HeapSamples => {
+                "samples of allocations lost: more were alive than the tracer follows"
+            }
             Self::Nested => "records lost: their thread was in another record, or at its end",
         }
     }
@@ -288,6 +323,7 @@ impl LeftOut {
             2 => Self::Unformatted,
             3 => Self::Nested,
             4 => Self::CpuSamples,
+            5 => Self::HeapSamples,
             _ => return None,
         })
     }

@@ -390,6 +390,21 @@ fn every_kind_of_side_data_comes_back() {
             source: "syscalls".into(),
             records: 18,
         },
+        SideRecord::HeapSample {
+            time_ns: 100,
+            thread: ThreadId(3),
+            go: GoId(4),
+            task: TaskId(5),
+            sample: u64::MAX,
+            size_bytes: 48,
+            interval_bytes: 1 << 19,
+            stack: StackId(7),
+            is_from_before: true,
+        },
+        SideRecord::HeapFree {
+            time_ns: 101,
+            sample: u64::MAX,
+        },
         SideRecord::Unknown {
             kind: 77,
             bytes: vec![1, 2, 3],

@@ -2,8 +2,8 @@
 //!
 //! `cargo bench -p exectrace-recorder --features alloc --bench allocator`
 //!
-//! The shortest of many short rounds is shown, the three kinds in turn, so that other work on the machine matters
-//! little. With a number of rounds as its argument, and `plain`, `off` or `on`, it does only that, for callgrind.
+//! The shortest of many short rounds is shown, so that other work on the machine matters little. Most of them have no
+//! sample; the last row is of rounds that allocate 48 MB each, with the samples of that. With a number of rounds as its argument, and `plain`, `off` or `on`, it does only that, for callgrind.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
@@ -14,9 +14,10 @@ use exectrace_recorder::{Allocator, Recording, RecordingOptions};
 
 static COUNTING: Allocator<System> = Allocator::new(System);
 
-/// Pairs of a round.
-const PAIRS: u32 = 1_000;
-const ROUNDS: u32 = 20_000;
+/// Pairs of a round, and rounds.
+const SHORT: (u32, u32) = (1_000, 20_000);
+/// In each round are some 90 samples.
+const LONG: (u32, u32) = (1_000_000, 50);
 
 /// Allocates and frees so many times.
 #[inline(never)]
@@ -30,10 +31,10 @@ fn pairs(allocator: &impl GlobalAlloc, pairs: u32) {
     }
 }
 
-fn round_ns(allocator: &impl GlobalAlloc) -> f64 {
+fn round_ns(allocator: &impl GlobalAlloc, count: u32) -> f64 {
     let begin = Instant::now();
-    pairs(allocator, PAIRS);
-    begin.elapsed().as_nanos() as f64 / f64::from(PAIRS)
+    pairs(allocator, count);
+    begin.elapsed().as_nanos() as f64 / f64::from(count)
 }
 
 fn record() -> Recording {
@@ -41,9 +42,9 @@ fn record() -> Recording {
     recording.expect("a recording")
 }
 
-fn least(allocator: &impl GlobalAlloc) -> f64 {
-    (0..ROUNDS)
-        .map(|_| round_ns(allocator))
+fn least(allocator: &impl GlobalAlloc, (pairs, rounds): (u32, u32)) -> f64 {
+    (0..rounds)
+        .map(|_| round_ns(allocator, pairs))
         .fold(f64::MAX, f64::min)
 }
 
@@ -59,17 +60,25 @@ fn main() {
         }
         return;
     }
-    let (plain, off) = (least(&System), least(&COUNTING));
+    let (plain, off) = (least(&System, SHORT), least(&COUNTING, SHORT));
     let recording = record();
-    let on = least(&COUNTING);
+    let on = least(&COUNTING, SHORT);
+    let on_with_samples = least(&COUNTING, LONG);
     drop(recording);
     println!("| an allocation of 48 bytes and its release | ns |\n|---|---:|");
-    for (name, ns) in [("plain", plain), ("off", off), ("on", on)] {
+    let rows = [
+        ("plain", plain),
+        ("off", off),
+        ("on", on),
+        ("on, with samples", on_with_samples),
+    ];
+    for (name, ns) in rows {
         println!("| {name} | {ns:.1} |");
     }
     println!(
-        "more for each of the two, off: {:.1} ns, on: {:.1} ns",
+        "more for each of the two, off: {:.1} ns, on: {:.1} ns, with samples: {:.1} ns",
         (off - plain) / 2.0,
-        (on - plain) / 2.0
+        (on - plain) / 2.0,
+        (on_with_samples - plain) / 2.0
     );
 }

@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use exectrace_format::conventions::{CPU, KERNEL_SWITCHES, SYSCALLS};
+use exectrace_format::conventions::{CPU, HEAP, KERNEL_SWITCHES, SYSCALLS};
 
 /// What writes records beside annotations, spans and async tasks, and has a budget of its own:
 /// [`Settings::budget`](crate::Settings::budget).
@@ -21,11 +21,14 @@ pub enum Source {
     Cpu,
     /// Threads that leave their processor, as the kernel reports it.
     Kernel,
+    /// Samples of allocations. Past their budget none is left out: they are taken further apart, and each stands for
+    /// more.
+    Heap,
 }
 
 impl Source {
     /// All sources, in the order of their numbers, which begin with 0.
-    pub const ALL: [Self; 3] = [Self::Calls, Self::Cpu, Self::Kernel];
+    pub const ALL: [Self; 4] = [Self::Calls, Self::Cpu, Self::Kernel, Self::Heap];
 
     /// Its name in a trace, which is the key of its capability.
     #[must_use]
@@ -34,6 +37,7 @@ impl Source {
             Self::Calls => SYSCALLS,
             Self::Cpu => CPU,
             Self::Kernel => KERNEL_SWITCHES,
+            Self::Heap => HEAP,
         }
     }
 
@@ -46,6 +50,8 @@ impl Source {
             Self::Cpu => 10_000,
             // The kernel takes up to some microseconds for each: some hundredths of a core.
             Self::Kernel => 20_000,
+            // 2.5 GiB a second at the usual distance.
+            Self::Heap => 5_000,
         }
     }
 }

@@ -17,8 +17,11 @@ use std::panic::Location;
 
 use crate::calls::{Call, CallClass, CallResult};
 use crate::chunk::{Chunk, ReadPosition};
+use crate::cpu::WalkEnd;
 use crate::heap_sums::HeapSum;
-use crate::input::{AsyncKey, Called, CallsiteKey, FieldValues, NewSpan, SpanKey, Upcoming};
+use crate::input::{
+    AsyncKey, Called, CallsiteKey, FieldValues, HeapSample, NewSpan, SpanKey, Upcoming,
+};
 use crate::kinds::{Kind, Words};
 use crate::record::{
     is_head_of, kind_of_head, source_of_head, split_number_and_length, ticks_of_head,
@@ -178,6 +181,17 @@ impl Record<'_> {
     /// What a record of [`Kind::HeapSum`] says.
     pub(crate) fn heap_sum(&self) -> HeapSum {
         HeapSum::of_words([1, 2, 3, 4].map(|offset| self.word(offset)))
+    }
+
+    /// What a record of [`Kind::HeapSample`] says.
+    pub(crate) fn heap_sample<'a>(&self, scratch: &'a mut Scratch) -> HeapSample<'a> {
+        HeapSample {
+            number: self.word(1),
+            size_bytes: self.word(2),
+            interval_bytes: self.word(3),
+            end: WalkEnd::from_word(self.word(4)),
+            addresses: self.addresses(6, scratch),
+        }
     }
 
     /// The number in the record's head.

@@ -30,14 +30,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use exectrace_format::ThreadId;
-use exectrace_format::conventions::{HEAP, TRACER_NAME};
+use exectrace_format::conventions::{HEAP, HEAP_SAMPLES, TRACER_NAME};
 
 use crate::calls::CALLS;
 use crate::clock::{Conversion, Moment};
 use crate::control::{Answer, Command, RecordingId};
 use crate::cpu::Sampling;
 use crate::enabled::{self, lock};
-use crate::heap;
+use crate::heap::{self, Following};
 use crate::live_tasks;
 use crate::model::{Earlier, Model, ThreadIndex};
 use crate::process::{self, Process};
@@ -82,6 +82,7 @@ pub(crate) struct Flusher {
     system: Option<System>,
     switches: Option<Switches>,
     sampling: Sampling,
+    following: Following,
     conversion: Conversion,
     /// Where moments come from.
     take_moment: Box<dyn FnMut() -> Moment + Send>,
@@ -128,6 +129,7 @@ impl Flusher {
             system: None,
             switches: None,
             sampling: Sampling::default(),
+            following: Following::default(),
             conversion: Conversion::starting_at(now.sample),
             take_moment,
             now,
@@ -241,6 +243,7 @@ impl Flusher {
             self.system = Some(System::new(settings.samples_process()));
             self.switches = Some(Switches::new(settings.asks_for_switches(), self.id));
             self.sampling.prepare(&self.readers);
+            self.following.prepare();
             let earlier = std::mem::take(&mut self.earlier);
             let mut model = new_model(self.id).with_earlier(earlier);
             model.heap_begins_with(heap::standing_bytes());
@@ -284,6 +287,7 @@ impl Flusher {
         if heap::is_in_use() {
             self.keep_spare_threads();
             self.obey(Command::About(HEAP, heap::about()));
+            self.obey(Command::About(HEAP_SAMPLES, heap::about_samples()));
         }
     }
 
@@ -337,6 +341,7 @@ impl Flusher {
             self.losses.report(model);
             self.budgets.report(model);
             self.sampling.report(model);
+            self.following.report(model);
         }
     }
 

@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::panic::Location;
 
 use crate::calls::{Call, CallResult};
+use crate::cpu::WalkEnd;
 use crate::heap_sums::HeapSum;
 use crate::runtime::AsyncTaskKind;
 use crate::span_source::Parent;
@@ -68,6 +69,19 @@ pub(crate) struct Called {
     pub(crate) result: CallResult,
     /// The hash of its stack, or 0.
     pub(crate) stack: u64,
+}
+
+/// An allocation that was sampled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeapSample<'a> {
+    /// No other sample of the process has it.
+    pub(crate) number: u64,
+    pub(crate) size_bytes: u64,
+    /// The mean distance of two samples.
+    pub(crate) interval_bytes: u64,
+    pub(crate) end: WalkEnd,
+    /// Where the active calls return to, innermost first.
+    pub(crate) addresses: &'a [u64],
 }
 
 /// The fields of a record, and whether some did not fit into it.
@@ -171,6 +185,11 @@ pub(crate) enum Input<'a> {
         total_ns: u64,
     },
     HeapSum(HeapSum),
+    HeapSample(HeapSample<'a>),
+    /// A sampled allocation is freed.
+    HeapFree {
+        sample: u64,
+    },
     StackIs {
         hash: u64,
         /// Return addresses, leaf first.

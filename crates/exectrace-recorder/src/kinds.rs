@@ -248,6 +248,11 @@ kinds! { |record, scratch|
     /// closure of a blocking pool, which its thread runs since now or a little earlier
     ClosureBegin = 33, Layout::fixed(2) => Input::ClosureBegin(record.task()),
         ahead Some(Upcoming::ClosureBegin(record.task()));
+    /// number of the sample, bytes that were allocated, mean distance of samples in bytes, where the walk over the
+    /// stack ended, number of its addresses, addresses from leaf to root
+    HeapSample = 34, Layout::of(Words::Stack(5)) => Input::HeapSample(record.heap_sample(scratch));
+    /// number of the sample whose allocation was freed
+    HeapFree = 35, Layout::fixed(2) => Input::HeapFree { sample: record.word(1) };
 }
 
 /// Numbers that the six bits of a head can hold.

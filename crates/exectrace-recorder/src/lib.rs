@@ -202,6 +202,12 @@ pub use chunk::{Chunk, ReadPosition};
 #[doc(hidden)]
 pub use ring::Ring;
 #[cfg(loom)]
+#[path = "heap/place.rs"]
+mod place;
+#[cfg(loom)]
+#[doc(hidden)]
+pub use place::{About, FREE, Place};
+#[cfg(loom)]
 #[path = "live_tasks/slot.rs"]
 mod slot;
 #[cfg(loom)]

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::chunk::Chunk;
-use crate::thread_buffer::{Building, SOFT_END};
+use crate::thread_buffer::{Begun, Building, SOFT_END};
 
 /// Space for a record whose length is not known when it begins.
 ///
@@ -30,7 +30,17 @@ impl Reservation {
     /// Begins a record that has at least `length` words. Returns its ticks as well.
     #[inline]
     pub(crate) fn begin(length: usize) -> Option<(Self, u64)> {
-        let begun = Building::begin(length)?;
+        Building::begin(length).map(Self::of)
+    }
+
+    /// As [`begin`](Self::begin), on any registered thread and at any moment. The record must have no more words.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn begin_anywhere(length: usize) -> Option<(Self, u64)> {
+        Building::begin_anywhere(length).map(Self::of)
+    }
+
+    #[inline]
+    fn of(begun: Begun) -> (Self, u64) {
         let reservation = Self {
             building: begun.building,
             chunk: begun.chunk,
@@ -40,7 +50,7 @@ impl Reservation {
             finished: false,
             _not_send: PhantomData,
         };
-        Some((reservation, begun.ticks))
+        (reservation, begun.ticks)
     }
 
     /// Words the record has so far.

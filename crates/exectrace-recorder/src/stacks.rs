@@ -39,12 +39,14 @@ use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, compiler_fence};
 
+#[cfg(feature = "alloc")]
+use crate::cpu::WalkEnd;
 use crate::decode::MAX_STACK_WORDS;
 use crate::kinds::Kind;
 use crate::record::head;
 use crate::reservation::Reservation;
 use walk::ThreadStack;
-#[cfg_attr(not(cpu_samples), allow(unused_imports, reason = "for CPU samples"))]
+#[cfg_attr(not(any(cpu_samples, feature = "alloc")), allow(unused_imports, reason = "for samples"))]
 pub(crate) use walk::walk_interrupted;
 
 /// Most addresses of one stack; of a deeper one those nearest to the leaf are kept.
@@ -269,14 +271,39 @@ pub(crate) fn learn_bounds() {
     ARENA.with(StackArena::learn_stack);
 }
 
+/// Whether the bounds of this thread's stack are known.
+#[cfg(feature = "alloc")]
+pub(crate) fn has_bounds() -> bool {
+    ARENA.with(|arena| arena.stack().is_known())
+}
+
+/// Gives `f` the addresses that the caller's active calls return to, leaf first, down to the poll of an async task, or
+/// to the root of the thread as far as frame pointers lead; until it returns `false`.
+///
+/// Allocates nothing, on any thread and at any moment.
+#[cfg(feature = "alloc")]
+#[inline(never)]
+pub(crate) fn of_allocation(f: &mut impl FnMut(u64) -> bool) -> WalkEnd {
+    let own = walk::frame_pointer();
+    let here = ptr::from_ref(&own).addr();
+    let (low, high) = bounds();
+    if !has_frame_pointers() || !(low..high).contains(&here) {
+        return WalkEnd::Open;
+    }
+    let last = frame_of_poll().unwrap_or(0);
+    // SAFETY: rule 5 of `walk`: `here` is in the frame of this function, and `high` the end of the stack that
+    // the thread was created with, so all between them is in use by its calls.
+    unsafe { walk_interrupted(own, here, high, last, f) }
+}
+
 /// The bounds of this thread's stack, between which nothing lies if they are not known. For signal handlers, too.
-#[cfg_attr(not(cpu_samples), allow(dead_code, reason = "for CPU samples"))]
+#[cfg_attr(not(any(cpu_samples, feature = "alloc")), allow(dead_code, reason = "for samples"))]
 pub(crate) fn bounds() -> (usize, usize) {
     ARENA.with(|arena| arena.stack().bounds())
 }
 
 /// The frame pointer of the function that polls the thread's innermost observed poll. For signal handlers, too.
-#[cfg_attr(not(cpu_samples), allow(dead_code, reason = "for CPU samples"))]
+#[cfg_attr(not(any(cpu_samples, feature = "alloc")), allow(dead_code, reason = "for samples"))]
 pub(crate) fn frame_of_poll() -> Option<usize> {
     ARENA.with(|arena| {
         let poll = arena.innermost()?;

@@ -29,13 +29,15 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, compiler_fence};
 use crate::budget::Share;
 use crate::calls::LastClosure;
 use crate::chunk::{CHUNK_WORDS, Chunk, FULL, RESERVED_WORDS};
+#[cfg(feature = "alloc")]
+use crate::heap::Distance;
 use crate::heap_sums::HeapSums;
 use crate::kinds::Kind;
 use crate::record::head;
 use crate::thread::{ThreadShared, with_shared, with_shared_anywhere};
 use crate::{clock, process};
 
-pub(crate) use building::Building;
+pub(crate) use building::{Begun, Building};
 
 /// Where ordinary records must end.
 pub(crate) const SOFT_END: usize = CHUNK_WORDS - RESERVED_WORDS;
@@ -84,6 +86,9 @@ pub(crate) struct ThreadBuffer {
     pub(crate) changed_sums: Cell<u64>,
     /// Where the thread's allocations are counted; `None` where they are not, or not yet.
     pub(crate) heap: Cell<Option<&'static HeapSums>>,
+    /// How far it is to the thread's next allocation that is sampled.
+    #[cfg(feature = "alloc")]
+    pub(crate) distance: Distance,
     /// The thread is in the tracer's own work: what that allocates is not the program's.
     is_in_own_work: Cell<bool>,
 }
@@ -104,6 +109,8 @@ impl ThreadBuffer {
             share_of_calls: Share::new(),
             changed_sums: Cell::new(0),
             heap: Cell::new(None),
+            #[cfg(feature = "alloc")]
+            distance: Distance::new(),
             is_in_own_work: Cell::new(false),
         }
     }
@@ -377,6 +384,26 @@ fn record_since_slowly<const N: usize>(
             write_at(buffer, shared, kind, source, Some(ticks), &operands)
         });
         written.flatten().is_some()
+    })
+}
+
+/// Writes a record of this moment if the thread is registered, and there is room. `false` if not, which is not counted:
+/// the caller has another way. Allocates nothing.
+#[cfg(feature = "alloc")]
+pub(crate) fn try_record<const N: usize>(kind: Kind, operands: [u64; N]) -> bool {
+    BUFFER.with(|buffer| {
+        let Some(shared) = buffer.shared().filter(|_| buffer.begin_any()) else {
+            return false;
+        };
+        let chunk = chunk_with_room(buffer, shared, 1 + N, SOFT_END);
+        if let Some(chunk) = chunk {
+            let at = chunk.position();
+            chunk.store(at, &[head(kind, 0, clock::ticks())]);
+            chunk.store(at + 1, &operands);
+            chunk.publish(at + 1 + N);
+        }
+        buffer.end(buffer.idle());
+        chunk.is_some()
     })
 }
 

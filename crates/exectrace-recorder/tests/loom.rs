@@ -3,8 +3,8 @@
 //! Run with `RUSTFLAGS="--cfg loom" cargo test -p exectrace-recorder --test loom --release`.
 #![cfg(loom)]
 
-use exectrace_recorder::{Chunk, ReadPosition, Ring, TaskSlot};
-use loom::sync::atomic::{AtomicBool, Ordering};
+use exectrace_recorder::{About, Chunk, FREE, Place, ReadPosition, Ring, TaskSlot};
+use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 
@@ -211,5 +211,58 @@ fn a_ring_hands_over_whole_samples_in_order_and_what_found_no_room_is_known() {
             .collect();
         assert_eq!(seen, taken);
         assert!(is_taken[0]);
+    });
+}
+
+#[test]
+fn a_place_s_allocation_is_ended_with_its_own_ticks_also_where_another_takes_the_place() {
+    loom::model(|| {
+        let place = Arc::new((AtomicUsize::new(FREE), About::new()));
+        // Two threads that allocate and free, at addresses of their own.
+        let threads: Vec<_> = [1, 2]
+            .into_iter()
+            .map(|number| {
+                let place = Arc::clone(&place);
+                thread::spawn(move || {
+                    let (key, about) = &*place;
+                    let (place, address) = (Place { key, about }, 0x1000 * number as usize);
+                    let is_taken = place.take(address, number);
+                    if is_taken {
+                        assert!(place.hold(address), "nobody else holds it");
+                        place.end(10 * number);
+                    }
+                    is_taken
+                })
+            })
+            .collect();
+        let (key, about) = &*place;
+        let whole = Place { key, about };
+        let mut ended = Vec::new();
+        ended.extend(whole.take_ended());
+        let taken = threads.into_iter().map(|thread| thread.join().unwrap());
+        let taken = taken.filter(|&is_taken| is_taken).count();
+        ended.extend(whole.take_ended());
+        assert_eq!(ended.len(), taken);
+        assert!(ended.iter().all(|&(number, ticks)| ticks == 10 * number));
+    });
+}
+
+#[test]
+fn a_place_is_freed_by_its_holder_or_emptied_and_not_both() {
+    loom::model(|| {
+        let place = Arc::new((AtomicUsize::new(FREE), About::new()));
+        let of = |place: &(AtomicUsize, About), f: fn(Place<'_>) -> bool| {
+            f(Place {
+                key: &place.0,
+                about: &place.1,
+            })
+        };
+        assert!(of(&place, |place| place.take(0x1000, 1)));
+        let freer = {
+            let place = Arc::clone(&place);
+            thread::spawn(move || of(&place, |place| place.hold(0x1000)))
+        };
+        let is_emptied = of(&place, |place| place.hold(0x1000));
+        assert!(is_emptied != freer.join().unwrap());
     });
 }

@@ -140,7 +140,7 @@ mod window;
 pub use checkpoint::Checkpoint;
 pub use filter::{BoundFilter, EventFilter, Expression, Filter, FilterError};
 pub use names::{Location, Names, Stack, Text};
-pub use observer::{Input, Log, Observer, Wake};
+pub use observer::{HeapSample, Input, Log, Observer, Wake};
 pub use replay::{Replay, replay};
 pub use state::{
     End, EndedRegion, Goroutine, GoroutineKind, GoroutineState, Goroutines, Index, Next, Origin,

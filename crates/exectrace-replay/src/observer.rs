@@ -56,6 +56,39 @@ pub struct Log<'a> {
     pub stack: Stack,
 }
 
+/// An allocation that was sampled: [`SideRecord::HeapSample`], with its stack. Samples stand at the begin of their
+/// generation, before its events.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct HeapSample<'a> {
+    /// The record. The id of its stack holds for the generation alone.
+    pub record: &'a SideRecord,
+    /// When it was allocated.
+    pub time: i64,
+    /// The sample's number.
+    pub number: u64,
+    /// The user task that it belongs to.
+    pub user_task: TaskId,
+    /// Bytes that were asked for.
+    pub size_bytes: u64,
+    /// The mean distance of two samples, in bytes.
+    pub interval_bytes: u64,
+    /// Where it was allocated. The outermost place names the goroutine.
+    pub stack: Stack,
+    /// It was allocated before the file begins.
+    pub is_from_before: bool,
+}
+
+impl HeapSample<'_> {
+    /// For how many allocations of its size it stands: the reciprocal of the probability with which one is
+    /// sampled, 1 - e^(-size / interval). Of one without size or interval, 1.
+    #[must_use]
+    pub fn weight(&self) -> f64 {
+        let p = -(-(self.size_bytes as f64) / self.interval_bytes as f64).exp_m1();
+        if p > 0.0 { 1.0 / p } else { 1.0 }
+    }
+}
+
 /// Takes what a trace says, as it is replayed.
 ///
 /// All methods do nothing unless they are implemented, and what is not implemented costs nothing: calls
@@ -205,6 +238,12 @@ pub trait Observer {
     /// A CPU sample with this stack, of this goroutine or [`GoId::NONE`].
     #[inline]
     fn sample(&mut self, state: &State, of: GoId, stack: Stack) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// An allocation that was sampled. [`side`](Self::side) has its record, too, before.
+    #[inline]
+    fn heap_sample(&mut self, state: &State, sample: &HeapSample<'_>) -> Result<(), Self::Error> {
         Ok(())
     }
 

@@ -11,8 +11,8 @@ use exectrace_format::{
     SideRecord, SyncClock, TraceEvent, text,
 };
 use exectrace_replay::{
-    Checkpoint, End, EndedRegion, Input, Log, Observer, ProcChange, Range, Replay, Slot, Stack,
-    State, StateSpan, Text, UserTask, Wake,
+    Checkpoint, End, EndedRegion, HeapSample, Input, Log, Observer, ProcChange, Range, Replay,
+    Slot, Stack, State, StateSpan, Text, UserTask, Wake,
 };
 
 /// All calls, with the goroutine that each is about as it is then.
@@ -129,6 +129,10 @@ impl Observer for Calls {
 
     fn sample(&mut self, state: &State, of: GoId, stack: Stack) -> Result<(), Infallible> {
         self.push(state, "sample", &(of, stack))
+    }
+
+    fn heap_sample(&mut self, state: &State, sample: &HeapSample<'_>) -> Result<(), Infallible> {
+        self.push(state, "heap sample", sample)
     }
 
     fn side(&mut self, state: &State, record: &SideRecord) -> Result<(), Infallible> {

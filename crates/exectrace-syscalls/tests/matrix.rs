@@ -220,6 +220,33 @@ fn compare(variant: &Variant, said: &Said, recorded: &BTreeMap<String, u64>) {
     assert!(wrong.is_empty(), "{}: {wrong:#?}", variant.name);
 }
 
+/// A program with the tracer's allocator around its own has allocated 40,000 times 1,003 bytes, of which there are 77
+/// samples and not less than 15: seven standard deviations less. Another thread has freed all.
+fn has_samples_of_the_heap(variant: &Variant, trace: &Path) {
+    let reader = Reader::new(BufReader::new(File::open(trace).unwrap())).unwrap();
+    let (mut sampled, mut freed, mut allocated) = (BTreeSet::new(), 0, 0);
+    for event in reader {
+        match event.unwrap().kind {
+            TraceEventKind::SideData(SideRecord::HeapSample {
+                sample,
+                size_bytes: 1_003,
+                ..
+            }) => assert!(sampled.insert(sample)),
+            TraceEventKind::SideData(SideRecord::HeapFree { sample, .. }) => {
+                freed += usize::from(sampled.contains(&sample));
+            }
+            TraceEventKind::SideData(SideRecord::Allocations {
+                allocated_bytes, ..
+            }) => allocated += allocated_bytes,
+            _ => {}
+        }
+    }
+    let samples = sampled.len();
+    assert!((15..150).contains(&samples), "{}: {samples}", variant.name);
+    assert_eq!(freed, samples, "{}", variant.name);
+    assert!(allocated >= 40_000 * 1_003, "{}: {allocated}", variant.name);
+}
+
 #[test]
 fn calls_are_recorded_as_often_as_they_are_made_and_do_what_they_do_however_the_program_is_built() {
     let wanted = std::env::var("EXECTRACE_MATRIX").unwrap_or(DEBUG.name.to_owned());
@@ -237,6 +264,9 @@ fn calls_are_recorded_as_often_as_they_are_made_and_do_what_they_do_however_the_
         assert!(said.made.len() > 60 && said.made.values().all(|calls| *calls > 0));
         assert!(said.seen.len() >= 50);
         compare(variant, &said, &recorded(&trace));
+        if !variant.features.is_empty() {
+            has_samples_of_the_heap(variant, &trace);
+        }
         println!(
             "checked: {}, {} kinds of calls",
             variant.name,

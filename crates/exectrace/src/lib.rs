@@ -225,7 +225,8 @@
 //!   `tracing-opentelemetry` was added to the `Registry` before it. In the other order a root span that is entered inside
 //!   another context has the id of that one.
 //! - `alloc`: `Allocator`, a global allocator that counts what each async task and user task allocates, and how
-//!   many bytes are alive.
+//!   many bytes are alive. It samples one allocation for each 512 KiB ([`Settings`] has the distance), from which
+//!   `exectrace profile --kind heap` makes a heap profile; its stacks need frame pointers, as those of `cpu` do.
 
 #![forbid(unsafe_code)]
 

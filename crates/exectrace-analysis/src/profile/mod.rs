@@ -1,5 +1,6 @@
 //! Profiles: time in a state by stack, as `go tool trace -pprof` makes them.
 
+mod heap;
 mod pass;
 mod pprof;
 
@@ -7,6 +8,7 @@ use serde::Serialize;
 
 use crate::names::Place;
 
+pub use heap::HeapAmounts;
 pub(crate) use pass::ProfilePass;
 pub use pprof::PprofError;
 
@@ -42,6 +44,11 @@ pub enum ProfileKind {
     RunBySpawn,
     /// CPU samples. They have no time: only `count` says something.
     Cpu,
+    /// What is alive at the end of the part of the trace that counts, as samples of allocations estimate it. Stacks have
+    /// [`heap`](ProfileSample::heap), and no time.
+    Heap,
+    /// As `Heap`, but by what was allocated in that part, freed since or not.
+    Allocated,
 }
 
 impl ProfileKind {
@@ -51,6 +58,11 @@ impl ProfileKind {
             self,
             Self::Network | Self::Sync | Self::Syscall | Self::Scheduler
         )
+    }
+
+    /// Whether it is made of samples of allocations.
+    pub fn is_of_heap(self) -> bool {
+        matches!(self, Self::Heap | Self::Allocated)
     }
 }
 
@@ -76,10 +88,13 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// What the sample weighs in this profile: nanoseconds, or a count where samples have no time.
+    /// What the sample weighs in this profile: nanoseconds, or a count where samples have no time; of the heap, bytes.
     pub fn weight(&self, sample: &ProfileSample) -> u64 {
+        let heap = sample.heap.unwrap_or_default();
         match self.kind {
             ProfileKind::Cpu => sample.count,
+            ProfileKind::Heap => heap.inuse_bytes,
+            ProfileKind::Allocated => heap.alloc_bytes,
             _ => sample.duration_ns,
         }
     }
@@ -95,4 +110,7 @@ pub struct ProfileSample {
     pub count: u64,
     /// For how long in all.
     pub duration_ns: u64,
+    /// What was allocated there; only in profiles of the heap, where `count` is that of the samples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heap: Option<HeapAmounts>,
 }

@@ -2,9 +2,11 @@
 //!
 //! Which time counts depends on the kind: see [`ProfileKind`].
 
-use exectrace_format::TaskId;
 use exectrace_format::conventions::NETWORK as NETWORK_WAIT;
-use exectrace_replay::{Goroutine, GoroutineState, Names, Next, Origin, Stack, Text, UserTask};
+use exectrace_format::{SideRecord, TaskId};
+use exectrace_replay::{
+    Goroutine, GoroutineState, HeapSample, Names, Next, Origin, Stack, Text, UserTask,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::names::{Place, Places};
@@ -12,6 +14,7 @@ use crate::options::Options;
 use crate::sums::add_ns;
 use crate::time::{Flow, RegionTime, TimeSpan, World};
 
+use super::heap::{HeapAmounts, HeapPass};
 use super::{Profile, ProfileKind, ProfileSample};
 
 #[derive(Debug)]
@@ -30,6 +33,10 @@ pub(crate) struct ProfilePass {
     before_region: FxHashMap<u64, FxHashMap<Row, Sum>>,
     /// Runs of flows that have no name yet, by flow and profile.
     unnamed: FxHashMap<u64, Vec<(usize, Sum)>>,
+    /// What the heap's profiles are made of, if they are asked for.
+    heap: Option<HeapPass>,
+    /// All user tasks that were of the name that is asked for, for the heap's.
+    user_tasks_ever: FxHashSet<u64>,
 }
 
 /// A row of a profile: the profile's number and the row's.
@@ -110,6 +117,12 @@ impl ProfilePass {
             before_first_run: FxHashMap::default(),
             before_region: FxHashMap::default(),
             unnamed: FxHashMap::default(),
+            heap: options
+                .profiles
+                .iter()
+                .any(|kind| kind.is_of_heap())
+                .then(|| HeapPass::new(scope.user_task.is_some())),
+            user_tasks_ever: FxHashSet::default(),
         }
     }
 
@@ -264,6 +277,9 @@ impl ProfilePass {
         let is_part = task.carries_span && self.user_tasks.contains(&task.parent.0);
         if is_part || !task.carries_span && self.user_task == Some(task.name) {
             self.user_tasks.insert(task.id.0);
+            if self.heap.is_some() {
+                self.user_tasks_ever.insert(task.id.0);
+            }
         }
     }
 
@@ -292,8 +308,30 @@ impl ProfilePass {
         }
     }
 
+    /// An allocation that was sampled.
+    pub(crate) fn heap_sample(&mut self, world: &World<'_>, sample: &HeapSample<'_>) {
+        // Where in regions it was is not known: it stands before the events of its generation.
+        if let (Some(heap), None) = (&mut self.heap, self.region) {
+            heap.sample(world, self.group, sample);
+        }
+    }
+
+    pub(crate) fn side_record(&mut self, world: &World<'_>, record: &SideRecord) {
+        if let Some(heap) = &mut self.heap {
+            heap.side_record(world.clip, record);
+        }
+    }
+
     pub(crate) fn finish(self, world: &World<'_>) -> Vec<Profile> {
+        let heap = self.heap.map(|heap| {
+            let is_wanted = |user_task| self.user_tasks_ever.contains(&user_task);
+            heap.finish(is_wanted)
+        });
+        let heap = heap.unwrap_or_default();
         let profile = |profile: Sums| {
+            if profile.kind.is_of_heap() {
+                return profile_of_heap(profile.kind, &heap, world.names());
+            }
             let sums = profile.sums.iter().enumerate();
             let samples =
                 sums.filter(|(_, (count, _))| *count > 0)
@@ -301,6 +339,7 @@ impl ProfilePass {
                         stack: profile.stack(row, world.names()),
                         count,
                         duration_ns,
+                        heap: None,
                     });
             let mut samples: Vec<ProfileSample> = samples.collect();
             samples.sort_by(|a, b| {
@@ -314,6 +353,30 @@ impl ProfilePass {
         };
         self.profiles.into_iter().map(profile).collect()
     }
+}
+
+/// The profile of a heap by what is alive, or by what was allocated.
+fn profile_of_heap(kind: ProfileKind, heap: &[(Stack, HeapAmounts)], names: &Names) -> Profile {
+    let sample = |&(stack, amounts): &(Stack, HeapAmounts)| ProfileSample {
+        stack: names.places(stack),
+        count: match kind {
+            ProfileKind::Heap => amounts.inuse_samples,
+            _ => amounts.samples,
+        },
+        duration_ns: 0,
+        heap: Some(amounts),
+    };
+    let mut profile = Profile {
+        kind,
+        samples: heap.iter().map(sample).collect(),
+    };
+    let mut samples = std::mem::take(&mut profile.samples);
+    samples.sort_by(|a, b| {
+        let by_weight = profile.weight(b).cmp(&profile.weight(a));
+        by_weight.then_with(|| a.stack.cmp(&b.stack))
+    });
+    profile.samples = samples;
+    profile
 }
 
 /// What counts of a span by Go's rules: all of it, if the trace has its end.

@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 
 use crate::names::Place;
 
-use super::{Profile, ProfileKind, ProfileSample};
+use super::{HeapAmounts, Profile, ProfileKind, ProfileSample};
 
 /// Frames beyond this depth are left out, as Go's tool does.
 const MAX_FRAMES: usize = 128;
@@ -56,6 +56,8 @@ struct Proto {
     period_type: Option<ValueType>,
     #[prost(int64, tag = "12")]
     period: i64,
+    #[prost(int64, tag = "14")]
+    default_sample_type: i64,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -185,13 +187,14 @@ impl Profile {
     pub fn to_pprof(&self) -> Vec<u8> {
         let mut builder = Builder::default();
         builder.text("");
-        builder.proto.sample_type = if self.kind == ProfileKind::Cpu {
-            vec![builder.value_type("samples", "count")]
-        } else {
-            vec![
-                builder.value_type("contentions", "count"),
-                builder.value_type("delay", "nanoseconds"),
-            ]
+        builder.proto.sample_type = sample_types(self.kind)
+            .iter()
+            .map(|(kind, unit)| builder.value_type(kind, unit))
+            .collect();
+        builder.proto.default_sample_type = match self.kind {
+            ProfileKind::Heap => builder.text("inuse_space"),
+            ProfileKind::Allocated => builder.text("alloc_space"),
+            _ => 0,
         };
         builder.proto.period_type = Some(builder.value_type("trace", "count"));
         builder.proto.period = 1;
@@ -199,10 +202,7 @@ impl Profile {
         for sample in &self.samples {
             let places = sample.stack.iter().take(MAX_FRAMES);
             let location_id: Vec<u64> = places.map(|place| builder.location(place)).collect();
-            let mut value = vec![to_i64(sample.count)];
-            if self.kind != ProfileKind::Cpu {
-                value.push(to_i64(sample.duration_ns));
-            }
+            let value = values(self.kind, sample);
             let samples = &mut builder.proto.sample;
             match by_stack
                 .get(&location_id)
@@ -225,7 +225,8 @@ impl Profile {
         written.and_then(|()| packed.finish()).unwrap_or_default()
     }
 
-    /// Reads a profile of the kind that [`to_pprof`](Self::to_pprof) and Go's tool write.
+    /// Reads a profile of the kind that [`to_pprof`](Self::to_pprof) and Go's tool write. How many samples there were is
+    /// not in a profile of the heap.
     ///
     /// # Errors
     ///
@@ -271,10 +272,19 @@ impl Profile {
                 let value = sample.value.get(place).copied().unwrap_or(0);
                 u64::try_from(value).unwrap_or(0)
             };
+            let heap = HeapAmounts {
+                alloc_objects: value(0),
+                alloc_bytes: value(1),
+                inuse_objects: value(2),
+                inuse_bytes: value(3),
+                ..HeapAmounts::default()
+            };
+            let is_of_heap = kind.is_of_heap();
             Ok::<_, PprofError>(ProfileSample {
                 stack: stack?,
-                count: value(0),
-                duration_ns: value(1),
+                count: if is_of_heap { 0 } else { value(0) },
+                duration_ns: if is_of_heap { 0 } else { value(1) },
+                heap: is_of_heap.then_some(heap),
             })
         };
         let samples: Result<Vec<_>, _> = proto.sample.iter().map(sample).collect();
@@ -283,6 +293,36 @@ impl Profile {
             samples: samples?,
         })
     }
+}
+
+/// The values of a sample, and their units. Those of the heap are Go's (`runtime/pprof/protomem.go`).
+fn sample_types(kind: ProfileKind) -> &'static [(&'static str, &'static str)] {
+    match kind {
+        ProfileKind::Cpu => &[("samples", "count")],
+        ProfileKind::Heap | ProfileKind::Allocated => &[
+            ("alloc_objects", "count"),
+            ("alloc_space", "bytes"),
+            ("inuse_objects", "count"),
+            ("inuse_space", "bytes"),
+        ],
+        _ => &[("contentions", "count"), ("delay", "nanoseconds")],
+    }
+}
+
+/// What a sample has of each.
+fn values(kind: ProfileKind, sample: &ProfileSample) -> Vec<i64> {
+    let heap = sample.heap.unwrap_or_default();
+    let values: &[u64] = match kind {
+        ProfileKind::Cpu => &[sample.count],
+        ProfileKind::Heap | ProfileKind::Allocated => &[
+            heap.alloc_objects,
+            heap.alloc_bytes,
+            heap.inuse_objects,
+            heap.inuse_bytes,
+        ],
+        _ => &[sample.count, sample.duration_ns],
+    };
+    values.iter().copied().map(to_i64).collect()
 }
 
 impl Proto {

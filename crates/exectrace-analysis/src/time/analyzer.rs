@@ -5,8 +5,9 @@ use std::convert::Infallible;
 use exectrace_format::conventions::POLLING_TASKS;
 use exectrace_format::{CompactKind, GoId, Metric, ProcState, SideRecord, StateChange};
 use exectrace_replay::{
-    Clip, End, EndedRegion, GoroutineKind, GoroutineState, Input, Log, Names, Next, Observer,
-    Origin, ProcChange, Range, Slot, Stack, State, StateSpan, Text, UserTask, Wake, between,
+    Clip, End, EndedRegion, GoroutineKind, GoroutineState, HeapSample, Input, Log, Names, Next,
+    Observer, Origin, ProcChange, Range, Slot, Stack, State, StateSpan, Text, UserTask, Wake,
+    between,
 };
 
 use crate::analysis::Analysis;
@@ -441,6 +442,12 @@ impl Observer for Analyzer {
     fn sample(&mut self, state: &State, of: GoId, stack: Stack) -> Result<(), Infallible> {
         let totals = &mut self.totals;
         self.passes.sample(&World { state, totals }, of, stack);
+        Ok(())
+    }
+
+    fn heap_sample(&mut self, state: &State, sample: &HeapSample<'_>) -> Result<(), Infallible> {
+        let totals = &mut self.totals;
+        self.passes.heap_sample(&World { state, totals }, sample);
         Ok(())
     }
 

@@ -46,7 +46,8 @@ pub struct UserTaskKind {
     pub slowest: Vec<UserTaskInstance>,
     /// Where the time of their regions went, outermost ones only, while they were open.
     pub breakdown: Breakdown,
-    /// What was allocated and freed in their regions while they were open; `None` in a trace that does not say.
+    /// What was allocated and freed in their regions, also in those that are open after the end of the user task;
+    /// `None` in a trace that does not say. Of a user task that ended more than 65,536 others ago it belongs to `background`.
     pub allocated: Option<Allocated>,
 }
 

@@ -1,6 +1,8 @@
 //! Gathers [`UserTasks`] while a trace is replayed.
 
-use exectrace_format::conventions::TraceId;
+use std::collections::VecDeque;
+
+use exectrace_format::conventions::{BACKGROUND_TASK, TraceId};
 use exectrace_format::{GoId, TaskId};
 use exectrace_replay::{Text, UserTask, between};
 use rustc_hash::FxHashMap;
@@ -25,6 +27,33 @@ pub(crate) struct UserTaskPass {
     trees: Trees,
     finder: Option<Finder>,
     pub(crate) allocated: AllocatedBy,
+    /// The kinds of those that ended last: what is allocated in their regions is still theirs.
+    ended: LastEnded,
+    /// The kind of what belongs to no user task.
+    background: Option<u32>,
+}
+
+/// Most user tasks that are remembered after their ends, some 30 bytes each.
+const MAX_ENDED: usize = 1 << 16;
+
+/// The kinds of the user tasks that ended last.
+#[derive(Debug, Default)]
+struct LastEnded {
+    kinds: FxHashMap<u64, u32>,
+    order: VecDeque<u64>,
+}
+
+impl LastEnded {
+    fn push(&mut self, task: u64, kind: u32) {
+        if self.order.len() >= MAX_ENDED
+            && let Some(first) = self.order.pop_front()
+        {
+            self.kinds.remove(&first);
+        }
+        if self.kinds.insert(task, kind).is_none() {
+            self.order.push_back(task);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -66,6 +95,8 @@ impl UserTaskPass {
             trees: Trees::new(trees),
             finder: trace_id.map(Finder::new),
             allocated: AllocatedBy::default(),
+            ended: LastEnded::default(),
+            background: None,
         }
     }
 
@@ -86,6 +117,9 @@ impl UserTaskPass {
             begun_by: known_go(begun.goroutine),
             trace_id: begun.trace_id,
         };
+        if begun.id == BACKGROUND_TASK && !world.is_of_go() {
+            self.background = Some(kind);
+        }
         self.open.insert(task, open);
         self.trees.task_begins(world, task, &open, begun.stack);
     }
@@ -114,6 +148,7 @@ impl UserTaskPass {
             trace_id,
         });
         self.has_allocated(task.0, open.kind);
+        self.ended.push(task.0, open.kind);
         if !world.clip.touches(open.begin, world.now) {
             return;
         }
@@ -227,6 +262,13 @@ impl UserTaskPass {
                     finder.push(cut.clone());
                 }
                 kind.slowest.push(duration, cut);
+            }
+        }
+        // Of those that ended long before, as of those that were none.
+        for (task, allocated) in self.allocated.take_rest() {
+            let kind = self.ended.kinds.get(&task).copied().or(self.background);
+            if let Some(kind) = kind {
+                self.kinds[kind as usize].allocated.add(&allocated);
             }
         }
         let mut kinds: Vec<UserTaskKind> = self

@@ -2,6 +2,7 @@
 
 mod calls;
 mod findings;
+mod heap;
 mod kernel;
 mod machine;
 mod numbers;

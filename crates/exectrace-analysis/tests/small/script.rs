@@ -36,6 +36,16 @@ pub(crate) struct SpanRow<'a> {
     pub(crate) carried: bool,
 }
 
+/// A sampled allocation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeapRow<'a> {
+    pub(crate) number: u64,
+    pub(crate) size: u64,
+    pub(crate) interval: u64,
+    pub(crate) stack: &'a str,
+    pub(crate) is_from_before: bool,
+}
+
 /// A number as side data have it.
 fn number(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {
@@ -325,6 +335,40 @@ impl Script {
     }
 
     /// The trace says something of itself.
+    /// A sampled allocation of the flow for a user task, before or after the begin of the trace.
+    pub(crate) fn heap_sample(
+        &mut self,
+        time: u64,
+        of: (u64, u64),
+        sample: HeapRow<'_>,
+    ) -> &mut Self {
+        let stack = self.stack(sample.stack) as u64;
+        let is_before = u64::from(sample.is_from_before);
+        let HeapRow {
+            number,
+            size,
+            interval,
+            ..
+        } = sample;
+        let fields = [
+            1_000 + time,
+            1,
+            of.0,
+            of.1,
+            number,
+            size,
+            interval,
+            stack,
+            is_before,
+        ];
+        self.record(21, &fields, None)
+    }
+
+    /// It was freed.
+    pub(crate) fn heap_free(&mut self, time: u64, number: u64) -> &mut Self {
+        self.record(22, &[1_000 + time, number], None)
+    }
+
     pub(crate) fn capability(&mut self, key: &str, value: &str) -> &mut Self {
         let mut fields = vec![1];
         for text in [key, value] {

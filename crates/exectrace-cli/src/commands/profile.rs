@@ -76,6 +76,10 @@ enum Kind {
     RunBySpawn,
     /// CPU samples
     Cpu,
+    /// Memory that is alive at the end of the trace, or of --to
+    Heap,
+    /// Memory that was allocated, freed since or not
+    Allocated,
 }
 
 impl Kind {
@@ -90,6 +94,8 @@ impl Kind {
             Self::Scheduler => ProfileKind::Scheduler,
             Self::Run => ProfileKind::Run,
             Self::Cpu => ProfileKind::Cpu,
+            Self::Heap => ProfileKind::Heap,
+            Self::Allocated => ProfileKind::Allocated,
         }
     }
 }
@@ -118,6 +124,20 @@ impl Fields for ProfileFields<'_> {
 }
 
 impl ProfileCommand {
+    /// Samples of allocations are known by their stacks and user tasks.
+    fn refuse_what_the_heap_does_not_know(&self) -> anyhow::Result<()> {
+        let limit = match (&self.region, &self.filter) {
+            _ if !self.kind.of_analysis().is_of_heap() => return Ok(()),
+            (Some(_), _) => "--region",
+            (None, Some(_)) => "--filter",
+            (None, None) => return Ok(()),
+        };
+        Err(Usage::error(
+            format!("a profile of the heap cannot be limited by {limit}"),
+            "--group, --user-task, --from and --to limit it",
+        ))
+    }
+
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Status> {
         if self.format == ProfileFormat::Pprof && self.output.is_none() {
             return Err(Usage::error(
@@ -132,6 +152,7 @@ impl ProfileCommand {
                 "--format pprof, or `>` for text and JSON",
             ));
         }
+        self.refuse_what_the_heap_does_not_know()?;
         let scope = ProfileScope {
             group: self.group.clone(),
             user_task: self.user_task.clone(),
@@ -244,12 +265,29 @@ fn print(profile: &Profile, top: usize, page: &mut Page<'_>) -> anyhow::Result<(
                 "async tasks whose stacks say that they wait for it; `--kind wait-by-reason` has what the driver \
                  woke for another or an unknown reason"
             }
+            ProfileKind::Heap | ProfileKind::Allocated => {
+                "a program with `exectrace::Allocator` as its global allocator, which samples allocations"
+            }
             _ => "async tasks that spend any, with a tracer that sees it",
         };
-        return page.nothing("such time", it_takes);
+        let what = match kind.is_of_heap() {
+            true => "sample of an allocation",
+            false => "such time",
+        };
+        return page.nothing(what, it_takes);
     }
     let total = match kind {
         ProfileKind::Cpu => format!("{} samples", units::count(count)),
+        ProfileKind::Heap => format!(
+            "some {} alive, estimated from {} samples",
+            units::bytes(whole),
+            units::count(count)
+        ),
+        ProfileKind::Allocated => format!(
+            "some {} allocated, estimated from {} samples",
+            units::bytes(whole),
+            units::count(count)
+        ),
         _ => format!(
             "{} in {} times",
             units::duration(whole),
@@ -265,6 +303,7 @@ fn print(profile: &Profile, top: usize, page: &mut Page<'_>) -> anyhow::Result<(
         let share = units::percent(profile.weight(sample), whole);
         let time = match kind {
             ProfileKind::Cpu => String::new(),
+            ProfileKind::Heap | ProfileKind::Allocated => units::bytes(profile.weight(sample)),
             _ => units::duration(sample.duration_ns),
         };
         let times = format!("{}×", units::count(sample.count));

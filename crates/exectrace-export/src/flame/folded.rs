@@ -10,7 +10,7 @@ use crate::error::ExportError;
 
 /// Writes folded stacks, and says how many: a line for each stack of functions, `outer;inner;leaf WEIGHT`.
 ///
-/// The weight is in nanoseconds, or samples; lines are in alphabetical order. In names a `;`
+/// The weight is in nanoseconds, samples or, of the heap, bytes; lines are in alphabetical order. In names a `;`
 /// becomes `,` and a control character, such as a line break, a space. Memory: the lines.
 ///
 /// ```

@@ -40,6 +40,7 @@ pub fn speedscope<W: Write>(profile: &Profile, name: &str, out: W) -> Result<u64
     }
     let unit = match profile.kind {
         ProfileKind::Cpu => "none",
+        ProfileKind::Heap | ProfileKind::Allocated => "bytes",
         _ => "nanoseconds",
     };
     let document = json!({

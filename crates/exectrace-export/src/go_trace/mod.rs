@@ -7,6 +7,7 @@
 
 mod clocks;
 mod encode;
+mod heap;
 mod names;
 mod preamble;
 mod side_data;

@@ -65,6 +65,7 @@ pub(super) fn time_of(record: &SideRecord) -> Option<(u64, u64)> {
         | SideRecord::CallFailed { time_ns, .. }
         | SideRecord::CallStack { time_ns, .. }
         | SideRecord::Allocations { time_ns, .. }
+        | SideRecord::HeapFree { time_ns, .. }
         | SideRecord::Thinned { time_ns, .. } => Some((*time_ns, *time_ns)),
         SideRecord::DriverWait {
             time_ns,
@@ -88,7 +89,7 @@ pub(super) fn time_of(record: &SideRecord) -> Option<(u64, u64)> {
 /// The stack in a record of side data, which has another id in each generation.
 pub(super) fn stack_of(record: &mut SideRecord) -> Option<&mut StackId> {
     match record {
-        SideRecord::CallStack { stack, .. } => Some(stack),
+        SideRecord::CallStack { stack, .. } | SideRecord::HeapSample { stack, .. } => Some(stack),
         _ => None,
     }
 }
@@ -111,6 +112,8 @@ pub(super) fn shift(record: &mut SideRecord, by_ns: u64) {
         | SideRecord::ThreadUsage { time_ns, .. }
         | SideRecord::OffProcessor { time_ns, .. }
         | SideRecord::Thinned { time_ns, .. }
+        | SideRecord::HeapSample { time_ns, .. }
+        | SideRecord::HeapFree { time_ns, .. }
         | SideRecord::BeganBefore { time_ns, .. } => add(time_ns),
         SideRecord::Span(span) => {
             add(&mut span.first_ns);

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use exectrace_format::{END_OF_GENERATION, SideRecord, SyncClock, TaskId, Version, Writer};
-use exectrace_replay::{End, Input, Observer, Stack, State, UserTask, Window};
+use exectrace_replay::{End, HeapSample, Input, Observer, Stack, State, UserTask, Window};
 
 use super::clocks::{self, ClocksNs};
 use super::encode::Encoder;
+use super::heap::AliveSamples;
 use super::names::{Context, WrittenNames};
 use super::preamble;
 use super::side_data::{self, LastingRecords};
@@ -39,6 +40,7 @@ pub(super) struct Writing<'a, W, S> {
     begins_ahead: BTreeMap<TaskId, u64>,
     /// Side data for the next generation that is written, and the stacks in it.
     side: Vec<(SideRecord, Stack)>,
+    heap: AliveSamples,
     /// Generations written.
     generations: u64,
     /// What is added to all times, so that none is below 1.
@@ -85,14 +87,36 @@ impl<W: Write, S: Symbolizer> Observer for Writing<'_, W, S> {
         Ok(())
     }
 
+    /// Keeps a sample if it is of the window, or may be alive when that begins.
+    fn heap_sample(&mut self, state: &State, sample: &HeapSample<'_>) -> io::Result<()> {
+        let time_ns = u64::try_from(sample.time).unwrap_or(0);
+        if !self.has_part_of((0, time_ns), state) {
+            if self.generations == 0 {
+                self.heap.insert(sample);
+            }
+        } else if self.has_part_of((time_ns, time_ns), state) {
+            self.side.push((sample.record.clone(), sample.stack));
+        }
+        Ok(())
+    }
+
     /// Keeps a record if it is of the window.
     fn side(&mut self, state: &State, record: &SideRecord) -> io::Result<()> {
+        if let SideRecord::HeapSample { .. } = record {
+            // `heap_sample` has it, with its stack.
+            return Ok(());
+        }
         if let SideRecord::BeganBefore { task, time_ns } = *record
             && self.generations == 0
         {
             self.begins_ahead.insert(task, time_ns);
         }
         let time_ns = side_data::time_of(record);
+        if let (&SideRecord::HeapFree { sample, .. }, Some((_, to_ns))) = (record, time_ns)
+            && !self.has_part_of((0, to_ns), state)
+        {
+            self.heap.remove(sample);
+        }
         // Of what has a time, the last before the window holds in it.
         if time_ns.is_none_or(|(_, to_ns)| !self.has_part_of((0, to_ns), state)) {
             self.lasting.take(record);
@@ -127,6 +151,7 @@ impl<'a, W: Write, S: Symbolizer> Writing<'a, W, S> {
             lasting: LastingRecords::default(),
             begins_ahead: BTreeMap::new(),
             side: Vec::new(),
+            heap: AliveSamples::default(),
             generations: 0,
             shift_ns: 0,
             events: 0,
@@ -183,7 +208,11 @@ impl<'a, W: Write, S: Symbolizer> Writing<'a, W, S> {
             self.write_what_holds(state);
             preamble::write(state, start, &mut self.encoder, &mut self.names);
         }
-        for (mut record, stack) in self.side.drain(..) {
+        let alive = match is_first {
+            true => self.heap.take(),
+            false => Vec::new(),
+        };
+        for (mut record, stack) in alive.into_iter().chain(self.side.drain(..)) {
             side_data::shift(&mut record, self.shift_ns);
             let writer = &mut self.encoder.writer;
             if let Some(id) = side_data::stack_of(&mut record) {

@@ -4,7 +4,7 @@
 use exectrace_analysis::{Analysis, Options, Profile, ProfileKind, Window};
 use exectrace_format::Reader;
 
-const PROFILES: [ProfileKind; 9] = [
+const PROFILES: [ProfileKind; 11] = [
     ProfileKind::Network,
     ProfileKind::Sync,
     ProfileKind::Syscall,
@@ -14,6 +14,8 @@ const PROFILES: [ProfileKind; 9] = [
     ProfileKind::Run,
     ProfileKind::RunBySpawn,
     ProfileKind::Cpu,
+    ProfileKind::Heap,
+    ProfileKind::Allocated,
 ];
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

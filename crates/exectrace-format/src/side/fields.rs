@@ -29,6 +29,8 @@ const ALLOCATIONS: u64 = 17;
 const THREAD_USAGE: u64 = 18;
 const OFF_PROCESSOR: u64 = 19;
 const THINNED: u64 = 20;
+const HEAP_SAMPLE: u64 = 21;
+const HEAP_FREE: u64 = 22;
 const CALL_STACK: u64 = 23;
 
 impl SideRecord {
@@ -78,6 +80,12 @@ impl SideRecord {
             "time, thread, duration, preempted 0 or 1",
         ),
         (THINNED, "Thinned", "time, source text, records"),
+        (
+            HEAP_SAMPLE,
+            "HeapSample",
+            "time, thread, go, task, sample, size, interval, stack, from before 0 or 1",
+        ),
+        (HEAP_FREE, "HeapFree", "time, sample"),
         (CALL_STACK, "CallStack", "time, go, stack"),
     ];
 
@@ -104,6 +112,8 @@ impl SideRecord {
             Self::ThreadUsage { .. } => THREAD_USAGE,
             Self::OffProcessor { .. } => OFF_PROCESSOR,
             Self::Thinned { .. } => THINNED,
+            Self::HeapSample { .. } => HEAP_SAMPLE,
+            Self::HeapFree { .. } => HEAP_FREE,
             Self::CallStack { .. } => CALL_STACK,
             Self::Unknown { kind, .. } => *kind,
         }
@@ -232,6 +242,22 @@ impl SideRecord {
                 put_text(out, source);
                 put_uvarint(out, *records);
             }
+            Self::HeapSample {
+                time_ns,
+                thread,
+                go,
+                task,
+                sample,
+                size_bytes,
+                interval_bytes,
+                stack,
+                is_from_before,
+            } => {
+                put_all(out, &[*time_ns, thread.0, go.0, task.0, *sample]);
+                put_all(out, &[*size_bytes, *interval_bytes, stack.0]);
+                put_all(out, &[u64::from(*is_from_before)]);
+            }
+            Self::HeapFree { time_ns, sample } => put_all(out, &[*time_ns, *sample]),
             Self::Unknown { bytes, .. } => {
                 out.extend_from_slice(&bytes[..bytes.len().min(MAX_SIDE_RECORD_BYTES)]);
             }
@@ -356,6 +382,21 @@ impl SideRecord {
                 time_ns: take_uvarint(input)?,
                 source: take_text(input)?,
                 records: take_uvarint(input)?,
+            },
+            HEAP_SAMPLE => Self::HeapSample {
+                time_ns: take_uvarint(input)?,
+                thread: ThreadId(take_uvarint(input)?),
+                go: GoId(take_uvarint(input)?),
+                task: TaskId(take_uvarint(input)?),
+                sample: take_uvarint(input)?,
+                size_bytes: take_uvarint(input)?,
+                interval_bytes: take_uvarint(input)?,
+                stack: StackId(take_uvarint(input)?),
+                is_from_before: take_uvarint(input)? != 0,
+            },
+            HEAP_FREE => Self::HeapFree {
+                time_ns: take_uvarint(input)?,
+                sample: take_uvarint(input)?,
             },
             _ => return None,
         })

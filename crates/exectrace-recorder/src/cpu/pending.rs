@@ -16,7 +16,7 @@ pub(crate) enum WalkEnd {
 }
 
 #[cfg_attr(
-    not(cpu_samples),
+    not(any(cpu_samples, feature = "alloc")),
     allow(dead_code, reason = "there is no source of samples in this build")
 )]
 impl WalkEnd {

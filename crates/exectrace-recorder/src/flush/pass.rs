@@ -112,6 +112,7 @@ impl Flusher {
             switches.drain(&self.readers, model);
         }
         self.sampling.look(&self.readers, model);
+        self.following.look();
         for reader in &mut self.readers {
             let thread = reader.index();
             reader.look(self.now.sample.ticks, |ticks, upcoming| {
@@ -162,6 +163,8 @@ impl Flusher {
                 );
                 self.counted.note_last_record(model);
                 model.come_to(self.conversion.to_ns(until));
+                // So that a generation has all that was freed up to its end.
+                self.following.apply(until, &self.conversion, model);
             }
             self.write_complete_group(until);
         }

@@ -1,6 +1,8 @@
 //! Files that begin while others are written: what a file begins with, and the next one of a recording that rotates.
 
-use exectrace_format::conventions::{CPU, HEAP, KERNEL_SWITCHES, KERNEL_USAGE, THREADS_CPU};
+use exectrace_format::conventions::{
+    CPU, HEAP, HEAP_SAMPLES, KERNEL_SWITCHES, KERNEL_USAGE, THREADS_CPU,
+};
 use exectrace_format::{Version, Writer};
 
 use super::Flusher;
@@ -63,6 +65,7 @@ impl Flusher {
         about.push((THREADS_CPU, self.thread_times.about()));
         if heap::is_in_use() {
             about.push((HEAP, heap::about()));
+            about.push((HEAP_SAMPLES, heap::about_samples()));
         }
         about.push(self.thread_usages.about());
         about.extend(self.switches.iter().map(Switches::about));

@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
+use super::samples;
 use crate::heap_sums::{HeapSum, HeapSums};
 use crate::thread::with_shared_anywhere;
 use crate::thread_buffer::{HEAP_CHANGED, ThreadBuffer, with_buffer};
@@ -16,19 +17,34 @@ static IS_IN_USE: AtomicBool = AtomicBool::new(false);
 /// What threads have allocated and freed that are past their end, or could not be registered.
 static ELSEWHERE: [AtomicI64; 4] = [const { AtomicI64::new(0) }; 4];
 
+/// So many bytes were allocated at an address.
 #[inline(always)]
-pub(super) fn allocated(bytes: usize) {
+pub(super) fn allocated(address: usize, bytes: usize) {
     count(|sums| sums.allocated(bytes as u64));
+    sample(address, bytes);
 }
 
+/// So many bytes at an address are about to be freed.
 #[inline(always)]
-pub(super) fn freed(bytes: usize) {
+pub(super) fn freed(address: usize, bytes: usize) {
+    // First, as it registers a thread that is new.
     count(|sums| sums.freed(bytes as u64));
+    samples::freed(address);
 }
 
+/// An allocation has another size, and perhaps another address.
 #[inline(always)]
-pub(super) fn resized(from_bytes: usize, to_bytes: usize) {
+pub(super) fn resized(from_bytes: usize, address: usize, to_bytes: usize) {
     count(|sums| sums.resized(from_bytes as u64, to_bytes as u64));
+    sample(address, to_bytes);
+}
+
+/// Takes a sample of an allocation, if it is its turn.
+#[inline(always)]
+fn sample(address: usize, bytes: usize) {
+    if with_buffer(|buffer| buffer.heap.get().is_some() && buffer.distance.passes(bytes)) {
+        samples::passed(address, bytes);
+    }
 }
 
 #[inline(always)]

@@ -131,14 +131,21 @@ impl Emitter {
         (thread, proc, go): (ThreadId, ProcId, GoId),
         frames: impl Iterator<Item = FrameId>,
     ) {
-        let generation = self.generation;
-        let frames: Vec<_> = frames
-            .map(|frame| names.frame(frame, generation, &mut self.writer))
-            .collect();
-        let stack = self.writer.stack(&frames);
+        let frames: Vec<_> = frames.collect();
+        let stack = self.stack_of(names, &frames);
         let time_ns = self.time_ns();
         self.last_ns = time_ns;
         self.writer.cpu_sample(time_ns, thread, proc, go, stack);
+    }
+
+    /// The stack of these frames, leaf first, in this generation. They are not kept.
+    pub(crate) fn stack_of(&mut self, names: &mut Names, frames: &[FrameId]) -> StackId {
+        let generation = self.generation;
+        let frames: Vec<_> = frames
+            .iter()
+            .map(|&frame| names.frame(frame, generation, &mut self.writer))
+            .collect();
+        self.writer.stack(&frames)
     }
 
     pub(crate) fn side(&mut self, record: &SideRecord) {

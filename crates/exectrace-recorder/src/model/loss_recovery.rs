@@ -72,7 +72,10 @@ impl Model {
             return;
         }
         // What a full table or ring could not take ends nothing that is open.
-        if !matches!(cause, LeftOut::TableFull | LeftOut::CpuSamples) {
+        if !matches!(
+            cause,
+            LeftOut::TableFull | LeftOut::CpuSamples | LeftOut::HeapSamples
+        ) {
             self.losses += 1;
             self.suspect_all_regions();
         }

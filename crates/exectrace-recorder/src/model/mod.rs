@@ -252,7 +252,12 @@ impl Model {
         // What a thread records at the end of a call, before the call itself.
         let is_of_calls = matches!(
             input,
-            Input::Call(_) | Input::CallSum { .. } | Input::HeapSum(_) | Input::StackIs { .. }
+            Input::Call(_)
+                | Input::CallSum { .. }
+                | Input::HeapSum(_)
+                | Input::HeapSample(_)
+                | Input::HeapFree { .. }
+                | Input::StackIs { .. }
         );
         if !is_of_calls && self.machine.call_of(thread).is_some() {
             // A signal handler's: what it interrupted is over for the trace, as the format has no calls in calls.
@@ -320,6 +325,8 @@ impl Model {
             } => self.call_sum(thread, call, calls, total_ns),
             Input::StackIs { hash, addresses } => self.stack_is(hash, addresses),
             Input::HeapSum(sum) => self.heap_sum(thread, sum),
+            Input::HeapSample(sample) => self.heap_sample(thread, &sample),
+            Input::HeapFree { sample } => self.heap_freed(self.machine.emitter.now_ns(), sample),
         }
     }
 

@@ -13,6 +13,7 @@ use exectrace_format::conventions::{TRACE_ID_CATEGORY, TRACER_NAME, TraceId};
 use exectrace_format::{
     Event, ProcStatus, SideRecord, StackId, StreamId, TaskId, ThreadId, WireFrame, Writer,
 };
+use rustc_hash::FxHashMap;
 
 use super::flow::{Flow, FlowState};
 use super::names::{FrameId, Leaf, NameId};
@@ -79,6 +80,7 @@ impl Model {
         }
         preamble.idle_flows();
         preamble.idle_lanes();
+        preamble.live_samples();
         (writer.finish_group(out).events, begin_ns)
     }
 
@@ -279,5 +281,23 @@ impl PreambleWriter<'_> {
             stack,
         };
         self.event(stream, event);
+    }
+
+    /// Sampled allocations that are alive.
+    fn live_samples(&mut self) {
+        let machine = &self.model.machine;
+        let mut wire_frames = FxHashMap::default();
+        for (&number, live) in &self.model.heap.samples {
+            let frames: Vec<WireFrame> = live
+                .frames
+                .iter()
+                .map(|&frame| {
+                    let make = || machine.names.frame_elsewhere(frame, self.writer);
+                    *wire_frames.entry(frame).or_insert_with(make)
+                })
+                .collect();
+            let stack = self.writer.stack(&frames);
+            self.writer.side_record(&live.record(number, stack, true));
+        }
     }
 }

@@ -28,6 +28,8 @@ const RUNTIME: &[&str] = &[
     "exectrace_tokio::",
     "exectrace_recorder::",
 ];
+/// Functions by which a global allocator is called, and the tracer's own.
+const ALLOCATION: &[&str] = &["__rust_", "__rustc::__rust_", "exectrace_recorder::heap::"];
 /// What stands between those.
 const STANDARD: &[&str] = &["std::", "core::", "alloc::"];
 
@@ -56,6 +58,8 @@ enum PlaceKind {
     Standard,
     /// The first function of a thread.
     Root,
+    /// What a call of the allocator goes through.
+    Allocation,
     Other,
 }
 
@@ -64,6 +68,8 @@ impl PlaceKind {
         let is_of = |crates: &[&str]| crates.iter().any(|prefix| function.starts_with(prefix));
         if ROOTS.contains(&function) || function.ends_with(THREAD_START) {
             Self::Root
+        } else if is_of(ALLOCATION) {
+            Self::Allocation
         } else if is_of(RUNTIME) {
             Self::Runtime
         } else if is_of(STANDARD) {
@@ -112,13 +118,20 @@ impl SamplePlaces {
         Some(place)
     }
 
-    /// Puts the places of a sample into `stack`, leaf first. Returns whether all of it is there.
-    fn find(&mut self, sample: &Sample, resolver: &mut Resolver, names: &mut Names) -> bool {
+    /// Puts the places of a sample into `stack`, leaf first. Returns whether all of it is there. The first address is
+    /// where the thread was, if it is `interrupted`; all others are where calls return to.
+    fn find(
+        &mut self,
+        (addresses, end): (&[u64], WalkEnd),
+        interrupted: bool,
+        resolver: &mut Resolver,
+        names: &mut Names,
+    ) -> bool {
         self.stack.clear();
-        for (index, &address) in sample.addresses.iter().enumerate() {
-            // The others are after a call; where the thread was is before what comes next.
+        for (index, &address) in addresses.iter().enumerate() {
+            // Calls are before the address; where the thread was is before what comes next.
             let is_leaf = index == 0;
-            let address = address.saturating_add(u64::from(is_leaf));
+            let address = address.saturating_add(u64::from(interrupted && is_leaf));
             let Some(place) = self.place(address, is_leaf, resolver, names) else {
                 return false;
             };
@@ -128,7 +141,7 @@ impl SamplePlaces {
                 return true;
             }
         }
-        sample.end != WalkEnd::Open
+        end != WalkEnd::Open
     }
 
     /// Leaves out what stands between the poll of an async task and the root of its thread.
@@ -138,10 +151,34 @@ impl SamplePlaces {
             match place.kind {
                 PlaceKind::Runtime | PlaceKind::Root => of_runtime = index,
                 PlaceKind::Standard => {}
-                PlaceKind::Other => break,
+                PlaceKind::Allocation | PlaceKind::Other => break,
             }
         }
         self.stack.truncate(of_runtime.max(1));
+    }
+
+    /// Leaves out what the call of the allocator went through.
+    fn begin_at_allocation(&mut self) {
+        let is_inside = |place: &&Place| place.kind == PlaceKind::Allocation;
+        let inside = self.stack.iter().take_while(is_inside).count();
+        self.stack.drain(..inside);
+    }
+
+    /// The stack of an allocation in a flow with this root frame, leaf first.
+    pub(super) fn of_allocation(
+        &mut self,
+        (addresses, end): (&[u64], WalkEnd),
+        (root, is_polled): (FrameId, bool),
+        resolver: &mut Resolver,
+        names: &mut Names,
+    ) -> Box<[FrameId]> {
+        self.find((addresses, end), false, resolver, names);
+        self.begin_at_allocation();
+        if is_polled {
+            self.end_at_poll();
+        }
+        let frames = self.stack.iter().map(|place| place.frame);
+        frames.chain([root]).collect()
     }
 }
 
@@ -152,7 +189,8 @@ impl Model {
         self.apply_timed(time_ns);
         self.machine.emitter.advance(time_ns);
         let (names, resolver) = (&mut self.machine.names, self.polls.waits.resolver());
-        let is_whole = self.samples.find(sample, resolver, names);
+        let stack = (&*sample.addresses, sample.end);
+        let is_whole = self.samples.find(stack, true, resolver, names);
         self.spend(Source::Cpu, 1);
         self.counts.samples += 1;
         self.counts.samples_cut += u64::from(!is_whole);

@@ -23,9 +23,9 @@
 //!    part of anything, or nothing.
 //! 4. What was read by [`walk`] is believed only if the chain leads to exactly the frame record that was
 //!    expected at its end, which the function at `limit` has given.
-//! 5. A walk from code that a signal has interrupted ([`walk_interrupted`]) has no such end. There `here` is the
-//!    stack pointer at the interruption, and `limit` the end of the stack that the thread was created with. What
-//!    it reads is believed as far as rule 2 holds: who uses it says where a chain may have gone wrong.
+//! 5. A walk from code that a signal has interrupted, or that allocates ([`walk_interrupted`]), has no such end. There
+//!    `here` is the stack pointer at the interruption, or in the frame of the function that walks, and `limit` the end of
+//!    the stack that the thread was created with. What it reads is believed as far as rule 2 holds: who uses it says where a chain may have gone wrong.
 
 use crate::cpu::WalkEnd;
 
@@ -183,7 +183,7 @@ fn may_be_record(frame: usize, lowest: usize, limit: usize) -> bool {
 ///
 /// # Safety
 /// - `here` and `limit` are as rule 5 of the module says.
-#[cfg_attr(not(cpu_samples), allow(dead_code, reason = "for CPU samples"))]
+#[cfg_attr(not(any(cpu_samples, feature = "alloc")), allow(dead_code, reason = "for samples"))]
 pub(crate) unsafe fn walk_interrupted(
     mut frame: usize,
     here: usize,

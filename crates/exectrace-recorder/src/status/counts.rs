@@ -18,7 +18,7 @@ pub struct RecordCounts {
     pub workers: u64,
     /// Calls of the C library, and sums of those that are only counted.
     pub calls: u64,
-    /// Sums of what was allocated and freed.
+    /// Sums of what was allocated and freed, and samples of it.
     pub allocations: u64,
     /// CPU samples.
     pub cpu_samples: u64,
@@ -64,7 +64,7 @@ impl RecordCounts {
             | Kind::WakeBy => &mut self.async_tasks,
             Kind::Park | Kind::Unpark => &mut self.workers,
             Kind::Call | Kind::CallSum => &mut self.calls,
-            Kind::HeapSum => &mut self.allocations,
+            Kind::HeapSum | Kind::HeapSample | Kind::HeapFree => &mut self.allocations,
             Kind::SourceClosed | Kind::ThreadEnd | Kind::Lost | Kind::StackIs => &mut self.others,
         }
     }

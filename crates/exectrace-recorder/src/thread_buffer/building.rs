@@ -9,6 +9,8 @@ use super::{
 use crate::chunk::{Chunk, FULL};
 use crate::clock;
 use crate::thread::with_shared;
+#[cfg(feature = "alloc")]
+use crate::thread::with_shared_anywhere;
 
 /// A thread is in the middle of a record that takes more than one call: its state is busy until this
 /// is dropped.
@@ -45,6 +47,31 @@ impl Building {
         BUFFER.with(|buffer| {
             let busy = Busy::begin(buffer)?;
             let chunk = with_shared(buffer, |shared| {
+                let chunk = chunk_with_room(buffer, shared, length, SOFT_END);
+                if chunk.is_none() {
+                    drop_record(buffer, shared);
+                }
+                chunk
+            });
+            let chunk = chunk.flatten()?;
+            std::mem::forget(busy);
+            Some(Begun {
+                building: Self {
+                    after: buffer.idle(),
+                },
+                chunk,
+                start: chunk.position(),
+                ticks: clock::ticks(),
+            })
+        })
+    }
+
+    /// As [`begin`](Self::begin), on any registered thread and at any moment: allocates nothing.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn begin_anywhere(length: usize) -> Option<Begun> {
+        BUFFER.with(|buffer| {
+            let busy = Busy::begin(buffer)?;
+            let chunk = with_shared_anywhere(buffer, |shared| {
                 let chunk = chunk_with_room(buffer, shared, length, SOFT_END);
                 if chunk.is_none() {
                     drop_record(buffer, shared);

@@ -12,7 +12,7 @@ use exectrace_format::{
     Tables, ThreadId,
 };
 
-use crate::observer::{Input, Log, Observer};
+use crate::observer::{HeapSample, Input, Log, Observer};
 use crate::state::{End, ProcChange, State};
 
 /// Replays a trace to its end, or to where it is damaged: what is open there ends with it.
@@ -172,7 +172,10 @@ impl Replay {
                 observer.log(state, &log)
             }
             CompactKind::SideData(()) => match input.side {
-                Some(record) => self.side(record, tables, observer),
+                Some(record) => {
+                    self.side(record, tables, observer)?;
+                    self.heap_sample(record, tables, observer)
+                }
                 None => Ok(()),
             },
             CompactKind::RangeBegin { .. }
@@ -256,6 +259,38 @@ impl Replay {
             _ => {}
         }
         observer.side(state, record)
+    }
+
+    fn heap_sample<O: Observer>(
+        &mut self,
+        record: &SideRecord,
+        tables: &Tables,
+        observer: &mut O,
+    ) -> Result<(), O::Error> {
+        let SideRecord::HeapSample {
+            time_ns,
+            task,
+            sample,
+            size_bytes,
+            interval_bytes,
+            stack,
+            is_from_before,
+            ..
+        } = *record
+        else {
+            return Ok(());
+        };
+        let sample = HeapSample {
+            record,
+            time: i64::try_from(time_ns).unwrap_or(i64::MAX),
+            number: sample,
+            user_task: task,
+            size_bytes,
+            interval_bytes,
+            stack: self.state.names.stack(tables, stack),
+            is_from_before,
+        };
+        observer.heap_sample(&self.state, &sample)
     }
 
     /// Ends all that is open: the trace ends here.

@@ -6,11 +6,14 @@ mod counted;
 mod each;
 mod early;
 mod exits;
+mod heap;
 mod signals;
 mod threads;
 
 use std::env;
 use std::path::Path;
+
+pub use exectrace::Allocator;
 
 use counted::fails;
 
@@ -34,6 +37,7 @@ pub fn all(trace: Option<&Path>) {
     signals::check();
     children::check();
     exits::check();
+    heap::check();
     cancelled::check();
     mark(c"/exectrace-end");
     if let Some(recording) = recording {

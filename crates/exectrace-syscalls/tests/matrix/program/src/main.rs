@@ -2,11 +2,13 @@
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: checks::Allocator<mimalloc::MiMalloc> =
+    checks::Allocator::new(mimalloc::MiMalloc);
 
 #[cfg(feature = "tikv-jemallocator")]
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: checks::Allocator<tikv_jemallocator::Jemalloc> =
+    checks::Allocator::new(tikv_jemallocator::Jemalloc);
 
 fn main() {
     checks::main();
