@@ -298,7 +298,8 @@ pub enum LeftOut {
     Nested = 3,
     /// CPU samples, as they came faster than they were written.
     CpuSamples = 4,
-    /// Samples of allocations, as more of them were alive than can be followed.
+    /// Samples of allocations, as more of them were alive than can be followed, buffers were full, or their thread was in
+    /// another record.
     HeapSamples = 5,
 }
 
@@ -311,7 +312,7 @@ impl LeftOut {
             Self::Unformatted => "records lost: the formatting of a value panicked",
             Self::CpuSamples => "CPU samples lost: they came faster than they were written",
             Self::HeapSamples => {
-                "samples of allocations lost: more were alive than the tracer follows"
+                "samples of allocations lost: there was no room, or their thread was in another record"
             }
             Self::Nested => "records lost: their thread was in another record, or at its end",
         }

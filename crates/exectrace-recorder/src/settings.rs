@@ -237,7 +237,7 @@ impl Settings {
     /// 800 KiB at 8 KiB. For a sample its thread walks its stack and writes a record.
     ///
     /// At most 65,536 samples are alive at a time. What is alive beyond has none, and the trace says how many were left
-    /// out.
+    /// out; as it does of those for which buffers were full.
     #[cfg(feature = "alloc")]
     pub const fn heap_sample_bytes(mut self, bytes: u64) -> Self {
         self.heap_sample_bytes = bytes;

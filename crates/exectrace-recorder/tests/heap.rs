@@ -3,19 +3,19 @@
 //! A program of its own: it has a global allocator that counts.
 
 mod common;
+#[path = "common/heap.rs"]
+mod heap;
 
 use std::alloc::System;
-use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::panic::Location;
 use std::sync::mpsc;
 use std::thread;
 
-use common::{Shared, read, side_data, turn};
+use common::{side_data, turn};
 use exectrace_format::{Metric, SideRecord, TraceEvent, TraceEventKind};
-use exectrace_recorder::{
-    Allocator, AsyncTaskId, AsyncTaskKind, RecordingOptions, Runtime, Task, region,
-};
+use exectrace_recorder::{Allocator, AsyncTaskId, AsyncTaskKind, Runtime, Task, region};
+use heap::{Sums, record, sums_by};
 
 #[global_allocator]
 static ALLOCATOR: Allocator<System> = Allocator::new(System);
@@ -25,34 +25,6 @@ fn churn(times: usize, bytes: usize) {
     for _ in 0..times {
         drop(black_box(Vec::<u8>::with_capacity(black_box(bytes))));
     }
-}
-
-/// Allocated bytes, allocations, freed bytes, frees.
-type Sums = [u64; 4];
-
-fn sums_by<K: Ord>(
-    events: &[TraceEvent],
-    key: impl Fn(u64, u64) -> Option<K>,
-) -> BTreeMap<K, Sums> {
-    let mut by_key = BTreeMap::<K, Sums>::new();
-    for record in side_data(events) {
-        if let SideRecord::Allocations {
-            go,
-            task,
-            allocated_bytes,
-            allocations,
-            freed_bytes,
-            frees,
-            ..
-        } = *record
-            && let Some(key) = key(go.0, task.0)
-        {
-            let sums = by_key.entry(key).or_default();
-            let new = [allocated_bytes, allocations, freed_bytes, frees];
-            *sums = std::array::from_fn(|index| sums[index] + new[index]);
-        }
-    }
-    by_key
 }
 
 /// Values of the heap row.
@@ -67,23 +39,12 @@ fn live_bytes(events: &[TraceEvent]) -> Vec<u64> {
     values.collect()
 }
 
-fn record(f: impl FnOnce()) -> Vec<TraceEvent> {
-    let bytes = Shared::default();
-    let recording = RecordingOptions::new().start_writer(bytes.clone()).unwrap();
-    f();
-    let report = recording.stop().unwrap();
-    assert_eq!(report.records_dropped, 0);
-    let bytes = bytes.bytes();
-    exectrace_referee::assert_bytes_accepted(&bytes);
-    read(&bytes)
-}
-
 #[test]
 fn each_async_task_has_what_was_allocated_in_its_polls_to_the_byte() {
     let _turn = turn();
     let runtime = Runtime::register("rt");
     let tasks: Vec<AsyncTaskId> = (0..4).map(|_| AsyncTaskId::unique()).collect();
-    let events = record(|| {
+    let (_, events) = record(|| {
         for &task in &tasks {
             runtime.spawned(task, AsyncTaskKind::Future, Location::caller(), None);
         }
@@ -133,7 +94,7 @@ fn each_async_task_has_what_was_allocated_in_its_polls_to_the_byte() {
 fn each_user_task_has_what_was_allocated_in_its_regions() {
     let _turn = turn();
     let mut ids = Vec::new();
-    let events = record(|| {
+    let (_, events) = record(|| {
         let (first, second) = (Task::new("first"), Task::new("second"));
         for _ in 0..10 {
             let _region = first.region("work");
@@ -163,7 +124,7 @@ fn each_user_task_has_what_was_allocated_in_its_regions() {
 fn the_heap_row_is_what_came_to_the_live_bytes_also_by_threads_that_record_nothing_else() {
     let _turn = turn();
     let mut held = Vec::new();
-    let events = record(|| {
+    let (_, events) = record(|| {
         drop(region("first record"));
         held.push(black_box(vec![1_u8; 10 << 20]));
         let (done, is_done) = mpsc::channel();
@@ -194,7 +155,7 @@ fn the_heap_row_is_what_came_to_the_live_bytes_also_by_threads_that_record_nothi
 #[test]
 fn what_is_resized_counts_with_its_difference_and_not_as_an_allocation() {
     let _turn = turn();
-    let events = record(|| {
+    let (_, events) = record(|| {
         let task = Task::new("resizes");
         let mut bytes = Vec::<u8>::with_capacity(100);
         {
@@ -217,7 +178,7 @@ fn a_trace_says_that_its_program_counts() {
     let _turn = turn();
     // Also the first one, in whichever order tests run.
     for _ in 0..2 {
-        let events = record(|| drop(region("once")));
+        let (_, events) = record(|| drop(region("once")));
         let mut pairs = side_data(&events).filter_map(|record| match record {
             SideRecord::Capabilities { pairs } => Some(pairs),
             _ => None,

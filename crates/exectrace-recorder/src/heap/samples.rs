@@ -23,10 +23,10 @@ const HEAD_WORDS: usize = 6;
 
 /// Samples so far, over all recordings: the number of the last.
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
-/// Samples that found no place among those alive.
+/// Samples that found no place among those alive, or no room for their records.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
-/// How many samples were lost since the process began, as too many were alive.
+/// How many samples were lost since the process began.
 pub(super) fn lost() -> u64 {
     // Relaxed: a count that guards nothing.
     LOST.load(Ordering::Relaxed)
@@ -49,16 +49,18 @@ fn take(address: usize, bytes: u64, interval: u64) {
     }
     let number = NUMBERS.fetch_add(1, Ordering::Relaxed) + 1;
     // Before the record, as there is none of what cannot be followed.
-    if !LIVE.insert(address, number) {
-        LOST.fetch_add(1, Ordering::Relaxed);
-    } else if record([number, bytes, interval]).is_none()
-        && let Some(held) = LIVE.hold(address)
-    {
+    let is_followed = LIVE.insert(address, number);
+    if is_followed && record([number, bytes, interval]).is_some() {
+        return;
+    }
+    if is_followed && let Some(held) = LIVE.hold(address) {
         held.forget();
     }
+    // Not among the thread's lost records: regions may have ended in those, so what is open would be doubted.
+    LOST.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Writes the record of a sample. `None` if there is no room, which is counted.
+/// Writes the record of a sample. `None` if there is no room, or the thread is in another record.
 fn record([number, bytes, interval]: [u64; 3]) -> Option<()> {
     let (mut reservation, ticks) = Reservation::begin_anywhere(HEAD_WORDS + MAX_FRAMES)?;
     let head = head(Kind::HeapSample, 0, ticks);

@@ -66,17 +66,17 @@ impl Building {
         })
     }
 
-    /// As [`begin`](Self::begin), on any registered thread and at any moment: allocates nothing.
+    /// As [`begin`](Self::begin), on any thread that is registered or can be, and at any moment: allocates nothing, and
+    /// counts no loss.
     #[cfg(feature = "alloc")]
     pub(crate) fn begin_anywhere(length: usize) -> Option<Begun> {
         BUFFER.with(|buffer| {
-            let busy = Busy::begin(buffer)?;
+            if !buffer.begin_any() {
+                return None;
+            }
+            let busy = Busy { buffer };
             let chunk = with_shared_anywhere(buffer, |shared| {
-                let chunk = chunk_with_room(buffer, shared, length, SOFT_END);
-                if chunk.is_none() {
-                    drop_record(buffer, shared);
-                }
-                chunk
+                chunk_with_room(buffer, shared, length, SOFT_END)
             });
             let chunk = chunk.flatten()?;
             std::mem::forget(busy);

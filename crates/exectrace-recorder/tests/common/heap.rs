@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use exectrace_format::{GoId, SideRecord, StackId, TraceEvent};
+use exectrace_format::{GoId, SideRecord, StackId, TraceEvent, TraceEventKind};
 use exectrace_recorder::{RecordingOptions, Report};
 
 use super::common::{Shared, read, side_data};
@@ -77,4 +77,45 @@ pub(crate) fn record(f: impl FnOnce()) -> (Report, Vec<TraceEvent>) {
     let bytes = bytes.bytes();
     exectrace_referee::assert_bytes_accepted(&bytes);
     (report, read(&bytes))
+}
+
+/// Allocated bytes, allocations, freed bytes, frees.
+pub(crate) type Sums = [u64; 4];
+
+pub(crate) fn sums_by<K: Ord>(
+    events: &[TraceEvent],
+    key: impl Fn(u64, u64) -> Option<K>,
+) -> BTreeMap<K, Sums> {
+    let mut by_key = BTreeMap::<K, Sums>::new();
+    for record in side_data(events) {
+        if let SideRecord::Allocations {
+            go,
+            task,
+            allocated_bytes,
+            allocations,
+            freed_bytes,
+            frees,
+            ..
+        } = *record
+            && let Some(key) = key(go.0, task.0)
+        {
+            let sums = by_key.entry(key).or_default();
+            let new = [allocated_bytes, allocations, freed_bytes, frees];
+            *sums = std::array::from_fn(|index| sums[index] + new[index]);
+        }
+    }
+    by_key
+}
+
+/// What was allocated and freed in the regions of the user tasks of a name.
+pub(crate) fn sums_of(events: &[TraceEvent], name: &str) -> Sums {
+    let mut ids = Vec::new();
+    for event in events {
+        match &event.kind {
+            TraceEventKind::TaskBegin { task, name: of, .. } if &**of == name => ids.push(task.0),
+            _ => {}
+        }
+    }
+    let sums = sums_by(events, |_, task| ids.contains(&task).then_some(()));
+    sums.get(&()).copied().unwrap_or_default()
 }
