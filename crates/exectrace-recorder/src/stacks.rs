@@ -46,7 +46,10 @@ use crate::kinds::Kind;
 use crate::record::head;
 use crate::reservation::Reservation;
 use walk::ThreadStack;
-#[cfg_attr(not(any(cpu_samples, feature = "alloc")), allow(unused_imports, reason = "for samples"))]
+#[cfg_attr(
+    not(any(cpu_samples, feature = "alloc")),
+    allow(unused_imports, reason = "for samples")
+)]
 pub(crate) use walk::walk_interrupted;
 
 /// Most addresses of one stack; of a deeper one those nearest to the leaf are kept.
@@ -297,13 +300,19 @@ pub(crate) fn of_allocation(f: &mut impl FnMut(u64) -> bool) -> WalkEnd {
 }
 
 /// The bounds of this thread's stack, between which nothing lies if they are not known. For signal handlers, too.
-#[cfg_attr(not(any(cpu_samples, feature = "alloc")), allow(dead_code, reason = "for samples"))]
+#[cfg_attr(
+    not(any(cpu_samples, feature = "alloc")),
+    allow(dead_code, reason = "for samples")
+)]
 pub(crate) fn bounds() -> (usize, usize) {
     ARENA.with(|arena| arena.stack().bounds())
 }
 
 /// The frame pointer of the function that polls the thread's innermost observed poll. For signal handlers, too.
-#[cfg_attr(not(any(cpu_samples, feature = "alloc")), allow(dead_code, reason = "for samples"))]
+#[cfg_attr(
+    not(any(cpu_samples, feature = "alloc")),
+    allow(dead_code, reason = "for samples")
+)]
 pub(crate) fn frame_of_poll() -> Option<usize> {
     ARENA.with(|arena| {
         let poll = arena.innermost()?;

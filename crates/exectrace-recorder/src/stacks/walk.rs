@@ -183,7 +183,10 @@ fn may_be_record(frame: usize, lowest: usize, limit: usize) -> bool {
 ///
 /// # Safety
 /// - `here` and `limit` are as rule 5 of the module says.
-#[cfg_attr(not(any(cpu_samples, feature = "alloc")), allow(dead_code, reason = "for samples"))]
+#[cfg_attr(
+    not(any(cpu_samples, feature = "alloc")),
+    allow(dead_code, reason = "for samples")
+)]
 pub(crate) unsafe fn walk_interrupted(
     mut frame: usize,
     here: usize,
