@@ -27,7 +27,7 @@ fn the_program() {
             assert!(child.status().unwrap().success());
         }
     }
-    if role == "asks nobody" || role == "starts others" {
+    if role == "asks nobody" || role == "records nothing" || role == "starts others" {
         return;
     }
     let _trace = exectrace::from_env().unwrap();
@@ -106,6 +106,17 @@ fn the_file_can_be_named_and_is_replaced_by_the_next_run() {
         assert_recorded(&traces[0]);
         assert!(!run.stderr.contains("User tasks"), "a summary: {run:?}");
     }
+    let last = std::fs::read(folder.path().join("my.trace")).unwrap();
+    let run = ended(&mut run_of(&folder, &["-o", "my.trace"], "records nothing"));
+    assert_eq!(traces(&run), [] as [PathBuf; 0], "{run:?}");
+    let mut nobody = program(["run", "-o", "my.trace", "--", "./there-is-none"]);
+    assert_eq!(ended(nobody.current_dir(&folder)).status, Some(2));
+    let kept = std::fs::read(folder.path().join("my.trace"));
+    assert_eq!(
+        kept.unwrap(),
+        last,
+        "it is there as long as there is no other"
+    );
     std::fs::write(folder.path().join("thesis.txt"), "All of it.").unwrap();
     let run = ended(&mut run_of(&folder, &["-o", "thesis.txt"], "records"));
     assert_eq!(run.status, Some(2), "{run:?}");

@@ -72,12 +72,17 @@ pub(crate) fn create_new(path: &Path) -> Result<NewFile, Refused> {
     match options.clone().create_new(true).open(path) {
         // Somebody may have found it empty, and have locked it first.
         Ok(file) => {
-            return match try_lock(&file) {
-                Lock::InUse => Err(Refused::InUse),
-                Lock::Taken | Lock::Unknown => Ok(NewFile {
+            if try_lock(&file) == Lock::InUse {
+                return Err(Refused::InUse);
+            }
+            // It may even be done with it.
+            let is_ours = file.metadata().is_ok_and(|about| about.len() == 0) && !is_removed(&file);
+            return match is_ours {
+                true => Ok(NewFile {
                     file,
                     is_made: true,
                 }),
+                false => Err(Refused::Exists),
             };
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

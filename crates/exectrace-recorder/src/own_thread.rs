@@ -63,7 +63,9 @@ extern "C" fn run(work: *mut libc::c_void) -> *mut libc::c_void {
     // SAFETY: rule 1.
     let work = unsafe { Box::from_raw(work.cast::<Work>()) };
     // Unwinding must not leave the function that the system called.
-    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(*work));
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(*work));
+    // Nor must what it panics with, which could panic again when it is dropped.
+    let _ = ended.map_err(std::mem::forget);
     std::ptr::null_mut()
 }
 

@@ -62,7 +62,7 @@ pub(crate) struct Process {
     pub(crate) overflow: Mutex<HashMap<u64, LiveTask>>,
 }
 
-/// Descriptions of threads that are kept for those whose first record must not allocate, some 1.2 KB each.
+/// Descriptions of threads that are kept for those whose first record must not allocate, some 3.3 KB each.
 pub(crate) const SPARE_THREADS: usize = 128;
 
 static CURRENT: AtomicPtr<Process> = AtomicPtr::new(null_mut());

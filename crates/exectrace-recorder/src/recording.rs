@@ -102,8 +102,7 @@ impl RecordingOptions {
     /// ([`Settings::warn_if_nothing_for`](crate::Settings::warn_if_nothing_for)), with the likely cause.
     ///
     /// Whether that is a mistake, [`NothingCause::is_fault`](crate::NothingCause::is_fault) says. exectrace itself
-    /// prints nothing. It is not called for recordings that are started after that moment, beside those that run. It runs
-    /// on the flush thread, as [`on_error`](Self::on_error) does.
+    /// prints nothing. It runs on the flush thread, as [`on_error`](Self::on_error) does.
     pub fn on_nothing_recorded(
         mut self,
         callback: impl Fn(&NothingRecorded) + Send + 'static,

@@ -33,11 +33,11 @@ fn configure() {
     });
 }
 
-/// Eight times the standard deviation of an estimate of so many allocations of a size, in allocations: chance exceeds
-/// it once in 10¹⁴ runs.
+/// Eight times the standard deviation of an estimate of so many allocations of a size, in allocations, which chance
+/// exceeds once in 10¹⁴ runs. Where nearly each is sampled a few may not be: three, once in 10¹¹ runs.
 fn bound(count: f64, size: f64) -> f64 {
     let p = -(-size / INTERVAL as f64).exp_m1();
-    8.0 * (count * (1.0 - p) / p).sqrt()
+    (8.0 * (count * (1.0 - p) / p).sqrt()).max(3.0)
 }
 
 fn estimate<'a>(samples: impl Iterator<Item = &'a Sample>) -> f64 {

@@ -19,7 +19,8 @@
 //! # What others can do with it
 //!
 //! The address holds a random token, and who does not know it gets nothing: not another user of the machine, and not
-//! a page of the web that the same browser shows. Requests must name the address as their host. No request
+//! a page of the web that the same browser shows. What a browser is started with can be read by others:
+//! [`Server::url_for_once`] is for that. Requests must name an address, or `localhost`, as their host. No request
 //! changes anything. All names and messages of a trace are shown as text.
 
 #![forbid(unsafe_code)]

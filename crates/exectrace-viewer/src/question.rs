@@ -97,6 +97,12 @@ impl Question {
     }
 }
 
+/// The filter for tasks of a name.
+pub(crate) fn of_group(name: &str) -> String {
+    let name = name.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("group:\"{name}\"")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,5 +126,13 @@ mod tests {
             filter: None,
         };
         assert_eq!(wrong.question(), Question::default());
+    }
+
+    #[test]
+    fn the_filter_for_a_name_is_one_whatever_the_name_holds() {
+        for name in ["main", "a \"b\" \\", "\u{202e}\n<x>", ""] {
+            let text = of_group(name);
+            assert!(text.parse::<Filter>().is_ok(), "{text}");
+        }
     }
 }

@@ -3,9 +3,11 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::{Path, Request, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -21,6 +23,8 @@ pub struct Server {
     address: SocketAddr,
     token: String,
     opened: Arc<Opened>,
+    /// A path that leads to the first page once.
+    once: String,
 }
 
 impl Server {
@@ -36,19 +40,29 @@ impl Server {
             address: listener.local_addr()?,
             listener,
             token: token()?,
+            once: token()?,
             opened: Arc::new(Opened::new(trace)),
         })
     }
 
     /// The address of the first page, with the token that gives access.
     pub fn url(&self) -> String {
+        format!("{}{}/", self.origin(), self.token)
+    }
+
+    fn origin(&self) -> String {
+        let port = self.address.port();
         let address = match self.address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => {
-                SocketAddr::from(([127, 0, 0, 1], self.address.port()))
-            }
+            ip if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], port)),
             _ => self.address,
         };
-        format!("http://{address}/{}/", self.token)
+        format!("http://{address}/")
+    }
+
+    /// An address that leads to the first page when it is asked for the first time, and nowhere afterwards: for the
+    /// command line of a browser, which other users of the machine can read.
+    pub fn url_for_once(&self) -> String {
+        format!("{}{}", self.origin(), self.once)
     }
 
     /// Serves until the process ends.
@@ -59,14 +73,18 @@ impl Server {
     pub fn run(self) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
-            .enable_io()
+            .enable_all()
             .build()?;
         let opened = self.opened.clone();
         // Read at once, so that it is there when somebody looks.
         runtime.spawn_blocking(move || drop(opened.index().map(drop)));
         runtime.block_on(async move {
             let listener = tokio::net::TcpListener::from_std(self.listener)?;
-            axum::serve(listener, router(self.opened, &self.token, self.address)).await
+            axum::serve(
+                listener,
+                router(self.opened, &self.token, &self.once, self.address),
+            )
+            .await
         })
     }
 }
@@ -79,14 +97,23 @@ fn token() -> io::Result<String> {
 }
 
 /// All that is served, behind the token.
-pub(crate) fn router(opened: Arc<Opened>, token: &str, address: SocketAddr) -> Router {
+pub(crate) fn router(opened: Arc<Opened>, token: &str, once: &str, address: SocketAddr) -> Router {
     let root = format!("/{token}");
     let first = format!("{root}/");
     let pages = Router::new()
         .merge(pages::routes())
         .nest("/api/v1", api::routes())
         .route("/ui/{name}", get(asset));
+    let is_used = Arc::new(AtomicBool::new(false));
+    let to_first = first.clone();
+    let enter = move || async move {
+        match is_used.swap(true, Ordering::Relaxed) {
+            false => Redirect::to(&to_first).into_response(),
+            true => (StatusCode::NOT_FOUND, "this address was used already\n").into_response(),
+        }
+    };
     Router::new()
+        .route(&format!("/{once}"), get(enter))
         .nest(&root, pages)
         .route(&first, get(pages::first))
         .with_state(opened)
@@ -104,8 +131,7 @@ async fn asset(Path(name): Path<String>) -> Response {
 
 /// Answers only those who ask for this host, and forbids pages to load anything from elsewhere.
 async fn guard(State(address): State<SocketAddr>, request: Request, next: Next) -> Response {
-    if address.ip().is_loopback() && !names_this_host(request.headers(), address) {
-        // A page of the web whose name leads here has that name as its host.
+    if address.ip().is_loopback() && !names_this_host(request.headers()) {
         return (
             StatusCode::FORBIDDEN,
             "this is served to the machine itself only\n",
@@ -132,10 +158,16 @@ async fn guard(State(address): State<SocketAddr>, request: Request, next: Next) 
     response
 }
 
-fn names_this_host(headers: &HeaderMap, address: SocketAddr) -> bool {
+/// Whether the host of a request is an address or this machine's own name. A page of the web whose name was made to
+/// lead here has that name as its host; the port may be another where it is forwarded.
+fn names_this_host(headers: &HeaderMap) -> bool {
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
-    let port = address.port();
-    host.is_some_and(|host| host == address.to_string() || host == format!("localhost:{port}"))
+    let authority = host.and_then(|host| host.parse::<Authority>().ok());
+    authority.is_some_and(|authority| {
+        let host = authority.host();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
+    })
 }

@@ -136,8 +136,7 @@ impl Opened {
     pub(crate) fn index(&self) -> Result<&Index, String> {
         let read = || {
             let mut reader = self.trace.reader(&self.progress)?;
-            let (index, _damage) = Index::read(&mut reader);
-            Ok(index)
+            Ok(Index::read(&mut reader))
         };
         self.index.get_or_init(read).as_ref().map_err(Clone::clone)
     }

@@ -121,6 +121,9 @@ fn nobody_gets_anything_without_the_token_or_under_another_host() {
     );
     // What the browser sends for a page of the web whose name leads to this address.
     assert_eq!(get_as(address, "evil.example", &root).status, 403);
+    assert_eq!(get_as(address, "127.0.0.1.evil.example", &root).status, 403);
+    // A port that is forwarded to this one.
+    assert_eq!(get_as(address, "localhost:8080", &root).status, 200);
     assert_eq!(
         get_as(address, &format!("localhost:{}", address.port()), &root).status,
         200

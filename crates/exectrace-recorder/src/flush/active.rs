@@ -278,7 +278,11 @@ impl Active {
     /// Says what was recorded, in this file alone.
     pub(super) fn write_recorded(&mut self, text: &str) {
         let bytes = self.recorded(text);
-        self.output.write(&bytes);
+        if !self.output.write(&bytes) {
+            // A file takes nothing after what failed.
+            self.gap.get_or_insert(self.reached);
+            self.seal();
+        }
     }
 
     /// A batch that says what was recorded. Side data needs no tables, so it can be added to the generation that was

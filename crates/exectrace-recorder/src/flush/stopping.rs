@@ -91,7 +91,8 @@ impl Flusher {
 
     /// Writes all that was recorded until now to a recording, and has its file closed.
     fn write_to_the_end(&mut self, id: RecordingId, asker: Asker) {
-        if self.recordings.len() == 1 {
+        let is_last = matches!(&self.recordings[..], [active] if active.id == id);
+        if is_last {
             enabled::set_enabled(false);
             self.sampling.stop(&self.readers);
         }

@@ -114,7 +114,7 @@ impl ThreadUsages {
 
     /// Writes what a thread found of itself, if it is time for that.
     pub(super) fn found(&mut self, thread: ThreadId, look: &Look, model: &mut Model) {
-        let Some(usage) = look.usage else {
+        let Some(usage) = look.usage.filter(|_| self.missing.is_none()) else {
             return;
         };
         let before = self.found.get(&thread.0);

@@ -30,7 +30,7 @@ pub(crate) fn about_samples() -> String {
 
 /// What the flush thread does with samples, of which there are none.
 #[derive(Debug, Default)]
-pub(crate) struct Following;
+pub(crate) struct Following(());
 
 impl Following {
     pub(crate) fn prepare(&mut self) {}

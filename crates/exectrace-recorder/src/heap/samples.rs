@@ -1,6 +1,7 @@
 //! Samples of allocations, on the thread that allocates or frees.
 //!
-//! A sample is a record of its thread, which may be written at any moment: it allocates nothing and takes no lock. It
+//! A sample is a record of its thread, which may be written at any moment: it allocates nothing and takes no lock, but
+//! for the first of a thread, which asks where its stack ends. A sample
 //! has the addresses that the frame pointers lead to, as a CPU sample has. That the allocation is freed is a record of
 //! the thread that frees it. Where that cannot write one (it is past its end, in another record, the tracer's own, or there
 //! is no room), it leaves its ticks in the table of `live`, from where the flush thread takes them. So no free is ever
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::live::{Held, LIVE};
 use crate::cpu::WalkEnd;
+use crate::errno::Errno;
 use crate::kinds::Kind;
 use crate::record::head;
 use crate::reservation::Reservation;
@@ -44,8 +46,11 @@ pub(super) fn passed(address: usize, bytes: usize) {
 
 fn take(address: usize, bytes: u64, interval: u64) {
     if !stacks::has_bounds() {
-        // Once for a thread. Takes memory of the C library, which is at rest: the allocator inside has returned.
+        // Once for a thread. The C library may take memory for it, and a lock. The allocator inside has returned, so
+        // both are free, but for a signal handler that interrupted the C library in them.
+        let errno = Errno::get();
         with_buffer(|buffer: &ThreadBuffer| buffer.do_own_work(stacks::learn_bounds));
+        errno.restore();
     }
     let number = NUMBERS.fetch_add(1, Ordering::Relaxed) + 1;
     // Before the record, as there is none of what cannot be followed.

@@ -383,6 +383,8 @@ fn start_calling(
         CALLS_FOR.set(Arc::as_ptr(&seals).addr());
         for sealed in to_call {
             let called = catch_unwind(AssertUnwindSafe(|| callback(&sealed)));
+            // What it panics with could panic again when it is dropped.
+            let called = called.map_err(std::mem::forget);
             if process::number() != process {
                 // The callback has forked, and this is the child, in which nobody else is left.
                 return;

@@ -58,6 +58,12 @@ impl fmt::Display for SettingsInForce {
         writeln!(f, "setting memory: {} bytes", self.memory_bytes)?;
         writeln!(f, "setting call threshold: {:?}", self.call_threshold)?;
         writeln!(f, "setting socket calls: {}", yes_no(self.socket_calls))?;
+        if let Some(bytes) = self.heap_sample_bytes {
+            writeln!(
+                f,
+                "setting heap samples: one for each {bytes} bytes on average"
+            )?;
+        }
         for (source, budget) in &self.budgets {
             let name = source.name();
             writeln!(f, "setting budget of {name}: {budget} records a second")?;

@@ -26,7 +26,7 @@ use super::{Refusal, blocking};
 /// Rows in one request.
 const MAX_ROWS: usize = 64;
 /// A row with more slices in a block is summed up.
-const MAX_SLICES: usize = 2_048;
+const MAX_SLICES: usize = 512;
 /// Cells of `2^43` ns: a block of them is a century.
 const MAX_LEVEL: u32 = 43;
 

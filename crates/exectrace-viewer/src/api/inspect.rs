@@ -20,6 +20,8 @@ pub(super) struct Wanted {
     t: Option<u64>,
     /// Its number in the row.
     id: Option<u32>,
+    /// With a number: 1 for the next one, -1 for the one before.
+    step: Option<i8>,
 }
 
 /// A slice.
@@ -71,6 +73,9 @@ pub(super) async fn slice(
         let index = opened.index().map_err(Refusal::unreadable)?;
         let lane = index.lane(key);
         let found = match (wanted.id, wanted.t) {
+            (Some(id), _) if wanted.step.is_some() => {
+                lane.neighbour(id as usize, wanted.step > Some(0))
+            }
             (Some(id), _) if (id as usize) < lane.len() => Some(lane.slice(id as usize)),
             (None, Some(t)) => lane.within(t, u64::MAX).next(),
             _ => None,
@@ -138,6 +143,16 @@ fn task_fact(index: &Index, name: &'static str, task: u32) -> Fact {
     }
 }
 
+/// Who woke the task for a run, and where that was.
+fn waker(index: &Index, run: &Run) -> Option<Fact> {
+    let by = index.runs.tasks.get(run.woken_by as usize)?;
+    let woken_ns = run.begin_ns.saturating_sub(run.delay_ns.unwrap_or(0));
+    Some(Fact {
+        to: Some((LaneKey::Task(by.id).to_string(), woken_ns)),
+        ..task_fact(index, "woken by", run.woken_by)
+    })
+}
+
 fn inspect_run(index: &Index, run: &Run, inspected: &mut Inspected) {
     inspected.title = match run.kind {
         RunKind::Run => "running".to_owned(),
@@ -150,26 +165,11 @@ fn inspect_run(index: &Index, run: &Run, inspected: &mut Inspected) {
     };
     inspected.facts.push(Fact::new("then", then));
     if run.kind == RunKind::Run {
-        let delay = match run.delay_ns {
-            u32::MAX => "-".to_owned(),
-            delay => units::duration(delay.into()),
-        };
+        let delay = run.delay_ns;
+        let delay = delay.map_or_else(|| "-".to_owned(), units::duration);
         inspected.facts.push(Fact::new("ready before for", delay));
     }
-    if run.woken_by != u32::MAX {
-        let mut fact = task_fact(index, "woken by", run.woken_by);
-        let id = index
-            .runs
-            .tasks
-            .get(run.woken_by as usize)
-            .map(|task| task.id);
-        let ready = run.begin_ns.saturating_sub(match run.delay_ns {
-            u32::MAX => 0,
-            delay => delay.into(),
-        });
-        fact.to = id.map(|id| (LaneKey::Task(id).to_string(), ready));
-        inspected.facts.push(fact);
-    }
+    inspected.facts.extend(waker(index, run));
     inspected.stack = stack_lines(&index.names, run.stack);
     inspected.stack_title = match run.kind {
         RunKind::Syscall => "the call was made here",
@@ -195,12 +195,7 @@ fn inspect_gap(index: &Index, lane: &Lane<'_>, slice: Slice, inspected: &mut Ins
         inspected.stack_title = "it waits here";
     }
     match lane.run(number) {
-        Some(run) if run.woken_by != u32::MAX => {
-            inspected
-                .facts
-                .push(task_fact(index, "woken by", run.woken_by));
-        }
-        Some(_) => {}
+        Some(run) => inspected.facts.extend(waker(index, run)),
         None => inspected
             .facts
             .push(Fact::new("until", "the task ended, or the trace did")),

@@ -8,7 +8,7 @@ use exectrace_analysis::display::{names, units};
 use exectrace_replay::GoroutineKind;
 use serde::{Deserialize, Serialize};
 
-use crate::index::{Index, LaneKey, Load, TaskEntry};
+use crate::index::{Index, LaneKey, Load, TaskEntry, UserTaskEntry};
 use crate::trace::Opened;
 
 use super::{Refusal, blocking};
@@ -26,6 +26,8 @@ pub(super) struct Facts {
     duration_ns: Option<u64>,
     /// From 0 to 1, until then.
     progress: Option<f64>,
+    /// What of the trace is missing.
+    missing: Vec<String>,
 }
 
 pub(super) async fn trace(State(opened): State<Arc<Opened>>) -> Result<Json<Facts>, Refusal> {
@@ -36,6 +38,7 @@ pub(super) async fn trace(State(opened): State<Arc<Opened>>) -> Result<Json<Fact
             label,
             duration_ns: None,
             progress,
+            missing: Vec::new(),
         }));
     }
     blocking(move || {
@@ -44,6 +47,7 @@ pub(super) async fn trace(State(opened): State<Arc<Opened>>) -> Result<Json<Fact
             label,
             duration_ns: Some(index.duration_ns),
             progress: None,
+            missing: index.missing(),
         }))
     })
     .await
@@ -53,11 +57,18 @@ pub(super) async fn trace(State(opened): State<Arc<Opened>>) -> Result<Json<Fact
 pub(super) struct Wanted {
     /// `workers`, `threads`, `tasks` or `usertasks`.
     view: String,
-    /// Only those with this text in their names; of tasks also `#42`.
+    /// Only those with this text in their names, or the one with the number, as `#42`.
     #[serde(default)]
     search: String,
     #[serde(default)]
     offset: usize,
+}
+
+impl Wanted {
+    /// The number that is looked for.
+    fn id(&self) -> Option<u64> {
+        self.search.strip_prefix('#')?.parse().ok()
+    }
 }
 
 /// Some rows of a view.
@@ -74,8 +85,6 @@ struct Row {
     title: String,
     /// More, in a few words.
     detail: String,
-    /// Its page.
-    link: Option<String>,
     /// Rows of regions below it.
     below: Vec<String>,
 }
@@ -111,24 +120,22 @@ fn page<T>(all: Vec<T>, wanted: &Wanted, row: impl FnMut(T) -> Row) -> Rows {
 }
 
 fn of_names(names: &[(u64, String)], key: fn(u64) -> LaneKey, wanted: &Wanted) -> Rows {
-    let found = names
-        .iter()
-        .filter(|(_, name)| name.contains(&wanted.search));
+    let number = wanted.id();
+    let found = names.iter().filter(|(id, name)| match number {
+        Some(number) => *id == number,
+        None => name.contains(&wanted.search),
+    });
     page(found.collect(), wanted, |(id, name)| Row {
         key: key(*id).to_string(),
         title: name.clone(),
         detail: String::new(),
-        link: None,
         below: Vec::new(),
     })
 }
 
 /// Those that have the most runs first: a task that never ran has nothing to show.
 fn of_tasks(index: &Index, wanted: &Wanted) -> Rows {
-    let id = wanted
-        .search
-        .strip_prefix('#')
-        .and_then(|id| id.parse::<u64>().ok());
+    let id = wanted.id();
     let runs = |number: u32| index.runs.by_task.row(u64::from(number)).len();
     let is_found = |(_, task): &(u32, &TaskEntry)| match id {
         Some(id) => task.id == id,
@@ -153,7 +160,6 @@ fn of_tasks(index: &Index, wanted: &Wanted) -> Rows {
                 task.id,
                 units::plural(runs(number) as u64, "run")
             ),
-            link: Some(format!("task/{}", task.id)),
             below: rows.collect(),
         }
     })
@@ -162,10 +168,13 @@ fn of_tasks(index: &Index, wanted: &Wanted) -> Rows {
 /// The longest first.
 fn of_user_tasks(index: &Index, wanted: &Wanted) -> Rows {
     let tasks = index.spans.user_tasks.iter();
-    let mut found: Vec<_> = tasks
-        .filter(|task| index.names.get(task.name).contains(&wanted.search))
-        .collect();
-    let length = |task: &crate::index::UserTaskEntry| {
+    let id = wanted.id();
+    let is_found = |task: &&UserTaskEntry| match id {
+        Some(id) => task.id == id,
+        None => index.names.get(task.name).contains(&wanted.search),
+    };
+    let mut found: Vec<_> = tasks.filter(is_found).collect();
+    let length = |task: &UserTaskEntry| {
         let end = task.end_ns.unwrap_or(index.duration_ns);
         end.saturating_sub(task.begin_ns.unwrap_or(0))
     };
@@ -174,7 +183,6 @@ fn of_user_tasks(index: &Index, wanted: &Wanted) -> Rows {
         key: LaneKey::UserTask(task.id).to_string(),
         title: names::name(index.names.get(task.name)),
         detail: format!("user task {}, {}", task.id, units::duration(length(task))),
-        link: Some(format!("usertask/{}", task.id)),
         below: Vec::new(),
     })
 }

@@ -20,14 +20,14 @@ use super::spans::{RegionEntry, Spans, UserTaskEntry};
 struct Known {
     task: u32,
     /// Of the run that comes.
-    delay_ns: u32,
+    delay_ns: Option<u64>,
     woken_by: u32,
 }
 
 impl Known {
     const NONE: Self = Self {
         task: NONE,
-        delay_ns: NONE,
+        delay_ns: None,
         woken_by: NONE,
     };
 }
@@ -49,6 +49,7 @@ pub(super) struct Builder {
     threads: FxHashMap<u64, String>,
     names: Option<Names>,
     duration_ns: u64,
+    lost_records: u64,
 }
 
 impl Builder {
@@ -57,6 +58,20 @@ impl Builder {
             self.known.resize(slot.index() + 1, Known::NONE);
         }
         &mut self.known[slot.index()]
+    }
+
+    /// A task was ready to run for so long.
+    fn was_ready(&mut self, slot: Slot, span: &StateSpan<'_>, ready_ns: u64) {
+        let known = self.known(slot);
+        if !span.is_wake_concluded {
+            known.delay_ns = Some(ready_ns);
+        }
+        let task = known.task;
+        if let Some(entry) = self.runs.tasks.get_mut(task as usize)
+            && matches!(span.next, Next::TraceEnd | Next::End)
+        {
+            entry.ready_at_end_ns = ready_ns;
+        }
     }
 
     fn task_of(&self, state: &State, id: GoId) -> u32 {
@@ -121,6 +136,8 @@ impl Builder {
             classes: self.runs.tasks.iter().map(class).collect(),
             task_numbers: numbers.map(|(number, task)| (task.id, number)).collect(),
             duration_ns: self.duration_ns,
+            lost_records: self.lost_records,
+            damage: None,
             workers: named(&self.runs.by_worker, &self.workers, "worker"),
             threads: named(&self.runs.by_thread, &self.threads, "thread"),
             names,
@@ -160,10 +177,14 @@ impl Observer for Builder {
             id: goroutine.id.0,
             name: goroutine.name,
             kind: goroutine.kind,
-            parent: goroutine.parent.map(|parent| parent.0),
+            parent: goroutine
+                .parent
+                .filter(|&parent| parent != GoId::NONE)
+                .map(|parent| parent.0),
             spawned_at: goroutine.spawned_at,
             begin_ns: between(state.begin(), goroutine.created),
             first: NextState::Unknown,
+            ready_at_end_ns: 0,
             end_ns: None,
         });
         *self.known(slot) = Known {
@@ -204,9 +225,7 @@ impl Observer for Builder {
         match span.state {
             GoroutineState::Running => self.add_run(state, slot, span, RunKind::Run),
             GoroutineState::Syscall => self.add_run(state, slot, span, RunKind::Syscall),
-            GoroutineState::Runnable if !span.is_wake_concluded => {
-                self.known(slot).delay_ns = u32::try_from(end - begin).unwrap_or(NONE);
-            }
+            GoroutineState::Runnable => self.was_ready(slot, span, end - begin),
             _ => {}
         }
         Ok(())
@@ -272,6 +291,9 @@ impl Observer for Builder {
         match record {
             SideRecord::ProcName { proc, name, .. } => {
                 self.workers.insert(proc.0, name.to_string());
+            }
+            SideRecord::Lost { records, .. } => {
+                self.lost_records = self.lost_records.saturating_add(*records);
             }
             SideRecord::ThreadName { thread, name, .. } => {
                 self.threads.insert(thread.0, name.to_string());

@@ -77,8 +77,8 @@ pub(crate) struct Lane<'a> {
 enum Source<'a> {
     /// A slice for each run.
     Runs(&'a [u32]),
-    /// Three for each run: what was before it, the delay, and the run itself; then one for what comes after the last
-    /// run. Those that are not there have no length.
+    /// Three for each run: what was before it, the delay, and the run itself; then two for what comes after the last
+    /// run, a state and being ready. Those that are not there have no length.
     States(&'a [u32], u32),
     Regions(Vec<&'a RegionEntry>),
     One(Option<Slice>),
@@ -135,7 +135,7 @@ impl<'a> Lane<'a> {
     pub(crate) fn len(&self) -> usize {
         match &self.slices {
             Source::Runs(runs) => runs.len(),
-            Source::States(runs, _) => runs.len() * 3 + 1,
+            Source::States(runs, _) => runs.len() * 3 + 2,
             Source::Regions(regions) => regions.len(),
             Source::One(slice) => usize::from(slice.is_some()),
         }
@@ -189,9 +189,9 @@ impl<'a> Lane<'a> {
         let since = before.map_or(entry.begin_ns, |before| before.end_ns);
         let until = entry.end_ns.unwrap_or(self.index.duration_ns);
         let begin_ns = run.map_or(until, |run| run.begin_ns);
-        let delay_ns = match run.map_or(u32::MAX, |run| run.delay_ns) {
-            u32::MAX => 0,
-            delay_ns => u64::from(delay_ns),
+        let delay_ns = match run {
+            Some(run) => run.delay_ns.unwrap_or(0),
+            None => entry.ready_at_end_ns,
         };
         let ready = begin_ns.saturating_sub(delay_ns).max(since);
         let (begin_ns, end_ns, class) = match (number % 3, run) {
@@ -208,6 +208,15 @@ impl<'a> Lane<'a> {
             end_ns: end_ns.max(begin_ns),
             id: number as u32,
             class,
+        }
+    }
+
+    /// The slice after, or before, one of this number that is drawn.
+    pub(crate) fn neighbour(&self, number: usize, is_after: bool) -> Option<Slice> {
+        let slice = |number| Some(self.slice(number)).filter(|slice| self.is_drawn(slice));
+        match is_after {
+            true => (number.saturating_add(1)..self.len()).find_map(slice),
+            false => (0..number.min(self.len())).rev().find_map(slice),
         }
     }
 

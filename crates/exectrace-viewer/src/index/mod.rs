@@ -13,7 +13,8 @@ mod spans;
 
 use std::io::Read;
 
-use exectrace_format::{ReadError, Reader};
+use exectrace_analysis::display::units;
+use exectrace_format::Reader;
 use exectrace_replay::{Names, replay};
 use rustc_hash::FxHashMap;
 
@@ -21,7 +22,7 @@ pub(crate) use cells::{CELLS, Cell, Class};
 pub(crate) use lanes::{Lane, LaneKey, Slice};
 pub(crate) use levels::Levels;
 pub(crate) use loads::{Load, Loads};
-pub(crate) use runs::{Run, RunKind, Runs, TaskEntry};
+pub(crate) use runs::{NextState, Run, RunKind, Runs, TaskEntry};
 pub(crate) use spans::{Spans, UserTaskEntry};
 
 /// A trace, laid out for drawing. Instants are nanoseconds since its begin.
@@ -29,6 +30,10 @@ pub(crate) use spans::{Spans, UserTaskEntry};
 pub(crate) struct Index {
     /// From the first event to the last.
     pub(crate) duration_ns: u64,
+    /// Why the trace could not be read to its end.
+    pub(crate) damage: Option<String>,
+    /// Records that were dropped while recording.
+    pub(crate) lost_records: u64,
     pub(crate) names: Names,
     pub(crate) runs: Runs,
     pub(crate) spans: Spans,
@@ -46,10 +51,27 @@ impl Index {
     /// Reads a trace to its end, or to where it is damaged.
     ///
     /// Memory: about 50 bytes for each run of an async task, 40 for each region.
-    pub(crate) fn read<R: Read>(reader: &mut Reader<R>) -> (Self, Option<ReadError>) {
+    pub(crate) fn read<R: Read>(reader: &mut Reader<R>) -> Self {
         let mut builder = builder::Builder::default();
         let Ok(damage) = replay(reader, &mut builder);
-        (builder.finish(), damage)
+        Self {
+            damage: damage.map(|damage| damage.to_string()),
+            ..builder.finish()
+        }
+    }
+
+    /// What of the trace is missing, in sentences.
+    pub(crate) fn missing(&self) -> Vec<String> {
+        let damage = self.damage.as_ref().map(|damage| {
+            format!("The trace is damaged, and this covers what comes before: {damage}.")
+        });
+        let lost = (self.lost_records > 0).then(|| {
+            let records = units::count(self.lost_records);
+            format!(
+                "{records} records were dropped while recording: counts and times are too small, and some states are inferred."
+            )
+        });
+        damage.into_iter().chain(lost).collect()
     }
 
     /// The colour of a task.

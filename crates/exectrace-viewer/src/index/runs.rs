@@ -21,8 +21,8 @@ pub(crate) struct Run {
     pub(crate) end_ns: u64,
     /// An index into [`Runs::tasks`].
     pub(crate) task: u32,
-    /// How long the task had been ready before; `u32::MAX` where that was not seen, or is longer.
-    pub(crate) delay_ns: u32,
+    /// How long the task had been ready before, if that was seen.
+    pub(crate) delay_ns: Option<u64>,
     /// Who woke it: an index into [`Runs::tasks`], or `u32::MAX`.
     pub(crate) woken_by: u32,
     /// Why and where it ended.
@@ -72,6 +72,8 @@ pub(crate) struct TaskEntry {
     pub(crate) begin_ns: u64,
     /// What it is in before its first run.
     pub(crate) first: NextState,
+    /// How long it has been ready at the end, without a run.
+    pub(crate) ready_at_end_ns: u64,
     /// `None`: it lives when the trace ends.
     pub(crate) end_ns: Option<u64>,
 }

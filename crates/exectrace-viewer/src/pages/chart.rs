@@ -59,6 +59,9 @@ pub(super) fn bar(breakdown: &Breakdown) -> Markup {
         ("waiting", "waiting", waiting),
         ("unknown", "not in the trace", breakdown.unknown_ns),
     ];
+    let shares = parts.iter().filter(|(.., ns)| *ns > 0);
+    let shares = shares.map(|(_, what, ns)| format!("{what} {}", units::duration(*ns)));
+    let label = shares.collect::<Vec<_>>().join(", ");
     let mut from = 0.0;
     let rects = parts.map(|(class, what, ns)| {
         let width = (ns as f64 / whole * BAR).min(BAR - from);
@@ -67,7 +70,7 @@ pub(super) fn bar(breakdown: &Breakdown) -> Markup {
         (class, what, ns, at, width)
     });
     html! {
-        svg.bar viewBox={ "0 0 " (BAR) " 12" } preserveAspectRatio="none" role="img" aria-label="where the time went" {
+        svg.bar viewBox={ "0 0 " (BAR) " 12" } preserveAspectRatio="none" role="img" aria-label=(label) {
             @for (class, what, ns, at, width) in rects {
                 rect class=(class) x=(at) y="0" width=(width) height="12" {
                     title { (what) " " (units::duration(ns)) }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Query, State};
 use maud::{Markup, html};
 
-use crate::question::Question;
+use crate::question::Parameters;
 use crate::trace::Opened;
 
 use super::layout::Page;
@@ -66,8 +66,11 @@ const WORDS: [(&str, &str); 14] = [
     ),
 ];
 
-pub(super) async fn page(State(opened): State<Arc<Opened>>) -> Markup {
-    let question = Question::default();
+pub(super) async fn page(
+    State(opened): State<Arc<Opened>>,
+    Query(parameters): Query<Parameters>,
+) -> Markup {
+    let question = parameters.question();
     let page = Page::new(opened.trace.label(), &question, "");
     let content = html! {
         h1 { "What the numbers mean" }
@@ -75,7 +78,7 @@ pub(super) async fn page(State(opened): State<Arc<Opened>>) -> Markup {
         p {
             "Times are since the begin of the trace. Each page is about the part of the time and the tasks that its address says: "
             code { "t0" } " and " code { "t1" } " in nanoseconds, " code { "filter" } " as the command line has it. "
-            "The command line prints the same numbers: " code { "exectrace --help" } "."
+            "The command line prints the same numbers, and some more: " code { "exectrace --help" } "."
         }
     };
     page.document(None, &content)

@@ -60,7 +60,7 @@ impl<'a> Page<'a> {
         let margin = (duration_ns / 2).max(500);
         let (t0, t1) = (
             begin_ns.saturating_sub(margin),
-            begin_ns + duration_ns + margin,
+            begin_ns.saturating_add(duration_ns).saturating_add(margin),
         );
         let root = self.root;
         format!("{root}timeline?t0={t0}&t1={t1}&row={row}&at={begin_ns}")
@@ -78,9 +78,11 @@ impl<'a> Page<'a> {
     /// The whole document. `analysis`: what the numbers come from, if they do.
     pub(super) fn document(&self, analysis: Option<&Analysis>, content: &Markup) -> Markup {
         self.framed(html! {
-            (self.part())
-            @if let Some(analysis) = analysis { (missing(analysis)) }
-            main { (content) }
+            @if let Some(analysis) = analysis { (self.part()) (missing(analysis)) }
+            main {
+                (content)
+                @if let Some(analysis) = analysis { (gaps(analysis)) }
+            }
         })
     }
 
@@ -159,6 +161,18 @@ fn missing(analysis: &Analysis) -> Markup {
         @if lost > 0 {
             p.warning role="alert" {
                 (units::count(lost)) " records were dropped while recording: counts and times are too small, and some states are inferred."
+            }
+        }
+    }
+}
+
+/// Why a number may be missing, for those who cannot point at it.
+fn gaps(analysis: &Analysis) -> Markup {
+    let blind = &analysis.overview.sight.blind;
+    html! {
+        @if !blind.is_empty() {
+            section.aside aria-label="What the trace does not have" {
+                @for blind in blind { p { "-: " (blind.why) } }
             }
         }
     }

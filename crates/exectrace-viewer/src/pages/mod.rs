@@ -143,10 +143,11 @@ async fn one_task(
     State(opened): State<Arc<Opened>>,
     Path(id): Path<u64>,
     Query(part): Query<task::Part>,
+    Query(parameters): Query<Parameters>,
 ) -> Response {
     let work = move || match opened.index() {
         Ok(index) => {
-            let question = Question::default();
+            let question = parameters.question();
             let page = Page::new(opened.trace.label(), &question, "../");
             match task::page(index, id, part, &page) {
                 Some(content) => page.document(None, &content).into_response(),

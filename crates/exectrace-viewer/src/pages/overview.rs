@@ -128,7 +128,6 @@ fn sources(analysis: &Analysis) -> Markup {
     }
     html! {
         (table.section("Sources", "what this trace has, and what it takes to have the rest"))
-        @for blind in &overview.sight.blind { p.aside { (blind.why) } }
         (capabilities.section("The recording", ""))
     }
 }

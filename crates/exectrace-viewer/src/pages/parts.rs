@@ -42,16 +42,16 @@ impl Table {
             @if !self.rows.is_empty() {
                 section {
                     h2 { (title) @if !aside.is_empty() { " " small { (aside) } } }
-                    (self.markup())
+                    (self.markup(title))
                 }
             }
         }
     }
 
-    fn markup(&self) -> Markup {
+    fn markup(&self, title: &str) -> Markup {
         let class = |index: usize| self.columns.get(index).is_some_and(|(_, number)| *number);
         html! {
-            div.scroll tabindex="0" {
+            div.scroll tabindex="0" role="region" aria-label=(title) {
                 table {
                     thead { tr { @for (title, is_number) in &self.columns {
                         th scope="col" class=[is_number.then_some("number")] { (title) }

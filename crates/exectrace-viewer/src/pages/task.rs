@@ -4,7 +4,7 @@ use exectrace_analysis::display::{names, units};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use crate::index::{Index, Run, RunKind};
+use crate::index::{Index, NextState, Run, RunKind};
 
 use super::layout::Page;
 use super::parts::{Table, duration, link, stack_lines, text};
@@ -29,6 +29,7 @@ pub(super) fn page(index: &Index, id: u64, part: Part, page: &Page<'_>) -> Optio
     let last = first.saturating_add(SHOWN).min(runs.len());
     let end = task.end_ns.unwrap_or(index.duration_ns);
     Some(html! {
+        @for missing in index.missing() { p.warning role="alert" { (missing) } }
         h1 { bdi { (names::name(index.task_name(number))) } " " small { "async task " (id) } }
         p {
             @match task.parent {
@@ -47,7 +48,7 @@ pub(super) fn page(index: &Index, id: u64, part: Part, page: &Page<'_>) -> Optio
         @if !spawned_at.is_empty() {
             details { summary { "Spawned here: " (spawned_at[0]) } ol.stack { @for line in &spawned_at { li { (line) } } } }
         }
-        (story(index, (task.begin_ns, id), &runs[..last], first, page))
+        (story(index, (task.begin_ns, id, task.first), &runs[..last], first, page))
         p {
             @if first > 0 { a href={ "?run=" (first.saturating_sub(SHOWN)) } { "earlier runs" } " " }
             @if last < runs.len() { a href={ "?run=" (last) } { "later runs" } " (" (units::count((runs.len() - last) as u64)) " more)" }
@@ -68,7 +69,7 @@ fn task_link(index: &Index, id: u64, page: &Page<'_>) -> Markup {
 /// Each run with what came before it.
 fn story(
     index: &Index,
-    (begin, id): (u64, u64),
+    (begin, id, first_state): (u64, u64, NextState),
     runs: &[u32],
     first: usize,
     page: &Page<'_>,
@@ -88,15 +89,12 @@ fn story(
         let row = format!("g{id}");
         table.row([
             link(&page.time_line(&row, run.begin_ns, run.end_ns - run.begin_ns), units::instant(run.begin_ns)),
-            waited(index, before, run, begin),
+            before_it(index, before, run, (begin, first_state)),
             match index.runs.tasks.get(run.woken_by as usize) {
                 Some(by) => task_link(index, by.id, page),
                 None => html! {},
             },
-            match run.delay_ns {
-                u32::MAX => html! {},
-                delay => duration(delay.into()),
-            },
+            run.delay_ns.map_or_else(|| text("-"), duration),
             duration(run.end_ns - run.begin_ns),
             text(then(index, run)),
             match stack_lines(&index.names, run.stack).as_slice() {
@@ -121,19 +119,28 @@ fn then(index: &Index, run: &Run) -> String {
     }
 }
 
-/// How long it waited before a run, and what for.
-fn waited(index: &Index, before: Option<&Run>, run: &Run, begin: u64) -> Markup {
+/// What it did before a run since the one before: what that led to.
+fn before_it(
+    index: &Index,
+    before: Option<&Run>,
+    run: &Run,
+    (begin, first): (u64, NextState),
+) -> Markup {
     let since = before.map_or(begin, |before| before.end_ns);
-    let delay = match run.delay_ns {
-        u32::MAX => 0,
-        delay => u64::from(delay),
-    };
-    let waited = run.begin_ns.saturating_sub(since).saturating_sub(delay);
+    let ready = run.delay_ns.unwrap_or(0);
+    let length = run.begin_ns.saturating_sub(since).saturating_sub(ready);
     let reason = before.map_or("", |before| index.names.get(before.reason));
+    let state = before.map_or(first, |before| before.next);
     html! {
-        @if waited > 0 {
-            "waited " (duration(waited))
-            @if !reason.is_empty() { " for " (reason) }
+        @if length > 0 {
+            @match state {
+                NextState::Waiting => {
+                    "waited " (duration(length)) " (" (names::reason(reason)) ")"
+                }
+                NextState::Runnable => { "was ready for " (duration(length)) }
+                NextState::Syscall => { "was in a system call for " (duration(length)) }
+                _ => { "did not run for " (duration(length)) ", and more is not in the trace" }
+            }
         }
     }
 }

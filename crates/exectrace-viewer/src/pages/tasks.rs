@@ -4,6 +4,7 @@ use exectrace_analysis::display::{names, units};
 use exectrace_analysis::{Aspect, Run, Sight, TaskGroup, TaskInstance};
 use maud::{Markup, html};
 
+use crate::question::of_group;
 use crate::trace::Answer;
 
 use super::chart;
@@ -45,7 +46,7 @@ pub(super) fn groups(groups: &[TaskGroup], limit: usize, sight: &Sight, page: &P
         let most = breakdown.longest_wait();
         table.row([
             link(
-                &page.filtered("tasks", &format!("group:{:?}", group.name)),
+                &page.filtered("tasks", &of_group(&group.name)),
                 names::name(&group.name),
             ),
             text(names::kind(group.kind)),

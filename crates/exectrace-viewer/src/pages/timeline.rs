@@ -2,22 +2,29 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Query, State};
 use maud::{Markup, html};
 
-use crate::question::Question;
+use crate::question::Parameters;
 use crate::trace::Opened;
 
 use super::layout::Page;
 
-const KEYS: [(&str, &str); 9] = [
+const KEYS: [(&str, &str); 10] = [
     ("w, s", "zoom in, out, where the pointer is"),
     (
         "a, d, arrows",
         "to the left, to the right; up and down: other rows",
     ),
     ("f", "fit what is selected, or everything"),
-    (". ,", "the next slice in the row, the one before"),
+    (
+        ". ,",
+        "the next slice in the row, the one before; the first, if none is selected",
+    ),
+    (
+        "j, k",
+        "the same instant in the next row, in the one before",
+    ),
     ("[ ]", "to what woke it; to its end"),
     ("m", "mark this instant"),
     ("/", "search rows"),
@@ -25,8 +32,11 @@ const KEYS: [(&str, &str); 9] = [
     ("?", "these keys"),
 ];
 
-pub(super) async fn page(State(opened): State<Arc<Opened>>) -> Markup {
-    let question = Question::default();
+pub(super) async fn page(
+    State(opened): State<Arc<Opened>>,
+    Query(parameters): Query<Parameters>,
+) -> Markup {
+    let question = parameters.question();
     let page = Page::new(opened.trace.label(), &question, "");
     page.framed(html! {
         main.timeline {
@@ -45,7 +55,9 @@ pub(super) async fn page(State(opened): State<Arc<Opened>>) -> Markup {
             dl #key-list hidden {
                 @for (keys, what) in KEYS { dt { kbd { (keys) } } dd { (what) } }
             }
+            div #missing role="alert" {}
             p #progress role="status" { "reading the trace" }
+            p #trouble role="status" {}
             noscript { p.warning { "The time line is drawn by a script. All other pages work without." } }
             div.picture {
                 canvas #picture tabindex="0" aria-label="Time line; the text below says what is selected" {}

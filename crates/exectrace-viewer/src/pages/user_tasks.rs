@@ -51,7 +51,7 @@ pub(super) fn page(answer: &Answer, page: &Page<'_>) -> Markup {
     }
     html! {
         h1 { "User tasks" }
-        @if kinds.is_empty() {
+        @if kinds.iter().all(is_of_the_tracer) {
             p { "There are no user tasks in this part of the trace; it takes root spans or `Task`s made while recording." }
         }
         (table.section("By name", "the most time first"))
@@ -158,7 +158,9 @@ fn parts(tree: &UserTaskTree, page: &Page<'_>) -> Markup {
     // Trees are as deep as the program makes them: their parts wait in a list, not on the stack.
     let mut waiting = vec![(0_usize, Item::Child(tree))];
     while let Some((depth, item)) = waiting.pop() {
-        let since = text(units::signed_duration(item.time_ns() as i64 - origin));
+        let since = text(units::signed_duration(
+            (item.time_ns() as i64).wrapping_sub(origin),
+        ));
         let indent = "\u{2003}".repeat(depth.min(32));
         match item {
             Item::Region(region) => table.row([
@@ -223,7 +225,8 @@ fn critical_path(path: &CriticalPath, page: &Page<'_>) -> Markup {
         .text("woken by");
     for step in &path.steps {
         let row = format!("g{}", step.async_task);
-        let since = units::signed_duration(step.begin_ns as i64 - path.begin_ns as i64);
+        let since =
+            units::signed_duration((step.begin_ns as i64).wrapping_sub(path.begin_ns as i64));
         steps.row([
             link(
                 &page.time_line(&row, step.begin_ns, step.duration_ns),

@@ -8,7 +8,7 @@ import { CELLS, blockNs, blocksOf, duration, instant, levelOf, roundStep } from 
 /** @typedef {import("./blocks.js").Blocks} Blocks */
 
 /** Rectangles in a frame; what is beyond comes when one zooms in. */
-const MAX_RECTANGLES = 20000;
+export const MAX_RECTANGLES = 60000;
 /** Colours of the states in the strip of loads. */
 const LOAD_CLASSES = /** @type {Record<string, number>} */ ({ running: 2, runnable: 14, "in system calls": 12 });
 

@@ -88,6 +88,8 @@ function key(timeline, event) {
     m: () => timeline.mark(around),
     ".": () => timeline.step(1),
     ",": () => timeline.step(-1),
+    j: () => timeline.toRow(1),
+    k: () => timeline.toRow(-1),
     "[": () => timeline.follow(),
     "]": () => timeline.toEnd(),
     "/": () => timeline.search.focus(),

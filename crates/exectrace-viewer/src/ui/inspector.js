@@ -21,10 +21,6 @@ function element(name, text) {
  */
 export function inspect(place, slice, go) {
   place.replaceChildren();
-  if (!slice) {
-    place.append(element("p", "There is nothing at this instant, and nothing after it."));
-    return;
-  }
   place.append(element("h2", `${slice.title}, ${duration(slice.end_ns - slice.begin_ns)}`));
   const list = document.createElement("dl");
   for (const fact of slice.facts) {

@@ -35,6 +35,20 @@ export function visible(rows, scroll, bottom) {
   return shown;
 }
 
+/**
+ * Where a lane lies below the first row.
+ * @param {Row[]} rows @param {string} key
+ */
+export function place(rows, key) {
+  let top = 0;
+  for (const row of rows) {
+    const bottom = top + height(row);
+    if (row.key === key || row.below.includes(key)) return { top, bottom };
+    top = bottom;
+  }
+  return null;
+}
+
 /** @param {Row[]} rows */
 export function total(rows) {
   return rows.reduce((sum, row) => sum + height(row), 0);

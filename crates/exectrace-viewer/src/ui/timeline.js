@@ -1,10 +1,10 @@
 // The time line: one state, which input changes and frames draw.
 // @ts-check
 import { Blocks } from "./blocks.js";
-import { Picture } from "./draw.js";
+import { MAX_RECTANGLES, Picture } from "./draw.js";
 import { laneAt, listen, maxScroll } from "./input.js";
 import { inspect } from "./inspector.js";
-import { NAMES } from "./lanes.js";
+import { LOADS, NAMES, RULER, place } from "./lanes.js";
 import { duration, instant } from "./time.js";
 import { fromAddress, toAddress } from "./view.js";
 
@@ -52,12 +52,14 @@ export class Timeline {
 
   controls() {
     document.querySelectorAll("[data-view]").forEach((button) => button.addEventListener("click", () => {
+      this.settle();
       this.state.view = /** @type {HTMLElement} */ (button).dataset.view;
       this.state.search = this.search.value = "";
       this.state.scroll = 0;
       this.loadRows(true);
     }));
     this.search.addEventListener("change", () => {
+      this.settle();
       this.state.search = this.search.value;
       this.state.scroll = 0;
       this.loadRows(true);
@@ -79,6 +81,7 @@ export class Timeline {
     this.search.value = address.search;
     await this.loadRows(false);
     await (address.row && address.at !== null ? this.selectAt(address.row, address.at, false) : this.select(null, false));
+    this.showRange();
   }
 
   /** @param {boolean} isNew */
@@ -138,13 +141,33 @@ export class Timeline {
   /** @param {string} row @param {number} t @param {boolean} isNew */
   async selectAt(row, t, isNew) {
     this.select(await json(`api/v1/slice?row=${row}&t=${Math.max(0, Math.round(t))}`), isNew);
+    this.scrollTo(row);
+  }
+
+  /** Scrolls so that a row is seen. @param {string} key */
+  scrollTo(key) {
+    const { rows, scroll } = this.state;
+    const at = place(rows, key);
+    const space = this.canvas.clientHeight - RULER - LOADS;
+    if (!at || (at.top >= scroll && at.bottom <= scroll + space)) return;
+    this.scroll(at.top - space / 3 - scroll);
+  }
+
+  /** Selects what is at the same instant in another row. @param {number} step */
+  async toRow(step) {
+    const { rows, selection } = this.state;
+    const lanes = rows.flatMap((/** @type {any} */ row) => [row.key, ...row.below]);
+    if (lanes.length === 0) return;
+    const at = selection ? lanes.indexOf(selection.row) + step : 0;
+    const row = lanes[Math.min(lanes.length - 1, Math.max(0, at))];
+    await this.selectAt(row, Math.max(selection?.begin ?? 0, this.state.t0), true);
   }
 
   /** Selects the slice before or after. @param {number} step */
   async step(step) {
     const { selection } = this.state;
-    if (!selection || selection.id + step < 0) return;
-    const slice = await json(`api/v1/slice?row=${selection.row}&id=${selection.id + step}`);
+    if (!selection) return this.toRow(0);
+    const slice = await json(`api/v1/slice?row=${selection.row}&id=${selection.id}&step=${step}`);
     if (!slice) return;
     this.select(slice);
     this.reveal(slice.begin_ns, slice.end_ns);
@@ -164,6 +187,7 @@ export class Timeline {
   /** Shows an instant of a row, in a view that has the row. @param {string} row @param {number} t */
   async go(row, t) {
     if (!this.state.rows.some((/** @type {any} */ known) => known.key === row)) {
+      this.settle();
       this.state.view = "tasks";
       this.state.search = this.search.value = `#${row.slice(1)}`;
       await this.loadRows(false);
@@ -182,6 +206,7 @@ export class Timeline {
 
   /** @param {any} slice @param {boolean} [isNew] */
   select(slice, isNew = true) {
+    if (isNew) this.settle();
     this.slice = slice;
     this.state.selection = slice && { row: slice.row, id: slice.id, begin: slice.begin_ns, end: slice.end_ns };
     const place = find("inspector");
@@ -191,12 +216,25 @@ export class Timeline {
     this.later();
   }
 
+  /** Before a step: what is shown until now stays in the address that going back leads to. */
+  settle() {
+    if (this.waiting === undefined) return;
+    clearTimeout(this.waiting);
+    this.waiting = undefined;
+    history.replaceState(null, "", toAddress(this.state));
+  }
+
   /** Writes the view into the address. @param {boolean} isStep Whether going back leads to the one before. */
   remember(isStep) {
     clearTimeout(this.waiting);
-    const address = () => toAddress(this.state);
-    if (isStep) history.pushState(null, "", address());
-    else this.waiting = setTimeout(() => history.replaceState(null, "", address()), 150);
+    this.waiting = undefined;
+    if (isStep) history.pushState(null, "", toAddress(this.state));
+    else this.waiting = setTimeout(() => this.settle(), 150);
+    this.showRange();
+  }
+
+  /** Says which span of time is shown, and asks for what is drawn above the rows. */
+  showRange() {
     const { t0, t1 } = this.state;
     find("range").textContent = `${instant(t0, (t1 - t0) / 1000)} + ${duration(t1 - t0)}`;
     /** @type {HTMLAnchorElement} */ (find("pages")).href = `tasks?t0=${Math.round(t0)}&t1=${Math.round(t1)}`;
@@ -220,7 +258,8 @@ export class Timeline {
       this.isDrawing = false;
       this.picture.draw(this.state);
       this.picture.drawOverlay(this.state);
-      if (this.blocks.failed) find("progress").textContent = this.blocks.failed;
+      const isLeftOut = this.picture.rectangles > MAX_RECTANGLES;
+      find("trouble").textContent = this.blocks.failed || (isLeftOut ? "Not all is drawn: zoom in, or make the window less high." : "");
     });
   }
 }
@@ -232,6 +271,12 @@ async function start() {
     if (facts.duration_ns !== null) {
       const timeline = new Timeline(facts.duration_ns);
       progress.textContent = "";
+      find("missing").replaceChildren(...facts.missing.map((/** @type {string} */ text) => {
+        const line = document.createElement("p");
+        line.className = "warning";
+        line.textContent = text;
+        return line;
+      }));
       await timeline.restore();
       timeline.remember(false);
       // For tests and the curious: what is shown, and how long frames took.

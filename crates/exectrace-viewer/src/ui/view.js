@@ -1,7 +1,7 @@
 // What is shown: the range, the rows, the selection. It stands in the address, so that a reload shows the same.
 // @ts-check
 
-/** @typedef {{ key: string, title: string, detail: string, link: string | null, below: string[] }} Row */
+/** @typedef {{ key: string, title: string, detail: string, below: string[] }} Row */
 /** @typedef {{ row: string, id: number, begin: number, end: number }} Selection */
 
 export const VIEWS = ["workers", "threads", "tasks", "usertasks"];
@@ -24,7 +24,7 @@ export function fromAddress(search, end) {
   if (!VIEWS.includes(view)) {
     // A row that a link names is looked for where it is.
     view = { m: "threads", g: "tasks", u: "usertasks" }[row[0]] ?? "workers";
-    if (row[0] === "g" && find === "") find = `#${row.slice(1).split("r")[0]}`;
+    if ((row[0] === "g" || row[0] === "u") && find === "") find = `#${row.slice(1).split("r")[0]}`;
   }
   const t0 = time("t0") ?? 0;
   const t1 = time("t1") ?? end;

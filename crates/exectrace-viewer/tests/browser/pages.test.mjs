@@ -112,11 +112,16 @@ function shows(trace) {
   test("with keys alone one selects, steps and reads what is selected", async () => {
     const { page, errors } = await open("timeline?view=tasks");
     const row = await page.evaluate(() => window.__exectrace.state.rows[0].key);
-    await page.evaluate((row) => window.__exectrace.selectAt(row, 0, true), row);
+    await page.keyboard.press(".");
+    await page.waitForFunction(() => window.__exectrace.state.selection !== null);
     const first = (await shown(page)).selection;
-    await page.locator("#picture").focus();
+    assert.equal(first.row, row);
     await page.keyboard.press(".");
     await page.waitForFunction((id) => window.__exectrace.state.selection.id !== id, first.id);
+    const next = (await shown(page)).selection;
+    assert.ok(next.begin >= first.end && next.end > next.begin, "the next one that is drawn");
+    await page.keyboard.press("j");
+    await page.waitForFunction((row) => window.__exectrace.state.selection.row !== row, row);
     assert.match(await page.locator("#inspector").innerText(), /begins at/);
     await page.keyboard.press("Escape");
     assert.equal((await shown(page)).selection, null);
@@ -124,7 +129,23 @@ function shows(trace) {
     await page.context().close();
   });
 
-  test("numbers on the pages are those of the command line", async () => {
+  test("what each group of tasks took is on the page as the command line prints it", async () => {
+    const command = spawn(EXECTRACE, ["--color", "never", "tasks", trace], { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, COLUMNS: "1000" } });
+    let printed = "";
+    command.stdout.on("data", (data) => { printed += data; });
+    await once(command, "close");
+    const rows = printed.split("\n\n")[0].split("\n").slice(2).map((line) => line.trim().split(/ {2,}/));
+    const { page } = await open("tasks");
+    const shown = await page.locator("section").first().locator("tbody tr").evaluateAll((lines) => lines.map((line) => [...line.children].map((cell) => cell.textContent)));
+    assert.equal(shown.length, rows.length);
+    for (const [index, row] of rows.entries()) {
+      const cells = shown[index].filter((text) => !text.includes("running ")).filter((text) => text !== "");
+      assert.deepEqual(cells, row);
+    }
+    await page.context().close();
+  });
+
+  test("numbers on the first page are those of the command line", async () => {
     const command = spawn(EXECTRACE, ["--color", "never", "summary", trace], { stdio: ["ignore", "pipe", "inherit"] });
     let printed = "";
     command.stdout.on("data", (data) => { printed += data; });

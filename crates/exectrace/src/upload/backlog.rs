@@ -155,11 +155,16 @@ impl Backlog {
         self.state().deadline
     }
 
-    pub(super) fn wait_for_end(&self) {
+    /// Waits for the end of the thread that uploads, until then.
+    pub(super) fn wait_for_end(&self, until: Instant) {
         let mut state = self.state();
         while !state.has_ended {
-            let waited = self.ended.wait(state);
-            state = waited.unwrap_or_else(PoisonError::into_inner);
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let waited = self.ended.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }

@@ -90,6 +90,11 @@ pub struct Uploader {
     shared: Arc<Shared>,
 }
 
+/// The longest that an uploader waits.
+const A_CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+/// How long after its time the thread is waited for.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// Ends the thread with the last handle.
 struct Shared {
     backlog: Arc<Backlog>,
@@ -186,10 +191,11 @@ impl Uploader {
     ///
     /// Stop the recording first: its last file is finished then.
     pub fn finish(&self, at_most: Duration) -> UploadStatus {
-        let now = Instant::now();
-        let deadline = now.checked_add(at_most).unwrap_or(now);
+        // A century is as good as for ever, and never more than the clock can count.
+        let deadline = Instant::now() + at_most.min(A_CENTURY);
         self.shared.backlog.finish_until(deadline);
-        self.shared.backlog.wait_for_end();
+        // The thread gives up by itself then, unless the disk keeps it, or it was not taken along into a forked child.
+        self.shared.backlog.wait_for_end(deadline + GRACE);
         self.status()
     }
 }

@@ -87,9 +87,15 @@ impl Run {
         command.args(arguments);
         self.set_environment(&mut command, &output);
         if let (Some(cargo), false) = (&cargo, self.no_flags) {
-            cargo.set_flags(&mut command)?;
+            cargo
+                .set_flags(&mut command)
+                .inspect_err(|_| before.finish())?;
         }
-        let ended = child::run(command, name).inspect_err(|_| before.remove_if_empty())?;
+        let ended = child::run(command, name).inspect_err(|_| {
+            before.finish();
+            before.remove_if_empty();
+        })?;
+        before.finish();
         let traces = before.new_traces();
         if traces.is_empty() {
             before.remove_if_empty();

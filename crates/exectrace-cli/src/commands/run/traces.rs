@@ -1,14 +1,15 @@
 //! The traces that a command has written: those files of a folder that were not there before, or are newer.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::Context;
 
-use crate::failure::Usage;
+use crate::failure::{Usage, warn};
+use crate::input;
 
 /// A folder, and what was in it before the command ran.
 #[derive(Debug)]
@@ -17,6 +18,15 @@ pub(super) struct Folder {
     /// Whether it was made for this.
     is_new: bool,
     files: HashMap<PathBuf, SystemTime>,
+    /// The trace that a new one takes the place of.
+    replaced: Option<Replaced>,
+}
+
+/// A file that was moved aside, until there is another in its place.
+#[derive(Debug)]
+struct Replaced {
+    path: PathBuf,
+    aside: PathBuf,
 }
 
 /// A trace that the command has written.
@@ -45,17 +55,25 @@ impl Folder {
                 format!("{}/%n-%p.trace", output.display()),
             ));
         }
+        let mut replaced = None;
         if output.is_file() {
-            replace(output)?;
+            replaced = Some(Replaced::new(output)?);
         }
         let is_new = !path.exists();
         fs::create_dir_all(&path)
             .with_context(|| format!("cannot make the folder {}", path.display()))?;
-        let files = files(&path).collect();
+        let mut files: HashMap<PathBuf, SystemTime> = files(&path).collect();
+        if let Some(Replaced { path, aside }) = &replaced
+            && let Some(&time) = files.get(aside)
+        {
+            // If it comes back, it is not new.
+            files.insert(path.clone(), time);
+        }
         Ok(Self {
             path,
             is_new,
             files,
+            replaced,
         })
     }
 
@@ -73,6 +91,22 @@ impl Folder {
         new.into_iter().filter_map(trace).collect()
     }
 
+    /// Removes what the new traces took the place of; if there are none, it is back.
+    pub(super) fn finish(&self) {
+        let Some(replaced) = &self.replaced else {
+            return;
+        };
+        let Replaced { path, aside } = replaced;
+        let done = match path.exists() {
+            true => fs::remove_file(aside),
+            false => fs::rename(aside, path),
+        };
+        if done.is_err() {
+            let (path, aside) = (path.display(), aside.display());
+            warn(&format!("what was {path} before is in {aside} now"));
+        }
+    }
+
     /// Removes the folder if it was made for nothing.
     pub(super) fn remove_if_empty(&self) {
         if self.is_new {
@@ -82,15 +116,24 @@ impl Folder {
     }
 }
 
-/// Makes room for a trace where there is one, as it is the user who names the file.
-fn replace(output: &Path) -> anyhow::Result<()> {
-    if !is_trace(output) {
-        return Err(Usage::error(
-            format!("{} exists and is not a trace", output.display()),
-            "another file",
-        ));
+impl Replaced {
+    /// Makes room for a trace where there is one, as it is the user who names the file.
+    fn new(path: &Path) -> anyhow::Result<Self> {
+        if !is_trace(path) {
+            return Err(Usage::error(
+                format!("{} exists and is not a trace", path.display()),
+                "another file",
+            ));
+        }
+        let mut aside = path.as_os_str().to_owned();
+        aside.push(format!(".{}.before", std::process::id()));
+        let aside = PathBuf::from(aside);
+        fs::rename(path, &aside).with_context(|| format!("cannot replace {}", path.display()))?;
+        Ok(Self {
+            path: path.to_owned(),
+            aside,
+        })
     }
-    fs::remove_file(output).with_context(|| format!("cannot replace {}", output.display()))
 }
 
 /// The files in a folder, and when they were written last.
@@ -105,7 +148,7 @@ fn files(folder: &Path) -> impl Iterator<Item = (PathBuf, SystemTime)> {
 /// Whether a file begins as a trace does, as it is or compressed.
 fn is_trace(path: &Path) -> bool {
     let mut begin = [0; 5];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut begin));
-    let zstd = [0x28, 0xb5, 0x2f, 0xfd];
-    read.is_ok() && (begin == *b"go 1." || begin[..4] == zstd)
+    let read =
+        input::open(path).and_then(|(input, _)| Ok(input.silent().read_exact(&mut begin)?));
+    read.is_ok() && begin == *b"go 1."
 }
