@@ -94,6 +94,16 @@ pub fn percent(part: u64, whole: u64) -> String {
     format!("{value:.1}%")
 }
 
+/// A length of time of which only bounds may be known: `12.3µs`, `≤ 12.3µs`, `4.00µs–12.3µs`; `shown` shows one.
+pub fn bounds(at_least_ns: u64, at_most_ns: u64, shown: impl Fn(u64) -> String) -> String {
+    let at_most = shown(at_most_ns);
+    match at_least_ns {
+        at_least_ns if at_least_ns == at_most_ns => at_most,
+        0 => format!("≤ {at_most}"),
+        at_least_ns => format!("{}–{at_most}", shown(at_least_ns)),
+    }
+}
+
 fn three_digits(value: f64) -> String {
     if value >= 99.95 {
         format!("{value:.0}")

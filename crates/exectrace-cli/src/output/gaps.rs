@@ -82,15 +82,10 @@ impl Gaps {
 
     /// The bounds of a wait, or the wait itself if they are one.
     pub(crate) fn bounds(&mut self, wait: KernelWait, shown: impl Fn(u64) -> String) -> String {
-        let at_most = shown(wait.at_most_ns);
-        if wait.at_least_ns == wait.at_most_ns {
-            return at_most;
+        if wait.at_least_ns != wait.at_most_ns {
+            self.note(Aspect::Switches);
         }
-        self.note(Aspect::Switches);
-        match wait.at_least_ns {
-            0 => format!("≤ {at_most}"),
-            at_least_ns => format!("{}–{at_most}", shown(at_least_ns)),
-        }
+        units::bounds(wait.at_least_ns, wait.at_most_ns, shown)
     }
 
     fn text(&mut self, known: Option<String>, aspect: Aspect) -> String {

@@ -1,7 +1,7 @@
 //! Tables, times and places as HTML.
 
 use exectrace_analysis::display::{names, units};
-use exectrace_analysis::{Aspect, Place, Sight};
+use exectrace_analysis::{Aspect, KernelWait, Place, Sight};
 use exectrace_replay::{Names, Stack};
 use maud::{Markup, html};
 
@@ -100,6 +100,23 @@ pub(super) fn share(ns: Option<u64>, whole: u64, aspect: Aspect, sight: &Sight) 
     match ns {
         Some(ns) => text(units::percent(ns, whole)),
         None => gap(aspect, sight),
+    }
+}
+
+/// Whether there is a column for what threads waited for the kernel: not in traces of Go.
+pub(super) fn has_kernel(sight: &Sight) -> bool {
+    sight.why(Aspect::Switches).is_some() || sight.why(Aspect::Processors).is_some()
+}
+
+/// How long tasks that ran waited for the kernel: a number, or between which it lies; else why that is not known.
+pub(super) fn kernel(
+    wait: Option<KernelWait>,
+    sight: &Sight,
+    shown: impl Fn(u64) -> String,
+) -> Markup {
+    match wait {
+        Some(wait) => text(units::bounds(wait.at_least_ns, wait.at_most_ns, shown)),
+        None => gap(Aspect::Processors, sight),
     }
 }
 

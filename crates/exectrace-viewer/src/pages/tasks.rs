@@ -9,7 +9,7 @@ use crate::trace::Answer;
 
 use super::chart;
 use super::layout::Page;
-use super::parts::{Table, duration, known, link, name, stack, text};
+use super::parts::{Table, duration, has_kernel, kernel, known, link, name, stack, text};
 
 pub(super) fn page(answer: &Answer, page: &Page<'_>) -> Markup {
     let sight = &answer.analysis.overview.sight;
@@ -27,33 +27,45 @@ pub(super) fn page(answer: &Answer, page: &Page<'_>) -> Markup {
 
 /// At most `limit` groups.
 pub(super) fn groups(groups: &[TaskGroup], limit: usize, sight: &Sight, page: &Page<'_>) -> Markup {
+    let has_kernel = has_kernel(sight);
+    let has_allocated = groups.iter().any(|group| group.allocated.is_some());
     let mut table = Table::new()
         .text("name")
         .text("what")
         .number("count")
         .number("alive")
         .text("time")
-        .number("run")
-        .number("run p99")
+        .number("run");
+    if has_kernel {
+        table = table.number("kernel");
+    }
+    table = table
+        .number("poll p99")
         .number("longest")
         .number("delay")
         .number("wake p99")
         .number("wait")
         .text("most for")
         .number("syscall");
+    if has_allocated {
+        table = table.number("allocated");
+    }
     for group in groups.iter().take(limit) {
         let breakdown = &group.breakdown;
         let most = breakdown.longest_wait();
-        table.row([
-            link(
-                &page.filtered("tasks", &of_group(&group.name)),
-                names::name(&group.name),
-            ),
+        let filter = page.filtered("tasks", &of_group(&group.name));
+        let mut cells = vec![
+            link(&filter, names::name(&group.name)),
             text(names::kind(group.kind)),
             text(units::count(group.count)),
             text(units::count(group.alive)),
             chart::bar(breakdown),
             known(breakdown.running_ns, Aspect::States, sight),
+        ];
+        if has_kernel {
+            cells.push(kernel(breakdown.kernel, sight, units::duration));
+        }
+        cells.extend([
             text(units::quantile(&group.runs, 0.99)),
             text(units::longest(&group.runs)),
             known(breakdown.runnable_ns, Aspect::Delays, sight),
@@ -62,6 +74,11 @@ pub(super) fn groups(groups: &[TaskGroup], limit: usize, sight: &Sight, page: &P
             text(most.map_or("", |most| names::reason(&most.name))),
             known(breakdown.all_syscalls_ns(), Aspect::Syscalls, sight),
         ]);
+        if has_allocated {
+            let allocated = group.allocated.map(|sum| units::bytes(sum.allocated_bytes));
+            cells.push(text(allocated.unwrap_or_default()));
+        }
+        table.row(cells);
     }
     table.section("By name", "the most running time first")
 }
