@@ -87,7 +87,7 @@ pub use tasks::{Run, TaskGroup, TaskInstance, Tasks};
 pub use time::{OffProcessor, ThreadTime, WorkerSecond, WorkerSeconds};
 pub use user_tasks::{
     FoundUserTasks, LogEntry, MAX_FOUND, MAX_TREE_PARTS, TraceIdQuery, TraceIdQueryError,
-    UserTaskInstance, UserTaskKind, UserTaskTree, UserTasks,
+    UserTaskInstance, UserTaskKind, UserTaskPart, UserTaskTree, UserTasks,
 };
 pub use vocabulary::Vocabulary;
 pub use workers::{DriverWaits, IdleWhileRunnable, Pool, Thread, Worker, Workers};

@@ -168,6 +168,11 @@ impl Sight {
         let blind = self.blind.iter().find(|blind| blind.aspect == aspect)?;
         Some(&blind.why)
     }
+
+    /// Whether what threads waited for the kernel is known, or it is known why it is not: not in traces of Go.
+    pub fn has_kernel_waits(&self) -> bool {
+        self.why(Aspect::Switches).is_some() || self.why(Aspect::Processors).is_some()
+    }
 }
 
 fn states(seen: &Seen, (tasks, runtimes): (&str, &str)) -> String {

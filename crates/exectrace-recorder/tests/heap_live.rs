@@ -17,7 +17,7 @@ use common::{Shared, read, turn};
 use exectrace_recorder::{Allocator, RecordingOptions, Settings, Source, region};
 use heap::{Sample, record, samples};
 
-/// The system's, which refuses to resize when it is told to.
+/// The system's, which refuses to resize when a test asks for that.
 struct Refusing;
 
 static REFUSES: AtomicBool = AtomicBool::new(false);

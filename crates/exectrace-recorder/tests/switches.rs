@@ -160,7 +160,7 @@ fn a_system_that_refuses_leaves_everything_else_as_it_is_and_the_trace_says_why(
 fn pin() -> bool {
     // SAFETY: a set of processors is plain bits, and all zeros are the empty set.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the call writes as many bytes as it is told that there are.
+    // SAFETY: the call writes as many bytes as its argument says that there are.
     let result = unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) };
     if result != 0 {
         return false;
@@ -175,7 +175,7 @@ fn pin() -> bool {
     let mut one: libc::cpu_set_t = unsafe { std::mem::zeroed() };
     // SAFETY: the processor's number is below the set's size.
     unsafe { libc::CPU_SET(first, &mut one) };
-    // SAFETY: the call reads as many bytes as it is told that there are.
+    // SAFETY: the call reads as many bytes as its argument says that there are.
     let result = unsafe { libc::sched_setaffinity(0, size_of_val(&one), &raw const one) };
     result == 0
 }

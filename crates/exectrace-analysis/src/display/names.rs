@@ -19,6 +19,15 @@ pub fn reason(reason: &str) -> &str {
     }
 }
 
+/// What an operation was doing: a state, and why.
+pub fn state(state: &str, why: &str) -> String {
+    match state {
+        "unknown" => "not seen".to_owned(),
+        "waiting" => format!("waiting ({})", reason(why)),
+        state => state.to_owned(),
+    }
+}
+
 /// A counter; those that Go's format knows by a path are called by what they count.
 pub fn counter(name: &str) -> &str {
     match name {

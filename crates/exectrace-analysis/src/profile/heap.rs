@@ -1,6 +1,6 @@
 //! What samples of allocations add up to, by stack: what was allocated, and what is alive at the end.
 //!
-//! Samples stand at the begin of their generation and are told apart by their times, so whoever a sample belongs to may
+//! Samples stand at the begin of their generation and are distinguished by their times, so whoever a sample belongs to may
 //! come later in the trace. What is limited to user tasks is therefore sorted out at the end.
 
 use exectrace_format::SideRecord;
@@ -74,7 +74,7 @@ pub(super) struct HeapPass {
     allocated: FxHashMap<Owner, Amount>,
     /// By the numbers of the samples.
     alive: FxHashMap<u64, (Owner, Amount)>,
-    /// Whether user tasks are told apart.
+    /// Whether user tasks are distinguished.
     by_user_task: bool,
 }
 

@@ -1,9 +1,11 @@
 //! User tasks: latency by name, and the tree of each that is asked for.
 
 mod found;
+mod parts;
 mod pass;
 mod trees;
 
+use exectrace_format::conventions::{BACKGROUND_NAME, TRACER_NAME};
 use serde::Serialize;
 
 use crate::allocated::Allocated;
@@ -13,6 +15,7 @@ use crate::names::Place;
 use crate::regions::RegionInstance;
 
 pub use found::{FoundUserTasks, MAX_FOUND, TraceIdQuery, TraceIdQueryError};
+pub use parts::UserTaskPart;
 pub(crate) use pass::UserTaskPass;
 
 /// The user tasks of a trace.
@@ -49,6 +52,15 @@ pub struct UserTaskKind {
     /// What was allocated and freed in their regions, also in those that are open after the end of the user task;
     /// `None` in a trace that does not say. Of a user task that ended more than 65,536 others ago it belongs to `background`.
     pub allocated: Option<Allocated>,
+}
+
+impl UserTaskKind {
+    /// Whether it is what the recorder makes of itself: its messages, and what belongs to no operation. They say
+    /// nothing of the program.
+    pub fn is_of_the_tracer(&self) -> bool {
+        let has_its_name = matches!(self.name.as_str(), TRACER_NAME | BACKGROUND_NAME);
+        has_its_name && self.count == 1 && self.open == 1
+    }
 }
 
 /// One user task.

@@ -5,9 +5,8 @@ use std::io::Write;
 use clap::Args;
 use exectrace_analysis::{
     Aspect, CriticalPath, FoundUserTasks, LogEntry, Options, RegionInstance, UserTaskInstance,
-    UserTaskKind, UserTaskTree, UserTasks,
+    UserTaskKind, UserTaskPart, UserTaskTree, UserTasks,
 };
-use exectrace_format::conventions::{BACKGROUND_NAME, TRACER_NAME};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -140,7 +139,7 @@ pub(super) fn print_kinds(
     }
     let kinds: Vec<&UserTaskKind> = kinds
         .iter()
-        .filter(|kind| !is_of_the_tracer(kind))
+        .filter(|kind| !kind.is_of_the_tracer())
         .collect();
     for kind in kinds.iter().take(limit) {
         let breakdown = &kind.breakdown;
@@ -174,12 +173,6 @@ pub(super) fn print_kinds(
     page.table(&table, kinds.len().saturating_sub(limit))
 }
 
-/// Whether it is what the recorder makes of itself: its messages, and what belongs to no operation.
-/// They say nothing of the program; JSON has them.
-fn is_of_the_tracer(kind: &UserTaskKind) -> bool {
-    matches!(kind.name.as_str(), TRACER_NAME | BACKGROUND_NAME) && kind.count == 1 && kind.open == 1
-}
-
 /// Shows the user tasks of a distributed trace, by their begin.
 fn print_found(found: &FoundUserTasks, page: &mut Page<'_>) -> anyhow::Result<()> {
     let mut tasks: Vec<&UserTaskInstance> = found.tasks.iter().collect();
@@ -208,7 +201,7 @@ pub(super) fn print_slowest(
 ) -> anyhow::Result<()> {
     let mut slowest: Vec<&UserTaskInstance> = kinds
         .iter()
-        .filter(|kind| !is_of_the_tracer(kind))
+        .filter(|kind| !kind.is_of_the_tracer())
         .flat_map(|kind| &kind.slowest)
         .collect();
     slowest.sort_by_key(|task| std::cmp::Reverse(task.duration_ns));
@@ -262,29 +255,10 @@ fn end(end_ns: Option<u64>) -> &'static str {
     }
 }
 
-/// A part of a tree, by when it begins.
-enum Item<'a> {
-    Region(&'a RegionInstance),
-    Log(&'a LogEntry),
-    Child(&'a UserTaskTree),
-}
-
-impl Item<'_> {
-    fn time_ns(&self) -> u64 {
-        match self {
-            Self::Region(region) => region.begin_ns.unwrap_or(0),
-            Self::Log(log) => log.time_ns,
-            Self::Child(child) => child.task.begin_ns.unwrap_or(0),
-        }
-    }
-}
-
 fn print_tree(tree: &UserTaskTree, page: &mut Page<'_>) -> anyhow::Result<()> {
     let origin_ns = tree.task.begin_ns.unwrap_or(0);
-    // Trees are as deep as the program makes them: their parts wait in a list, not on the stack.
-    let mut waiting = vec![(0, Item::Child(tree))];
-    while let Some((depth, item)) = waiting.pop() {
-        let since = item.time_ns() as i64 - origin_ns as i64;
+    for (depth, part) in tree.parts() {
+        let since = part.time_ns() as i64 - origin_ns as i64;
         let dim = style::ASIDE;
         write!(
             page.out,
@@ -293,17 +267,10 @@ fn print_tree(tree: &UserTaskTree, page: &mut Page<'_>) -> anyhow::Result<()> {
             "",
             indent = 2 * depth
         )?;
-        match item {
-            Item::Region(region) => print_region(region, page)?,
-            Item::Log(log) => print_log(log, page)?,
-            Item::Child(child) => {
-                print_task(child, page)?;
-                let mut items: Vec<Item<'_>> = child.regions.iter().map(Item::Region).collect();
-                items.extend(child.logs.iter().map(Item::Log));
-                items.extend(child.children.iter().map(Item::Child));
-                items.sort_by_key(|item| std::cmp::Reverse(item.time_ns()));
-                waiting.extend(items.into_iter().map(|item| (depth + 1, item)));
-            }
+        match part {
+            UserTaskPart::Region(region) => print_region(region, page)?,
+            UserTaskPart::Log(log) => print_log(log, page)?,
+            UserTaskPart::Task(task) => print_task(task, page)?,
         }
     }
     if tree.left_out > 0 {
@@ -432,7 +399,7 @@ fn print_path(path: &CriticalPath, page: &mut Page<'_>) -> anyhow::Result<()> {
         table.row([
             units::signed_duration(step.begin_ns as i64 - path.begin_ns as i64).into(),
             units::duration(step.duration_ns).into(),
-            state(step.state, &step.reason).into(),
+            names::state(step.state, &step.reason).into(),
             step.async_task.to_string().into(),
             Cell::styled(names::name(&step.name), style::NAME),
             step.region.as_str().into(),
@@ -451,19 +418,11 @@ fn print_path(path: &CriticalPath, page: &mut Page<'_>) -> anyhow::Result<()> {
         .number("share");
     for total in &path.totals {
         table.row([
-            state(total.state, &total.reason).into(),
+            names::state(total.state, &total.reason).into(),
             total.region.as_str().into(),
             units::duration(total.duration_ns).into(),
             units::percent(total.duration_ns, path.duration_ns).into(),
         ]);
     }
     page.table(&table, 0)
-}
-
-fn state(state: &str, reason: &str) -> String {
-    match state {
-        "unknown" => "not seen".to_owned(),
-        "waiting" => format!("waiting ({})", names::reason(reason)),
-        state => state.to_owned(),
-    }
 }

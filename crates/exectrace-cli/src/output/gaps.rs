@@ -32,8 +32,7 @@ pub(crate) struct Gaps {
 impl Gaps {
     /// Sees what the trace can show.
     pub(crate) fn look(&mut self, sight: &Sight) {
-        let has = |aspect| sight.why(aspect).is_some();
-        self.has_kernel = has(Aspect::Switches) || has(Aspect::Processors);
+        self.has_kernel = sight.has_kernel_waits();
     }
 
     /// Whether there is a column for what threads waited for the kernel: not in traces of Go.

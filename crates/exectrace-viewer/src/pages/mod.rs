@@ -34,42 +34,25 @@ pub(crate) use parts::stack_lines;
 
 use layout::Page;
 
+/// What is on a page, by an answer.
+type Content = fn(&Answer, &Page<'_>) -> Markup;
+
 /// The first page.
 pub(crate) async fn first(opened: State<Arc<Opened>>, query: Query<Parameters>) -> Response {
-    answered(opened, query, "", overview::page).await
+    answered(opened, query, overview::page).await
 }
 
 /// The paths of the other pages.
 pub(crate) fn routes() -> Router<Arc<Opened>> {
+    let page = |content: Content| get(move |opened, query| answered(opened, query, content));
     Router::new()
-        .route(
-            "/tasks",
-            get(|opened, query| answered(opened, query, "", tasks::page)),
-        )
-        .route(
-            "/latency",
-            get(|opened, query| answered(opened, query, "", latency::page)),
-        )
-        .route(
-            "/usertasks",
-            get(|opened, query| answered(opened, query, "", user_tasks::page)),
-        )
-        .route(
-            "/regions",
-            get(|opened, query| answered(opened, query, "", regions::page)),
-        )
-        .route(
-            "/workers",
-            get(|opened, query| answered(opened, query, "", workers::page)),
-        )
-        .route(
-            "/syscalls",
-            get(|opened, query| answered(opened, query, "", syscalls::page)),
-        )
-        .route(
-            "/logs",
-            get(|opened, query| answered(opened, query, "", logs::page)),
-        )
+        .route("/tasks", page(tasks::page))
+        .route("/latency", page(latency::page))
+        .route("/usertasks", page(user_tasks::page))
+        .route("/regions", page(regions::page))
+        .route("/workers", page(workers::page))
+        .route("/syscalls", page(syscalls::page))
+        .route("/logs", page(logs::page))
         .route("/usertask/{id}", get(user_task))
         .route("/profile/{kind}", get(profile_of))
         .route("/task/{id}", get(one_task))
@@ -81,10 +64,9 @@ pub(crate) fn routes() -> Router<Arc<Opened>> {
 async fn answered(
     State(opened): State<Arc<Opened>>,
     Query(parameters): Query<Parameters>,
-    root: &'static str,
-    content: fn(&Answer, &Page<'_>) -> Markup,
+    content: Content,
 ) -> Response {
-    ask(opened, parameters.question(), root, content).await
+    ask(opened, parameters.question(), "", content).await
 }
 
 /// Asks the trace, and shows what `content` makes of the answer. `root` leads from the page to the first one.
@@ -92,24 +74,18 @@ async fn ask(
     opened: Arc<Opened>,
     question: Question,
     root: &'static str,
-    content: impl Fn(&Answer, &Page<'_>) -> Markup + Send + 'static,
+    content: Content,
 ) -> Response {
-    let work = move || match opened.answer(&question) {
-        Ok(answered) => match answered.get() {
-            Ok(answer) => {
-                let page = Page::new(opened.trace.label(), &question, root);
-                let content = content(answer, &page);
-                page.document(Some(&answer.analysis), &content)
-                    .into_response()
-            }
-            Err(error) => layout::unreadable(&opened, root, &error),
-        },
+    let work = move || match opened.answer(&question).get() {
+        Ok(answer) => {
+            let page = Page::new(opened.trace.label(), &question, root);
+            let content = content(answer, &page);
+            page.document(Some(&answer.analysis), &content)
+                .into_response()
+        }
         Err(error) => layout::unreadable(&opened, root, &error),
     };
-    match tokio::task::spawn_blocking(work).await {
-        Ok(response) => response,
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
+    blocking(work).await
 }
 
 async fn user_task(
@@ -156,6 +132,11 @@ async fn one_task(
         }
         Err(error) => layout::unreadable(&opened, "../", &error),
     };
+    blocking(work).await
+}
+
+/// Makes a page on a thread that may wait.
+async fn blocking(work: impl FnOnce() -> Response + Send + 'static) -> Response {
     match tokio::task::spawn_blocking(work).await {
         Ok(response) => response,
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),

@@ -103,11 +103,6 @@ pub(super) fn share(ns: Option<u64>, whole: u64, aspect: Aspect, sight: &Sight) 
     }
 }
 
-/// Whether there is a column for what threads waited for the kernel: not in traces of Go.
-pub(super) fn has_kernel(sight: &Sight) -> bool {
-    sight.why(Aspect::Switches).is_some() || sight.why(Aspect::Processors).is_some()
-}
-
 /// How long tasks that ran waited for the kernel: a number, or between which it lies; else why that is not known.
 pub(super) fn kernel(
     wait: Option<KernelWait>,

@@ -1,4 +1,4 @@
-//! One async task, told in order: who spawned it, where it ran, what it waited for, and who woke it.
+//! One async task, in the order of time: who spawned it, where it ran, what it waited for, and who woke it.
 
 use exectrace_analysis::display::{names, units};
 use maud::{Markup, html};

@@ -9,7 +9,7 @@ use crate::trace::Answer;
 
 use super::chart;
 use super::layout::Page;
-use super::parts::{Table, duration, has_kernel, kernel, known, link, name, stack, text};
+use super::parts::{Table, duration, kernel, known, link, name, stack, text};
 
 pub(super) fn page(answer: &Answer, page: &Page<'_>) -> Markup {
     let sight = &answer.analysis.overview.sight;
@@ -27,7 +27,7 @@ pub(super) fn page(answer: &Answer, page: &Page<'_>) -> Markup {
 
 /// At most `limit` groups.
 pub(super) fn groups(groups: &[TaskGroup], limit: usize, sight: &Sight, page: &Page<'_>) -> Markup {
-    let has_kernel = has_kernel(sight);
+    let has_kernel = sight.has_kernel_waits();
     let has_allocated = groups.iter().any(|group| group.allocated.is_some());
     let mut table = Table::new()
         .text("name")

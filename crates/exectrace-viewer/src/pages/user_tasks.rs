@@ -2,9 +2,8 @@
 
 use exectrace_analysis::display::{names, units};
 use exectrace_analysis::{
-    Aspect, CriticalPath, LogEntry, RegionInstance, UserTaskInstance, UserTaskKind, UserTaskTree,
+    Aspect, CriticalPath, UserTaskInstance, UserTaskKind, UserTaskPart, UserTaskTree,
 };
-use exectrace_format::conventions::{BACKGROUND_NAME, TRACER_NAME};
 use maud::{Markup, html};
 
 use crate::trace::Answer;
@@ -32,7 +31,7 @@ pub(super) fn page(answer: &Answer, page: &Page<'_>) -> Markup {
         .number("run")
         .number("delay")
         .number("wait");
-    for kind in kinds.iter().filter(|kind| !is_of_the_tracer(kind)) {
+    for kind in kinds.iter().filter(|kind| !kind.is_of_the_tracer()) {
         let breakdown = &kind.breakdown;
         let whole = breakdown.total_ns;
         table.row([
@@ -51,12 +50,12 @@ pub(super) fn page(answer: &Answer, page: &Page<'_>) -> Markup {
     }
     html! {
         h1 { "User tasks" }
-        @if kinds.iter().all(is_of_the_tracer) {
+        @if kinds.iter().all(UserTaskKind::is_of_the_tracer) {
             p { "There are no user tasks in this part of the trace; it takes root spans or `Task`s made while recording." }
         }
         (table.section("By name", "the most time first"))
         (slowest(kinds, 50, page))
-        @for kind in kinds.iter().filter(|kind| !is_of_the_tracer(kind)).take(10) {
+        @for kind in kinds.iter().filter(|kind| !kind.is_of_the_tracer()).take(10) {
             section {
                 h2 { bdi { (names::name(&kind.name)) } " " small { (units::plural(kind.durations.count(), "value")) } }
                 (chart::histogram(&kind.durations))
@@ -65,14 +64,9 @@ pub(super) fn page(answer: &Answer, page: &Page<'_>) -> Markup {
     }
 }
 
-/// Whether it is what the recorder makes of itself.
-fn is_of_the_tracer(kind: &UserTaskKind) -> bool {
-    matches!(kind.name.as_str(), TRACER_NAME | BACKGROUND_NAME) && kind.count == 1 && kind.open == 1
-}
-
 /// At most `limit` of the slowest of all kinds.
 pub(super) fn slowest(kinds: &[UserTaskKind], limit: usize, page: &Page<'_>) -> Markup {
-    let kinds = kinds.iter().filter(|kind| !is_of_the_tracer(kind));
+    let kinds = kinds.iter().filter(|kind| !kind.is_of_the_tracer());
     let mut slowest: Vec<&UserTaskInstance> = kinds.flat_map(|kind| &kind.slowest).collect();
     slowest.sort_by_key(|task| std::cmp::Reverse(task.duration_ns));
     let mut table = Table::new()
@@ -129,23 +123,6 @@ pub(super) fn one(answer: &Answer, page: &Page<'_>) -> Markup {
     }
 }
 
-/// A part of a tree, by when it begins.
-enum Item<'a> {
-    Region(&'a RegionInstance),
-    Log(&'a LogEntry),
-    Child(&'a UserTaskTree),
-}
-
-impl Item<'_> {
-    fn time_ns(&self) -> u64 {
-        match self {
-            Self::Region(region) => region.begin_ns.unwrap_or(0),
-            Self::Log(log) => log.time_ns,
-            Self::Child(child) => child.task.begin_ns.unwrap_or(0),
-        }
-    }
-}
-
 /// All that happened in it, by time; what is inside is further to the right.
 fn parts(tree: &UserTaskTree, page: &Page<'_>) -> Markup {
     let origin = tree.task.begin_ns.unwrap_or(0) as i64;
@@ -155,29 +132,27 @@ fn parts(tree: &UserTaskTree, page: &Page<'_>) -> Markup {
         .text("what")
         .text("where the time went")
         .text("async task");
-    // Trees are as deep as the program makes them: their parts wait in a list, not on the stack.
-    let mut waiting = vec![(0_usize, Item::Child(tree))];
-    while let Some((depth, item)) = waiting.pop() {
+    for (depth, part) in tree.parts() {
         let since = text(units::signed_duration(
-            (item.time_ns() as i64).wrapping_sub(origin),
+            (part.time_ns() as i64).wrapping_sub(origin),
         ));
         let indent = "\u{2003}".repeat(depth.min(32));
-        match item {
-            Item::Region(region) => table.row([
+        match part {
+            UserTaskPart::Region(region) => table.row([
                 since,
                 duration(region.duration_ns),
                 html! { (indent) (name(&region.name)) },
                 chart::bar(&region.breakdown),
                 link(&page.link(&format!("task/{}", region.async_task)), region.async_task.to_string()),
             ]),
-            Item::Log(log) => table.row([
+            UserTaskPart::Log(log) => table.row([
                 since,
                 html! {},
                 html! { (indent) span.log { @if !log.category.is_empty() { "[" (log.category) "] " } bdi { (log.message) } } },
                 html! {},
                 log.async_task.map_or_else(|| html! {}, |id| link(&page.link(&format!("task/{id}")), id.to_string())),
             ]),
-            Item::Child(child) => {
+            UserTaskPart::Task(child) => {
                 let task = &child.task;
                 table.row([
                     since,
@@ -186,11 +161,6 @@ fn parts(tree: &UserTaskTree, page: &Page<'_>) -> Markup {
                     html! {},
                     html! {},
                 ]);
-                let mut items: Vec<Item<'_>> = child.regions.iter().map(Item::Region).collect();
-                items.extend(child.logs.iter().map(Item::Log));
-                items.extend(child.children.iter().map(Item::Child));
-                items.sort_by_key(|item| std::cmp::Reverse(item.time_ns()));
-                waiting.extend(items.into_iter().map(|item| (depth + 1, item)));
             }
         }
     }
@@ -211,7 +181,7 @@ fn critical_path(path: &CriticalPath, page: &Page<'_>) -> Markup {
         totals.row([
             duration(total.duration_ns),
             text(units::percent(total.duration_ns, path.duration_ns)),
-            text(state(total.state, &total.reason)),
+            text(names::state(total.state, &total.reason)),
             name(&total.region),
         ]);
     }
@@ -233,7 +203,7 @@ fn critical_path(path: &CriticalPath, page: &Page<'_>) -> Markup {
                 since,
             ),
             duration(step.duration_ns),
-            text(state(step.state, &step.reason)),
+            text(names::state(step.state, &step.reason)),
             link(
                 &page.link(&format!("task/{}", step.async_task)),
                 names::name(&step.name),
@@ -250,13 +220,5 @@ fn critical_path(path: &CriticalPath, page: &Page<'_>) -> Markup {
         (totals.section("Critical path, in sum", "what it was waiting for"))
         (steps.section("Critical path", "what it was waiting for at each moment"))
         @if path.left_out > 0 { p { "and " (units::count(path.left_out)) " more steps" } }
-    }
-}
-
-fn state(state: &str, reason: &str) -> String {
-    match state {
-        "unknown" => "not seen".to_owned(),
-        "waiting" => format!("waiting ({})", names::reason(reason)),
-        state => state.to_owned(),
     }
 }

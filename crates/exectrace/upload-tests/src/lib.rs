@@ -1,4 +1,4 @@
-//! An S3-compatible server on the loopback address, which goes wrong when it is told to.
+//! An S3-compatible server on the loopback address, which goes wrong when a test asks for that.
 
 #![forbid(unsafe_code)]
 
